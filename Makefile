@@ -1,0 +1,63 @@
+# Every step of CI is a target here. `make` alone lists them.
+# Nothing is needed beforehand but Python >= 3.11: the first target that needs it makes .venv.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "orchestrator needs Python 3.11 or newer; name one with: make PYTHON=python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev,postgres]'
+	@touch $@
+
+.PHONY: install
+install: $(READY)  ## make .venv with everything in it
+
+.PHONY: demo
+demo: $(READY)  ## train a model per route on real flights, change the registry, train again
+	$(BIN)/python -m experiments.demo
+
+.PHONY: ui
+ui: $(READY)  ## look at the runs in MLflow's web page
+	$(BIN)/orchestrator ui
+
+.PHONY: lint
+lint: $(READY)  ## ruff: style, mistakes, formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: $(READY)  ## mypy, strict
+	$(BIN)/mypy
+
+.PHONY: arch
+arch: $(READY)  ## import-linter: rooms import downwards only
+	$(BIN)/lint-imports
+
+.PHONY: test
+test: $(READY)  ## the whole test suite, under 8 minutes on two cores
+	$(BIN)/pytest
+
+.PHONY: cover
+cover: $(READY)  ## the test suite with branch coverage
+	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+
+.PHONY: bench
+bench: $(READY)  ## the benchmarks; writes build/bench.json
+	$(BIN)/python -m bench
+
+.PHONY: all
+all: lint types arch test  ## what CI runs
+
+.PHONY: clean
+clean:  ## forget the demo's state and build output (asks nothing)
+	rm -rf state build .mypy_cache .ruff_cache .hypothesis .coverage

@@ -1,0 +1,64 @@
+"""The errors a person meets, as one small tree.
+
+    OrchestratorError
+    |-- UsageError                 the caller's mistake; nothing was started         exit 2
+    |   |-- ConfigError            a file and a key of it are wrong
+    |   `-- FlowError              a flow is built wrongly (is a TypeError too)
+    |-- RegistryError              the registry failed or a guard refused its answer  exit 3
+    `-- MachineryError             cluster, ledger or tracking failed                 exit 4
+
+A task's own failure is none of these: it is a value, the `error` of its outcome (law 2).
+
+Touches no library; takes and gives messages; used on the driver and on workers.
+"""
+
+from typing import ClassVar
+
+
+class OrchestratorError(Exception):
+    """Anything this package raises on purpose; `exit_code` is what a command ends with."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class UsageError(OrchestratorError):
+    """The caller asked for something that cannot be; nothing was started."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration value is wrong.
+
+    Args:
+        problem: What is wrong and what to do about it.
+        file: The file it was read from, when there is one.
+        key: The dotted key inside the file, when one is to blame.
+    """
+
+    def __init__(self, problem: str, *, file: str | None = None, key: str | None = None) -> None:
+        place = ": ".join(part for part in (file, key) if part)
+        super().__init__(f"{place}: {problem}" if place else problem)
+        self.problem, self.file, self.key = problem, file, key
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the parts: the message alone would lose file and key."""
+        return _rebuild_config_error, (self.problem, self.file, self.key)
+
+
+def _rebuild_config_error(problem: str, file: str | None, key: str | None) -> ConfigError:
+    return ConfigError(problem, file=file, key=key)
+
+
+class FlowError(UsageError, TypeError):
+    """A flow is built wrongly; the message names the task and the argument."""
+
+
+class RegistryError(OrchestratorError):
+    """The registry could not be read, or a guard refused what it returned; nothing changed."""
+
+    exit_code = 3
+
+
+class MachineryError(OrchestratorError):
+    """The cluster, the ledger or the tracking server failed; what was recorded is kept."""

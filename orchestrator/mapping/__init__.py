@@ -1,0 +1,1 @@
+"""Tasks, flows, expansion, engine, executors; knows nothing of models."""

@@ -1,0 +1,79 @@
+"""The seam through which a flow run is recorded; the ledger is one recorder, memory another.
+
+Touches no library; takes and gives `FlowRun` and `InstanceRecord`; runs on the driver.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from orchestrator.records import FlowRun, InstanceRecord, State
+
+
+class Recorder(Protocol):
+    """Where a flow run and its instances are written, and read again by a later flow run.
+
+    The contract: `record` is called in bulk, as instances end, from one thread; calling it twice
+    with the same (flow run, node, key) keeps the later one. `recall` answers from every recorded
+    success, whatever the flow run. Nothing here may raise for a value it cannot store: it is
+    then not recalled. Anything it raises is a failure of the machinery and ends the flow run.
+    """
+
+    def begin(self, flow_run: FlowRun) -> None:
+        """A flow run has started."""
+        ...
+
+    def record(self, instances: Sequence[InstanceRecord]) -> None:
+        """These instances have ended."""
+        ...
+
+    def recall(self, fingerprints: Sequence[str]) -> Mapping[str, Any]:
+        """The values of recorded successes, by fingerprint; missing ones are left out."""
+        ...
+
+    def last_keys(self, flow: str, node: str) -> frozenset[str]:
+        """The keys of this node in the last ended flow run of this flow, without `removed` ones."""
+        ...
+
+    def finish(self, flow_run: FlowRun) -> None:
+        """The flow run has ended; the record holds state, end time and counts."""
+        ...
+
+
+class MemoryRecorder:
+    """Records for as long as the process lives: the default, and the twin tests use."""
+
+    def __init__(self) -> None:
+        self.flow_runs: dict[str, FlowRun] = {}
+        self.instances: dict[tuple[str, str, str], InstanceRecord] = {}
+        self._by_fingerprint: dict[str, Any] = {}
+
+    def begin(self, flow_run: FlowRun) -> None:
+        """Keep the flow run."""
+        self.flow_runs[flow_run.id] = flow_run
+
+    def record(self, instances: Sequence[InstanceRecord]) -> None:
+        """Keep the instances; the later of two wins."""
+        for instance in instances:
+            self.instances[instance.flow_run, instance.node, instance.key] = instance
+            if instance.state is State.SUCCESS and instance.fingerprint is not None:
+                self._by_fingerprint[instance.fingerprint] = instance.value
+
+    def recall(self, fingerprints: Sequence[str]) -> Mapping[str, Any]:
+        """Values of recorded successes by fingerprint."""
+        return {f: self._by_fingerprint[f] for f in fingerprints if f in self._by_fingerprint}
+
+    def last_keys(self, flow: str, node: str) -> frozenset[str]:
+        """Keys of this node in the latest ended flow run of this flow."""
+        ended = [r for r in self.flow_runs.values() if r.flow == flow and r.ended is not None]
+        if not ended:
+            return frozenset()
+        last = max(ended, key=lambda run: run.started)
+        return frozenset(
+            key
+            for (run, of_node, key), instance in self.instances.items()
+            if run == last.id and of_node == node and instance.state is not State.REMOVED
+        )
+
+    def finish(self, flow_run: FlowRun) -> None:
+        """Keep the ended flow run."""
+        self.flow_runs[flow_run.id] = flow_run

@@ -1,0 +1,316 @@
+"""The frozen vocabulary that flows between rooms; each record contains the one before it.
+
+    Snapshot -> Study -> Trial -> TrialResult -> Decision -> Promotion
+    FlowRun  -> InstanceRecord
+
+Touches no library; has no behaviour beyond names derived from its own fields; driver and workers.
+All times are seconds since the epoch (UTC), all durations seconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+Json = None | bool | int | float | str | list[Any] | dict[str, Any]
+"""What a registry row, a parameter or a setting may hold."""
+
+Params = Mapping[str, Any]
+"""Hyperparameters by scikit-learn's names: `C`, or `step__C` in a pipeline."""
+
+Grid = tuple[Mapping[str, tuple[Any, ...]], ...]
+"""As scikit-learn's ParameterGrid takes it: the union of products of listed values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One estimator of a pipeline: its name there and its import path `package.module:Class`."""
+
+    name: str
+    estimator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selector:
+    """Which customers a model is meant for: all `tags` present, at least `min_rows` rows."""
+
+    tags: tuple[str, ...] = ()
+    min_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """A candidate model as the registry lists it.
+
+    Attributes:
+        id: Its lasting name, unique in a snapshot.
+        steps: The pipeline; a single step is a bare estimator.
+        params: Fixed parameters, by scikit-learn's names.
+        grid: The values searched; empty means one trial with `params` alone.
+        cost: What serving it costs, in any unit; between equal scores the lower wins.
+        when: The customers it is meant for.
+    """
+
+    id: str
+    steps: tuple[Step, ...]
+    params: Params = field(default_factory=dict)
+    grid: Grid = ()
+    cost: float = 1.0
+    when: Selector = Selector()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """One customer as the registry lists it.
+
+    Attributes:
+        id: Its lasting name, unique in a snapshot.
+        data: Where its data is; only the experiment's loader interprets it.
+        segment: A group to compare within.
+        tags: What `ModelSpec.when` selects by.
+        active: False means paused: keep serving, stop training.
+        grids: By model id, a grid that replaces the model's own.
+    """
+
+    id: str
+    data: Json = None
+    segment: str = ""
+    tags: tuple[str, ...] = ()
+    active: bool = True
+    grids: Mapping[str, Grid] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A registry row set aside: where it stood, its id if it had one, and why."""
+
+    kind: Literal["model", "customer"]
+    row: int
+    id: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What the registry returned at one moment; `id` is a hash of models and customers alone."""
+
+    id: str
+    models: tuple[ModelSpec, ...]
+    customers: tuple[Customer, ...]
+    rejected: tuple[Rejected, ...] = ()
+    source: str = ""
+    fetched: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """How candidates are compared; the same for every study of an experiment.
+
+    Attributes:
+        loader: Import path `package.module:function` of the data loader.
+        folds: Stratified cross-validation folds.
+        metrics: scikit-learn scorer names, all of them recorded.
+        metric: The one of `metrics` that selects.
+        direction: Optuna's word for which way `metric` is better.
+        seed: The experiment's seed (law 9).
+        task: What the target is; decides between stratified and plain folds.
+    """
+
+    loader: str
+    folds: int = 3
+    metrics: tuple[str, ...] = ("roc_auc",)
+    metric: str = "roc_auc"
+    direction: Literal["maximize", "minimize"] = "maximize"
+    seed: int = 0
+    task: Literal["classification", "regression"] = "classification"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How trials are chosen: the strategy's name and its settings, e.g. `optuna` with n_trials."""
+
+    strategy: str = "grid"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """One search: one customer's data, one model, one way of comparing."""
+
+    snapshot: str
+    customer: Customer
+    model: ModelSpec
+    evaluation: Evaluation
+    search: Search = Search()
+
+    @property
+    def key(self) -> str:
+        """Its lasting name, `customer/model`."""
+        return f"{self.customer.id}/{self.model.id}"
+
+    @property
+    def grid(self) -> Grid:
+        """What is searched: the customer's own grid for this model, or the model's."""
+        return self.customer.grids.get(self.model.id, self.model.grid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One point of a study: `params` holds the searched values only, without the fixed ones."""
+
+    study: Study
+    number: int
+    params: Params
+
+    @property
+    def key(self) -> str:
+        """Its lasting name, `customer/model/number`."""
+        return f"{self.study.key}/{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialResult:
+    """What became of a trial.
+
+    Attributes:
+        trial: What was tried.
+        state: `success` has scores; `failed` has an error.
+        scores: By metric, one value a fold.
+        fit_seconds: One value a fold.
+        score_seconds: One value a fold.
+        rows: Rows of the customer's data.
+        data_version: Which version of the data was seen; "" when nobody can tell.
+        started, ended: Epoch seconds.
+        worker: Where it ran.
+        error: Type and message of the exception, in one line.
+    """
+
+    trial: Trial
+    state: Literal["success", "failed"]
+    scores: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    fit_seconds: tuple[float, ...] = ()
+    score_seconds: tuple[float, ...] = ()
+    rows: int = 0
+    data_version: str = ""
+    started: float = 0.0
+    ended: float = 0.0
+    worker: str = ""
+    error: str | None = None
+
+    def mean(self, metric: str) -> float:
+        """The mean over folds of one metric."""
+        values = self.scores[metric]
+        return sum(values) / len(values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to serve for one customer.
+
+    Attributes:
+        flow_run: The flow run that decided.
+        customer: Whom for.
+        best: The best trial of this flow run, None when none succeeded.
+        incumbent: The present champion on the same folds, None when there is none.
+        promote: Whether `best` replaces the incumbent.
+        reason: One sentence for people.
+    """
+
+    flow_run: str
+    customer: Customer
+    best: TrialResult | None
+    incumbent: TrialResult | None
+    promote: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """One change of one customer's champion: the decision and where its model now stands.
+
+    Attributes:
+        decision: Why; its `best` is what was deployed.
+        run_id: The MLflow run of the deployed trial.
+        model_name: MLflow's registered model.
+        version: Its version there.
+        previous_version: The version that was champion before, if any.
+        at: When.
+    """
+
+    decision: Decision
+    run_id: str
+    model_name: str
+    version: str
+    previous_version: str | None
+    at: float
+
+
+class State(StrEnum):
+    """The states of an instance; see docs/mapping.md for how one leads to another."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    UPSTREAM_FAILED = "upstream_failed"
+    UP_FOR_RETRY = "up_for_retry"
+    REMOVED = "removed"
+    CACHED = "cached"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRun:
+    """One execution of a flow.
+
+    Attributes:
+        id: Unique, sortable by start time.
+        flow: The flow's name.
+        state: `running` until it ended, then `success` or `failed` (or `interrupted`).
+        params: The flow's parameters, as JSON where they are JSON, else their repr.
+        counts: Instances by state, once it ended.
+        context: Free JSON: snapshot id, configuration, where to look.
+    """
+
+    id: str
+    flow: str
+    state: Literal["running", "success", "failed", "interrupted"] = "running"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    started: float = 0.0
+    ended: float | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRecord:
+    """How one instance of a flow run ended, as a recorder is told of it.
+
+    Attributes:
+        flow_run: The flow run's id.
+        node: The node's name in the flow.
+        key: The instance's lasting name; "" for a task that is not mapped.
+        index: Its map index, for display only; -1 for a task that is not mapped.
+        state: An ended state.
+        tries: Attempts made; 0 when it never ran.
+        started, ended: Epoch seconds; None when it never ran.
+        worker: Where it ran last.
+        error: Type and message, then the traceback; None unless it failed.
+        arguments: Its arguments in short, for people.
+        fingerprint: Hash of code and arguments (law 4); None when it must not be reused.
+        value: What it returned; recorders store it where small enough.
+    """
+
+    flow_run: str
+    node: str
+    key: str
+    index: int
+    state: State
+    tries: int = 0
+    started: float | None = None
+    ended: float | None = None
+    worker: str = ""
+    error: str | None = None
+    arguments: str = ""
+    fingerprint: str | None = None
+    value: Any = None

@@ -114,6 +114,7 @@ class Evaluation:
         direction: Optuna's word for which way `metric` is better.
         seed: The experiment's seed (law 9).
         task: What the target is; decides between stratified and plain folds.
+        allowed: Packages whose estimators may be used (law 8).
     """
 
     loader: str
@@ -123,6 +124,7 @@ class Evaluation:
     direction: Literal["maximize", "minimize"] = "maximize"
     seed: int = 0
     task: Literal["classification", "regression"] = "classification"
+    allowed: tuple[str, ...] = ("sklearn",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,127 @@
+"""Import paths of a registry made into scikit-learn estimators, from allowed packages only (law 8).
+
+Touches scikit-learn; takes `ModelSpec` and parameters; gives unfitted estimators. The registry
+validates with it on the driver, training builds with it on workers.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+from orchestrator.errors import UsageError
+from orchestrator.records import ModelSpec, Params
+
+
+def build(spec: ModelSpec, params: Params, allowed: Sequence[str]) -> Any:
+    """The unfitted estimator of a model, with its fixed and then the given parameters set.
+
+    Args:
+        spec: A single step gives a bare estimator, several give a `Pipeline`.
+        params: Searched values; they win over the fixed ones.
+        allowed: Packages whose classes may be used.
+
+    Raises:
+        UsageError: A step is not an allowed estimator, or a parameter is none of its parameters.
+    """
+    estimator = _assemble(spec, allowed)
+    try:
+        return estimator.set_params(**{**spec.params, **params})
+    except (ValueError, AttributeError) as error:  # AttributeError: `__` below what is no estimator
+        raise UsageError(f"model {spec.id!r}: {error}") from error
+
+
+def parameter_names(spec: ModelSpec, allowed: Sequence[str]) -> frozenset[str]:
+    """The names `params` and `grid` of this model may use, e.g. `C`, or `clf__C` in a pipeline.
+
+    A pipeline's own parameters (`steps`, `memory`) are left out: a registry tunes steps, it does
+    not replace them, nor does it name places to write to.
+
+    Raises:
+        UsageError: A step is not an allowed estimator.
+    """
+    names = _assemble(spec, allowed).get_params()
+    return frozenset(name for name in names if len(spec.steps) == 1 or "__" in name)
+
+
+def resolve(path: str, allowed: Sequence[str]) -> type:
+    """The estimator class at `package.module:Class`.
+
+    Nothing outside the allowed packages is imported, and a class that an allowed module merely
+    re-exports from elsewhere is refused.
+
+    Raises:
+        UsageError: The path is malformed, not allowed, not there, or no estimator class.
+    """
+    return _resolve(path, tuple(allowed))
+
+
+@lru_cache(maxsize=1024)
+def _resolve(path: str, allowed: tuple[str, ...]) -> type:
+    module_name, _, class_name = path.partition(":")
+    if not _is_dotted_name(module_name) or not class_name.isidentifier():
+        raise UsageError(
+            f"{path!r} is no import path of an estimator; write 'package.module:Class'"
+        )
+    _require_allowed(module_name, path, allowed)
+    found = _import(module_name, class_name, path)
+    if not isinstance(found, type):
+        raise UsageError(f"{path!r} is no class; name an estimator class")
+    _require_allowed(found.__module__, path, allowed)
+    for method in ("fit", "get_params", "set_params"):
+        if not callable(getattr(found, method, None)):
+            raise UsageError(f"{path!r} has no `{method}`; name a scikit-learn estimator class")
+    return found
+
+
+def _is_dotted_name(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
+
+
+def _require_allowed(module_name: str, path: str, allowed: tuple[str, ...]) -> None:
+    if not any(module_name == name or module_name.startswith(f"{name}.") for name in allowed):
+        raise UsageError(
+            f"{path!r} comes from {module_name!r}, which is outside the allowed packages "
+            f"({', '.join(allowed)}); allow its package in the configuration if you trust it"
+        )
+
+
+def _import(module_name: str, class_name: str, path: str) -> Any:
+    try:
+        module = import_module(module_name)
+    except Exception as error:  # noqa: BLE001 - a user's module may raise anything at import
+        problem = f"{type(error).__name__}: {error}"
+        raise UsageError(f"{path!r} cannot be imported: {problem}") from error
+    try:
+        return getattr(module, class_name)
+    except AttributeError as error:
+        raise UsageError(f"{path!r}: module {module_name!r} has no {class_name!r}") from error
+
+
+def _assemble(spec: ModelSpec, allowed: Sequence[str]) -> Any:
+    """The estimator with its default parameters."""
+    if not spec.steps:
+        raise UsageError(f"model {spec.id!r} has no steps; name an estimator or a pipeline")
+    estimators = [_instantiate(step.estimator, allowed) for step in spec.steps]
+    if len(estimators) == 1:
+        return estimators[0]
+    for step, estimator in zip(spec.steps[:-1], estimators[:-1], strict=True):
+        if not hasattr(estimator, "transform"):
+            raise UsageError(
+                f"model {spec.id!r}: step {step.name!r} ({step.estimator}) has no `transform`; "
+                "only a pipeline's last step may be without"
+            )
+    # Late: the command line's --help must not wait for scikit-learn.
+    from sklearn.pipeline import Pipeline
+
+    return Pipeline(list(zip((step.name for step in spec.steps), estimators, strict=True)))
+
+
+def _instantiate(path: str, allowed: Sequence[str]) -> Any:
+    try:
+        return resolve(path, allowed)()
+    except TypeError as error:
+        raise UsageError(
+            f"{path!r} cannot be made without arguments ({error}); "
+            "give each parameter of the class a default"
+        ) from error

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
+from orchestrator import identity
+
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 """What a registry row, a parameter or a setting may hold."""
 
@@ -137,8 +139,12 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """One search: one customer's data, one model, one way of comparing."""
+    """One search: one customer's data, one model, one way of comparing, in one flow run.
 
+    A result that a later flow run reuses keeps the study, and so the flow run, it came from.
+    """
+
+    flow_run: str = ""
     snapshot: str
     customer: Customer
     model: ModelSpec
@@ -168,6 +174,11 @@ class Trial:
     def key(self) -> str:
         """Its lasting name, `customer/model/number`."""
         return f"{self.study.key}/{self.number}"
+
+    @property
+    def run_id(self) -> str:
+        """The MLflow run it becomes: the same each time it is sent (law 3)."""
+        return identity.run_id(self.study.flow_run, self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,142 @@
+"""Where a flow runs: cluster settings to a Dask client.
+
+Touches distributed; takes `Cluster` settings; gives a client, or None for this process; driver.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from orchestrator.errors import ConfigError, MachineryError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """The files Dask's TLS needs: the authority's certificate, our certificate, our key."""
+
+    ca: str
+    cert: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Where mapped tasks run.
+
+    Attributes:
+        kind: `local` starts worker processes on this machine and ends them with the flow run;
+            `remote` connects to the scheduler at `address`; `inline` uses this process alone.
+        workers: Worker processes of a local cluster; None means one a core.
+        threads: Threads of each local worker.
+        memory_limit: Of each local worker, in Dask's words: "2 GiB", "auto".
+        dashboard: Whether a local cluster serves Dask's dashboard, on a free loopback port.
+        address: A remote scheduler, e.g. "tls://scheduler:8786".
+        tls: Certificates for a `tls://` address.
+        insecure: Allow a plain `tcp://` scheduler on another machine: who reaches its port runs
+            code on its workers.
+        connect_timeout: Seconds to wait for a remote scheduler.
+    """
+
+    kind: Literal["local", "remote", "inline"] = "local"
+    workers: int | None = None
+    threads: int = 1
+    memory_limit: str = "auto"
+    dashboard: bool = True
+    address: str | None = None
+    tls: Tls | None = None
+    insecure: bool = False
+    connect_timeout: float = 30.0
+
+
+def check(cluster: Cluster) -> None:
+    """Refuse settings that contradict each other, before anything is started.
+
+    Raises:
+        ConfigError: Naming the key and the cure.
+    """
+    if cluster.kind != "remote":
+        return
+    if not cluster.address:
+        raise ConfigError("a remote cluster needs the scheduler's address", key="cluster.address")
+    url = urlsplit(cluster.address)
+    if url.scheme == "tls" and cluster.tls is None:
+        raise ConfigError("tls:// needs the files {ca, cert, key}", key="cluster.tls")
+    if url.scheme == "tcp" and url.hostname not in _LOOPBACK and not cluster.insecure:
+        raise ConfigError(
+            f"{cluster.address} is neither encrypted nor authenticated: use a tls:// scheduler, "
+            "or write `insecure: true` where the network is trusted",
+            key="cluster.address",
+        )
+
+
+@contextmanager
+def connect(cluster: Cluster) -> Iterator["Client | None"]:
+    """A client of the cluster for as long as the context lasts; None for `inline`.
+
+    A local cluster listens on loopback only and is gone, processes included, when the context
+    ends; a remote one is left as it was found.
+
+    Raises:
+        ConfigError: The settings contradict each other.
+        MachineryError: The scheduler did not answer in time, or a worker could not be started.
+    """
+    check(cluster)
+    if cluster.kind == "inline":
+        yield None
+    elif cluster.kind == "local":
+        with _local(cluster) as client:
+            yield client
+    else:
+        with _remote(cluster) as client:
+            yield client
+
+
+@contextmanager
+def _local(cluster: Cluster) -> Iterator["Client"]:
+    # distributed takes a second to import, which commands that start no cluster need not wait for
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=cluster.workers,
+            threads_per_worker=cluster.threads,
+            memory_limit=cluster.memory_limit,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0" if cluster.dashboard else None,
+            silence_logs="CRITICAL",
+        ) as local,
+        Client(local) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _remote(cluster: Cluster) -> Iterator["Client"]:
+    from distributed import Client  # late, as above
+    from distributed.security import Security
+
+    security = None
+    if cluster.tls is not None:
+        security = Security(
+            tls_ca_file=cluster.tls.ca,
+            tls_client_cert=cluster.tls.cert,
+            tls_client_key=cluster.tls.key,
+            require_encryption=True,
+        )
+    try:
+        client = Client(cluster.address, security=security, timeout=cluster.connect_timeout)
+    except (OSError, TimeoutError) as error:
+        raise MachineryError(
+            f"no Dask scheduler answers at {cluster.address}: {error}; "
+            "start it with `dask scheduler`, or use `kind: local`"
+        ) from error
+    with client:
+        yield client

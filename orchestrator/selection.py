@@ -1,0 +1,174 @@
+"""Which model a customer is served by: the best trial, the gate, and the reason in words.
+
+Touches no library, does no I/O; takes the trial results of one customer; gives a `Decision`;
+runs on the driver.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.records import Customer, Decision, Evaluation, TrialResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What a challenger must show before it is served; the words are mlflow's MetricThreshold.
+
+    Attributes:
+        threshold: The least (or, when minimizing, the greatest) score that is served at all.
+        min_absolute_change: How much better than the incumbent, in units of the metric.
+        min_relative_change: How much better, as a share of the incumbent's score.
+    """
+
+    threshold: float | None = None
+    min_absolute_change: float = 0.0
+    min_relative_change: float = 0.0
+
+
+def decide(
+    flow_run: str,
+    customer: Customer,
+    results: Sequence[TrialResult],
+    incumbent: TrialResult | None,
+    *,
+    evaluation: Evaluation,
+    gate: Gate,
+    deployed_data: str = "",
+) -> Decision:
+    """What to serve for one customer.
+
+    Args:
+        flow_run: The flow run that asks.
+        customer: Whom for.
+        results: Every trial of the customer in this flow run, failed ones included.
+        incumbent: The present champion, scored on this flow run's folds; None without one.
+        evaluation: Which metric decides and in which direction.
+        gate: What a challenger must show.
+        deployed_data: The version of the data the champion was fitted on; "" when unknown.
+
+    Returns:
+        The decision. `best` is the result to serve: the best challenger, or the incumbent
+        where the challenger did not pass; `promote` says whether that has to be deployed.
+    """
+
+    best = best_result(results, evaluation)
+    if best is None:
+        verdict = _Verdict(incumbent, promote=False, reason=_why_none(results))
+    elif refusal := _below_threshold(best, evaluation, gate):
+        verdict = _Verdict(incumbent, promote=False, reason=refusal)
+    elif incumbent is None:
+        verdict = _Verdict(best, promote=True, reason="first champion")
+    elif incumbent.state == "failed":
+        reason = f"the champion now fails: {incumbent.error}"
+        verdict = _Verdict(best, promote=True, reason=reason)
+    else:
+        same_data = bool(deployed_data) and best.data_version == deployed_data
+        verdict = _contest(best, incumbent, evaluation, gate, same_data=same_data)
+    return Decision(
+        flow_run=flow_run,
+        customer=customer,
+        best=verdict.serve,
+        incumbent=incumbent,
+        promote=verdict.promote,
+        reason=verdict.reason,
+    )
+
+
+def best_result(results: Sequence[TrialResult], evaluation: Evaluation) -> TrialResult | None:
+    """The best success: by mean score, then cost, then model id, then trial number.
+
+    None when there is no success.
+    """
+    successes = [result for result in results if result.state == "success"]
+    return min(successes, key=lambda result: _rank(result, evaluation), default=None)
+
+
+def same_candidate(one: TrialResult, other: TrialResult) -> bool:
+    """Whether two results are of the same estimator with the same parameters."""
+    return (
+        one.trial.study.model.steps == other.trial.study.model.steps
+        and one.trial.study.model.params == other.trial.study.model.params
+        and one.trial.params == other.trial.params
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    serve: TrialResult | None
+    promote: bool
+    reason: str
+
+
+def _contest(
+    best: TrialResult,
+    incumbent: TrialResult,
+    evaluation: Evaluation,
+    gate: Gate,
+    *,
+    same_data: bool,
+) -> _Verdict:
+    """Champion against challenger; whoever wins is fitted again where the data is new.
+
+    Data of unknown version counts as new: a run without versions retrains what it serves.
+    """
+    if same_candidate(best, incumbent):
+        if same_data:
+            return _Verdict(incumbent, promote=False, reason="unchanged")
+        return _Verdict(best, promote=True, reason="same parameters, fitted on new data")
+    refusal = _not_better(best, incumbent, evaluation, gate)
+    if refusal is None:
+        reason = _how_much_better(best, incumbent, evaluation)
+        return _Verdict(best, promote=True, reason=reason)
+    if same_data:
+        return _Verdict(incumbent, promote=False, reason=refusal)
+    return _Verdict(incumbent, promote=True, reason=f"{refusal}; fitted on new data")
+
+
+def _rank(result: TrialResult, evaluation: Evaluation) -> tuple[float, float, str, int]:
+    model = result.trial.study.model
+    return -_goodness(result, evaluation), model.cost, model.id, result.trial.number
+
+
+def _goodness(result: TrialResult, evaluation: Evaluation) -> float:
+    """The deciding score, turned so that greater is better."""
+    mean = result.mean(evaluation.metric)
+    return mean if evaluation.direction == "maximize" else -mean
+
+
+def _why_none(results: Sequence[TrialResult]) -> str:
+    if not results:
+        return "no model is meant for this customer"
+    errors = Counter(result.error or "unknown" for result in results)
+    reason, _ = errors.most_common(1)[0]
+    return f"none of {len(results)} trials succeeded: {reason}"
+
+
+def _below_threshold(best: TrialResult, evaluation: Evaluation, gate: Gate) -> str | None:
+    if gate.threshold is None:
+        return None
+    sign = 1 if evaluation.direction == "maximize" else -1
+    if _goodness(best, evaluation) >= sign * gate.threshold:
+        return None
+    mean = best.mean(evaluation.metric)
+    return f"the best {evaluation.metric} of {mean:.4g} misses the threshold of {gate.threshold:g}"
+
+
+def _not_better(
+    best: TrialResult, incumbent: TrialResult, evaluation: Evaluation, gate: Gate
+) -> str | None:
+    change = _goodness(best, evaluation) - _goodness(incumbent, evaluation)
+    least = max(
+        gate.min_absolute_change,
+        gate.min_relative_change * abs(incumbent.mean(evaluation.metric)),
+    )
+    if change > 0 and change >= least:
+        return None
+    if change <= 0:
+        return f"no candidate beats the champion's {evaluation.metric}"
+    return f"{change:.2g} better in {evaluation.metric}, the gate asks for {least:.2g}"
+
+
+def _how_much_better(best: TrialResult, incumbent: TrialResult, evaluation: Evaluation) -> str:
+    before, after = incumbent.mean(evaluation.metric), best.mean(evaluation.metric)
+    return f"{evaluation.metric} {before:.4f} -> {after:.4f}"

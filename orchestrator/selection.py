@@ -51,7 +51,6 @@ def decide(
         The decision. `best` is the result to serve: the best challenger, or the incumbent
         where the challenger did not pass; `promote` says whether that has to be deployed.
     """
-
     best = best_result(results, evaluation)
     if best is None:
         verdict = _Verdict(incumbent, promote=False, reason=_why_none(results))

@@ -142,6 +142,16 @@ class Study:
     """One search: one customer's data, one model, one way of comparing, in one flow run.
 
     A result that a later flow run reuses keeps the study, and so the flow run, it came from.
+
+    Attributes:
+        flow_run: The flow run it belongs to.
+        snapshot: The registry's answer it follows from.
+        customer: Whose data.
+        model: Which candidates, as the registry lists them.
+        evaluation: How they are compared.
+        search: How they are chosen.
+        champion: True for the study of one trial that scores the present champion on today's
+            folds, when it is no longer among the candidates.
     """
 
     flow_run: str = ""
@@ -150,11 +160,13 @@ class Study:
     model: ModelSpec
     evaluation: Evaluation
     search: Search = Search()
+    champion: bool = False
 
     @property
     def key(self) -> str:
-        """Its lasting name, `customer/model`."""
-        return f"{self.customer.id}/{self.model.id}"
+        """Its lasting name, `customer/model`, or `customer/model@champion`."""
+        name = f"{self.customer.id}/{self.model.id}"
+        return f"{name}@champion" if self.champion else name
 
     @property
     def grid(self) -> Grid:

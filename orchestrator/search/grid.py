@@ -1,0 +1,26 @@
+"""The strategy `grid`: every point of the grid, in one round.
+
+Touches no library; takes a `Study`; gives one round of trials; driver and workers.
+"""
+
+from dataclasses import dataclass
+
+from orchestrator.records import Study, Trial
+from orchestrator.search.points import GridPoints
+from orchestrator.search.strategies import Rounds
+
+
+@dataclass(frozen=True, slots=True)
+class GridStrategy:
+    """Every point of the grid; a trial's number is its position there."""
+
+    def count(self, study: Study) -> int:
+        """The points of the grid."""
+        return len(GridPoints(study))
+
+    def rounds(self, study: Study) -> Rounds:
+        """One round of every point."""
+        yield tuple(
+            Trial(study=study, number=number, params=params)
+            for number, params in enumerate(GridPoints(study))
+        )

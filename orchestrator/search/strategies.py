@@ -1,0 +1,94 @@
+"""The seam of search: what a strategy is, and how the configured one is found by its name.
+
+Touches no library; takes `Search` and `Study`; gives rounds of trials; driver and workers.
+"""
+
+import inspect
+from collections.abc import Generator, Sequence
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+from orchestrator.errors import ConfigError
+from orchestrator.records import Search, Study, Trial, TrialResult
+
+Rounds = Generator[Sequence[Trial], Sequence[TrialResult], None]
+"""A search in progress: yields rounds of trials, is sent their results, ends by returning."""
+
+ENTRY_POINTS = "orchestrator.strategies"
+"""The entry point group: a name, and a class that is given the settings as keyword arguments."""
+
+
+class Strategy(Protocol):
+    """How the trials of a study are chosen; it does no I/O.
+
+    The contract: trials are numbered 0, 1, 2, ... in the order they are yielded. Every round has
+    at least one trial, and is answered by one result for each, in the round's order. No point is
+    tried twice. A study without a grid has one trial, with no searched parameters. The same study
+    and the same results give the same trials (law 9): seeds follow from the experiment's seed,
+    the study's key and the trial's number, so that a search taken up again by answering its
+    rounds from the record goes on as if it had never stopped.
+
+    A class of this kind is added by an entry point in the group `orchestrator.strategies`. It
+    raises `ConfigError` when it is made with settings that cannot be.
+    """
+
+    def count(self, study: Study) -> int:
+        """How many trials to expect at most, without running any."""
+        ...
+
+    def rounds(self, study: Study) -> Rounds:
+        """A new search."""
+        ...
+
+
+def open_strategy(search: Search, study: Study) -> Rounds:
+    """Begin the configured search of a study.
+
+    Raises:
+        ConfigError: The strategy is unknown or its settings are wrong.
+    """
+    return find_strategy(search).rounds(study)
+
+
+def count(search: Search, study: Study) -> int:
+    """How many trials the configured search of a study makes at most, for plan and progress.
+
+    Raises:
+        ConfigError: The strategy is unknown or its settings are wrong.
+    """
+    return find_strategy(search).count(study)
+
+
+def find_strategy(search: Search) -> Strategy:
+    """The strategy a configuration names, made with its settings.
+
+    Raises:
+        ConfigError: The strategy is unknown or its settings are wrong.
+    """
+    known = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if search.strategy not in known:
+        raise ConfigError(
+            f"there is no strategy {search.strategy!r}; known are {', '.join(sorted(known))}",
+            key="search.strategy",
+        )
+    make = known[search.strategy].load()
+    _require_settings_of(make, search)
+    strategy: Strategy = make(**search.settings)
+    return strategy
+
+
+def _require_settings_of(make: Any, search: Search) -> None:
+    parameters = inspect.signature(make).parameters.values()
+    names = {parameter.name for parameter in parameters}
+    for name in search.settings:
+        if name not in names:
+            takes = f"it takes {', '.join(sorted(names))}" if names else "it takes none"
+            raise ConfigError(
+                f"strategy {search.strategy!r} has no such setting; {takes}",
+                key=f"search.settings.{name}",
+            )
+    for parameter in parameters:
+        if parameter.default is parameter.empty and parameter.name not in search.settings:
+            raise ConfigError(
+                f"strategy {search.strategy!r} needs it", key=f"search.settings.{parameter.name}"
+            )

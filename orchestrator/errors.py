@@ -12,6 +12,8 @@ A task's own failure is none of these: it is a value, the `error` of its outcome
 Touches no library; takes and gives messages; used on the driver and on workers.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -62,3 +64,22 @@ class RegistryError(OrchestratorError):
 
 class MachineryError(OrchestratorError):
     """The cluster, the ledger or the tracking server failed; what was recorded is kept."""
+
+
+@contextmanager
+def as_machinery_error(doing: str, *foreign: type[Exception]) -> Iterator[None]:
+    """Translates a library's errors at the border.
+
+    Args:
+        doing: What could not be done, for people; the message begins with it.
+        *foreign: The library's exception classes.
+
+    Raises:
+        MachineryError: One of them was raised; its first line follows `doing`, since the rest is
+            often the library's own SQL or traceback.
+    """
+    try:
+        yield
+    except foreign as error:
+        first_line = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise MachineryError(f"{doing}: {first_line}") from error

@@ -1,0 +1,237 @@
+"""Many runs a transaction, through MLflow's own tables: for SQLite and PostgreSQL.
+
+Touches SQLAlchemy and MLflow's table classes; takes `TrackedRun`; runs on the driver. MLflow's
+client takes 15 to 20 ms for a run, this about 0.2 ms, and MLflow cannot tell them apart: one
+contract test reads both ways' runs through MLflow's own client.
+"""
+
+import math
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, LifecycleStage, SourceType
+from mlflow.store.tracking.dbmodels.models import (
+    SqlExperiment,
+    SqlLatestMetric,
+    SqlMetric,
+    SqlParam,
+    SqlRun,
+    SqlTag,
+)
+from mlflow.utils.uri import append_to_uri_path
+from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, make_url, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from orchestrator.errors import MachineryError, as_machinery_error
+from orchestrator.tracking.experiments import FOREIGN, tag_experiment
+from orchestrator.tracking.limits import tags_within_limits, within_limits
+from orchestrator.tracking.runs import MetricValue, TrackedRun
+from orchestrator.tracking.tracker import Location
+
+_Row = dict[str, Any]
+
+_INSERTS: Mapping[str, Callable[[Table], Any]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+_CHUNK = 1000
+_SECONDS_TO_WAIT_FOR_A_LOCK = 60.0
+
+_COLUMNS_WRITTEN: Mapping[type, frozenset[str]] = {
+    SqlRun: frozenset(
+        {
+            *("run_uuid", "name", "status", "start_time", "end_time", "deleted_time"),
+            *("source_type", "source_name", "source_version", "entry_point_name", "user_id"),
+            *("experiment_id", "artifact_uri", "lifecycle_stage"),
+        }
+    ),
+    SqlParam: frozenset({"run_uuid", "key", "value"}),
+    SqlTag: frozenset({"run_uuid", "key", "value"}),
+    SqlMetric: frozenset({"run_uuid", "key", "value", "timestamp", "step", "is_nan"}),
+    SqlLatestMetric: frozenset({"run_uuid", "key", "value", "timestamp", "step", "is_nan"}),
+}
+
+
+def understands(uri: str) -> bool:
+    """Whether runs can be written in bulk at this tracking address.
+
+    They can on a database this module speaks, while the installed MLflow's tables have exactly the
+    columns it writes. That the database itself is of that MLflow's version, MLflow checks when
+    the experiment is opened.
+    """
+    database = uri.partition("://")[0].partition("+")[0]
+    return database in _INSERTS and all(
+        written == set(_table(model).c.keys()) for model, written in _COLUMNS_WRITTEN.items()
+    )
+
+
+class BulkTracker:
+    """Writes runs of one experiment straight into MLflow's database; see `Tracker`.
+
+    Args:
+        uri: The database's address, one that `understands` accepts.
+        client: MLflow's client of the same address, for what is not worth doing in bulk.
+        experiment: Where runs go.
+    """
+
+    def __init__(self, uri: str, client: MlflowClient, experiment: Experiment) -> None:
+        self.experiment_id: str = experiment.experiment_id
+        self.artifact_root: str = experiment.artifact_location
+        self._client = client
+        self._engine = _engine(uri)
+        self._insert = _INSERTS[self._engine.dialect.name]
+
+    def log(self, runs: Sequence[TrackedRun]) -> None:
+        """Write ended runs, many in one transaction; those MLflow has are left as they are."""
+        for start in range(0, len(runs), _CHUNK):
+            chunk = {run.run_id: within_limits(run) for run in runs[start : start + _CHUNK]}
+            with self._transaction(f"{len(chunk)} runs were not written") as connection:
+                known = _known(connection, chunk)
+                self._write(connection, [run for id_, run in chunk.items() if id_ not in known])
+
+    def tag(self, tags: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
+        """Set tags by run id; gives the run ids MLflow does not have."""
+        with self._transaction(f"tags of {len(tags)} runs were not set") as connection:
+            known = _known(connection, tags)
+            rows = [
+                {"run_uuid": run_id, "key": key, "value": value}
+                for run_id in known
+                for key, value in tags_within_limits(tags[run_id]).items()
+            ]
+            statement = self._insert(_table(SqlTag))
+            _execute(
+                connection,
+                statement.on_conflict_do_update(
+                    index_elements=["key", "run_uuid"], set_={"value": statement.excluded.value}
+                ),
+                rows,
+            )
+        return frozenset(tags) - known
+
+    def locate(self, run_ids: Sequence[str]) -> Mapping[str, Location]:
+        """Where runs are, or will be, kept: known without asking, since their ids are ours."""
+        return {run_id: Location(run_id, self._artifact_uri(run_id)) for run_id in run_ids}
+
+    def tag_experiment(self, tags: Mapping[str, str]) -> None:
+        """Set tags of the experiment; they are few, so MLflow's client does it."""
+        tag_experiment(self._client, self.experiment_id, tags)
+
+    def _artifact_uri(self, run_id: str) -> str:
+        return str(append_to_uri_path(self.artifact_root, run_id, "artifacts"))
+
+    def _write(self, connection: Connection, runs: Sequence[TrackedRun]) -> None:
+        rows: dict[type, list[_Row]] = defaultdict(list)
+        for run in runs:
+            rows[SqlRun].append(self._run_row(run))
+            rows[SqlParam] += _pairs(run.run_id, run.params)
+            rows[SqlTag] += _pairs(run.run_id, run.tags)
+            history = [_metric_row(run, metric) for metric in run.metrics]
+            rows[SqlMetric] += history
+            rows[SqlLatestMetric] += _latest(history)
+        for model in _COLUMNS_WRITTEN:
+            # Another process may be sending the same runs: they are equal, so either's will do.
+            statement = self._insert(_table(model)).on_conflict_do_nothing()
+            _execute(connection, statement, rows[model])
+
+    def _run_row(self, run: TrackedRun) -> _Row:
+        """As MLflow's `create_run` fills it."""
+        return {
+            "run_uuid": run.run_id,
+            "name": run.name,
+            "source_type": SourceType.to_string(SourceType.UNKNOWN),
+            "source_name": "",
+            "entry_point_name": "",
+            "user_id": run.tags.get("mlflow.user", "unknown"),
+            "status": run.status,
+            "start_time": run.start_time,
+            "end_time": run.end_time,
+            "deleted_time": None,
+            "source_version": "",
+            "lifecycle_stage": LifecycleStage.ACTIVE,
+            "artifact_uri": self._artifact_uri(run.run_id),
+            "experiment_id": int(self.experiment_id),
+        }
+
+    @contextmanager
+    def _transaction(self, failed: str) -> Iterator[Connection]:
+        border = as_machinery_error(f"MLflow's database: {failed}", *FOREIGN)
+        with border, self._engine.begin() as connection:
+            self._check_experiment(connection)
+            yield connection
+
+    def _check_experiment(self, connection: Connection) -> None:
+        experiments = _table(SqlExperiment).c
+        stage = connection.scalar(
+            select(experiments.lifecycle_stage).where(
+                experiments.experiment_id == int(self.experiment_id)
+            )
+        )
+        if stage != LifecycleStage.ACTIVE:
+            raise MachineryError(
+                f"the experiment {self.experiment_id} was deleted in MLflow; restore it with "
+                f"`mlflow experiments restore --experiment-id {self.experiment_id}`"
+            )
+
+
+def _table(model: type) -> Table:
+    table: Table = model.__table__  # type: ignore[attr-defined]  # MLflow's classes are untyped
+    return table
+
+
+def _engine(uri: str) -> Engine:
+    """Connects anew for each transaction, so that there is nothing to close."""
+    wait = {"timeout": _SECONDS_TO_WAIT_FOR_A_LOCK}
+    is_sqlite = make_url(uri).get_backend_name() == "sqlite"
+    return create_engine(uri, poolclass=NullPool, connect_args=wait if is_sqlite else {})
+
+
+def _known(connection: Connection, run_ids: Iterable[str]) -> set[str]:
+    ids = list(run_ids)
+    column = _table(SqlRun).c.run_uuid
+    return {
+        run_id
+        for start in range(0, len(ids), _CHUNK)
+        for run_id in connection.scalars(
+            select(column).where(column.in_(ids[start : start + _CHUNK]))
+        )
+    }
+
+
+def _execute(connection: Connection, statement: Any, rows: Sequence[_Row]) -> None:
+    if rows:
+        connection.execute(statement, rows)
+
+
+def _pairs(run_id: str, texts: Mapping[str, str]) -> Iterator[_Row]:
+    return ({"run_uuid": run_id, "key": key, "value": value} for key, value in texts.items())
+
+
+def _metric_row(run: TrackedRun, metric: MetricValue) -> _Row:
+    is_nan = math.isnan(metric.value)
+    return {
+        "run_uuid": run.run_id,
+        "key": metric.key,
+        "value": 0.0 if is_nan else _finite(metric.value),
+        "timestamp": run.end_time,
+        "step": metric.step,
+        "is_nan": is_nan,
+    }
+
+
+def _finite(value: float) -> float:
+    """MLflow stores an infinity as the largest number, since not every database has one."""
+    return max(-sys.float_info.max, min(sys.float_info.max, float(value)))
+
+
+def _latest(history: Iterable[_Row]) -> Iterable[_Row]:
+    """Of each metric the row MLflow calls the latest: of the last step."""
+    latest: dict[str, _Row] = {}
+    for row in history:
+        best = latest.setdefault(row["key"], row)
+        if (row["step"], row["value"]) > (best["step"], best["value"]):
+            latest[row["key"]] = row
+    return latest.values()

@@ -1,0 +1,75 @@
+"""The MLflow experiment all runs go to: found, or made by MLflow itself.
+
+Touches MLflow; takes a tracking address and a name; gives MLflow's client and experiment; runs on
+the driver.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, LifecycleStage
+from mlflow.exceptions import MlflowException
+from requests import RequestException
+from sqlalchemy.exc import SQLAlchemyError
+
+from orchestrator.errors import UsageError, as_machinery_error
+from orchestrator.tracking.reaching import check_answers, without_password
+
+FOREIGN = (MlflowException, SQLAlchemyError, RequestException, OSError)
+"""What MLflow and its database raise."""
+
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Opens MLflow's page as one of model training; it would open in its GenAI mode."""
+
+
+def open_experiment(
+    uri: str, name: str, artifact_root: str | None
+) -> tuple[MlflowClient, Experiment]:
+    """MLflow's client and the experiment, made if missing; so is a database that is not there yet.
+
+    Args:
+        uri: MLflow's tracking address.
+        name: The experiment's name.
+        artifact_root: The folder of a new experiment's files; None leaves it to MLflow. One that
+            exists keeps the folder it has.
+
+    Raises:
+        UsageError: The experiment was deleted in MLflow, or the address is none MLflow can use.
+        MachineryError: MLflow cannot be reached, or its database is of another version.
+    """
+    check_answers(uri)
+    shown = without_password(uri)
+    with as_machinery_error(f"MLflow at {shown} cannot be opened", *FOREIGN), _quiet():
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
+            experiment_id = client.create_experiment(name, artifact_root, tags=_KIND)
+            experiment = client.get_experiment(experiment_id)
+    if experiment.lifecycle_stage != LifecycleStage.ACTIVE:
+        raise UsageError(
+            f"the experiment {name!r} was deleted in MLflow at {shown}: restore it with "
+            f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`, "
+            "or choose another name"
+        )
+    return client, experiment
+
+
+def tag_experiment(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> None:
+    """Set tags of an experiment, over whatever they were."""
+    with as_machinery_error(f"tags of MLflow's experiment {experiment_id} were not set", *FOREIGN):
+        for key, value in tags.items():
+            client.set_experiment_tag(experiment_id, key, value)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the log lines of the migrations MLflow runs when it makes a database."""
+    logger = logging.getLogger("mlflow.store.db")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,31 @@
+"""A tracking address -> the tracker that serves it best.
+
+Touches MLflow through the trackers; takes an address and an experiment's name; runs on the driver.
+"""
+
+from orchestrator.tracking import bulk
+from orchestrator.tracking.client import ClientTracker
+from orchestrator.tracking.experiments import open_experiment
+from orchestrator.tracking.tracker import Tracker
+
+_CONNECTIONS_TO_A_SERVER = 4
+
+
+def open_tracker(uri: str, experiment: str, artifact_root: str | None = None) -> Tracker:
+    """The tracker for an experiment; a missing experiment or database is made first.
+
+    Args:
+        uri: MLflow's tracking address: a database's, or a server's `http(s)://...`.
+        experiment: The experiment's name.
+        artifact_root: The folder of a new experiment's files; None leaves it to MLflow, which is
+            the usual thing with a server.
+
+    Raises:
+        UsageError: The experiment was deleted in MLflow.
+        MachineryError: MLflow cannot be reached, or its database is of another version.
+    """
+    client, found = open_experiment(uri, experiment, artifact_root)
+    if bulk.understands(uri):
+        return bulk.BulkTracker(uri, client, found)
+    is_server = uri.startswith(("http://", "https://"))
+    return ClientTracker(client, found, connections=_CONNECTIONS_TO_A_SERVER if is_server else 1)

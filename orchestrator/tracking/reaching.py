@@ -1,0 +1,56 @@
+"""Whether a tracking address answers at all, found out in seconds.
+
+Touches SQLAlchemy and sockets; takes a tracking address; runs on the driver. MLflow itself tries a
+database that does not answer for 100 seconds, a server for minutes, and prints each failure.
+"""
+
+import socket
+from urllib.parse import urlsplit
+
+from sqlalchemy import NullPool, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from orchestrator.errors import UsageError, as_machinery_error
+
+_SECONDS_TO_CONNECT = 10.0
+
+
+def check_answers(uri: str) -> None:
+    """Connect to the tracking address once.
+
+    Raises:
+        UsageError: It is no address of a database or a server, or its driver is not installed.
+        MachineryError: Nothing answers there.
+    """
+    if uri.startswith(("http://", "https://")):
+        _check_server(uri)
+    else:
+        _check_database(uri)
+
+
+def without_password(uri: str) -> str:
+    """The address as it may be shown."""
+    password = urlsplit(uri).password
+    return uri.replace(f":{password}@", ":***@", 1) if password else uri
+
+
+def _check_server(uri: str) -> None:
+    parts = urlsplit(uri)
+    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    with as_machinery_error(f"no MLflow server answers at {without_password(uri)}", OSError):
+        socket.create_connection(address, timeout=_SECONDS_TO_CONNECT).close()
+
+
+def _check_database(uri: str) -> None:
+    shown = without_password(uri)
+    try:
+        is_file = make_url(uri).get_backend_name() == "sqlite"
+        engine = create_engine(uri, poolclass=NullPool)
+    except (ArgumentError, ImportError) as error:
+        raise UsageError(
+            f"MLflow's tracking address {shown} cannot be used ({error}): give a database, "
+            "e.g. sqlite:///mlflow.db, or a server, e.g. http://localhost:5000"
+        ) from error
+    if not is_file:  # MLflow makes a missing file, and the folder it is in
+        with as_machinery_error(f"MLflow's database {shown} does not answer", SQLAlchemyError):
+            engine.connect().close()

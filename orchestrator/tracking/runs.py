@@ -1,0 +1,113 @@
+"""What MLflow is told of a trial: `TrialResult` -> `TrackedRun`.
+
+Touches no library and does no I/O; takes a trial's result; gives a record that every tracker
+writes alike; runs on the driver.
+
+Runs of all customers and models share their metric keys, because MLflow's table is one table:
+`roc_auc` (mean over folds), `roc_auc_std`, `roc_auc_fold` (one step a fold, which MLflow draws as
+a chart), `fit_seconds`, `score_seconds`, `rows`. What to group by is a tag.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from orchestrator.records import TrialResult
+
+
+class MetricValue(NamedTuple):
+    """One value of a metric's history."""
+
+    key: str
+    value: float
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackedRun:
+    """One MLflow run, ended; all of it is known before any of it is written.
+
+    Attributes:
+        run_id: 32 hex digits that follow from the trial; the same each time it is sent (law 3).
+        name: What MLflow's table shows.
+        status: MLflow's word for how it ended.
+        start_time, end_time: Milliseconds since the epoch.
+        params: Fixed and searched hyperparameters, as text.
+        metrics: The history of every metric.
+        tags: What runs are grouped and found by.
+    """
+
+    run_id: str
+    name: str
+    status: Literal["FINISHED", "FAILED"]
+    start_time: int
+    end_time: int
+    params: Mapping[str, str]
+    metrics: Sequence[MetricValue]
+    tags: Mapping[str, str]
+
+
+def tracked_run(result: TrialResult, *, user: str, source: str = "orchestrator") -> TrackedRun:
+    """What MLflow is told of one trial.
+
+    Args:
+        result: The trial's result.
+        user: Who runs it; MLflow's User column.
+        source: What runs it; MLflow's Source column.
+    """
+    trial = result.trial
+    params = {**trial.study.model.params, **trial.params}
+    return TrackedRun(
+        run_id=trial.run_id,
+        name=trial.key,
+        status="FINISHED" if result.state == "success" else "FAILED",
+        start_time=round(result.started * 1000),
+        end_time=round(result.ended * 1000),
+        params={name: str(value) for name, value in params.items()},
+        metrics=tuple(_metrics(result)),
+        tags={
+            "mlflow.runName": trial.key,
+            "mlflow.user": user,
+            "mlflow.source.name": source,
+            "mlflow.source.type": "LOCAL",
+            **{tag: text for tag, text in _tags(result).items() if text},
+        },
+    )
+
+
+def _tags(result: TrialResult) -> dict[str, str]:
+    study = result.trial.study
+    return {
+        "customer": study.customer.id,
+        "segment": study.customer.segment,
+        "model": study.model.id,
+        "study": study.key,
+        "trial": str(result.trial.number),
+        "flow_run": study.flow_run,
+        "snapshot": study.snapshot,
+        "data_version": result.data_version,
+        "worker": result.worker,
+        "champion": "false",  # until it is promoted; `!=` finds only runs that have the tag
+        "error": result.error or "",
+    }
+
+
+def _metrics(result: TrialResult) -> Iterator[MetricValue]:
+    for metric, folds in result.scores.items():
+        mean = result.mean(metric)
+        yield MetricValue(metric, mean)
+        yield MetricValue(f"{metric}_std", _standard_deviation(folds, mean))
+        for fold, value in enumerate(folds):
+            yield MetricValue(f"{metric}_fold", value, fold)
+    if result.fit_seconds:
+        yield MetricValue("fit_seconds", math.fsum(result.fit_seconds))
+    if result.score_seconds:
+        yield MetricValue("score_seconds", math.fsum(result.score_seconds))
+    if result.rows:
+        yield MetricValue("rows", result.rows)
+
+
+def _standard_deviation(values: Sequence[float], mean: float) -> float:
+    """Of the folds themselves, not of a population behind them: as GridSearchCV reports it."""
+    return math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))

@@ -1,0 +1,137 @@
+"""What differs between the customers and models the ledger knows and a snapshot of the registry.
+
+Touches no library; takes registry rows as canonical JSON; gives `Turn`s (what to write) and
+`Changes` (what to show); pure, runs on the driver.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestrator.records import Json
+
+Kind = Literal["customer", "model"]
+LifeState = Literal["active", "paused", "removed"]
+Event = Literal["added", "changed", "paused", "resumed", "removed", "restored"]
+
+_SHOWN_OTHERWISE = frozenset({"id", "active"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The open period of a customer or model: its row in the table, state and content."""
+
+    id: int
+    state: LifeState
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What a snapshot means for one customer or model; `event` is None where nothing happened."""
+
+    key: str
+    event: Event | None
+    state: LifeState
+    content: str
+    before: Known | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """One field of one customer or model that is no longer what it was."""
+
+    key: str
+    field: str
+    old: Json
+    new: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What became of the customers, or of the models; all but `changed` are keys.
+
+    Attributes:
+        added: Never seen before.
+        changed: Fields that differ, also of those that were paused, resumed or restored.
+        paused, resumed: `active` became false or true.
+        removed: No longer listed; each is reported once, when it happens.
+        restored: Listed again after having been removed.
+        unchanged: Listed as before.
+        kept: Their row was set aside as bad, so they stay as they were.
+    """
+
+    added: tuple[str, ...] = ()
+    changed: tuple[FieldChange, ...] = ()
+    paused: tuple[str, ...] = ()
+    resumed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What a snapshot changes, by kind."""
+
+    customers: Difference
+    models: Difference
+
+
+def turns(
+    known: Mapping[str, Known], listed: Mapping[str, tuple[LifeState, str]], bad: Collection[str]
+) -> Iterator[Turn]:
+    """What happens to each key: the listed ones in their order, then those that vanished.
+
+    Args:
+        known: The open periods, by key, removed ones included.
+        listed: State and canonical content of the snapshot's rows, by key.
+        bad: Keys of rows that were set aside; they are not taken for removed.
+    """
+    for key, (state, content) in listed.items():
+        before = known.get(key)
+        event = _event(before, state, content)
+        yield Turn(key=key, event=event, state=state, content=content, before=before)
+    for key, before in known.items():
+        if key not in listed and key not in bad and before.state != "removed":
+            yield Turn(
+                key=key, event="removed", state="removed", content=before.content, before=before
+            )
+
+
+def _event(before: Known | None, state: LifeState, content: str) -> Event | None:
+    if before is None:
+        return "added"
+    if before.state == "removed":
+        return "restored"
+    if before.state != state:
+        return "paused" if state == "paused" else "resumed"
+    return None if before.content == content else "changed"
+
+
+def difference(happened: Collection[Turn], kept: Collection[str]) -> Difference:
+    """The turns of one kind, sorted into what a person asks for."""
+    keys: dict[Event | None, list[str]] = {}
+    for turn in happened:
+        keys.setdefault(turn.event, []).append(turn.key)
+    return Difference(
+        added=tuple(keys.get("added", ())),
+        changed=tuple(change for turn in happened for change in _field_changes(turn)),
+        paused=tuple(keys.get("paused", ())),
+        resumed=tuple(keys.get("resumed", ())),
+        removed=tuple(keys.get("removed", ())),
+        restored=tuple(keys.get("restored", ())),
+        unchanged=tuple(keys.get(None, ())),
+        kept=tuple(kept),
+    )
+
+
+def _field_changes(turn: Turn) -> Iterator[FieldChange]:
+    if turn.before is None or turn.before.content == turn.content:
+        return
+    old, new = json.loads(turn.before.content), json.loads(turn.content)
+    for field in sorted((old.keys() | new.keys()) - _SHOWN_OTHERWISE):
+        if old.get(field) != new.get(field):
+            yield FieldChange(key=turn.key, field=field, old=old.get(field), new=new.get(field))

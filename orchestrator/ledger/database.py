@@ -1,0 +1,140 @@
+"""An open ledger database: its engine, its file, its transactions and its errors.
+
+Touches SQLAlchemy; takes an address; gives connections inside short transactions; runs on the
+driver. Everything SQLAlchemy raises leaves here as a `MachineryError` that says what to do.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from orchestrator.errors import MachineryError, UsageError
+from orchestrator.ledger.schema import prepare
+
+_BUSY_SECONDS = 60.0
+_WRITING = "ledger_writing"
+
+
+class Database:
+    """The ledger's database, SQLite or PostgreSQL, opened and with the schema in place.
+
+    Args:
+        address: As `Ledger.open` takes it.
+
+    Raises:
+        UsageError: The address is none the ledger can use.
+        MachineryError: The database cannot be opened, is corrupt, or is of a newer version.
+    """
+
+    def __init__(self, address: str | Path) -> None:
+        url = _url(address)
+        self.name = url.render_as_string(hide_password=True)
+        if url.get_backend_name() == "sqlite":
+            self._engine = _sqlite_engine(url)
+        else:
+            self._engine = create_engine(url, pool_pre_ping=True)
+        with self.write() as connection:
+            prepare(connection, self.name)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One transaction that sees one moment and changes nothing."""
+        with _translated(self.name), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that is committed at the end, or not at all."""
+        writing = self._engine.execution_options(**{_WRITING: True})
+        with _translated(self.name), writing.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Give up all connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _url(address: str | Path) -> URL:
+    """The address as SQLAlchemy takes it, with the driver this package depends on."""
+    text = str(address)
+    if "://" not in text:
+        return URL.create("sqlite", database=text)
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise UsageError(f"ledger address {text!r}: {error}") from error
+    match url.get_backend_name():
+        case "postgresql" | "postgres":
+            return url.set(drivername="postgresql+psycopg")
+        case "sqlite" if url.database and url.database != ":memory:":
+            return url
+        case "sqlite":
+            raise UsageError("the ledger outlives the process: give a file, sqlite:///ledger.db")
+        case other:
+            raise UsageError(f"ledger address: {other!r} is neither sqlite nor postgresql")
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    _make_private(Path(str(url.database)))
+    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _make_private(file: Path) -> None:
+    """Make folder and file so that only their owner reads them; SQLite's -wal follows the file."""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not file.exists():
+            file.touch(mode=0o600)
+    except OSError as error:
+        raise MachineryError(f"ledger {file}: cannot be made: {error.strerror}") from error
+
+
+def _set_pragmas(connection: Any, _record: object) -> None:
+    # The driver's own way of beginning transactions late is switched off: `_begin` begins them.
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    # A promotion's intent must survive a power cut, not only a killed process (law 3).
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(connection: Connection) -> None:
+    # A writer that first reads must take its lock at the start: SQLite cannot wait for it later.
+    writing = connection.get_execution_options().get(_WRITING, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+_CURES = (
+    ("not a database", "the file is corrupt or no ledger; restore a backup or give another file"),
+    ("malformed", "the file is corrupt; restore a backup"),
+    ("locked", "another process holds it; wait for that to end, then try again"),
+    ("readonly", "it cannot be written; check the file's and its folder's owner and mode"),
+    ("unable to open", "it cannot be opened; check the file's and its folder's owner and mode"),
+    ("disk is full", "free some space, then try again; what was recorded is kept"),
+    ("connect", "is the database server running and its address right?"),
+)
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    """Turn what SQLAlchemy raises into an error that names the ledger and the cure."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = str(getattr(error, "orig", None) or error).strip()
+        cure = next((cure for sign, cure in _CURES if sign in cause), "what was recorded is kept")
+        raise MachineryError(f"ledger {name}: {cause}: {cure}") from error

@@ -1,0 +1,61 @@
+"""Records to text and back: JSON that keeps NaN and infinity, and text any database stores.
+
+Touches pydantic; takes and gives records; runs on the driver. Tuples inside a parameter's value
+come back as lists, as from any registry.
+"""
+
+import json
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json, to_jsonable_python
+
+from orchestrator.errors import MachineryError
+
+T = TypeVar("T")
+
+
+def dump(value: Any) -> str:
+    """A record, or anything made of JSON and NumPy scalars, as JSON text.
+
+    Raises:
+        TypeError: It holds something that is neither.
+    """
+    return to_json(value, inf_nan_mode="constants", fallback=_plain_number).decode()
+
+
+def dump_loosely(value: Any) -> str:
+    """Like `dump`, but what is no JSON is kept as its repr, for people to read."""
+    return to_json(value, inf_nan_mode="constants", fallback=repr).decode()
+
+
+def canonical(value: Any) -> str:
+    """A record as JSON text that is equal for equal records, whatever the order of keys."""
+    plain = to_jsonable_python(value, inf_nan_mode="constants", fallback=_plain_number)
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"))
+
+
+def load(adapter: TypeAdapter[T], text: str | bytes) -> T:
+    """The record a text was made of.
+
+    Raises:
+        MachineryError: The text is not of this record.
+    """
+    try:
+        return adapter.validate_json(text)
+    except ValidationError as error:
+        raise MachineryError(f"ledger: a row was changed by other hands: {error}") from error
+
+
+def storable(text: str) -> str:
+    """The text without what PostgreSQL (NUL) or UTF-8 (lone surrogates) cannot hold, escaped."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def _plain_number(value: Any) -> Any:
+    """A NumPy scalar or array as Python's own, recognised without importing NumPy."""
+    if type(value).__module__ == "numpy":
+        return value.tolist()
+    raise TypeError(f"{value!r} of {type(value).__name__} is neither JSON nor a NumPy number")

@@ -1,0 +1,166 @@
+"""Flow runs and their instances, read again.
+
+Touches SQLAlchemy; gives `FlowRun` and `InstanceRecord`; runs on the driver. `recorder` writes
+what this module reads.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from fnmatch import translate
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select
+
+from orchestrator.errors import UsageError
+from orchestrator.ledger.database import Database
+from orchestrator.ledger.lookup import begins_with, one_id
+from orchestrator.ledger.tables import flow_runs, instances, nodes
+from orchestrator.records import FlowRun, InstanceRecord, State
+
+LATEST = "latest"
+
+
+class FlowRuns:
+    """Which flows ran, and how each of their instances ended."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list(self, limit: int = 20) -> Sequence[FlowRun]:
+        """The last flow runs, latest first."""
+        query = select(flow_runs).order_by(flow_runs.c.started.desc()).limit(limit)
+        with self._database.read() as connection:
+            return [_flow_run(row) for row in connection.execute(query)]
+
+    def get(self, flow_run: str) -> FlowRun:
+        """One flow run.
+
+        Args:
+            flow_run: Its id, a beginning of it that no other shares, or `latest`.
+
+        Raises:
+            UsageError: None or several are meant.
+        """
+        with self._database.read() as connection:
+            full = _full_id(connection, flow_run)
+            query = select(flow_runs).where(flow_runs.c.id == full)
+            return _flow_run(connection.execute(query).one())
+
+    def counts(self, flow_run: str) -> dict[str, dict[State, int]]:
+        """How many instances of each node ended in each state; `flow_run` as `get` takes it."""
+        with self._database.read() as connection:
+            query = (
+                select(nodes.c.name, instances.c.state, func.count())
+                .join(instances, instances.c.node == nodes.c.id)
+                .where(nodes.c.flow_run == _full_id(connection, flow_run))
+                .group_by(nodes.c.id, nodes.c.name, instances.c.state)
+                .order_by(nodes.c.id)
+            )
+            counted: dict[str, dict[State, int]] = {}
+            for name, state, number in connection.execute(query):
+                counted.setdefault(name, {})[State(state)] = number
+        return counted
+
+    def instances(
+        self,
+        flow_run: str,
+        *,
+        task: str | None = None,
+        state: State | None = None,
+        key_pattern: str | None = None,
+        limit: int | None = 100,
+        offset: int = 0,
+    ) -> Sequence[InstanceRecord]:
+        """Instances by node and key, without their values.
+
+        Args:
+            flow_run: As `get` takes it.
+            task: Only this node.
+            state: Only in this state.
+            key_pattern: Only keys like this, with `*`, `?` and `[...]` as the shell has them.
+            limit: At most so many, None for all.
+            offset: Without the first so many.
+        """
+        stop = None if limit is None else offset + limit
+        with self._database.read() as connection:
+            full = _full_id(connection, flow_run)
+            rows = _rows(connection, _instances_query(full, task, state, key_pattern))
+            wanted = islice(_matching(rows, key_pattern), offset, stop)
+            return [_instance(full, row) for row in wanted]
+
+
+def _full_id(connection: Connection, flow_run: str) -> str:
+    if flow_run != LATEST:
+        return one_id(connection, flow_runs.c.id, flow_run, "flow run")
+    query = select(flow_runs.c.id).order_by(flow_runs.c.started.desc()).limit(1)
+    latest = connection.execute(query).scalar_one_or_none()
+    if latest is None:
+        raise UsageError("no flow run is recorded yet")
+    return str(latest)
+
+
+def _instances_query(
+    flow_run: str, task: str | None, state: State | None, key_pattern: str | None
+) -> Select[Any]:
+    query = (
+        select(nodes.c.name, instances)
+        .join(instances, instances.c.node == nodes.c.id)
+        .where(nodes.c.flow_run == flow_run)
+        .order_by(nodes.c.name, instances.c.key)
+    )
+    if task is not None:
+        query = query.where(nodes.c.name == task)
+    if state is not None:
+        query = query.where(instances.c.state == state.value)
+    if key_pattern is not None:
+        query = query.where(begins_with(instances.c.key, _fixed_beginning(key_pattern)))
+    return query
+
+
+def _fixed_beginning(pattern: str) -> str:
+    """What every key of the pattern begins with, so that an index narrows the search."""
+    return re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+
+
+def _rows(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
+    """The rows in portions, so that a million instances need not fit in memory."""
+    return iter(connection.execution_options(yield_per=1_000).execute(query))
+
+
+def _matching(rows: Iterator[Row[Any]], key_pattern: str | None) -> Iterator[Row[Any]]:
+    if key_pattern is None:
+        return rows
+    matches = re.compile(translate(key_pattern)).match
+    return (row for row in rows if matches(row.key))
+
+
+def _flow_run(row: Row[Any]) -> FlowRun:
+    return FlowRun(
+        id=row.id,
+        flow=row.flow,
+        state=row.state,
+        params=json.loads(row.params),
+        started=row.started,
+        ended=row.ended,
+        counts=json.loads(row.counts),
+        context=json.loads(row.context),
+    )
+
+
+def _instance(flow_run: str, row: Row[Any]) -> InstanceRecord:
+    return InstanceRecord(
+        flow_run=flow_run,
+        node=row.name,
+        key=row.key,
+        index=row.idx,
+        state=State(row.state),
+        tries=row.tries,
+        started=row.started,
+        ended=row.ended,
+        worker=row.worker,
+        error=row.error,
+        arguments=row.arguments,
+        fingerprint=row.fingerprint,
+    )

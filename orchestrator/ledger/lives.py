@@ -1,0 +1,187 @@
+"""The life of every customer and model: its registry rows as they were, each with its period.
+
+A slowly changing dimension: a key's periods follow one another without gap or overlap from the
+moment it was first seen, and a removal is a period too, the tombstone, which lasts until the key
+is restored. Touches SQLAlchemy and pydantic; takes `Snapshot`; gives `Changes` and `Period`s;
+runs on the driver.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
+
+from orchestrator.ledger.changes import (
+    Changes,
+    Difference,
+    Event,
+    Kind,
+    Known,
+    LifeState,
+    Turn,
+    difference,
+    turns,
+)
+from orchestrator.ledger.database import Database
+from orchestrator.ledger.encoding import canonical, load
+from orchestrator.ledger.tables import lives
+from orchestrator.records import Customer, ModelSpec, Snapshot
+
+_ADAPTERS: dict[str, TypeAdapter[Any]] = {
+    "customer": TypeAdapter(Customer),
+    "model": TypeAdapter(ModelSpec),
+}
+_KINDS: tuple[Kind, ...] = ("customer", "model")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """A customer or model as it was for a while.
+
+    Attributes:
+        kind, key: Whose life.
+        start, end: Epoch seconds; valid from `start` until just before `end`, None is until now.
+        event: What began the period.
+        state: `removed` is the tombstone; `row` is then as it last was.
+        row: The registry row.
+        snapshot: The id of the snapshot that began it.
+    """
+
+    kind: Kind
+    key: str
+    start: float
+    end: float | None
+    event: Event
+    state: LifeState
+    row: Customer | ModelSpec
+    snapshot: str
+
+
+class Lives:
+    """Who and what was listed when, and how."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def preview(self, snapshot: Snapshot) -> Changes:
+        """What `apply` would do; nothing is written."""
+        with self._database.read() as connection:
+            happened = {kind: _turns(connection, kind, snapshot) for kind in _KINDS}
+        return _changes(happened, snapshot)
+
+    def apply(self, snapshot: Snapshot) -> Changes:
+        """Close and open periods so that the live rows are the snapshot's.
+
+        A row that was set aside as bad leaves its customer or model as it was.
+        """
+        with self._database.write() as connection:
+            happened = {kind: _turns(connection, kind, snapshot) for kind in _KINDS}
+            _write(connection, happened, snapshot)
+        return _changes(happened, snapshot)
+
+    def history(self, kind: Kind, key: str) -> Sequence[Period]:
+        """The whole life, oldest period first; empty for a key never seen."""
+        query = select(lives).where(lives.c.kind == kind, lives.c.key == key).order_by(lives.c.id)
+        with self._database.read() as connection:
+            return [_period(row) for row in connection.execute(query)]
+
+    def live_at(self, time: float) -> Sequence[Period]:
+        """The customers and models, active or paused, that were listed at a moment."""
+        query = (
+            select(lives)
+            .where(lives.c.valid_from <= time, lives.c.state != "removed")
+            .where(or_(lives.c.valid_to.is_(None), lives.c.valid_to > time))
+            .order_by(lives.c.kind, lives.c.key)
+        )
+        with self._database.read() as connection:
+            return [_period(row) for row in connection.execute(query)]
+
+
+def _turns(connection: Connection, kind: Kind, snapshot: Snapshot) -> list[Turn]:
+    query = select(lives.c.key, lives.c.id, lives.c.state, lives.c.content).where(
+        lives.c.kind == kind, lives.c.valid_to.is_(None)
+    )
+    known = {
+        key: Known(id=number, state=state, content=content)
+        for key, number, state, content in connection.execute(query)
+    }
+    return list(turns(known, _listed(kind, snapshot), _set_aside(kind, snapshot)))
+
+
+def _listed(kind: Kind, snapshot: Snapshot) -> dict[str, tuple[LifeState, str]]:
+    if kind == "model":
+        return {model.id: ("active", canonical(model)) for model in snapshot.models}
+    return {
+        customer.id: ("active" if customer.active else "paused", canonical(customer))
+        for customer in snapshot.customers
+    }
+
+
+def _set_aside(kind: Kind, snapshot: Snapshot) -> frozenset[str]:
+    return frozenset(r.id for r in snapshot.rejected if r.kind == kind and r.id is not None)
+
+
+def _changes(happened: dict[Kind, list[Turn]], snapshot: Snapshot) -> Changes:
+    return Changes(
+        customers=_difference(happened["customer"], "customer", snapshot),
+        models=_difference(happened["model"], "model", snapshot),
+    )
+
+
+def _difference(happened: list[Turn], kind: Kind, snapshot: Snapshot) -> Difference:
+    return difference(happened, sorted(_set_aside(kind, snapshot)))
+
+
+def _write(connection: Connection, happened: dict[Kind, list[Turn]], snapshot: Snapshot) -> None:
+    at = _now(connection, snapshot)
+    closing = [
+        {"closed": turn.before.id} for turn in _eventful(happened) if turn.before is not None
+    ]
+    opening = [
+        _row(kind, turn, at, snapshot.id)
+        for kind, kind_turns in happened.items()
+        for turn in kind_turns
+        if turn.event is not None
+    ]
+    if closing:
+        by_id = update(lives).where(lives.c.id == bindparam("closed")).values(valid_to=at)
+        connection.execute(by_id, closing)
+    if opening:
+        connection.execute(lives.insert(), opening)
+
+
+def _eventful(happened: dict[Kind, list[Turn]]) -> Iterator[Turn]:
+    return (turn for kind in happened for turn in happened[kind] if turn.event is not None)
+
+
+def _now(connection: Connection, snapshot: Snapshot) -> float:
+    """When the snapshot was fetched, but never before the last change: clocks are set back."""
+    last = connection.execute(select(func.max(lives.c.valid_from))).scalar()
+    return snapshot.fetched if last is None else max(snapshot.fetched, float(last))
+
+
+def _row(kind: Kind, turn: Turn, at: float, snapshot_id: str) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "key": turn.key,
+        "valid_from": at,
+        "event": turn.event,
+        "state": turn.state,
+        "snapshot": snapshot_id,
+        "content": turn.content,
+    }
+
+
+def _period(row: Row[Any]) -> Period:
+    return Period(
+        kind=row.kind,
+        key=row.key,
+        start=row.valid_from,
+        end=row.valid_to,
+        event=row.event,
+        state=row.state,
+        row=load(_ADAPTERS[row.kind], row.content),
+        snapshot=row.snapshot,
+    )

@@ -1,0 +1,32 @@
+"""Finding the one row a person means by the beginning of its id.
+
+Touches SQLAlchemy; takes a column and what was typed; gives the whole id; runs on the driver.
+"""
+
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, select
+
+from orchestrator.errors import UsageError
+
+_LAST_CHARACTER = "\U0010ffff"
+
+
+def begins_with(column: Column[Any], prefix: str) -> ColumnElement[bool]:
+    """A condition an index answers; `LIKE` would ignore case on SQLite and read % and _."""
+    return column.between(prefix, prefix + _LAST_CHARACTER)
+
+
+def one_id(connection: Connection, column: Column[Any], given: str, what: str) -> str:
+    """The id that is `given`, or else the only one that begins with it.
+
+    Raises:
+        UsageError: None or several do.
+    """
+    query = select(column).where(begins_with(column, given)).order_by(column).limit(2)
+    found = list(connection.execute(query).scalars())
+    if not found:
+        raise UsageError(f"no {what} has an id that begins with {given!r}")
+    if len(found) > 1 and found[0] != given:
+        raise UsageError(f"several {what}s begin with {given!r}, e.g. {found[0]} and {found[1]}")
+    return str(found[0])

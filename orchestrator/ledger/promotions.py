@@ -1,0 +1,137 @@
+"""Promotions: each intended before its alias is moved, confirmed after, and read as a chain.
+
+Touches SQLAlchemy and pydantic; takes `Promotion`; gives `Promotion` and `Champion`; runs on the
+driver. A promotion is known by its flow run, customer and version.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, update
+
+from orchestrator.ledger.database import Database
+from orchestrator.ledger.encoding import dump, load
+from orchestrator.ledger.tables import promotions
+from orchestrator.ledger.writing import insert_missing
+from orchestrator.records import Promotion, TrialResult
+
+_PROMOTION = TypeAdapter(Promotion)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Champion:
+    """What serves a customer: the deployed trial, its MLflow run, model and version, since when."""
+
+    customer: str
+    result: TrialResult
+    run_id: str
+    model_name: str
+    version: str
+    at: float
+
+
+class Promotions:
+    """Every change of every customer's champion."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def intend(self, intended: Sequence[Promotion]) -> None:
+        """Write that these champions are about to change; those written before stay as they are.
+
+        Raises:
+            ValueError: A promotion's decision has no best trial.
+        """
+        rows = [_row(promotion) for promotion in intended]
+        with self._database.write() as connection:
+            insert_missing(connection, promotions, rows)
+
+    def confirm(self, done: Sequence[Promotion]) -> None:
+        """The aliases of these intended promotions were moved."""
+        if not done:
+            return
+        these = and_(
+            promotions.c.flow_run == bindparam("of_flow_run"),
+            promotions.c.customer == bindparam("of_customer"),
+            promotions.c.version == bindparam("to_version"),
+            promotions.c.confirmed.is_(None),
+        )
+        confirmed = update(promotions).where(these).values(confirmed=time.time())
+        with self._database.write() as connection:
+            connection.execute(confirmed, [_identity(promotion) for promotion in done])
+
+    def pending(self) -> Sequence[Promotion]:
+        """The last promotion of each customer where it is intended but not confirmed.
+
+        An earlier one that was never confirmed is no longer wanted: its alias must not be moved
+        back over a later one's.
+        """
+        return self._read(_last_of_each().where(promotions.c.confirmed.is_(None)))
+
+    def champions(self) -> Mapping[str, Champion]:
+        """By customer, what serves now; removed customers keep theirs."""
+        return self._champions(promotions.c.confirmed.is_not(None))
+
+    def at(self, time: float) -> Mapping[str, Champion]:
+        """By customer, what served at a moment."""
+        return self._champions(and_(promotions.c.confirmed.is_not(None), promotions.c.at <= time))
+
+    def of_customer(self, customer: str) -> Sequence[Promotion]:
+        """The customer's confirmed promotions, oldest first."""
+        query = select(promotions.c.content).where(
+            promotions.c.customer == customer, promotions.c.confirmed.is_not(None)
+        )
+        return self._read(query.order_by(promotions.c.id))
+
+    def _champions(self, among: ColumnElement[bool]) -> Mapping[str, Champion]:
+        chosen = self._read(_last_of_each(among))
+        return {champion.customer: champion for champion in map(_champion, chosen)}
+
+    def _read(self, query: Select[Any]) -> Sequence[Promotion]:
+        with self._database.read() as connection:
+            return [load(_PROMOTION, text) for text in connection.execute(query).scalars()]
+
+
+def _last_of_each(among: ColumnElement[bool] | None = None) -> Select[Any]:
+    """The last promotion of each customer, among all or some."""
+    last = select(func.max(promotions.c.id)).group_by(promotions.c.customer)
+    if among is not None:
+        last = last.where(among)
+    return select(promotions.c.content).where(promotions.c.id.in_(last)).order_by(promotions.c.id)
+
+
+def _row(promotion: Promotion) -> dict[str, Any]:
+    if promotion.decision.best is None:
+        customer = promotion.decision.customer.id
+        raise ValueError(f"promotion of {customer!r}: its decision has no best trial to serve")
+    return {
+        "flow_run": promotion.decision.flow_run,
+        "customer": promotion.decision.customer.id,
+        "version": promotion.version,
+        "at": promotion.at,
+        "content": dump(promotion),
+    }
+
+
+def _identity(promotion: Promotion) -> dict[str, str]:
+    return {
+        "of_flow_run": promotion.decision.flow_run,
+        "of_customer": promotion.decision.customer.id,
+        "to_version": promotion.version,
+    }
+
+
+def _champion(promotion: Promotion) -> Champion:
+    best = promotion.decision.best
+    assert best is not None  # noqa: S101  `intend` refuses any other
+    return Champion(
+        customer=promotion.decision.customer.id,
+        result=best,
+        run_id=promotion.run_id,
+        model_name=promotion.model_name,
+        version=promotion.version,
+        at=promotion.at,
+    )

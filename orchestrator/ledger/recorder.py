@@ -1,0 +1,164 @@
+"""Writes a flow run and its instances to the ledger as they end, and recalls their values.
+
+Implements `orchestrator.mapping.recording.Recorder`. Touches SQLAlchemy; takes `FlowRun` and
+`InstanceRecord`; gives values by fingerprint; runs on the driver.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from orchestrator.ledger.database import Database
+from orchestrator.ledger.encoding import dump_loosely, storable
+from orchestrator.ledger.tables import flow_runs, instances, nodes, results
+from orchestrator.ledger.trials import add_trials
+from orchestrator.ledger.values import NOTHING, freeze, thaw
+from orchestrator.ledger.writing import Rows, insert_missing, insert_or_replace
+from orchestrator.records import FlowRun, InstanceRecord, State, TrialResult
+
+TrialsOf = Callable[[InstanceRecord], Sequence[TrialResult]]
+"""Finds the trials in what an instance returned; an empty sequence if it holds none."""
+
+_RECALLED_AT_ONCE = 5_000
+
+
+class LedgerRecorder:
+    """The ledger as a flow run's recorder; the contract stands at `Recorder`.
+
+    Args:
+        database: The open ledger.
+        trials_of: Where given, the trials of each instance are written in the transaction that
+            writes the instance, so that neither is ever without the other.
+    """
+
+    def __init__(self, database: Database, trials_of: TrialsOf | None = None) -> None:
+        self._database = database
+        self._trials_of = trials_of
+        self._has_results = False
+
+    def begin(self, flow_run: FlowRun) -> None:
+        """Write the flow run, or write it anew when it is resumed."""
+        self._write(flow_run)
+
+    def finish(self, flow_run: FlowRun) -> None:
+        """Write how the flow run ended."""
+        self._write(flow_run)
+
+    def record(self, instances: Sequence[InstanceRecord]) -> None:
+        """Write the instances, their values where small enough, and their trials."""
+        values = _result_rows(instances)
+        trials = self._trials(instances)
+        with self._database.write() as connection:
+            _write_instances(connection, instances)
+            insert_or_replace(connection, results, values)
+            for flow_run, found in trials.items():
+                add_trials(connection, flow_run, found)
+
+    def recall(self, fingerprints: Sequence[str]) -> Mapping[str, Any]:
+        """The values of recorded successes that can still be loaded, by fingerprint."""
+        recalled: dict[str, Any] = {}
+        with self._database.read() as connection:
+            if not self._anything_to_recall(connection):
+                return recalled
+            for start in range(0, len(fingerprints), _RECALLED_AT_ONCE):
+                some = fingerprints[start : start + _RECALLED_AT_ONCE]
+                query = select(results.c.fingerprint, results.c.value)
+                rows = connection.execute(query.where(results.c.fingerprint.in_(some)))
+                recalled.update((row.fingerprint, thaw(row.value)) for row in rows)
+        return {name: value for name, value in recalled.items() if value is not NOTHING}
+
+    def last_keys(self, flow: str, node: str) -> frozenset[str]:
+        """Keys of this node in the flow's last ended flow run, without `removed` ones."""
+        last = (
+            select(flow_runs.c.id)
+            .where(flow_runs.c.flow == flow, flow_runs.c.ended.is_not(None))
+            .order_by(flow_runs.c.started.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        query = (
+            select(instances.c.key)
+            .join(nodes, nodes.c.id == instances.c.node)
+            .where(nodes.c.flow_run == last, nodes.c.name == node)
+            .where(instances.c.state != State.REMOVED.value)
+        )
+        with self._database.read() as connection:
+            return frozenset(connection.execute(query).scalars())
+
+    def _write(self, flow_run: FlowRun) -> None:
+        with self._database.write() as connection:
+            insert_or_replace(connection, flow_runs, [_flow_run_row(flow_run)])
+
+    def _trials(self, ended: Sequence[InstanceRecord]) -> dict[str, list[TrialResult]]:
+        found: dict[str, list[TrialResult]] = {}
+        if self._trials_of is None:
+            return found
+        for instance in ended:
+            # A cached instance's trials were written with the instance it was taken from.
+            if instance.state is not State.CACHED:
+                found.setdefault(instance.flow_run, []).extend(self._trials_of(instance))
+        return found
+
+    def _anything_to_recall(self, connection: Connection) -> bool:
+        """One cheap look, so that a first flow run does not ask for each fingerprint in vain."""
+        if not self._has_results:
+            one = connection.execute(select(results.c.fingerprint).limit(1)).one_or_none()
+            self._has_results = one is not None
+        return self._has_results
+
+
+def _write_instances(connection: Connection, ended: Sequence[InstanceRecord]) -> None:
+    numbers = _node_numbers(connection, {(i.flow_run, i.node) for i in ended})
+    rows = [_instance_row(numbers[i.flow_run, i.node], i) for i in ended]
+    insert_or_replace(connection, instances, rows)
+
+
+def _node_numbers(
+    connection: Connection, wanted: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], int]:
+    wanted = list(wanted)
+    insert_missing(connection, nodes, [{"flow_run": run, "name": name} for run, name in wanted])
+    of_flow_runs = nodes.c.flow_run.in_({flow_run for flow_run, _ in wanted})
+    query = select(nodes.c.flow_run, nodes.c.name, nodes.c.id).where(of_flow_runs)
+    return {(flow_run, name): number for flow_run, name, number in connection.execute(query)}
+
+
+def _instance_row(node: int, instance: InstanceRecord) -> dict[str, Any]:
+    return {
+        "node": node,
+        "key": storable(instance.key),
+        "idx": instance.index,
+        "state": instance.state.value,
+        "tries": instance.tries,
+        "started": instance.started,
+        "ended": instance.ended,
+        "worker": instance.worker,
+        "error": None if instance.error is None else storable(instance.error),
+        "arguments": storable(instance.arguments),
+        "fingerprint": instance.fingerprint,
+    }
+
+
+def _result_rows(ended: Sequence[InstanceRecord]) -> Rows:
+    rows, now = [], time.time()
+    for instance in ended:
+        if instance.state is State.SUCCESS and instance.fingerprint is not None:
+            frozen = freeze(instance.value)
+            if frozen is not None:
+                rows.append({"fingerprint": instance.fingerprint, "value": frozen, "recorded": now})
+    return rows
+
+
+def _flow_run_row(flow_run: FlowRun) -> dict[str, Any]:
+    return {
+        "id": flow_run.id,
+        "flow": flow_run.flow,
+        "state": flow_run.state,
+        "params": storable(dump_loosely(flow_run.params)),
+        "started": flow_run.started,
+        "ended": flow_run.ended,
+        "counts": dump_loosely(flow_run.counts),
+        "context": storable(dump_loosely(flow_run.context)),
+    }

@@ -89,7 +89,7 @@ def _require_allowed(module_name: str, path: str, allowed: tuple[str, ...]) -> N
 def _import(module_name: str, class_name: str, path: str) -> Any:
     try:
         module = import_module(module_name)
-    except Exception as error:  # noqa: BLE001 - a user's module may raise anything at import
+    except Exception as error:
         problem = f"{type(error).__name__}: {error}"
         raise UsageError(f"{path!r} cannot be imported: {problem}") from error
     try:

@@ -84,7 +84,7 @@ class Customer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """A registry row set aside: where it stood, its id if it had one, and why."""
+    """A registry row set aside: its place in the list from 0, its id if readable, and why."""
 
     kind: Literal["model", "customer"]
     row: int
@@ -94,13 +94,23 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What the registry returned at one moment; `id` is a hash of models and customers alone."""
+    """What the registry returned at one moment; `id` is a hash of models and customers alone.
+
+    Attributes:
+        id: Equal for equal content, whatever the order of rows.
+        models, customers: In order of id.
+        rejected: Rows that were set aside.
+        source: Where it came from, without secrets.
+        etag: The version its server gave it; "" where there is none.
+        fetched: When.
+    """
 
     id: str
     models: tuple[ModelSpec, ...]
     customers: tuple[Customer, ...]
     rejected: tuple[Rejected, ...] = ()
     source: str = ""
+    etag: str = ""
     fetched: float = 0.0
 
 

@@ -1,0 +1,140 @@
+"""A row's cells made plain JSON, so that every source says the same thing the same way.
+
+SQL returns numbers and dates of its own, CSV only text, Parquet lists: after `plain_row` all of
+them hold what a YAML list would have held. A cell without a value (null, empty) is left out.
+
+Touches no library; takes what a source read; gives dicts of JSON values; runs on the driver.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from orchestrator.records import Json
+from orchestrator.registry.documents import read_json
+from orchestrator.registry.sources import Unreadable
+
+_HOLD_JSON = frozenset({"pipeline", "params", "grid", "when", "grids"})
+"""Fields whose text is JSON, in sources that know only text."""
+
+
+class Problem(NamedTuple):
+    """What is wrong with one part of a row: its key inside the row ("" for all of it), and why."""
+
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.text}" if self.key else self.text
+
+
+class BadRowError(Exception):
+    """A row cannot be used; `problems` says why."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+def plain_row(row: object) -> dict[str, Json]:
+    """The row's fields that have a value, as JSON.
+
+    Raises:
+        BadRowError: It is no mapping of fields, or a cell is not JSON.
+    """
+    if isinstance(row, Unreadable):
+        raise BadRowError(Problem("", row.reason))
+    if not isinstance(row, Mapping):
+        raise BadRowError(Problem("", f"is {_described(row)} instead of fields with names"))
+    fields: dict[str, Json] = {}
+    problems: list[Problem] = []
+    for name, cell in row.items():
+        try:
+            value = plain(_decoded(str(name), cell), str(name))
+        except BadRowError as error:
+            problems += error.problems
+        else:
+            fields |= {} if value is None else {str(name): value}
+    if problems:
+        raise BadRowError(*problems)
+    return fields
+
+
+def plain(value: Any, key: str) -> Json:
+    """The value as JSON: finite numbers, text that UTF-8 and databases can hold, lists, dicts.
+
+    Raises:
+        BadRowError: It has no such form; names `key` and the place inside.
+    """
+    match value:
+        case None | bool() | int():
+            return value
+        case str():
+            return _storable(value, key)
+        case float() | Decimal():
+            return _finite(value, key)
+        case datetime() | date() | time() | UUID():
+            return str(value)
+        case Mapping():
+            return {_name(k, key): plain(v, f"{key}.{k}") for k, v in value.items()}
+        case list() | tuple():
+            return [plain(item, f"{key}[{index}]") for index, item in enumerate(value)]
+    raise BadRowError(Problem(key, f"is a {type(value).__name__}, which JSON cannot hold"))
+
+
+def _decoded(name: str, cell: Any) -> Any:
+    """What a text cell stands for, in fields that hold more than text."""
+    if not isinstance(cell, str):
+        return cell
+    if name == "tags" and not cell.lstrip().startswith("["):
+        return [tag for tag in map(str.strip, cell.split(";")) if tag]
+    if name in _HOLD_JSON or name == "tags":
+        return _json_cell(name, cell)
+    return _object_or_text(cell) if name == "data" else cell
+
+
+def _json_cell(name: str, cell: str) -> Any:
+    if not cell.strip():
+        return None
+    try:
+        return read_json(cell)
+    except ValueError as error:
+        raise BadRowError(Problem(name, f"is no JSON: {error}")) from error
+
+
+def _object_or_text(cell: str) -> Any:
+    """Text that is a JSON object or list is one; any other text is an address, kept as it is."""
+    if not cell.lstrip().startswith(("{", "[")):
+        return cell
+    try:
+        return read_json(cell)
+    except ValueError:
+        return cell
+
+
+def _finite(value: float | Decimal, key: str) -> int | float:
+    if not math.isfinite(value):
+        raise BadRowError(Problem(key, f"is {value}, not a finite number"))
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return int(value)
+    return float(value)
+
+
+def _storable(text: str, key: str) -> str:
+    if "\0" in text or (not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)):
+        raise BadRowError(Problem(key, "has a NUL or half a character, which no database can hold"))
+    return text
+
+
+def _name(name: object, key: str) -> str:
+    if not isinstance(name, str):
+        raise BadRowError(Problem(key, f"has the key {name!r}, which is no text; quote it"))
+    return _storable(name, key)
+
+
+def _described(row: object) -> str:
+    shown = repr(row)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."

@@ -1,0 +1,146 @@
+"""YAML and JSON read as data: no tags that make objects, no alias bombs, no key twice.
+
+Touches PyYAML; takes text; gives JSON-like values; runs on the driver. The configuration file is
+read with it too.
+"""
+
+import json
+from typing import Any
+
+import yaml
+
+_DEEPEST = 100
+"""How many lists and mappings may stand inside one another."""
+
+_ALIASES_MAY_GROW = 10
+"""How many times larger than its text a YAML document may become by its aliases."""
+
+
+def read_json(text: str) -> Any:
+    """The value of a JSON text; NaN and infinities are let through, for a row's rules to refuse.
+
+    Raises:
+        ValueError: It is no JSON, is nested too deeply, or an object has a key twice.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
+
+
+def read_yaml(text: str) -> Any:
+    """The value of a YAML text, by the safe loader.
+
+    Raises:
+        ValueError: It is no YAML, has tags of Python, a key twice, or aliases that multiply it.
+    """
+    loader = _Loader(text)
+    try:
+        _refuse_deep_nesting(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _refuse_alias_bomb(node)
+        _refuse_repeated_keys(node)
+        return loader.construct_document(node)
+    except yaml.YAMLError as error:
+        raise ValueError(_on_one_line(error)) from error
+    finally:
+        loader.dispose()
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # add's None goes on
+        raise ValueError(f"has the key {twice!r} twice")
+    return found
+
+
+# The C parser is ten times faster; PyYAML is sometimes built without it.
+_FastestSafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_FastestSafeLoader):  # type: ignore[misc]  # its base is chosen at run time
+    """The safe loader, but a number that YAML 1.1 misreads is an error."""
+
+    def construct_plain_int(self, node: Any) -> int:
+        """An integer; `0123` and `12:30`, which YAML 1.1 reads in base 8 and 60, are refused."""
+        digits = node.value.lstrip("+-").replace("_", "")
+        if ":" in digits or (digits.isdigit() and len(digits) > 1 and digits.startswith("0")):
+            raise _wrong(node, f"{node.value} would be read as another number; put it in quotes")
+        return int(self.construct_yaml_int(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_plain_int)
+
+
+def _refuse_deep_nesting(text: str) -> None:
+    """Looked for among parsing events: composing nodes, the C parser would overflow its stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_FastestSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            raise yaml.YAMLError("is nested too deeply")
+
+
+def _refuse_alias_bomb(root: Any) -> None:
+    """Compare the nodes written with the nodes that reading every alias in full would give."""
+    sizes: dict[int, int | None] = {}
+    if _expanded_size(root, sizes) > _ALIASES_MAY_GROW * len(sizes):
+        raise yaml.YAMLError("its aliases multiply it; write the values out")
+
+
+def _expanded_size(node: Any, sizes: dict[int, int | None]) -> int:
+    known = sizes.get(id(node), 0)
+    if known is None:
+        raise yaml.YAMLError("an alias stands inside what it names")
+    if known:
+        return known
+    sizes[id(node)] = None
+    size = 1 + sum(_expanded_size(child, sizes) for child in _children(node))
+    sizes[id(node)] = size
+    return size
+
+
+def _refuse_repeated_keys(root: Any) -> None:
+    """Looked for before anything is constructed: merging (`<<`) repeats keys on purpose."""
+    nodes, seen = [root], {id(root)}
+    while nodes:
+        node = nodes.pop()
+        _refuse_repeated_key(node)
+        new = [child for child in _children(node) if id(child) not in seen]
+        seen.update(map(id, new))
+        nodes += new
+
+
+def _refuse_repeated_key(node: Any) -> None:
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.value in seen:
+            raise _wrong(node, f"has the key {key.value!r} twice")
+        seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+
+
+def _wrong(node: Any, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+
+
+def _children(node: Any) -> list[Any]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return node.value if isinstance(node, yaml.SequenceNode) else []
+
+
+def _on_one_line(error: yaml.YAMLError) -> str:
+    """PyYAML's message, which spans lines and shows `<unicode string>` for a file name."""
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    if problem is None or mark is None:
+        return " ".join(str(error).split())
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"

@@ -1,0 +1,194 @@
+"""Lists in files: YAML, JSON, CSV or Parquet, on this machine or at any address fsspec knows.
+
+One file holds both lists under `models:` and `customers:`, or each list has a file of its own. A
+glob as the list of customers means that each file *is* a customer: its id is the file's name
+without its ending (with folders below the glob's fixed part), its data the file's address.
+
+Touches fsspec, pyarrow and csv; takes addresses; gives rows; runs on the driver. Only reads.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import IO, Any, Literal, Self
+
+import fsspec
+from pydantic import Field, SecretStr, model_validator
+
+from orchestrator.errors import RegistryError
+from orchestrator.registry.documents import read_json, read_yaml
+from orchestrator.registry.sources import (
+    Kind,
+    Listing,
+    Row,
+    Settings,
+    Unreadable,
+    without_secrets,
+)
+
+Format = Literal["yaml", "json", "csv", "parquet"]
+
+_FORMATS: Mapping[str, Format] = {
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".json": "json",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+
+
+class FileSource(Settings):
+    """Models and customers in files.
+
+    Attributes:
+        path: A YAML or JSON file with both lists, for those that have no file of their own.
+        models: The file of models alone.
+        customers: The file of customers alone, or a glob whose files are the customers.
+        format: The files' format, where their names do not tell.
+        storage_options: What fsspec needs to open them, e.g. keys of an object store.
+    """
+
+    path: str | None = None
+    models: str | None = None
+    customers: str | None = None
+    format: Format | None = None
+    storage_options: dict[str, SecretStr | bool | int | float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_a_file(self) -> Self:
+        if not (self.path or self.models or self.customers):
+            raise ValueError("names no file; give `path`, or `models` and `customers`")
+        return self
+
+    @property
+    def description(self) -> str:
+        """The addresses, without user and password."""
+        return ", ".join(
+            without_secrets(address)
+            for address in (self.path, self.models, self.customers)
+            if address
+        )
+
+    def read(self, kind: Kind) -> Listing:
+        """The rows of the file, or a row for each file of the glob."""
+        address = (self.models if kind == "models" else self.customers) or self.path
+        if not address:
+            raise RegistryError(f"{self.description}: no file is given for the list of {kind}")
+        with _failures_named(address):
+            files, path = fsspec.core.url_to_fs(address, **self._options)
+            if kind == "customers" and _is_glob(address):
+                return Listing(rows=_row_for_each_file(files, path, with_protocol="://" in address))
+            with files.open(path, "rb") as file:
+                document = _READERS[self.format or _format(address)](file)
+            rows = _rows(document, kind, shared=address == self.path)
+            return Listing(rows=rows, etag=_etag(files, path))
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else value
+            for name, value in self.storage_options.items()
+        }
+
+
+@contextmanager
+def _failures_named(address: str) -> Iterator[None]:
+    """Any failure to read as an error that names the file."""
+    name = without_secrets(address)
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise RegistryError(f"{name}: there is no such file") from error
+    except ImportError as error:
+        raise RegistryError(f"{name}: fsspec needs a package to read it: {error}") from error
+    except (OSError, ValueError, csv.Error) as error:
+        raise RegistryError(f"{name}: cannot be read: {error}") from error
+
+
+def _is_glob(address: str) -> bool:
+    return "*" in address or "[" in address  # "?" begins the query of an URL
+
+
+def _row_for_each_file(files: Any, pattern: str, *, with_protocol: bool) -> list[Row]:
+    fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0].rpartition("/")[0]
+    return [
+        {
+            "id": str(PurePosixPath(path).relative_to(fixed).with_suffix("")),
+            "data": files.unstrip_protocol(path) if with_protocol else path,
+        }
+        for path in files.glob(pattern, withdirs=False)
+    ]
+
+
+def _etag(files: Any, path: str) -> str:
+    """The store's own ETag of a file, where it has one."""
+    return str(files.info(path).get("ETag", "")).strip('"')
+
+
+def _format(address: str) -> Format:
+    suffix = PurePosixPath(without_secrets(address)).suffix.lower()
+    if suffix not in _FORMATS:
+        known = ", ".join(_FORMATS)
+        raise ValueError(f"its format is unknown; give `format`, or a name ending in {known}")
+    return _FORMATS[suffix]
+
+
+def _rows(document: Any, kind: Kind, *, shared: bool) -> list[Any]:
+    """The list in a file that is one, or that holds one under its name."""
+    if isinstance(document, list) and not shared:
+        return document
+    if not isinstance(document, Mapping):
+        raise ValueError("it should hold `models:` and `customers:`, each a list")
+    unknown = [str(key) for key in document if key not in {"models", "customers"}]
+    if unknown:
+        raise ValueError(f"unknown key {unknown[0]!r}; a registry has `models` and `customers`")
+    rows = document.get(kind)
+    if not isinstance(rows, list):
+        raise ValueError(f"`{kind}:` is missing or no list")
+    return rows
+
+
+def _read_yaml(file: IO[bytes]) -> Any:
+    return read_yaml(file.read().decode("utf-8-sig"))
+
+
+def _read_json(file: IO[bytes]) -> Any:
+    return read_json(file.read().decode("utf-8-sig"))
+
+
+def _read_csv(file: IO[bytes]) -> list[Row | Unreadable]:
+    lines = csv.reader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True)
+    header = next(lines, [])
+    if "id" not in header or len(set(header)) < len(header):
+        raise ValueError(f"its first line must name different columns, `id` among them: {header}")
+    return [_csv_row(header, cells) for cells in lines if cells]
+
+
+def _csv_row(header: Sequence[str], cells: Sequence[str]) -> Row | Unreadable:
+    if len(cells) == len(header):
+        return {name: cell or None for name, cell in zip(header, cells, strict=True)}
+    place = header.index("id")
+    return Unreadable(
+        id=cells[place] if place < len(cells) else None,
+        reason=f"has {len(cells)} cells where the first line has {len(header)}; check its quotes",
+    )
+
+
+def _read_parquet(file: IO[bytes]) -> list[Row]:
+    # Late: pyarrow takes a moment to load, and most registries are no Parquet.
+    from pyarrow import parquet
+
+    rows: list[Row] = parquet.read_table(file).to_pylist()
+    return rows
+
+
+_READERS: Mapping[Format, Callable[[IO[bytes]], Any]] = {
+    "yaml": _read_yaml,
+    "json": _read_json,
+    "csv": _read_csv,
+    "parquet": _read_parquet,
+}

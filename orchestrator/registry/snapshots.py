@@ -1,0 +1,193 @@
+"""What the registry returns, made one immutable `Snapshot`; and what becomes of bad rows.
+
+A list's order means nothing: models and customers are sorted by id, and the snapshot's id is a
+hash of what they say. Bad customers are set aside; a bad model, or an id given twice, stops
+everything (docs/adr/0001-bad-rows.md says why).
+
+Touches no library; takes sources; gives `Snapshot`; runs on the driver.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+from orchestrator import estimators
+from orchestrator.errors import ConfigError, OrchestratorError, RegistryError
+from orchestrator.identity import digest
+from orchestrator.records import Customer, Grid, Json, ModelSpec, Rejected, Snapshot
+from orchestrator.registry import specs
+from orchestrator.registry.cells import BadRowError, Problem
+from orchestrator.registry.sources import Kind, Source
+
+_Spec = TypeVar("_Spec", ModelSpec, Customer)
+
+_MOST_SHOWN = 5
+"""Of many bad rows, how many a message names."""
+
+
+def fetch(models: Source, customers: Source | None = None, *, allowed: Sequence[str]) -> Snapshot:
+    """Fetch both lists, now, and check every row.
+
+    Args:
+        models: Where the list of models is.
+        customers: Where the list of customers is, if elsewhere.
+        allowed: Packages whose estimators may be used.
+
+    Raises:
+        RegistryError: A source cannot be read, or returns no (usable) model or customer.
+        ConfigError: A model is wrong, or an id is given twice; all such are named.
+    """
+    customers = models if customers is None else customers
+    model_rows, model_etag = _read(models, "models")
+    customer_rows, customer_etag = _read(customers, "customers")
+    specs_of_models = _models(model_rows, allowed, models.description)
+    good, rejected = _customers(customer_rows, specs_of_models, allowed)
+    _require_unique(good, "customers", customers.description)
+    _require_some(good, rejected, customers.description)
+    return snapshot_of(
+        specs_of_models,
+        [customer for _, customer in good],
+        rejected=rejected,
+        source=", ".join(dict.fromkeys((models.description, customers.description))),
+        etag=", ".join(dict.fromkeys(tag for tag in (model_etag, customer_etag) if tag)),
+        fetched=time.time(),
+    )
+
+
+def snapshot_of(
+    models: Sequence[ModelSpec], customers: Sequence[Customer], **circumstances: Any
+) -> Snapshot:
+    """The snapshot of these models and customers, in order of id.
+
+    Args:
+        models: With different ids.
+        customers: With different ids.
+        **circumstances: The snapshot's other fields, which are no part of its id.
+    """
+    models = sorted(models, key=lambda model: model.id)
+    customers = sorted(customers, key=lambda customer: customer.id)
+    content = [[_model_content(m) for m in models], [_customer_content(c) for c in customers]]
+    return Snapshot(
+        id=digest("snapshot", content),
+        models=tuple(models),
+        customers=tuple(customers),
+        **circumstances,
+    )
+
+
+def _read(source: Source, kind: Kind) -> tuple[list[Any], str]:
+    try:
+        listing = source.read(kind)
+        rows = list(listing.rows)
+    except OrchestratorError:
+        raise
+    except Exception as error:  # a source from elsewhere may raise anything
+        raise RegistryError(
+            f"{source.description}: the list of {kind} cannot be read "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    if not rows:
+        raise RegistryError(
+            f"{source.description}: the list of {kind} is empty; nothing was changed, and what is "
+            "deployed keeps serving"
+        )
+    return rows, listing.etag
+
+
+def _models(rows: Sequence[Any], allowed: Sequence[str], source: str) -> list[ModelSpec]:
+    """Every model, or one error that names all that is wrong with any of them."""
+    good, bad = _sort_out(rows, lambda row: specs.read_model(row, allowed))
+    problems = [
+        Problem(f"models[{index}].{problem.key}".removesuffix("."), problem.text)
+        for index, error in bad
+        for problem in error.problems
+    ]
+    if problems:
+        raise _config_error(problems, source)
+    _require_unique(good, "models", source)
+    return [model for _, model in good]
+
+
+def _customers(
+    rows: Sequence[Any], models: Sequence[ModelSpec], allowed: Sequence[str]
+) -> tuple[list[tuple[int, Customer]], tuple[Rejected, ...]]:
+    parameters = {model.id: estimators.parameter_names(model, allowed) for model in models}
+    good, bad = _sort_out(rows, lambda row: specs.read_customer(row, parameters))
+    kind: Literal["customer"] = "customer"
+    rejected = tuple(
+        Rejected(kind=kind, row=index, id=specs.usable_id(rows[index]), reason=str(error))
+        for index, error in bad
+    )
+    return good, rejected
+
+
+def _sort_out(
+    rows: Sequence[Any], read: Callable[[Any], _Spec]
+) -> tuple[list[tuple[int, _Spec]], list[tuple[int, BadRowError]]]:
+    """Good and bad rows, each with its place in the list."""
+    good, bad = [], []
+    for index, row in enumerate(rows):
+        try:
+            good.append((index, read(row)))
+        except BadRowError as error:
+            bad.append((index, error))
+    return good, bad
+
+
+def _require_unique(rows: Sequence[tuple[int, _Spec]], kind: Kind, source: str) -> None:
+    first: dict[str, int] = {}
+    problems = [
+        Problem(f"{kind}[{index}].id", f"{row.id!r} is {kind}[{first[row.id]}] already")
+        for index, row in rows
+        if first.setdefault(row.id, index) != index
+    ]
+    if problems:
+        raise _config_error(problems, source)
+
+
+def _config_error(problems: Sequence[Problem], source: str) -> ConfigError:
+    if len(problems) == 1:
+        return ConfigError(problems[0].text, file=source, key=problems[0].key)
+    return ConfigError(f"{len(problems)} problems:\n" + _listed(problems), file=source)
+
+
+def _require_some(good: Sequence[Any], rejected: Sequence[Rejected], source: str) -> None:
+    if not good:
+        reasons = [Problem(f"customers[{bad.row}]", bad.reason) for bad in rejected]
+        raise RegistryError(
+            f"{source}: none of {len(rejected)} customers can be used; nothing was changed:\n"
+            + _listed(reasons)
+        )
+
+
+def _listed(problems: Sequence[Problem]) -> str:
+    lines = [f"  {problem}" for problem in problems[:_MOST_SHOWN]]
+    left = len(problems) - _MOST_SHOWN
+    return "\n".join([*lines, f"  and {left} more"] if left > 0 else lines)
+
+
+def _model_content(model: ModelSpec) -> list[Json]:
+    return [
+        model.id,
+        [[step.name, step.estimator] for step in model.steps],
+        dict(model.params),
+        _grid_content(model.grid),
+        model.cost,
+        [list(model.when.tags), model.when.min_rows],
+    ]
+
+
+def _customer_content(customer: Customer) -> list[Json]:
+    grids: Mapping[str, Grid] = customer.grids
+    return [
+        customer.id,
+        customer.data,
+        customer.segment,
+        list(customer.tags),
+        customer.active,
+        {model: _grid_content(grid) for model, grid in grids.items()},
+    ]
+
+
+def _grid_content(grid: Grid) -> list[Json]:
+    return [{name: list(values) for name, values in part.items()} for part in grid]

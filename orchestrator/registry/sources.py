@@ -1,0 +1,149 @@
+"""The seam to wherever lists of models and customers live, and how a source is opened by name.
+
+A source of your own is a class with the two members of `Source`, made with keyword settings, and
+named by an entry point in the group `orchestrator.sources`; the built-in ones register the same
+way, in pyproject.toml.
+
+Touches pydantic (settings of sources); takes a name and settings; gives `Source`; driver only.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from orchestrator.errors import ConfigError
+
+_GROUP = "orchestrator.sources"
+
+Kind = Literal["models", "customers"]
+"""The two lists of a registry."""
+
+Row = Mapping[str, Any]
+"""One entry of a list: fields by name, as `orchestrator.registry.specs` describes them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """Stands in a list for a row that could not be read: its id if that could, and why."""
+
+    id: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One list as it was read.
+
+    Attributes:
+        rows: Its rows, each a `Row` or an `Unreadable`; of anything else the checks complain.
+        etag: The version of the list in its server's own words; "" where there is none.
+    """
+
+    rows: Iterable[Any]
+    etag: str = ""
+
+
+class Source(Protocol):
+    """Where lists of models and customers are fetched from.
+
+    The contract: `read` fetches anew each time and changes nothing. Rows may come lazily and in
+    any order. A list that cannot be read, now or while it is iterated, is a `RegistryError` that
+    names the source and what to do; a mistake in the settings is a `ConfigError`. One bad row is
+    no error: it is passed on as it is.
+    """
+
+    @property
+    def description(self) -> str:
+        """Where the lists are, for messages and records; without any secret."""
+        ...
+
+    def read(self, kind: Kind) -> Listing:
+        """Fetch one of the two lists."""
+        ...
+
+
+class Settings(BaseModel):
+    """Settings of a built-in source: checked when it is opened, immutable, nothing unknown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class InlineSource(Settings):
+    """Lists that stand in the configuration itself, or in memory.
+
+    Attributes:
+        models: The models' rows.
+        customers: The customers' rows.
+    """
+
+    models: list[Any] = []
+    customers: list[Any] = []
+
+    @property
+    def description(self) -> str:
+        """Where the lists are."""
+        return "the configuration's own lists"
+
+    def read(self, kind: Kind) -> Listing:
+        """One of the two lists."""
+        return Listing(rows=self.models if kind == "models" else self.customers)
+
+
+def open_source(
+    name: str, settings: Mapping[str, Any], *, file: str | None = None, key: str = "registry"
+) -> Source:
+    """The source registered under `name`, made with `settings`; nothing is fetched yet.
+
+    Args:
+        name: An entry point of the group `orchestrator.sources`.
+        settings: Its keyword settings.
+        file: The configuration file the settings stand in, for messages.
+        key: Where they stand in it, for messages.
+
+    Raises:
+        ConfigError: No source has this name, or it refuses the settings.
+    """
+    make = _find(name, file=file, key=f"{key}.source")
+    with _settings_refused(file=file, key=key):
+        source: Source = make(**settings)
+        return source
+
+
+def _find(name: str, *, file: str | None, key: str) -> Any:
+    known: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=_GROUP)}
+    if name not in known:
+        problem = f"there is no source {name!r}; known are {', '.join(sorted(known))}"
+        raise ConfigError(problem, file=file, key=key)
+    try:
+        return known[name].load()
+    except (ImportError, AttributeError) as error:
+        problem = f"the source {name!r} ({known[name].value}) cannot be loaded: {error}"
+        raise ConfigError(problem, file=file, key=key) from error
+
+
+@contextmanager
+def _settings_refused(*, file: str | None, key: str) -> Iterator[None]:
+    """A constructor's complaint as an error of the configuration; values may be secret."""
+    try:
+        yield
+    except ConfigError as error:
+        inner = f"{key}.{error.key}" if error.key else key
+        raise ConfigError(error.problem, file=file, key=inner) from error
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        inner = ".".join([key, *map(str, first["loc"])])
+        problem = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(problem, file=file, key=inner) from None
+    except TypeError as error:
+        raise ConfigError(str(error), file=file, key=key) from error
+
+
+def without_secrets(url: str) -> str:
+    """The address without user, password, query and fragment, any of which may hold a secret."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

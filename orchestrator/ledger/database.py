@@ -38,8 +38,12 @@ class Database:
             self._engine = _sqlite_engine(url)
         else:
             self._engine = create_engine(url, pool_pre_ping=True)
-        with self.write() as connection:
-            prepare(connection, self.name)
+        try:
+            with self.write() as connection:
+                prepare(connection, self.name)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -135,6 +139,7 @@ def _translated(name: str) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        cause = str(getattr(error, "orig", None) or error).strip()
+        # Only the first line: the rest is SQL, and may hold what was being written.
+        cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         cure = next((cure for sign, cure in _CURES if sign in cause), "what was recorded is kept")
         raise MachineryError(f"ledger {name}: {cause}: {cure}") from error

@@ -5,6 +5,7 @@ come back as lists, as from any registry.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -24,9 +25,16 @@ def dump(value: Any) -> str:
     return to_json(value, inf_nan_mode="constants", fallback=_plain_number).decode()
 
 
-def dump_loosely(value: Any) -> str:
-    """Like `dump`, but what is no JSON is kept as its repr, for people to read."""
-    return to_json(value, inf_nan_mode="constants", fallback=repr).decode()
+def dump_for_people(values: Mapping[str, Any]) -> str:
+    """Named values as JSON text; one that is no JSON is kept as its repr."""
+    return json.dumps({name: _json_or_repr(value) for name, value in values.items()})
+
+
+def _json_or_repr(value: Any) -> Any:
+    try:
+        return json.loads(json.dumps(value, default=_plain_number))
+    except (TypeError, ValueError):
+        return repr(value)
 
 
 def canonical(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from orchestrator.ledger.database import Database
-from orchestrator.ledger.encoding import dump_loosely, storable
+from orchestrator.ledger.encoding import dump_for_people, storable
 from orchestrator.ledger.tables import flow_runs, instances, nodes, results
 from orchestrator.ledger.trials import add_trials
 from orchestrator.ledger.values import NOTHING, freeze, thaw
@@ -53,8 +53,7 @@ class LedgerRecorder:
         with self._database.write() as connection:
             _write_instances(connection, instances)
             insert_or_replace(connection, results, values)
-            for flow_run, found in trials.items():
-                add_trials(connection, flow_run, found)
+            add_trials(connection, trials)
 
     def recall(self, fingerprints: Sequence[str]) -> Mapping[str, Any]:
         """The values of recorded successes that can still be loaded, by fingerprint."""
@@ -91,15 +90,12 @@ class LedgerRecorder:
         with self._database.write() as connection:
             insert_or_replace(connection, flow_runs, [_flow_run_row(flow_run)])
 
-    def _trials(self, ended: Sequence[InstanceRecord]) -> dict[str, list[TrialResult]]:
-        found: dict[str, list[TrialResult]] = {}
+    def _trials(self, ended: Sequence[InstanceRecord]) -> list[TrialResult]:
         if self._trials_of is None:
-            return found
-        for instance in ended:
-            # A cached instance's trials were written with the instance it was taken from.
-            if instance.state is not State.CACHED:
-                found.setdefault(instance.flow_run, []).extend(self._trials_of(instance))
-        return found
+            return []
+        # A cached instance's trials were written with the instance it was taken from.
+        fresh = (instance for instance in ended if instance.state is not State.CACHED)
+        return [trial for instance in fresh for trial in self._trials_of(instance)]
 
     def _anything_to_recall(self, connection: Connection) -> bool:
         """One cheap look, so that a first flow run does not ask for each fingerprint in vain."""
@@ -156,9 +152,9 @@ def _flow_run_row(flow_run: FlowRun) -> dict[str, Any]:
         "id": flow_run.id,
         "flow": flow_run.flow,
         "state": flow_run.state,
-        "params": storable(dump_loosely(flow_run.params)),
+        "params": dump_for_people(flow_run.params),
         "started": flow_run.started,
         "ended": flow_run.ended,
-        "counts": dump_loosely(flow_run.counts),
-        "context": storable(dump_loosely(flow_run.context)),
+        "counts": dump_for_people(flow_run.counts),
+        "context": dump_for_people(flow_run.context),
     }

@@ -27,7 +27,7 @@ def prepare(connection: Connection, name: str) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _CREATION_LOCK})
     if not inspect(connection).has_table(schema_version.name):
         metadata.create_all(connection)
-        connection.execute(schema_version.insert().values(only=1, version=SCHEMA_VERSION))
+        connection.execute(schema_version.insert().values(id=1, version=SCHEMA_VERSION))
     _check(connection, name)
 
 

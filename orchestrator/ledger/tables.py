@@ -31,7 +31,7 @@ metadata = MetaData()
 schema_version = Table(
     "ledger_schema_version",
     metadata,
-    Column("only", Integer, CheckConstraint("only = 1"), primary_key=True),
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
     Column("version", Integer, nullable=False),
     comment="One row: which version of this file made or last upgraded the database.",
 )

@@ -12,25 +12,46 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    func,
+    select,
+    tuple_,
+    update,
+)
 
-from orchestrator.identity import run_id
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.encoding import dump, load, storable
 from orchestrator.ledger.tables import studies, trials
 from orchestrator.ledger.writing import insert_missing
 from orchestrator.records import Study, Trial, TrialResult
 
+StudyName = tuple[str, str]
+"""A study's flow run and key."""
+
 _STUDY = TypeAdapter(Study)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedTrial:
-    """A trial result with the flow run it is of and its MLflow run id."""
+    """A trial result, and when MLflow had it; None until then."""
 
-    flow_run: str
-    run_id: str
     result: TrialResult
+    sent: float | None
+
+    @property
+    def flow_run(self) -> str:
+        """The flow run it is of."""
+        return self.result.trial.study.flow_run
+
+    @property
+    def run_id(self) -> str:
+        """Its MLflow run id."""
+        return self.result.trial.run_id
 
 
 class Trials:
@@ -39,10 +60,14 @@ class Trials:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, flow_run: str, results: Sequence[TrialResult]) -> None:
-        """Write results of a flow run that has begun; those written before stay as they are."""
+    def add(self, results: Sequence[TrialResult]) -> None:
+        """Write results, each in its study's flow run; those written before stay as they are.
+
+        Raises:
+            MachineryError: A study's flow run was never begun.
+        """
         with self._database.write() as connection:
-            add_trials(connection, flow_run, results)
+            add_trials(connection, results)
 
     def pending(self, limit: int | None = None) -> Sequence[RecordedTrial]:
         """Trials MLflow does not have yet, oldest first."""
@@ -102,28 +127,32 @@ class Trials:
             return _records(connection.execute(query.order_by(studies.c.id, trials.c.number)))
 
 
-def add_trials(connection: Connection, flow_run: str, results: Sequence[TrialResult]) -> None:
+def add_trials(connection: Connection, results: Sequence[TrialResult]) -> None:
     """Write results inside someone's transaction; those written before stay as they are."""
-    of_key = {result.trial.study.key: result.trial.study for result in results}
-    insert_missing(connection, studies, [_study_row(flow_run, s) for s in of_key.values()])
-    numbers = _study_numbers(connection, flow_run, list(of_key))
-    rows = [_trial_row(flow_run, numbers[r.trial.study.key], r) for r in results]
+    found = {_name(result.trial.study): result.trial.study for result in results}
+    insert_missing(connection, studies, [_study_row(study) for study in found.values()])
+    numbers = _study_numbers(connection, list(found))
+    rows = [_trial_row(numbers[_name(result.trial.study)], result) for result in results]
     insert_missing(connection, trials, rows)
 
 
-def _study_numbers(connection: Connection, flow_run: str, keys: list[str]) -> dict[str, int]:
-    numbers: dict[str, int] = {}
-    for start in range(0, len(keys), 1_000):
-        query = select(studies.c.key, studies.c.id).where(
-            studies.c.flow_run == flow_run, studies.c.key.in_(keys[start : start + 1_000])
-        )
-        numbers.update((row.key, row.id) for row in connection.execute(query))
+def _name(study: Study) -> StudyName:
+    return study.flow_run, study.key
+
+
+def _study_numbers(connection: Connection, names: Sequence[StudyName]) -> dict[StudyName, int]:
+    columns = studies.c.flow_run, studies.c.key, studies.c.id
+    numbers: dict[StudyName, int] = {}
+    for start in range(0, len(names), 1_000):
+        these = tuple_(*columns[:2]).in_(names[start : start + 1_000])
+        found = connection.execute(select(*columns).where(these))
+        numbers.update(((flow_run, key), number) for flow_run, key, number in found)
     return numbers
 
 
-def _study_row(flow_run: str, study: Study) -> dict[str, Any]:
+def _study_row(study: Study) -> dict[str, Any]:
     return {
-        "flow_run": flow_run,
+        "flow_run": study.flow_run,
         "key": study.key,
         "customer": study.customer.id,
         "model": study.model.id,
@@ -133,11 +162,11 @@ def _study_row(flow_run: str, study: Study) -> dict[str, Any]:
     }
 
 
-def _trial_row(flow_run: str, study: int, result: TrialResult) -> dict[str, Any]:
+def _trial_row(study: int, result: TrialResult) -> dict[str, Any]:
     return {
         "study": study,
         "number": result.trial.number,
-        "run_id": run_id(flow_run, result.trial.key),
+        "run_id": result.trial.run_id,
         "state": result.state,
         "score": _score(result),
         "seconds": math.fsum((*result.fit_seconds, *result.score_seconds)),
@@ -164,9 +193,7 @@ def _score(result: TrialResult) -> float | None:
 
 
 def _recorded() -> Select[Any]:
-    return select(studies.c.flow_run, studies.c.content, trials).join(
-        trials, trials.c.study == studies.c.id
-    )
+    return select(studies.c.content, trials).join(trials, trials.c.study == studies.c.id)
 
 
 def _last_comparison(customer: str) -> Select[Any]:
@@ -212,7 +239,7 @@ def _record(row: Row[Any], study: Study) -> RecordedTrial:
         worker=row.worker,
         error=row.error,
     )
-    return RecordedTrial(flow_run=row.flow_run, run_id=row.run_id, result=result)
+    return RecordedTrial(result=result, sent=row.sent)
 
 
 def _per_fold(text: str) -> Mapping[str, tuple[float, ...]]:

@@ -94,6 +94,41 @@ class InlineSource(Settings):
         return Listing(rows=self.models if kind == "models" else self.customers)
 
 
+def open_sources(
+    settings: Mapping[str, Any], *, file: str | None = None, key: str = "registry"
+) -> tuple[Source, Source]:
+    """The sources of models and of customers that a configuration names.
+
+    Args:
+        settings: One source for both, `{source: sql, url: ...}`, or one for each,
+            `{models: {source: file, ...}, customers: {source: http, ...}}`.
+        file: The configuration file the settings stand in, for messages.
+        key: Where they stand in it, for messages.
+
+    Raises:
+        ConfigError: No source is named, none has this name, or it refuses its settings.
+    """
+    if "source" in settings:
+        rest = {name: value for name, value in settings.items() if name != "source"}
+        both = open_source(settings["source"], rest, file=file, key=key)
+        return both, both
+    if settings.keys() != {"models", "customers"}:
+        problem = "give `source` and its settings, or `models` and `customers`, each with a source"
+        raise ConfigError(problem, file=file, key=key)
+    models, customers = (
+        _open_one(settings[kind], file=file, key=f"{key}.{kind}")
+        for kind in ("models", "customers")
+    )
+    return models, customers
+
+
+def _open_one(settings: Any, *, file: str | None, key: str) -> Source:
+    if not isinstance(settings, Mapping) or "source" not in settings:
+        raise ConfigError("give `source` and its settings", file=file, key=key)
+    source, _ = open_sources(settings, file=file, key=key)
+    return source
+
+
 def open_source(
     name: str, settings: Mapping[str, Any], *, file: str | None = None, key: str = "registry"
 ) -> Source:

@@ -150,7 +150,7 @@ def _named_step(value: Any) -> Any:
 
 def _values(value: Any) -> tuple[Any, ...]:
     if not isinstance(value, list):
-        raise ValueError(f"is {value!r}; give a list of values")  # noqa: TRY004 - pydantic reports ValueError
+        raise ValueError(f"is {value!r}; give a list of values")
     if not value:
         raise ValueError("has no values; list at least one")
     nested = [item for item in value if isinstance(item, list | dict)]

@@ -10,7 +10,8 @@ from typing import Any
 from slugify import slugify
 
 _LONGEST_SLUG = 80
-_HASH_LENGTH = 8
+_HASH_LENGTH = 16
+"""In hex digits; 64 bits, so that even 100,000 ids that differ only past the cut stay apart."""
 
 
 def digest(*content: Any) -> str:

@@ -1,0 +1,117 @@
+"""A customer's data: what a loader gives, and how the configured loader is found.
+
+A loader is a plain function, named in the configuration as `package.module:function`:
+
+    def load(customer: Customer) -> tuple[X, y]: ...      # or -> Data, with weights or groups
+
+If the data can change, a function of the name `version` defined in the same module tells its
+version without loading it; work is then done again only when the version is another:
+
+    def version(customer: Customer) -> str: ...
+
+Touches no library; takes a `Customer`; gives `Data`; the driver finds loaders, workers call them.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from orchestrator.errors import ConfigError
+from orchestrator.records import Customer
+
+
+class DataError(ValueError):
+    """A customer's data cannot be used; the message names the customer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """One customer's rows.
+
+    Attributes:
+        X: Features: array, sparse matrix, DataFrame, or a list of texts; one entry a row.
+        y: The target, one value a row.
+        groups: Rows of one group never stand on both sides of a fold.
+        sample_weight: How much each row counts when fitting; scores are not weighted.
+    """
+
+    X: Any
+    y: Any
+    groups: Any = None
+    sample_weight: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loader:
+    """A configured loader: its import path, its function, and that of its version if any."""
+
+    path: str
+    load: Callable[[Customer], Any]
+    version: Callable[[Customer], str] | None = None
+
+    def __call__(self, customer: Customer) -> Data:
+        """Load a customer's data.
+
+        Raises:
+            DataError: The function returned neither `(X, y)` nor `Data`.
+        """
+        loaded = self.load(customer)
+        if isinstance(loaded, Data):
+            return loaded
+        if isinstance(loaded, tuple) and len(loaded) == 2:
+            return Data(X=loaded[0], y=loaded[1])
+        raise DataError(
+            f"customer {customer.id!r}: loader {self.path} returned {type(loaded).__name__}; "
+            "return (X, y) or Data(X=..., y=...)"
+        )
+
+    def version_of(self, customer: Customer) -> str | None:
+        """The version of a customer's data; None when the loader does not tell.
+
+        Raises:
+            DataError: The version is no text.
+        """
+        if self.version is None:
+            return None
+        found = self.version(customer)
+        if not isinstance(found, str) or not found:
+            raise DataError(
+                f"customer {customer.id!r}: `version` beside loader {self.path} returned "
+                f"{found!r}; return a text that changes with the data"
+            )
+        return found
+
+
+def find_loader(path: str) -> Loader:
+    """The loader at `package.module:function`.
+
+    Raises:
+        ConfigError: The path is malformed, cannot be imported, or names no function.
+    """
+    module_name, _, function_name = path.partition(":")
+    if not module_name or not function_name.isidentifier():
+        raise ConfigError(f"{path!r} names no loader; write 'package.module:function'")
+    try:
+        module = import_module(module_name)
+    except Exception as error:  # a user's module may raise anything at import
+        problem = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"loader {path!r} cannot be imported: {problem}") from error
+    load = getattr(module, function_name, None)
+    if not callable(load):
+        raise ConfigError(f"loader {path!r}: module {module_name!r} has no such function")
+    return Loader(path=path, load=load, version=_version_beside(load))
+
+
+def _version_beside(load: Callable[..., Any]) -> Callable[[Customer], str] | None:
+    """`version` of the module that defines the loader; not what that module merely imported.
+
+    `from importlib.metadata import version` is common, and not meant.
+    """
+    home = getattr(load, "__module__", "")
+    found = getattr(sys.modules.get(home), "version", None)
+    if callable(found) and getattr(found, "__module__", None) == home:
+        version: Callable[[Customer], str] = found
+        return version
+    return None

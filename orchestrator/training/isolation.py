@@ -1,0 +1,100 @@
+"""The state of a process while studies run in it: one BLAS thread, warnings counted.
+
+Touches threadpoolctl and the standard `warnings`, whose settings belong to the whole process:
+they are changed when the first study begins and restored when the last one ends, so that studies
+in several threads of a worker do not restore each other's. Runs on workers.
+
+One thread a study, always: workers are the parallelism, and the number of threads changes the
+last bits of what BLAS and OpenMP compute, so scores would depend on the machine (law 9).
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from threading import Lock, local
+
+from threadpoolctl import ThreadpoolController
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def isolated(study_key: str) -> Iterator[None]:
+    """Run a study's fits in here.
+
+    What scikit-learn warns of (lbfgs did not converge, thousands of times) is counted and
+    becomes one line of the log.
+    """
+    process = _of_this_process()
+    with process.held(), _openmp().limit(limits=1), process.counted(study_key):
+        yield
+
+
+class _ProcessState:
+    """What is changed for the whole process while anyone holds it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._holders = 0
+        self._changes = ExitStack()
+        self._thread = local()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        with self._lock:
+            if self._holders == 0:
+                self._change()
+            self._holders += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._holders -= 1
+                if self._holders == 0:
+                    self._changes.close()
+
+    @contextmanager
+    def counted(self, study_key: str) -> Iterator[None]:
+        messages: list[str] = []
+        self._thread.messages = messages
+        try:
+            yield
+        finally:
+            self._thread.messages = None
+            if messages:
+                count, first = len(messages), messages[0]
+                logger.info("%s: %d warnings, the first: %s", study_key, count, first)
+
+    def _change(self) -> None:
+        self._changes.enter_context(_controller().select(user_api="blas").limit(limits=1))
+        self._changes.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("always")
+        shown = warnings.showwarning
+
+        def count(message: Warning | str, category: type[Warning], *where: object) -> None:
+            messages = getattr(self._thread, "messages", None)
+            if messages is None:  # a thread that runs no study
+                shown(message, category, *where)  # type: ignore[arg-type]  # passed on as it came
+            else:
+                messages.append(f"{category.__name__}: {message}".splitlines()[0])
+
+        warnings.showwarning = count  # type: ignore[assignment]  # narrower in its last arguments
+
+
+@cache
+def _of_this_process() -> _ProcessState:
+    return _ProcessState()
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    """The libraries loaded at the first study; looking for them takes a millisecond."""
+    return ThreadpoolController()
+
+
+@cache
+def _openmp() -> ThreadpoolController:
+    """OpenMP keeps its number of threads for each thread, so each study sets its own."""
+    return _controller().select(user_api="openmp")

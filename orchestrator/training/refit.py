@@ -1,0 +1,65 @@
+"""The winner fitted again, on all rows.
+
+Touches scikit-learn through its sibling modules; takes a `Trial`; gives `Fitted`; workers.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.utils import _safe_indexing
+
+from orchestrator.records import Trial
+from orchestrator.training.cache import SharedCache, of_this_process
+from orchestrator.training.candidates import candidate
+from orchestrator.training.isolation import isolated
+from orchestrator.training.prepared import prepare
+from orchestrator.training.scoring import fit_params
+
+_SAMPLE_ROWS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """An estimator fitted on all rows of a customer.
+
+    Attributes:
+        trial: What was fitted.
+        estimator: The fitted estimator or pipeline.
+        sample: The first rows of X, from which a model's signature follows.
+        rows: How many rows it was fitted on.
+        data_version: Of the data; "" when the loader does not tell.
+        seconds: How long fitting took.
+    """
+
+    trial: Trial
+    estimator: Any
+    sample: Any
+    rows: int
+    data_version: str
+    seconds: float
+
+
+def refit(trial: Trial, cache: SharedCache | None = None) -> Fitted:
+    """Fit a trial's estimator on all rows, with the seeds its scores were found with.
+
+    Raises:
+        DataError: The customer's data cannot be used.
+        Exception: Whatever the estimator raises.
+    """
+    with isolated(trial.study.key):
+        prepared = prepare(trial.study, cache or of_this_process())
+        data, estimator = prepared.data, candidate(trial)
+        weight = fit_params(estimator, data.sample_weight)
+        began = time.perf_counter()
+        estimator.fit(data.X, data.y, **weight)
+        seconds = time.perf_counter() - began
+    sample = _safe_indexing(data.X, range(min(_SAMPLE_ROWS, prepared.rows)))
+    return Fitted(
+        trial=trial,
+        estimator=estimator,
+        sample=sample,
+        rows=prepared.rows,
+        data_version=prepared.version,
+        seconds=seconds,
+    )

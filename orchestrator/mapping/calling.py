@@ -1,0 +1,123 @@
+"""Performing calls: the one place where users' functions are called, on a worker or in-process.
+
+Touches no library; takes a function and columns of arguments; gives a `Performed`, in which a
+raised exception is a value (law 2). Everything in it can be pickled.
+"""
+
+import time
+import traceback
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.mapping.signals import Fail, Skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a call has no value.
+
+    Attributes:
+        skipped: It raised `Skip`.
+        retryable: Another attempt may be made.
+        error: The exception's type and message, or the reason given, in one line.
+        traceback: The traceback, for the ledger and for people.
+    """
+
+    skipped: bool = False
+    retryable: bool = False
+    error: str
+    traceback: str = ""
+
+
+@dataclass(slots=True)
+class Performed:
+    """How some calls ended: one entry a call in every sequence.
+
+    Attributes:
+        values: What each returned; None where it failed.
+        failures: By position, why a call has no value.
+        started, ended: Epoch seconds.
+    """
+
+    values: list[Any] = field(default_factory=list)
+    failures: dict[int, Failure] = field(default_factory=dict)
+    started: "array[float]" = field(default_factory=lambda: array("d"))
+    ended: "array[float]" = field(default_factory=lambda: array("d"))
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """An item with functions still to be applied to it (`.map`): done where it is consumed."""
+
+    item: Any
+    functions: tuple[Callable[[Any], Any], ...]
+
+
+class Zipped(tuple[Any, ...]):
+    """One item of a zip: a plain tuple once its parts are settled."""
+
+    __slots__ = ()
+
+
+def settle(item: Any) -> Any:
+    """The item as the task shall see it: deferred functions applied."""
+    if type(item) is Deferred:
+        value = settle(item.item)
+        for function in item.functions:
+            value = function(value)
+        return value
+    if type(item) is Zipped:
+        return tuple(settle(part) for part in item)
+    return item
+
+
+def perform(
+    function: Callable[..., Any],
+    constants: Mapping[str, Any],
+    columns: Mapping[str, Sequence[Any]],
+    count: int,
+    retry_on: tuple[type[BaseException], ...] = (Exception,),
+    before_each: Callable[[int], None] | None = None,
+) -> Performed:
+    """Call the function `count` times, with one value of every column each.
+
+    Args:
+        function: The user's function.
+        constants: Arguments equal for all calls.
+        columns: Arguments by name, one value a call.
+        count: How many calls.
+        retry_on: Exceptions after which another attempt may be made.
+        before_each: Told the position of each call just before it is made.
+    """
+    performed = Performed()
+    names, rows = tuple(columns), zip(*columns.values(), strict=True) if columns else ((),) * count
+    for position, row in enumerate(rows):
+        if before_each is not None:
+            before_each(position)
+        performed.started.append(time.time())
+        try:
+            arguments = {name: settle(item) for name, item in zip(names, row, strict=True)}
+            value = function(**constants, **arguments)
+        except Exception as error:  # law 2: whatever a task raises is a value
+            performed.failures[position] = failure_of(error, retry_on)
+            value = None
+        performed.values.append(value)
+        performed.ended.append(time.time())
+    return performed
+
+
+def failure_of(
+    error: BaseException, retry_on: tuple[type[BaseException], ...] = (Exception,)
+) -> Failure:
+    """What an exception raised by a task means."""
+    if isinstance(error, Skip):
+        return Failure(skipped=True, error=str(error))
+    frames = "".join(traceback.format_exception(error)).rstrip()
+    name = "" if isinstance(error, Fail) else f"{type(error).__name__}: "
+    return Failure(
+        retryable=isinstance(error, retry_on) and not isinstance(error, Fail),
+        error=f"{name}{error}".strip(),
+        traceback=frames,
+    )

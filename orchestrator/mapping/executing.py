@@ -1,0 +1,129 @@
+"""The seam where instances are carried out: `Calls` in, `Report` and `Lost` out.
+
+Touches no library. Executors: `inline` (this process) and `dask` (a cluster). Both perform calls
+by `orchestrator.mapping.calling.perform`. Runs on the driver.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from orchestrator.mapping.calling import Performed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where and how a call wants to run; calls of equal placement may share a batch.
+
+    Attributes:
+        priority: Higher goes first; Dask's meaning.
+        resources: Of a worker, e.g. `{"GPU": 1}`, as sorted pairs.
+        workers: Addresses or names the call is restricted to; empty means any.
+        timeout: Seconds an attempt may take; None for no limit.
+        batch: Calls in one Dask task; None lets the executor learn it from observed durations.
+    """
+
+    priority: float = 0
+    resources: tuple[tuple[str, float], ...] = ()
+    workers: tuple[str, ...] = ()
+    timeout: float | None = None
+    batch: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """Calls of one node, as columns and not as objects, since there may be a million.
+
+    Attributes:
+        node: The engine's number of the node.
+        name: The node's name, for messages.
+        function: What to call.
+        constants: Arguments that are equal for all calls.
+        indices: The instances, by map index.
+        columns: Arguments by name, one value an instance. Items may be `Deferred` or `Zipped`,
+            and both constants and columns may hold or be a `Kept`.
+        keys: The instances' keys, for messages.
+        retry_on: Exceptions after which another attempt may be made.
+        placement: Where to run.
+        suspect: They were lost with their worker before: run them apart from others, and tell
+            who was running when a worker dies again.
+    """
+
+    node: int
+    name: str
+    function: Callable[..., Any]
+    constants: Mapping[str, Any]
+    indices: Sequence[int]
+    columns: Mapping[str, Sequence[Any]]
+    keys: Sequence[str]
+    retry_on: tuple[type[BaseException], ...] = (Exception,)
+    placement: Placement = field(default_factory=Placement)
+    suspect: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How some instances of a node ended; `performed` has one entry for each of `indices`."""
+
+    node: int
+    indices: Sequence[int]
+    performed: Performed
+    worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """Instances whose worker died before they ended; it may or may not have been their fault.
+
+    Attributes:
+        node: The node's number.
+        indices: Those that were with the worker.
+        culprit: The one that was surely running when the worker died; None where unknown.
+        reason: What is known of the death, for people.
+    """
+
+    node: int
+    indices: Sequence[int]
+    culprit: int | None
+    reason: str
+
+
+Event = Report | Lost
+
+
+class Kept(Protocol):
+    """A value too large for the driver: its address. An executor knows its own kind."""
+
+    def fetch(self) -> Any:
+        """The value itself, brought here."""
+        ...
+
+
+class Executor(Protocol):
+    """Carries out calls.
+
+    The contract: every instance submitted ends up in exactly one `Report` or `Lost`, unless it
+    is cancelled first; after a `Lost` it may be submitted again. A call that exceeds its timeout,
+    or arguments or results that cannot be pickled, end in a `Report` with a `Failure` that says
+    so; batch mates are unharmed. Anything raised is a failure of the machinery.
+    """
+
+    def room(self) -> int:
+        """How many more calls it wants at present; keeps what is in flight bounded."""
+        ...
+
+    def submit(self, calls: Calls) -> None:
+        """Take some calls; returns at once, or, in process, when they are done."""
+        ...
+
+    def wait(self, timeout: float | None) -> Sequence[Event]:
+        """What has happened since the last time; waits for the first at most `timeout` seconds."""
+        ...
+
+    def cancel(self, node: int, indices: Sequence[int]) -> None:
+        """Give up these calls; no event comes for them any more."""
+        ...
+
+    def close(self) -> None:
+        """Give up whatever is in flight and let go of the cluster, which is left as it was."""
+        ...

@@ -1,0 +1,93 @@
+"""MLflow's web page, served for as long as somebody looks at it.
+
+Touches MLflow's command line; takes a tracking database; gives an address; runs on the driver.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from orchestrator.errors import MachineryError, UsageError
+
+_HOST = "127.0.0.1"
+_SECONDS_TO_START = 60.0
+_SECONDS_TO_STOP = 10.0
+_SECONDS_BETWEEN_TRIES = 0.1
+
+
+@contextmanager
+def web_page(uri: str, *, port: int | None = None) -> Iterator[str]:
+    """Serve MLflow's web page on this machine alone; it ends with the `with` block.
+
+    Args:
+        uri: The tracking database.
+        port: Where; None takes any free one.
+
+    Yields:
+        Its address, once it answers.
+
+    Raises:
+        UsageError: The tracking address is a server, which serves its own page.
+        MachineryError: It does not start, e.g. because the port is taken.
+    """
+    if uri.startswith(("http://", "https://")):
+        raise UsageError(f"a server is running already: open {uri}")
+    port = port or _free_port()
+    # Without MLflow's job runner, a second set of processes that training runs have no use for.
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    server = subprocess.Popen(_command(uri, port), env=environment)  # noqa: S603  # our own argv
+    try:
+        url = f"http://{_HOST}:{port}"
+        _wait_until_it_answers(url, server)
+        yield url
+    finally:
+        _stop(server)
+
+
+def _command(uri: str, port: int) -> list[str]:
+    return [
+        *(sys.executable, "-m", "mlflow", "server", "--host", _HOST, "--port", str(port)),
+        *("--backend-store-uri", uri, "--workers", "1", "--uvicorn-opts", "--log-level warning"),
+    ]
+
+
+def _wait_until_it_answers(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _SECONDS_TO_START
+    while not _answers(url):
+        if server.poll() is not None:
+            raise MachineryError(
+                f"MLflow's web page ended by itself (exit code {server.returncode}); "
+                f"its own message stands above. Is the port of {url} taken?"
+            )
+        if time.monotonic() > deadline:
+            raise MachineryError(f"MLflow's web page does not answer at {url}")
+        time.sleep(_SECONDS_BETWEEN_TRIES)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(f"{url}/health", timeout=_SECONDS_TO_STOP) as answer:  # noqa: S310  # loopback
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    try:
+        server.wait(_SECONDS_TO_STOP)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])

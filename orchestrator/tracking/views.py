@@ -1,0 +1,163 @@
+"""Saved views of MLflow's web page: ready comparisons, in its "Views" menu and by link.
+
+Touches no library; takes a metric and a flow run; gives tags of the experiment, and links; driver.
+
+MLflow keeps a saved view as a tag of the experiment, in a form that is its own affair (looked up in
+its web page's code, version 3.17: the defaults are those of `createExperimentPageUIState`).
+`_state` is the one place that knows the form. Should a later MLflow not understand it, a view is
+lost, never a run.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from orchestrator.records import Evaluation
+
+_TAG = "mlflow.sharedViewState."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What one view shows.
+
+    Attributes:
+        id: What its link and its tag are called.
+        name: What the menu shows.
+        filter: Which runs, in MLflow's search syntax.
+        order_by: The column runs are sorted by, e.g. "metrics.`roc_auc`".
+        ascending: Whether the smallest comes first.
+        columns: The columns shown.
+        group_by: The tag runs are grouped by, each group shown by its best.
+        best: Which value of a metric is a group's best.
+    """
+
+    id: str
+    name: str
+    filter: str
+    order_by: str
+    ascending: bool
+    columns: Sequence[str]
+    group_by: str | None = None
+    best: Literal["min", "max"] = "max"
+
+
+def views(evaluation: Evaluation, flow_run: str) -> tuple[View, ...]:
+    """The views every experiment has: its champions, the latest flow run, its failures.
+
+    Args:
+        evaluation: Its metrics become columns; runs are sorted by the one that selects.
+        flow_run: The flow run the second view shows.
+    """
+    metrics = [f"metrics.`{name}`" for name in (*evaluation.metrics, f"{evaluation.metric}_std")]
+    order_by, ascending = f"metrics.`{evaluation.metric}`", evaluation.direction == "minimize"
+    scores = ["tags.`customer`", "tags.`model`", *metrics, "metrics.`fit_seconds`"]
+    return (
+        View(
+            id="champions",
+            name="Champions",
+            filter='tags.champion = "true"',
+            order_by=order_by,
+            ascending=ascending,
+            columns=[*scores, "metrics.`rows`", "tags.`segment`", "attributes.`Models`"],
+        ),
+        View(
+            id="flow-run",
+            name="This flow run by customer",
+            filter=f'tags.flow_run = "{flow_run}"',
+            order_by=order_by,
+            ascending=ascending,
+            columns=[*scores, "tags.`champion`"],
+            group_by="customer",
+            best="min" if ascending else "max",
+        ),
+        View(
+            id="failures",
+            name="Failures",
+            filter='attributes.status = "FAILED"',
+            order_by="attributes.`start_time`",
+            ascending=False,
+            columns=["tags.`customer`", "tags.`model`", "tags.`error`", "tags.`flow_run`"],
+        ),
+    )
+
+
+def view_tags(shown: Sequence[View], *, at: float) -> dict[str, str]:
+    """The experiment's tags that put these views into MLflow's menu.
+
+    Args:
+        shown: The views.
+        at: Epoch seconds; the menu lists the latest first.
+    """
+    milliseconds = round(at * 1000)
+    return {
+        f"{_TAG}{view.id}": json.dumps(
+            {
+                "name": view.name,
+                "createdAt": milliseconds,
+                "updatedAt": milliseconds,
+                "state": _packed(_state(view)),
+            }
+        )
+        for view in shown
+    }
+
+
+def links(base_url: str, experiment_id: str, shown: Sequence[View]) -> Mapping[str, str]:
+    """The address of each view, by its name.
+
+    Args:
+        base_url: Where MLflow's web page is served.
+        experiment_id: MLflow's id of the experiment.
+        shown: The views.
+    """
+    page = (
+        f"{base_url.rstrip('/')}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
+    )
+    # Nothing but the view's id: with a filter of its own in the address, MLflow ignores the view.
+    return {view.name: f"{page}&viewStateShareKey={view.id}" for view in shown}
+
+
+def _state(view: View) -> dict[str, Any]:
+    grouping = view.group_by and {
+        "aggregateFunction": view.best,
+        "groupByKeys": [{"mode": "tag", "groupByData": view.group_by}],
+    }
+    return {
+        "searchFilter": view.filter,
+        "orderByKey": view.order_by,
+        "orderByAsc": view.ascending,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": list(view.columns),
+        "columnOrder": [],
+        "columnWidths": {},
+        "runsExpanded": {},
+        "runsPinned": [],
+        "runsHidden": [],
+        "runsVisibilityMap": {},
+        "runsHiddenMode": "FIRST_10_RUNS",
+        "viewMaximized": False,
+        "runListHidden": False,
+        "isAccordionReordered": False,
+        "useGroupedValuesInCharts": True,
+        "hideEmptyCharts": True,
+        "groupBy": grouping,
+        "groupsExpanded": {},
+        "autoRefreshEnabled": True,
+        "globalLineChartConfig": {
+            "xAxisKey": "step",
+            "lineSmoothness": 0,
+            "selectedXAxisMetricKey": "",
+        },
+    }
+
+
+def _packed(state: Mapping[str, Any]) -> str:
+    compressed = zlib.compress(json.dumps(state).encode())
+    return f"deflate;{base64.b64encode(compressed).decode()}"

@@ -14,6 +14,7 @@ from orchestrator.records import Json
 Kind = Literal["customer", "model"]
 LifeState = Literal["active", "paused", "removed"]
 Event = Literal["added", "changed", "paused", "resumed", "removed", "restored"]
+Quiet = Literal["unchanged", "kept"]
 
 _SHOWN_OTHERWISE = frozenset({"id", "active"})
 
@@ -29,13 +30,18 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What a snapshot means for one customer or model; `event` is None where nothing happened."""
+    """What a snapshot means for one customer or model."""
 
     key: str
-    event: Event | None
+    event: Event | Quiet
     state: LifeState
     content: str
     before: Known | None
+
+    @property
+    def begins_period(self) -> bool:
+        """Whether something happened, so that there is something to write."""
+        return self.event not in ("unchanged", "kept")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,37 +101,36 @@ def turns(
         event = _event(before, state, content)
         yield Turn(key=key, event=event, state=state, content=content, before=before)
     for key, before in known.items():
-        if key not in listed and key not in bad and before.state != "removed":
-            yield Turn(
-                key=key, event="removed", state="removed", content=before.content, before=before
-            )
+        if key not in listed and before.state != "removed":
+            yield _vanished(key, before, is_bad=key in bad)
 
 
-def _event(before: Known | None, state: LifeState, content: str) -> Event | None:
+def _vanished(key: str, before: Known, *, is_bad: bool) -> Turn:
+    content = before.content
+    if is_bad:
+        return Turn(key=key, event="kept", state=before.state, content=content, before=before)
+    return Turn(key=key, event="removed", state="removed", content=content, before=before)
+
+
+def _event(before: Known | None, state: LifeState, content: str) -> Event | Quiet:
     if before is None:
         return "added"
     if before.state == "removed":
         return "restored"
     if before.state != state:
         return "paused" if state == "paused" else "resumed"
-    return None if before.content == content else "changed"
+    return "unchanged" if before.content == content else "changed"
 
 
-def difference(happened: Collection[Turn], kept: Collection[str]) -> Difference:
+def difference(happened: Collection[Turn]) -> Difference:
     """The turns of one kind, sorted into what a person asks for."""
-    keys: dict[Event | None, list[str]] = {}
+    keys: dict[str, list[str]] = {}
     for turn in happened:
         keys.setdefault(turn.event, []).append(turn.key)
-    return Difference(
-        added=tuple(keys.get("added", ())),
-        changed=tuple(change for turn in happened for change in _field_changes(turn)),
-        paused=tuple(keys.get("paused", ())),
-        resumed=tuple(keys.get("resumed", ())),
-        removed=tuple(keys.get("removed", ())),
-        restored=tuple(keys.get("restored", ())),
-        unchanged=tuple(keys.get(None, ())),
-        kept=tuple(kept),
-    )
+    changed = tuple(change for turn in happened for change in _field_changes(turn))
+    # A change is told field by field; all other events by their keys alone.
+    named = {event: tuple(those) for event, those in keys.items() if event != "changed"}
+    return Difference(changed=changed, **named)
 
 
 def _field_changes(turn: Turn) -> Iterator[FieldChange]:

@@ -76,7 +76,7 @@ def _url(address: str | Path) -> URL:
         return URL.create("sqlite", database=text)
     try:
         url = make_url(text)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise UsageError(f"ledger address {text!r}: {error}") from error
     match url.get_backend_name():
         case "postgresql" | "postgres":
@@ -91,7 +91,8 @@ def _url(address: str | Path) -> URL:
 
 def _sqlite_engine(url: URL) -> Engine:
     _make_private(Path(str(url.database)))
-    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+    # Named parameters, so that rows are dicts on both databases.
+    engine = create_engine(url, paramstyle="named", connect_args={"timeout": _BUSY_SECONDS})
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
     return engine
@@ -123,13 +124,15 @@ def _begin(connection: Connection) -> None:
 
 
 _CURES = (
-    ("not a database", "the file is corrupt or no ledger; restore a backup or give another file"),
-    ("malformed", "the file is corrupt; restore a backup"),
-    ("locked", "another process holds it; wait for that to end, then try again"),
-    ("readonly", "it cannot be written; check the file's and its folder's owner and mode"),
-    ("unable to open", "it cannot be opened; check the file's and its folder's owner and mode"),
+    ("not a database", "it is corrupt or no ledger; restore a backup or give another file"),
+    ("malformed", "it is corrupt; restore a backup"),
+    ("locked", "another process holds it; wait for that one to end, then try again"),
+    ("readonly", "check the owner and mode of the file and its folder"),
+    ("unable to open", "check the owner and mode of the file and its folder"),
     ("disk is full", "free some space, then try again; what was recorded is kept"),
-    ("connect", "is the database server running and its address right?"),
+    ("no space left", "free some space, then try again; what was recorded is kept"),
+    ("foreign key", "a flow run must have begun before anything of it is recorded"),
+    ("connection", "check that the database server runs and that the address is right"),
 )
 
 
@@ -141,5 +144,9 @@ def _translated(name: str) -> Iterator[None]:
     except SQLAlchemyError as error:
         # Only the first line: the rest is SQL, and may hold what was being written.
         cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-        cure = next((cure for sign, cure in _CURES if sign in cause), "what was recorded is kept")
-        raise MachineryError(f"ledger {name}: {cause}: {cure}") from error
+        raise MachineryError(f"ledger {name}: {cause}: {_cure(cause)}") from error
+
+
+def _cure(cause: str) -> str:
+    known = (cure for sign, cure in _CURES if sign in cause.lower())
+    return next(known, "nothing was changed")

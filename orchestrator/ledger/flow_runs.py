@@ -73,7 +73,7 @@ class FlowRuns:
         limit: int | None = 100,
         offset: int = 0,
     ) -> Sequence[InstanceRecord]:
-        """Instances by node and key, without their values.
+        """Instances by node and map index, without their values.
 
         Args:
             flow_run: As `get` takes it.
@@ -108,15 +108,14 @@ def _instances_query(
         select(nodes.c.name, instances)
         .join(instances, instances.c.node == nodes.c.id)
         .where(nodes.c.flow_run == flow_run)
-        .order_by(nodes.c.name, instances.c.key)
+        .order_by(nodes.c.name, instances.c.idx, instances.c.key)
     )
     if task is not None:
         query = query.where(nodes.c.name == task)
     if state is not None:
         query = query.where(instances.c.state == state.value)
-    if key_pattern is not None:
-        query = query.where(begins_with(instances.c.key, _fixed_beginning(key_pattern)))
-    return query
+    beginning = _fixed_beginning(key_pattern or "")
+    return query.where(begins_with(instances.c.key, beginning)) if beginning else query
 
 
 def _fixed_beginning(pattern: str) -> str:

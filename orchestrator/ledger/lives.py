@@ -6,7 +6,7 @@ is restored. Touches SQLAlchemy and pydantic; takes `Snapshot`; gives `Changes` 
 runs on the driver.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 
 from orchestrator.ledger.changes import (
     Changes,
-    Difference,
     Event,
     Kind,
     Known,
@@ -69,7 +68,7 @@ class Lives:
         """What `apply` would do; nothing is written."""
         with self._database.read() as connection:
             happened = {kind: _turns(connection, kind, snapshot) for kind in _KINDS}
-        return _changes(happened, snapshot)
+        return _changes(happened)
 
     def apply(self, snapshot: Snapshot) -> Changes:
         """Close and open periods so that the live rows are the snapshot's.
@@ -79,7 +78,7 @@ class Lives:
         with self._database.write() as connection:
             happened = {kind: _turns(connection, kind, snapshot) for kind in _KINDS}
             _write(connection, happened, snapshot)
-        return _changes(happened, snapshot)
+        return _changes(happened)
 
     def history(self, kind: Kind, key: str) -> Sequence[Period]:
         """The whole life, oldest period first; empty for a key never seen."""
@@ -123,37 +122,21 @@ def _set_aside(kind: Kind, snapshot: Snapshot) -> frozenset[str]:
     return frozenset(r.id for r in snapshot.rejected if r.kind == kind and r.id is not None)
 
 
-def _changes(happened: dict[Kind, list[Turn]], snapshot: Snapshot) -> Changes:
-    return Changes(
-        customers=_difference(happened["customer"], "customer", snapshot),
-        models=_difference(happened["model"], "model", snapshot),
-    )
+def _changes(happened: Mapping[Kind, list[Turn]]) -> Changes:
+    return Changes(customers=difference(happened["customer"]), models=difference(happened["model"]))
 
 
-def _difference(happened: list[Turn], kind: Kind, snapshot: Snapshot) -> Difference:
-    return difference(happened, sorted(_set_aside(kind, snapshot)))
-
-
-def _write(connection: Connection, happened: dict[Kind, list[Turn]], snapshot: Snapshot) -> None:
+def _write(connection: Connection, happened: Mapping[Kind, list[Turn]], snapshot: Snapshot) -> None:
+    begun = [(kind, turn) for kind in happened for turn in happened[kind] if turn.begins_period]
+    if not begun:
+        return
     at = _now(connection, snapshot)
-    closing = [
-        {"closed": turn.before.id} for turn in _eventful(happened) if turn.before is not None
-    ]
-    opening = [
-        _row(kind, turn, at, snapshot.id)
-        for kind, kind_turns in happened.items()
-        for turn in kind_turns
-        if turn.event is not None
-    ]
+    closing = [{"closed": turn.before.id} for _, turn in begun if turn.before is not None]
     if closing:
         by_id = update(lives).where(lives.c.id == bindparam("closed")).values(valid_to=at)
         connection.execute(by_id, closing)
-    if opening:
-        connection.execute(lives.insert(), opening)
-
-
-def _eventful(happened: dict[Kind, list[Turn]]) -> Iterator[Turn]:
-    return (turn for kind in happened for turn in happened[kind] if turn.event is not None)
+    opening = [_row(kind, turn, at, snapshot.id) for kind, turn in begun]
+    connection.execute(lives.insert(), opening)
 
 
 def _now(connection: Connection, snapshot: Snapshot) -> float:

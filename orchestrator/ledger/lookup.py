@@ -5,7 +5,7 @@ Touches SQLAlchemy; takes a column and what was typed; gives the whole id; runs 
 
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, select
+from sqlalchemy import Column, ColumnElement, Connection, and_, select
 
 from orchestrator.errors import UsageError
 
@@ -14,7 +14,7 @@ _LAST_CHARACTER = "\U0010ffff"
 
 def begins_with(column: Column[Any], prefix: str) -> ColumnElement[bool]:
     """A condition an index answers; `LIKE` would ignore case on SQLite and read % and _."""
-    return column.between(prefix, prefix + _LAST_CHARACTER)
+    return and_(column >= prefix, column <= prefix + _LAST_CHARACTER)
 
 
 def one_id(connection: Connection, column: Column[Any], given: str, what: str) -> str:

@@ -21,7 +21,8 @@ from orchestrator.records import FlowRun, InstanceRecord, State, TrialResult
 TrialsOf = Callable[[InstanceRecord], Sequence[TrialResult]]
 """Finds the trials in what an instance returned; an empty sequence if it holds none."""
 
-_RECALLED_AT_ONCE = 5_000
+_RECALLED_AT_ONCE = 500
+"""SQLite's time for one query grows with the square of its parameters."""
 
 
 class LedgerRecorder:

@@ -126,7 +126,8 @@ instances = Table(
     Column("error", Text),
     Column("arguments", Text, nullable=False),
     Column("fingerprint", Name),
-    # Counting by state, and finding the failures among a million.
+    # Listing a page; counting by state, and finding the failures among a million.
+    Index("ledger_instances_in_order", "node", "idx"),
     Index("ledger_instances_by_state", "node", "state", "idx"),
     comment="How each mapped call ended; the last record of a key counts.",
 )
@@ -202,6 +203,6 @@ promotions = Table(
     Column("content", Text, nullable=False, comment="the promotion by value, JSON"),
     Index("ledger_promotions_once", "flow_run", "customer", "version", unique=True),
     # A customer's chain, and the last link of each.
-    Index("ledger_promotions_of_customer", "customer", "id"),
+    Index("ledger_promotions_of_customer", "customer", "id", "confirmed"),
     comment="Each change of a customer's champion, written before its alias is moved.",
 )

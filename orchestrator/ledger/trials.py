@@ -34,6 +34,7 @@ StudyName = tuple[str, str]
 """A study's flow run and key."""
 
 _STUDY = TypeAdapter(Study)
+_FOUND_AT_ONCE = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +125,7 @@ class Trials:
 
     def _read(self, query: Select[Any]) -> Sequence[RecordedTrial]:
         with self._database.read() as connection:
-            return _records(connection.execute(query.order_by(studies.c.id, trials.c.number)))
+            return _records(connection.execute(query.order_by(trials.c.study, trials.c.number)))
 
 
 def add_trials(connection: Connection, results: Sequence[TrialResult]) -> None:
@@ -143,8 +144,8 @@ def _name(study: Study) -> StudyName:
 def _study_numbers(connection: Connection, names: Sequence[StudyName]) -> dict[StudyName, int]:
     columns = studies.c.flow_run, studies.c.key, studies.c.id
     numbers: dict[StudyName, int] = {}
-    for start in range(0, len(names), 1_000):
-        these = tuple_(*columns[:2]).in_(names[start : start + 1_000])
+    for start in range(0, len(names), _FOUND_AT_ONCE):
+        these = tuple_(*columns[:2]).in_(names[start : start + _FOUND_AT_ONCE])
         found = connection.execute(select(*columns).where(these))
         numbers.update(((flow_run, key), number) for flow_run, key, number in found)
     return numbers

@@ -6,15 +6,8 @@ from collections.abc import Iterable
 import pytest
 
 from orchestrator.mapping.recording import Recorder
-from orchestrator.records import FlowRun, InstanceRecord, State
-
-
-def flow_run(run_id="run-1", *, flow="train", started=100.0, ended=None, **fields) -> FlowRun:
-    return FlowRun(id=run_id, flow=flow, started=started, ended=ended, **fields)
-
-
-def instance(key="a", *, of="run-1", node="add", state=State.SUCCESS, **fields) -> InstanceRecord:
-    return InstanceRecord(flow_run=of, node=node, key=key, index=0, state=state, **fields)
+from orchestrator.records import State
+from tests.ledger_records import flow_run, instance
 
 
 def ran(recorder: Recorder, run_id: str, keys: Iterable[str], *, at: float) -> None:

@@ -1,0 +1,81 @@
+"""Small builders of the records the ledger's tests write."""
+
+from orchestrator.records import (
+    Customer,
+    Decision,
+    Evaluation,
+    FlowRun,
+    InstanceRecord,
+    ModelSpec,
+    Promotion,
+    Rejected,
+    Snapshot,
+    State,
+    Step,
+    Study,
+    Trial,
+    TrialResult,
+)
+
+AUC = Evaluation(loader="somewhere:load")
+LOSS = Evaluation(loader="somewhere:load", metrics=("loss",), metric="loss", direction="minimize")
+
+
+def model(name="tree", **fields) -> ModelSpec:
+    return ModelSpec(id=name, steps=(Step(name=name, estimator=f"pkg:{name}"),), **fields)
+
+
+def snapshot(*customers, models=(), at=1.0, bad=(), name=None) -> Snapshot:
+    """A snapshot of customers (ids or records); `bad` are ids of customers set aside."""
+    rows = tuple(c if isinstance(c, Customer) else Customer(id=c) for c in customers)
+    rejected = tuple(Rejected(kind="customer", row=0, id=key, reason="no data") for key in bad)
+    return Snapshot(
+        id=name or f"at-{at}",
+        models=tuple(models),
+        customers=rows,
+        rejected=rejected,
+        source="registry.yaml",
+        fetched=at,
+    )
+
+
+def flow_run(run_id="run-1", *, flow="train", started=100.0, ended=None, **fields) -> FlowRun:
+    return FlowRun(id=run_id, flow=flow, started=started, ended=ended, **fields)
+
+
+def instance(key="a", *, of="run-1", node="add", state=State.SUCCESS, **fields) -> InstanceRecord:
+    return InstanceRecord(
+        **{"flow_run": of, "node": node, "key": key, "index": 0, "state": state} | fields
+    )
+
+
+def result(customer="acme", name="tree", *, number=0, score=0.8, of="run-1", **fields):
+    """A trial's result; a score of None makes it a failed one."""
+    comparing = fields.pop("evaluation", AUC)
+    spec = Customer(id=customer)
+    study = Study(flow_run=of, snapshot="s", customer=spec, model=model(name), evaluation=comparing)
+    trial = Trial(study=study, number=number, params=fields.pop("params", {"C": 0.5}))
+    if score is None:
+        return TrialResult(trial=trial, state="failed", error="ValueError: one class only")
+    scores = {comparing.metric: (score, score)}
+    return TrialResult(**{"trial": trial, "state": "success", "scores": scores} | fields)
+
+
+def promotion(customer="acme", version="1", *, of="run-1", at=1.0, best=None) -> Promotion:
+    best = best or result(customer, of=of)
+    decision = Decision(
+        flow_run=of,
+        customer=Customer(id=customer),
+        best=best,
+        incumbent=None,
+        promote=True,
+        reason="the first champion",
+    )
+    return Promotion(
+        decision=decision,
+        run_id=best.trial.run_id,
+        model_name=f"flights-{customer}",
+        version=version,
+        previous_version=None,
+        at=at,
+    )

@@ -161,11 +161,12 @@ def _read_json(file: IO[bytes]) -> Any:
 
 
 def _read_csv(file: IO[bytes]) -> list[Row | Unreadable]:
-    lines = csv.reader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True)
-    header = next(lines, [])
-    if "id" not in header or len(set(header)) < len(header):
-        raise ValueError(f"its first line must name different columns, `id` among them: {header}")
-    return [_csv_row(header, cells) for cells in lines if cells]
+    with io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+        lines = csv.reader(text, strict=True)
+        header = next(lines, [])
+        if "id" not in header or len(set(header)) < len(header):
+            raise ValueError(f"its first line must name columns once, with `id`: {header}")
+        return [_csv_row(header, cells) for cells in lines if cells]
 
 
 def _csv_row(header: Sequence[str], cells: Sequence[str]) -> Row | Unreadable:

@@ -7,6 +7,7 @@ way, in pyproject.toml.
 Touches pydantic (settings of sources); takes a name and settings; gives `Source`; driver only.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,10 +68,19 @@ class Source(Protocol):
         ...
 
 
-class Settings(BaseModel):
+class Settings(BaseModel, ABC):
     """Settings of a built-in source: checked when it is opened, immutable, nothing unknown."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """Where the lists are, without any secret."""
+
+    def __repr_args__(self) -> Iterator[tuple[None, str]]:
+        """What a message or a traceback shows: not the settings, of which some are secret."""
+        yield None, self.description
 
 
 class InlineSource(Settings):

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from orchestrator.errors import ConfigError, RegistryError
@@ -53,6 +53,14 @@ class SqlSource(Settings):
         if not _TABLE.fullmatch(value) and not _QUERY.match(value):
             raise ValueError(f"is neither a table's name nor a SELECT: {value!r}")
         return value
+
+    @model_validator(mode="after")
+    def _parameters_match(self) -> Self:
+        wanted = {name for query in (self.models, self.customers) for name in _parameters(query)}
+        for name in sorted(wanted ^ self.parameters.keys()):
+            what = "has no value under `parameters`" if name in wanted else "is in no query"
+            raise ValueError(f"the parameter :{name} {what}")
+        return self
 
     @property
     def description(self) -> str:
@@ -160,8 +168,12 @@ def _statement(wanted: str, parameters: Mapping[str, Any]) -> sqlalchemy.Executa
         source = sqlalchemy.table(table["name"], schema=table["schema"])
         return sqlalchemy.select(sqlalchemy.text("*")).select_from(source)
     query = sqlalchemy.text(wanted)
-    names = query.compile().params
-    return query.bindparams(**{name: parameters[name] for name in names if name in parameters})
+    return query.bindparams(**{name: parameters[name] for name in _parameters(wanted)})
+
+
+def _parameters(wanted: str) -> list[str]:
+    """The `:name` parameters of a query; a table has none."""
+    return [] if _TABLE.fullmatch(wanted) else list(sqlalchemy.text(wanted).compile().params)
 
 
 @contextmanager

@@ -1,0 +1,64 @@
+"""YAML and JSON are read as data, and refuse what only looks like data."""
+
+import pytest
+
+from orchestrator.registry.documents import read_json, read_yaml
+
+BOMB = "\n".join(
+    ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (BOMB, "aliases multiply it"),
+        ("a: &a [*a]", "an alias stands inside what it names"),
+        ("!!python/object/apply:os.system ['true']", "python/object"),
+        ("!!python/name:os.system ", "python/name"),
+        ("!custom 5", "!custom"),
+        ("a: 1\nb: 2\na: 3", "line 1, column 1: has the key 'a' twice"),
+        ("x: {a: 1, a: 2}", "has the key 'a' twice"),
+        ("id: 0123", "line 1, column 5: 0123 would be read as another number; put it in quotes"),
+        ("id: 12:30", "put it in quotes"),
+        ("a: [1", "line 2, column 1: did not find"),
+        ("a: \x07", "not allowed"),
+        ("[" * 100_000, "nested too deeply"),
+        ("- " * 100_000, "nested too deeply"),
+        ("a: 1\n---\nb: 2", "found another document"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_unsafe_or_broken_yaml_is_refused(text, problem):
+    with pytest.raises(ValueError, match=problem):
+        read_yaml(text)
+
+
+def test_plain_yaml_is_read():
+    text = "a: [1, -2, 0, 1.5, yes, ~, 'x', 2024-01-01]\nb: {c: d}"
+    assert read_yaml(text)["a"][:7] == [1, -2, 0, 1.5, True, None, "x"]
+    assert read_yaml("") is None
+
+
+def test_anchors_and_merging_are_read():
+    text = "base: &base {a: 1, b: 2}\nmine:\n  <<: *base\n  b: 3\nalso: *base"
+    assert read_yaml(text) == {
+        "base": {"a": 1, "b": 2},
+        "mine": {"a": 1, "b": 3},
+        "also": {"a": 1, "b": 2},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"a": 1, "a": 2}', "has the key 'a' twice"),
+        ('{"a": [1', "line 1 column"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_broken_json_is_refused(text, problem):
+    with pytest.raises(ValueError, match=problem):
+        read_json(text)

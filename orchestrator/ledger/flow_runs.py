@@ -6,7 +6,7 @@ what this module reads.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import translate
 from itertools import islice
 from typing import Any
@@ -86,9 +86,11 @@ class FlowRuns:
         stop = None if limit is None else offset + limit
         with self._database.read() as connection:
             full = _full_id(connection, flow_run)
-            rows = _rows(connection, _instances_query(full, task, state, key_pattern))
-            wanted = islice(_matching(rows, key_pattern), offset, stop)
-            return [_instance(full, row) for row in wanted]
+            query = _instances_query(full, task, state, key_pattern)
+            # In portions, so that a million instances need not fit in memory.
+            with connection.execution_options(yield_per=1_000).execute(query) as rows:
+                wanted = islice(_matching(rows, key_pattern), offset, stop)
+                return [_instance(full, row) for row in wanted]
 
 
 def _full_id(connection: Connection, flow_run: str) -> str:
@@ -123,12 +125,7 @@ def _fixed_beginning(pattern: str) -> str:
     return re.split(r"[*?\[]", pattern, maxsplit=1)[0]
 
 
-def _rows(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
-    """The rows in portions, so that a million instances need not fit in memory."""
-    return iter(connection.execution_options(yield_per=1_000).execute(query))
-
-
-def _matching(rows: Iterator[Row[Any]], key_pattern: str | None) -> Iterator[Row[Any]]:
+def _matching(rows: Iterable[Row[Any]], key_pattern: str | None) -> Iterable[Row[Any]]:
     if key_pattern is None:
         return rows
     matches = re.compile(translate(key_pattern)).match

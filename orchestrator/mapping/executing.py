@@ -4,6 +4,7 @@ Touches no library. Executors: `inline` (this process) and `dask` (a cluster). B
 by `orchestrator.mapping.calling.perform`. Runs on the driver.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -91,12 +92,12 @@ class Lost:
 Event = Report | Lost
 
 
-class Kept(Protocol):
-    """A value too large for the driver: its address. An executor knows its own kind."""
+class Kept(ABC):
+    """A value too large for the driver: its address. An executor makes its own kind."""
 
+    @abstractmethod
     def fetch(self) -> Any:
         """The value itself, brought here."""
-        ...
 
 
 class Executor(Protocol):

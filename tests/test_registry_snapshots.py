@@ -219,6 +219,11 @@ def test_an_empty_list_fails_closed(kind):
         fetched(**{kind: []})
 
 
+def test_an_empty_list_may_be_accepted():
+    source = InlineSource(models=[TREE])
+    assert fetch(source, allowed=["sklearn"], accept=["empty"]).customers == ()
+
+
 def test_a_list_without_one_usable_customer_fails_closed_with_reasons():
     with pytest.raises(RegistryError, match=r"(?s)none of 2 .*customers\[1\]: id: is missing"):
         fetched(customers=[{"id": ""}, {}])

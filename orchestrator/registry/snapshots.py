@@ -8,7 +8,7 @@ Touches no library; takes sources; gives `Snapshot`; runs on the driver.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from orchestrator import estimators
@@ -17,6 +17,7 @@ from orchestrator.identity import digest
 from orchestrator.records import Customer, Grid, Json, ModelSpec, Rejected, Snapshot
 from orchestrator.registry import specs
 from orchestrator.registry.cells import BadRowError, Problem
+from orchestrator.registry.guards import Refusal, enforce
 from orchestrator.registry.sources import Kind, Source
 
 _Spec = TypeVar("_Spec", ModelSpec, Customer)
@@ -25,25 +26,32 @@ _MOST_SHOWN = 5
 """Of many bad rows, how many a message names."""
 
 
-def fetch(models: Source, customers: Source | None = None, *, allowed: Sequence[str]) -> Snapshot:
+def fetch(
+    models: Source,
+    customers: Source | None = None,
+    *,
+    allowed: Sequence[str],
+    accept: Collection[str] = (),
+) -> Snapshot:
     """Fetch both lists, now, and check every row.
 
     Args:
         models: Where the list of models is.
         customers: Where the list of customers is, if elsewhere.
         allowed: Packages whose estimators may be used.
+        accept: Names of guards whose refusal is accepted; here that is `empty`.
 
     Raises:
         RegistryError: A source cannot be read, or returns no (usable) model or customer.
         ConfigError: A model is wrong, or an id is given twice; all such are named.
     """
     customers = models if customers is None else customers
-    model_rows, model_etag = _read(models, "models")
-    customer_rows, customer_etag = _read(customers, "customers")
+    model_rows, model_etag = _read(models, "models", accept)
+    customer_rows, customer_etag = _read(customers, "customers", accept)
     specs_of_models = _models(model_rows, allowed, models.description)
     good, rejected = _customers(customer_rows, specs_of_models, allowed)
     _require_unique(good, "customers", customers.description)
-    _require_some(good, rejected, customers.description)
+    _require_some_good(good, rejected, customers.description)
     return snapshot_of(
         specs_of_models,
         [customer for _, customer in good],
@@ -75,7 +83,7 @@ def snapshot_of(
     )
 
 
-def _read(source: Source, kind: Kind) -> tuple[list[Any], str]:
+def _read(source: Source, kind: Kind, accept: Collection[str]) -> tuple[list[Any], str]:
     try:
         listing = source.read(kind)
         rows = list(listing.rows)
@@ -87,10 +95,8 @@ def _read(source: Source, kind: Kind) -> tuple[list[Any], str]:
             f"({type(error).__name__}: {error})"
         ) from error
     if not rows:
-        raise RegistryError(
-            f"{source.description}: the list of {kind} is empty; nothing was changed, and what is "
-            "deployed keeps serving"
-        )
+        reason = f"{source.description}: the list of {kind} is empty"
+        enforce([Refusal(guard="empty", reason=reason)], accept)
     return rows, listing.etag
 
 
@@ -151,8 +157,8 @@ def _config_error(problems: Sequence[Problem], source: str) -> ConfigError:
     return ConfigError(f"{len(problems)} problems:\n" + _listed(problems), file=source)
 
 
-def _require_some(good: Sequence[Any], rejected: Sequence[Rejected], source: str) -> None:
-    if not good:
+def _require_some_good(good: Sequence[Any], rejected: Sequence[Rejected], source: str) -> None:
+    if rejected and not good:
         reasons = [Problem(f"customers[{bad.row}]", bad.reason) for bad in rejected]
         raise RegistryError(
             f"{source}: none of {len(rejected)} customers can be used; nothing was changed:\n"

@@ -1,0 +1,134 @@
+"""Guards between a registry's answer and what a run would do with it: each refuses by its name.
+
+    empty         a list has no rows (found by `snapshots.fetch`, before there is a snapshot)
+    max_removed   too large a share of the customers vanished at once
+    max_trials    the run would make too many trials
+    similar_ids   a new customer's id differs from an old one only by case or white space
+
+Touches no library; takes `Changes` and limits; gives `Refusal`s; pure, runs on the driver.
+"""
+
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from orchestrator.errors import RegistryError, UsageError
+from orchestrator.ledger.changes import Changes, Difference
+
+Guard = Literal["empty", "max_removed", "max_trials", "similar_ids"]
+
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a run may do without being told that it is meant.
+
+    Attributes:
+        max_removed: The share of customers, in [0, 1], that may vanish at once.
+        max_trials: The trials one run may make.
+    """
+
+    max_removed: float = 0.10
+    max_trials: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """One guard's refusal and its reason, in a sentence for people."""
+
+    guard: Guard
+    reason: str
+
+
+def refusals(changes: Changes, trials: int, limits: Limits) -> tuple[Refusal, ...]:
+    """What the guards object to.
+
+    Args:
+        changes: The difference between what the ledger knows and the new snapshot.
+        trials: How many trials the run would make.
+        limits: Where the guards begin to object.
+    """
+    reasons: dict[Guard, str | None] = {
+        "max_removed": _too_many_removed(changes.customers, limits.max_removed),
+        "max_trials": _too_many_trials(trials, limits.max_trials),
+        "similar_ids": _similar_ids(changes.customers),
+    }
+    return tuple(
+        Refusal(guard=guard, reason=reason)
+        for guard, reason in reasons.items()
+        if reason is not None
+    )
+
+
+def enforce(found: Sequence[Refusal], accept: Collection[str] = ()) -> None:
+    """Stop, unless every refusal is accepted by its guard's name.
+
+    Raises:
+        RegistryError: A refusal is not accepted.
+        UsageError: `accept` names no guard.
+    """
+    require_guards(accept)
+    standing = [refusal for refusal in found if refusal.guard not in accept]
+    if standing:
+        lines = [f"  {r.reason}; `--accept {r.guard}` lets it pass" for r in standing]
+        raise RegistryError(
+            "the registry's answer is refused; nothing was changed, and what is deployed keeps "
+            "serving:\n" + "\n".join(lines)
+        )
+
+
+def require_guards(accept: Collection[str]) -> None:
+    """Check that these are names of guards.
+
+    Raises:
+        UsageError: One of them is not.
+    """
+    unknown = sorted(set(accept) - set(get_args(Guard)))
+    if unknown:
+        names = ", ".join(get_args(Guard))
+        raise UsageError(f"there is no guard {unknown[0]!r} to accept; the guards are {names}")
+
+
+def _too_many_removed(customers: Difference, share: float) -> str | None:
+    removed, before = customers.removed, _listed_before(customers)
+    if len(removed) <= share * len(before):
+        return None
+    return (
+        f"{len(removed)} of {len(before)} customers vanished at once, more than {share:.0%} "
+        f"(max_removed): {_named(removed)}"
+    )
+
+
+def _too_many_trials(trials: int, most: int) -> str | None:
+    if trials <= most:
+        return None
+    return f"the run would make {trials:,} trials, more than {most:,} (max_trials)"
+
+
+def _similar_ids(customers: Difference) -> str | None:
+    old = {_folded(key): key for key in _listed_before(customers)}
+    pairs = [f"{key!r} and {old[_folded(key)]!r}" for key in customers.added if _folded(key) in old]
+    if not pairs:
+        return None
+    return (
+        "new customers have the id of old ones but for case or white space (similar_ids), so that "
+        f"their histories would part: {_named(pairs)}"
+    )
+
+
+def _listed_before(customers: Difference) -> set[str]:
+    """The customers that were listed until now, paused ones included."""
+    changed = {change.key for change in customers.changed}
+    stayed = {*customers.unchanged, *customers.kept, *customers.paused, *customers.resumed}
+    return ({*customers.removed} | stayed | changed) - {*customers.restored}
+
+
+def _folded(key: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", key).casefold().split())
+
+
+def _named(names: Sequence[str]) -> str:
+    left = len(names) - _MOST_NAMED
+    return ", ".join([*names[:_MOST_NAMED], *([f"and {left} more"] if left > 0 else [])])

@@ -25,7 +25,7 @@ Kind = Literal["models", "customers"]
 """The two lists of a registry."""
 
 Row = Mapping[str, Any]
-"""One entry of a list: fields by name, as `orchestrator.registry.specs` describes them."""
+"""One entry of a list: fields by name, as `orchestrator.registry.rows` describes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,182 @@
+"""The shapes of a registry row: which fields it has and what each may hold.
+
+A model's row, as YAML would say it (every source gives the same fields; those without a type of
+their own give text that is JSON, and tags as `a;b`):
+
+    id: logreg                                    # no "/"; at most 250 characters
+    estimator: sklearn.linear_model:LogisticRegression        # this, or a pipeline:
+    pipeline:                                     # names default as in sklearn's make_pipeline
+      - sklearn.preprocessing:StandardScaler
+      - {name: clf, estimator: sklearn.linear_model:LogisticRegression}
+    params: {clf__max_iter: 200}                  # fixed
+    grid: {clf__C: [0.1, 1.0]}                    # or a list of such: their union
+    cost: 1.0                                     # between equal scores the cheaper model wins
+    when: {tags: [large], min_rows: 500}          # which customers it is meant for
+
+A customer's row:
+
+    id: AA-DFW
+    data: flights/AA-DFW.parquet                  # text, a list or a mapping, for the loader
+    segment: hub
+    tags: [large, domestic]
+    active: true                                  # false: keep serving, stop training
+    grids: {logreg: {clf__C: [0.5]}}              # replaces that model's grid
+
+Touches pydantic; takes rows; gives `ModelRow` and `CustomerRow`; runs on the driver.
+"""
+
+import unicodedata
+from collections import Counter
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    ValidationError,
+)
+from pydantic import Tag as UnionTag
+
+from orchestrator.records import Json
+from orchestrator.registry.cells import BadRowError, Problem, plain_row
+
+_LONGEST_ID = 250
+_ONE, _MANY = "one grid", "many grids"
+
+
+def identifier(value: Any) -> str:
+    """A customer's or model's id: text, or a whole number, that can be named everywhere.
+
+    Raises:
+        ValueError: It is missing, too long, or has control characters.
+    """
+    if isinstance(value, bool | float) or not isinstance(value, str | int):
+        raise ValueError(f"is {value!r}, not text; put it in quotes")
+    text = str(value)
+    if not text.strip():
+        raise ValueError("is blank")
+    if len(text) > _LONGEST_ID:
+        raise ValueError(f"has {len(text)} characters; at most {_LONGEST_ID} are allowed")
+    if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text):
+        raise ValueError(f"{text!r} has a control character or a line break")
+    return text
+
+
+def _model_identifier(text: str) -> str:
+    # `customer/model/number` is a trial's key; customers' ids may have a slash, so models' may not.
+    if "/" in text:
+        raise ValueError(f"{text!r} has a '/', which a model's id cannot have")
+    return text
+
+
+def _address(value: Json) -> Json:
+    if isinstance(value, bool | float):
+        raise ValueError(f"is {value!r}; give text, a list or a mapping")
+    return str(value) if isinstance(value, int) else value
+
+
+def _named_step(value: Any) -> Any:
+    return {"estimator": value} if isinstance(value, str) else value
+
+
+def _values(value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"is {value!r}; give a list of values")
+    if not value:
+        raise ValueError("has no values; list at least one")
+    nested = [item for item in value if isinstance(item, list | dict)]
+    if nested:
+        raise ValueError(f"holds {nested[0]!r}; list plain values only")
+    twice = [item for item, count in Counter(map(repr, value)).items() if count > 1]
+    if twice:
+        raise ValueError(f"lists {twice[0]} more than once")
+    return tuple(value)
+
+
+def _one_or_many(value: Any) -> str:
+    return _MANY if isinstance(value, list) else _ONE
+
+
+_Values = Annotated[tuple[Any, ...], BeforeValidator(_values)]
+_GridField = Annotated[
+    Annotated[dict[str, _Values], UnionTag(_ONE)]
+    | Annotated[list[dict[str, _Values]], UnionTag(_MANY)],
+    Discriminator(_one_or_many),
+]
+_Tags = Annotated[tuple[str, ...], AfterValidator(lambda tags: tuple(sorted(set(tags))))]
+
+
+class _Fields(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StepFields(_Fields):
+    """One estimator of a pipeline."""
+
+    name: str | None = Field(default=None, min_length=1)
+    estimator: str
+
+
+class SelectorFields(_Fields):
+    """Which customers a model is meant for."""
+
+    tags: _Tags = ()
+    min_rows: int = Field(default=0, ge=0)
+
+
+class ModelRow(_Fields):
+    """A model as a source lists it."""
+
+    id: Annotated[str, BeforeValidator(identifier), AfterValidator(_model_identifier)]
+    estimator: str | None = None
+    pipeline: list[Annotated[StepFields, BeforeValidator(_named_step)]] | None = None
+    params: dict[str, Any] = {}
+    grid: _GridField = {}
+    cost: float = Field(default=1.0, ge=0)
+    when: SelectorFields = SelectorFields()
+
+
+class CustomerRow(_Fields):
+    """A customer as a source lists it."""
+
+    id: Annotated[str, BeforeValidator(identifier)]
+    data: Annotated[Any, AfterValidator(_address)] = None
+    segment: str = ""
+    tags: _Tags = ()
+    active: bool = True
+    grids: dict[str, _GridField] = {}
+
+
+_Row = TypeVar("_Row", bound=_Fields)
+
+
+def validated(kind: type[_Row], row: object) -> _Row:
+    """The row in its shape.
+
+    Raises:
+        BadRowError: With every problem found, keyed as `grid.C` or `grid[1].C`.
+    """
+    fields = plain_row(row)
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        names = ", ".join(kind.model_fields)
+        raise BadRowError(*(_problem(dict(found), names) for found in error.errors())) from None
+
+
+def _problem(found: dict[str, Any], names: str) -> Problem:
+    """Pydantic's finding in our words."""
+    key = ""
+    for part in found["loc"]:
+        if part not in {_ONE, _MANY}:
+            key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else str(part)
+    match found["type"]:
+        case "missing":
+            return Problem(key, "is missing")
+        case "extra_forbidden":
+            hint = f"; a row has {names}" if len(found["loc"]) == 1 else ""
+            return Problem(key, f"is no field here{hint}")
+    return Problem(key, found["msg"].removeprefix("Value error, "))

@@ -1,7 +1,9 @@
 """Fixtures several test files share."""
 
+import shutil
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -43,3 +45,55 @@ def ledger(request, tmp_path) -> Iterator[Ledger]:
     address = tmp_path / "ledger.db" if on_sqlite else request.getfixturevalue("postgres_url")
     with Ledger.open(address) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow_database(tmp_path_factory) -> Path:
+    """An SQLite database as MLflow makes it, which takes it seconds, so it makes one for all."""
+    from mlflow import MlflowClient  # late: only where MLflow is wanted
+
+    file = tmp_path_factory.mktemp("mlflow") / "empty.db"
+    MlflowClient(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def mlflow_url(empty_mlflow_database: Path, tmp_path: Path) -> str:
+    """The address of a fresh MLflow database."""
+    file = tmp_path / "mlflow.db"
+    shutil.copyfile(empty_mlflow_database, file)
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow_postgres(postgres_server: str) -> str:
+    """The name of a PostgreSQL database as MLflow makes it, for others to be copied from."""
+    from mlflow import MlflowClient  # late: only where MLflow is wanted
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE empty_mlflow")
+    url = postgres_server.replace("/postgres?", "/empty_mlflow?")
+    MlflowClient(url)
+    SqlAlchemyStore(url, None).engine.dispose()  # nothing copies a database that is in use
+    return "empty_mlflow"
+
+
+@pytest.fixture
+def mlflow_postgres_url(postgres_server: str, empty_mlflow_postgres: str) -> str:
+    """The address of a fresh MLflow database on PostgreSQL."""
+    name = f"t{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {empty_mlflow_postgres}")
+    return postgres_server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(empty_mlflow_database: Path, tmp_path_factory) -> Iterator[str]:
+    """A real MLflow tracking server, which also keeps the files of runs."""
+    from orchestrator.tracking.ui import web_page  # late: only where MLflow is wanted
+
+    folder = tmp_path_factory.mktemp("mlflow-server")
+    shutil.copyfile(empty_mlflow_database, folder / "mlflow.db")
+    with web_page(f"sqlite:///{folder}/mlflow.db", artifact_root=str(folder / "files")) as url:
+        yield url

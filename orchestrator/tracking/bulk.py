@@ -88,10 +88,10 @@ class BulkTracker:
     def log(self, runs: Sequence[TrackedRun]) -> None:
         """Write ended runs, many in one transaction; those MLflow has are left as they are."""
         for start in range(0, len(runs), _CHUNK):
-            chunk = {run.run_id: within_limits(run) for run in runs[start : start + _CHUNK]}
+            chunk = {run.run_id: run for run in reversed(runs[start : start + _CHUNK])}
             with self._transaction(f"{len(chunk)} runs were not written") as connection:
-                known = _known(connection, chunk)
-                self._write(connection, [run for id_, run in chunk.items() if id_ not in known])
+                new = chunk.keys() - _known(connection, chunk)
+                self._write(connection, [within_limits(chunk[run_id]) for run_id in new])
 
     def tag(self, tags: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
         """Set tags by run id; gives the run ids MLflow does not have."""

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Param, Run, RunStatus, RunTag, ViewType
+from mlflow.environment_variables import MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
 from orchestrator.errors import as_machinery_error
@@ -24,6 +25,8 @@ RUN_KEY = "run_key"
 """The tag that holds our id of a run whose own id MLflow chose."""
 
 _PAGE = 1000
+_PARAMS_A_CALL = MAX_PARAMS_TAGS_PER_BATCH
+_METRICS_A_CALL = MAX_METRICS_PER_BATCH - _PARAMS_A_CALL  # MLflow counts the two together
 
 
 class ClientTracker:
@@ -41,7 +44,11 @@ class ClientTracker:
         self.artifact_root: str = experiment.artifact_location
         self._client = client
         self._connections = connections
-        self._found: dict[str, Run] = {}
+        self._found: dict[str, Location] = {}
+        self._ended: set[str] = set()
+        self._flow_runs_looked_up: set[str] = set()
+        # MLflow would ask for each run once more, to print its address.
+        MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)
 
     def log(self, runs: Sequence[TrackedRun]) -> None:
         """Write ended runs; those MLflow has are left as they are, or finished."""
@@ -50,8 +57,8 @@ class ClientTracker:
             ThreadPoolExecutor(self._connections) as connections,
         ):
             self._look_up_flow_runs({run.tags.get("flow_run", "") for run in runs})
-            for _ in connections.map(self._log, runs):
-                pass
+            once_each = {run.run_id: run for run in reversed(runs)}
+            list(connections.map(self._log, once_each.values()))  # raises what they raised
 
     def tag(self, tags: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
         """Set tags by run id; gives the run ids MLflow does not have."""
@@ -61,49 +68,43 @@ class ClientTracker:
     def locate(self, run_ids: Sequence[str]) -> Mapping[str, Location]:
         """Where runs are kept; a run that was never logged has no place yet."""
         with as_machinery_error(f"{len(run_ids)} runs were not looked up in MLflow", *FOREIGN):
-            runs = {run_id: self._find(run_id) for run_id in run_ids}
-        return {
-            run_id: Location(run.info.run_id, run.info.artifact_uri)
-            for run_id, run in runs.items()
-            if run is not None
-        }
+            locations = {run_id: self._find(run_id) for run_id in run_ids}
+        return {run_id: place for run_id, place in locations.items() if place is not None}
 
     def tag_experiment(self, tags: Mapping[str, str]) -> None:
         """Set tags of the experiment."""
         tag_experiment(self._client, self.experiment_id, tags)
 
     def _log(self, run: TrackedRun) -> None:
-        run = within_limits(run)
-        there = self._found.get(run.run_id) or self._create(run)
-        if RunStatus.is_terminated(RunStatus.from_string(there.info.status)):
+        if run.run_id in self._ended:
             return
-        run_id = there.info.run_id
+        run = within_limits(run)
+        location = self._found.get(run.run_id) or self._create(run)
         metrics = [Metric(m.key, m.value, run.end_time, m.step) for m in run.metrics]
         params = [Param(key, value) for key, value in run.params.items()]
         while metrics or params:
             self._client.log_batch(
-                run_id,
-                metrics[: MAX_METRICS_PER_BATCH - MAX_PARAMS_TAGS_PER_BATCH],
-                params[:MAX_PARAMS_TAGS_PER_BATCH],
+                location.run_id, metrics[:_METRICS_A_CALL], params[:_PARAMS_A_CALL]
             )
-            del metrics[: MAX_METRICS_PER_BATCH - MAX_PARAMS_TAGS_PER_BATCH]
-            del params[:MAX_PARAMS_TAGS_PER_BATCH]
-        self._client.set_terminated(run_id, run.status, run.end_time)
+            del metrics[:_METRICS_A_CALL], params[:_PARAMS_A_CALL]
+        self._client.set_terminated(location.run_id, run.status, run.end_time)
+        self._ended.add(run.run_id)
 
-    def _create(self, run: TrackedRun) -> Run:
+    def _create(self, run: TrackedRun) -> Location:
         tags = {**run.tags, RUN_KEY: run.run_id}
-        created = self._client.create_run(self.experiment_id, run.start_time, tags, run.name)
-        self._found[run.run_id] = created
-        return created
+        self._remember(
+            [self._client.create_run(self.experiment_id, run.start_time, tags, run.name)]
+        )
+        return self._found[run.run_id]
 
     def _tag(self, key: str, tags: Mapping[str, str]) -> bool:
-        run = self._find(key)
-        if run is not None:
+        location = self._find(key)
+        if location is not None:
             texts = [RunTag(name, value) for name, value in tags_within_limits(tags).items()]
-            self._client.log_batch(run.info.run_id, tags=texts)
-        return run is not None
+            self._client.log_batch(location.run_id, tags=texts)
+        return location is not None
 
-    def _find(self, key: str) -> Run | None:
+    def _find(self, key: str) -> Location | None:
         """A run by our id, which is MLflow's too where it was once written in bulk."""
         if key not in self._found:
             self._remember(self._search(f"tags.{RUN_KEY} = '{key}'"))
@@ -111,10 +112,11 @@ class ClientTracker:
             self._remember(self._search(f"attributes.run_id = '{key}'"))
         return self._found.get(key)
 
-    def _look_up_flow_runs(self, flow_runs: Iterable[str]) -> None:
+    def _look_up_flow_runs(self, flow_runs: set[str]) -> None:
         """Remember all runs of these flow runs, in a few calls rather than one for each run."""
-        for flow_run in flow_runs:
+        for flow_run in flow_runs - self._flow_runs_looked_up:
             self._remember(self._search(f"tags.flow_run = '{flow_run}'"))
+            self._flow_runs_looked_up.add(flow_run)
 
     def _search(self, query: str) -> Iterable[Run]:
         token = None
@@ -129,4 +131,7 @@ class ClientTracker:
 
     def _remember(self, runs: Iterable[Run]) -> None:
         for run in runs:
-            self._found[run.data.tags.get(RUN_KEY, run.info.run_id)] = run
+            key = run.data.tags.get(RUN_KEY, run.info.run_id)
+            self._found[key] = Location(run.info.run_id, run.info.artifact_uri)
+            if RunStatus.is_terminated(RunStatus.from_string(run.info.status)):
+                self._ended.add(key)

@@ -22,11 +22,12 @@ _SECONDS_BETWEEN_TRIES = 0.1
 
 
 @contextmanager
-def web_page(uri: str, *, port: int | None = None) -> Iterator[str]:
+def web_page(uri: str, *, artifact_root: str, port: int | None = None) -> Iterator[str]:
     """Serve MLflow's web page on this machine alone; it ends with the `with` block.
 
     Args:
         uri: The tracking database.
+        artifact_root: The folder for files of experiments that are made on the page.
         port: Where; None takes any free one.
 
     Yields:
@@ -41,7 +42,7 @@ def web_page(uri: str, *, port: int | None = None) -> Iterator[str]:
     port = port or _free_port()
     # Without MLflow's job runner, a second set of processes that training runs have no use for.
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    server = subprocess.Popen(_command(uri, port), env=environment)  # noqa: S603  # our own argv
+    server = subprocess.Popen(_command(uri, artifact_root, port), env=environment)  # noqa: S603  # our own argv
     try:
         url = f"http://{_HOST}:{port}"
         _wait_until_it_answers(url, server)
@@ -50,10 +51,11 @@ def web_page(uri: str, *, port: int | None = None) -> Iterator[str]:
         _stop(server)
 
 
-def _command(uri: str, port: int) -> list[str]:
+def _command(uri: str, artifact_root: str, port: int) -> list[str]:
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", _HOST, "--port", str(port)),
-        *("--backend-store-uri", uri, "--workers", "1", "--uvicorn-opts", "--log-level warning"),
+        *("--backend-store-uri", uri, "--artifacts-destination", artifact_root),
+        *("--workers", "1", "--uvicorn-opts", "--log-level warning"),
     ]
 
 

@@ -3,26 +3,28 @@
 What is kept is shared by candidates and studies, hence read-only. Checks that cannot fail are left
 out: of parameters after the first fold, of finite numbers in data that was found finite.
 
-Touches scikit-learn; takes `Prepared` and unfitted transformers; gives inputs and targets; workers.
+Touches scikit-learn, numpy and pandas; takes `Prepared` and `Step`s; gives what a step is fitted
+on and asked about; workers.
 """
 
-import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn import config_context
-from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
-from orchestrator.training.cache import SharedCache
+from orchestrator.training.cache import SharedCache, Sized
 from orchestrator.training.metrics import BinaryTargets, binary_targets
 from orchestrator.training.prepared import Prepared, is_finite, nbytes
+from orchestrator.training.steps import Step
+
+V = TypeVar("V", bound=Sized)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,28 +72,40 @@ class Fold:
     def __init__(self, prepared: Prepared, number: int, cache: SharedCache) -> None:
         self._prepared, self._number, self._cache = prepared, number, cache
         self._train, self._test = prepared.folds[number]
-        self.targets = cache.get((prepared.key, number, "targets"), self._cut_targets)
+        self.targets = self._shared("targets", self._cut_targets)
 
-    def inputs(self, transformers: Sequence[Any]) -> Inputs:
-        """What comes out of these steps, fitted on the fold's training rows."""
-        chain = tuple(pickle.dumps(step) for step in transformers)
-        key = (self._prepared.key, self._number, "inputs", chain)
-        make = self._cut if not transformers else lambda: self._transform(transformers)
-        return self._cache.get(key, make)
+    def inputs(self, steps: Sequence[Step]) -> Inputs:
+        """What the last of these steps is given, the others fitted on the training rows."""
+        *transformers, last = steps
+        if not transformers:
+            as_array = last.plain and _is_one_number_type(self._prepared.data.X)
+            kind = "array" if as_array else "rows"
+            return self._shared(kind, lambda: self._cut(as_array=as_array))
+        chain = tuple(step.key for step in transformers)
+        return self._shared(chain, lambda: self._transform(transformers))
 
-    def checked_once(self, estimator: Any, inputs: Inputs) -> AbstractContextManager[None]:
-        """Within it, scikit-learn leaves out the checks that cannot fail for this estimator."""
+    def y_train(self, step: Step) -> Any:
+        """The training targets for a step."""
+        y = self.targets.y_train
+        return np.asarray(y) if step.plain and isinstance(y.dtype, np.dtype) else lent(y)
+
+    def checked_once(self, step: Step, inputs: Inputs) -> AbstractContextManager[None]:
+        """Within it, scikit-learn leaves out the checks that cannot fail for this step."""
         context: AbstractContextManager[None] = config_context(
             skip_parameter_validation=self._number > 0,
-            assume_finite=inputs.finite and _checks_only_its_input(estimator),
+            assume_finite=inputs.finite and step.plain,
         )
         return context
 
-    def _cut(self) -> Inputs:
-        data = self._prepared.data
+    def _shared(self, what: Hashable, make: Callable[[], V]) -> V:
+        return self._cache.get((self._prepared.key, self._number, what), make)
+
+    def _cut(self, *, as_array: bool) -> Inputs:
+        X = self._prepared.data.X
+        train, test = _safe_indexing(X, self._train), _safe_indexing(X, self._test)
         return Inputs(
-            X_train=_read_only(_safe_indexing(data.X, self._train)),
-            X_test=_read_only(_safe_indexing(data.X, self._test)),
+            X_train=_read_only(np.asarray(train) if as_array else train),
+            X_test=_read_only(np.asarray(test) if as_array else test),
             finite=self._prepared.finite,
         )
 
@@ -106,14 +120,14 @@ class Fold:
             weight_train=None if weight is None else _safe_indexing(weight, self._train),
         )
 
-    def _transform(self, transformers: Sequence[Any]) -> Inputs:
-        before = self.inputs(transformers[:-1])
-        step = clone(transformers[-1])
-        with self.checked_once(step, before):
+    def _transform(self, transformers: Sequence[Step]) -> Inputs:
+        before, last = self.inputs(transformers), transformers[-1]
+        transformer = last.fresh()
+        with self.checked_once(last, before):
             began = perf_counter()
-            X_train = _fit_transform(step, lent(before.X_train), lent(self.targets.y_train))
+            X_train = _fit_transform(transformer, lent(before.X_train), self.y_train(last))
             fitted = perf_counter()
-            X_test = step.transform(lent(before.X_test))
+            X_test = transformer.transform(lent(before.X_test))
             ended = perf_counter()
         return Inputs(
             X_train=_read_only(X_train),
@@ -134,11 +148,20 @@ def lent(values: Any) -> Any:
     return values
 
 
-def _fit_transform(step: Any, X: Any, y: Any) -> Any:
+def _fit_transform(transformer: Any, X: Any, y: Any) -> Any:
     """As `Pipeline` does it."""
-    if hasattr(step, "fit_transform"):
-        return step.fit_transform(X, y)
-    return step.fit(X, y).transform(X)
+    if hasattr(transformer, "fit_transform"):
+        return transformer.fit_transform(X, y)
+    return transformer.fit(X, y).transform(X)
+
+
+def _is_one_number_type(X: Any) -> bool:
+    """Whether this is a frame that any array of its values says as much as, names aside."""
+    if not isinstance(X, pd.DataFrame):
+        return False
+    kinds, names = set(X.dtypes), {isinstance(name, str) for name in X.columns}
+    # scikit-learn refuses columns of which some have a text as name and some have not.
+    return len(names) == 1 and kinds in ({np.dtype("float64")}, {np.dtype("float32")})
 
 
 def _read_only(values: Any) -> Any:
@@ -149,14 +172,3 @@ def _read_only(values: Any) -> Any:
         for array in (values.data, values.indices, values.indptr):
             array.flags.writeable = False
     return values
-
-
-def _checks_only_its_input(estimator: Any) -> bool:
-    """Whether finite input makes all of an estimator's checks for finite numbers superfluous.
-
-    So with scikit-learn's own estimators that hold no others: what an inner step makes of finite
-    numbers need not be finite.
-    """
-    return type(estimator).__module__.startswith("sklearn.") and not any(
-        "__" in name for name in estimator.get_params(deep=True)
-    )

@@ -14,15 +14,13 @@ from time import perf_counter
 from typing import Any
 
 from sklearn import config_context
-from sklearn.base import clone
-from sklearn.pipeline import Pipeline
-from sklearn.utils import get_tags
 
 from orchestrator.training.cache import SharedCache
-from orchestrator.training.folds import Fold, Inputs, lent
+from orchestrator.training.folds import Fold, lent
 from orchestrator.training.metrics import score_by_sklearn, score_quickly
 from orchestrator.training.prepared import Prepared
 from orchestrator.training.scoring import FoldScores, fit_params, score_plainly
+from orchestrator.training.steps import Step, shareable_steps
 
 
 def score(
@@ -36,14 +34,11 @@ def score(
     Raises:
         Exception: Whatever the estimator or a metric raises.
     """
-    if not _is_shareable(estimator):
-        return score_plainly(estimator, prepared, metrics)
     try:
-        folds = [
-            _score_fold(estimator, Fold(prepared, number, cache), metrics)
-            for number in range(len(prepared.folds))
-        ]
+        folds = _score_folds(estimator, prepared, metrics, cache)
     except Exception:  # noqa: BLE001 - the plain way decides whether it was the candidate's fault
+        folds = []
+    if not folds:
         return score_plainly(estimator, prepared, metrics)
     return FoldScores(
         scores={metric: tuple(fold.scores[metric] for fold in folds) for metric in metrics},
@@ -59,45 +54,33 @@ class _FoldScore:
     score_seconds: float
 
 
-def _score_fold(estimator: Any, fold: Fold, metrics: Sequence[str]) -> _FoldScore:
-    *transformers, final = _steps(estimator)
-    inputs, final = fold.inputs(transformers), clone(final)
+def _score_folds(
+    estimator: Any, prepared: Prepared, metrics: Sequence[str], cache: SharedCache
+) -> list[_FoldScore]:
+    """One score a fold; none when the estimator cannot be shared."""
+    steps = shareable_steps(estimator)
+    return [
+        _score_fold(steps, Fold(prepared, number, cache), metrics)
+        for number in range(len(prepared.folds) if steps else 0)
+    ]
+
+
+def _score_fold(steps: Sequence[Step], fold: Fold, metrics: Sequence[str]) -> _FoldScore:
+    inputs, last = fold.inputs(steps), steps[-1]
+    final = last.fresh()
     weight = fit_params(final, fold.targets.weight_train)
-    with fold.checked_once(final, inputs):
+    with fold.checked_once(last, inputs):
         began = perf_counter()
-        final.fit(lent(inputs.X_train), lent(fold.targets.y_train), **weight)
+        final.fit(lent(inputs.X_train), fold.y_train(last), **weight)
         fitted = perf_counter()
-    scores = _scores(final, fold, inputs, metrics)
+        scores = score_quickly(final, lent(inputs.X_test), fold.targets.binary, metrics)
+    if scores is None:
+        with config_context(skip_parameter_validation=True):
+            y_test = lent(fold.targets.y_test)
+            scores = score_by_sklearn(final, lent(inputs.X_test), y_test, metrics)
     ended = perf_counter()
     return _FoldScore(
         scores=scores,
         fit_seconds=inputs.fit_seconds + fitted - began,
         score_seconds=inputs.score_seconds + ended - fitted,
-    )
-
-
-def _scores(final: Any, fold: Fold, inputs: Inputs, metrics: Sequence[str]) -> dict[str, float]:
-    with fold.checked_once(final, inputs):
-        quick = score_quickly(final, lent(inputs.X_test), fold.targets.binary, metrics)
-    if quick is not None:
-        return quick
-    with config_context(skip_parameter_validation=True):
-        return score_by_sklearn(final, lent(inputs.X_test), lent(fold.targets.y_test), metrics)
-
-
-def _steps(estimator: Any) -> list[Any]:
-    if isinstance(estimator, Pipeline):
-        return [step for _, step in estimator.steps]
-    return [estimator]
-
-
-def _is_shareable(estimator: Any) -> bool:
-    """Whether a fold is a choice of rows alone, and steps depend on nothing outside of it."""
-    if get_tags(estimator).input_tags.pairwise:
-        return False
-    if isinstance(estimator, Pipeline) and (estimator.memory or estimator.transform_input):
-        return False
-    return not any(
-        value is True and name.endswith("warm_start")
-        for name, value in estimator.get_params(deep=True).items()
     )

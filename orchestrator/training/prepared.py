@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
-from sklearn.utils.validation import _num_samples
 
 from orchestrator.identity import derive_seed, digest
 from orchestrator.records import Customer, Evaluation, Study
@@ -54,7 +53,7 @@ class Prepared:
 def prepare(study: Study, cache: SharedCache) -> Prepared:
     """The study's data, from the cache where another study of the customer has left it.
 
-    Data whose version nobody tells is shared within a flow run only.
+    Data whose version nobody tells is shared within a flow run only, and outside of one not.
 
     Raises:
         DataError: The data cannot be used at all.
@@ -64,7 +63,7 @@ def prepare(study: Study, cache: SharedCache) -> Prepared:
     loader = find_loader(evaluation.loader)
     version = loader.version_of(customer)
     seen = digest(customer.id, customer.data, customer.segment, list(customer.tags))
-    freshness = ("version", version) if version is not None else ("flow run", study.flow_run)
+    freshness = version or study.flow_run or object()
     split = (evaluation.folds, evaluation.seed, evaluation.task)
     key = (loader.path, loader.load, seen, freshness, split)
     return cache.get(key, lambda: _load(loader, study, version or "", key))
@@ -81,12 +80,11 @@ def nbytes(values: Any) -> int:
 
 def _load(loader: Loader, study: Study, version: str, key: Hashable) -> Prepared:
     data = _checked(loader(study.customer), study)
-    rows = _num_samples(data.X)
     folds, problem = _split(data, study.evaluation, study.customer)
     return Prepared(
         key=key,
         data=data,
-        rows=rows,
+        rows=_rows(data.X),
         version=version,
         finite=is_finite(data.X),
         folds=folds,
@@ -97,18 +95,35 @@ def _load(loader: Loader, study: Study, version: str, key: Hashable) -> Prepared
 def _checked(data: Data, study: Study) -> Data:
     whose = f"customer {study.customer.id!r}: loader {study.evaluation.loader} returned"
     y = data.y if isinstance(data.y, pd.Series | pd.DataFrame) else np.asarray(data.y)
-    rows = _num_samples(data.X)
+    _require_equal_lengths(data, y, whose)
+    rows = _rows(data.X)
     if rows == 0:
         raise DataError(f"{whose} no rows; leave the customer out of the registry or mend its data")
-    for name, values in (("y", y), ("groups", data.groups), ("sample_weight", data.sample_weight)):
-        if values is not None and _num_samples(values) != rows:
-            raise DataError(f"{whose} {rows} rows of X but {_num_samples(values)} of {name}")
     missing = int(np.asarray(pd.isna(y)).sum())
     if missing:
         raise DataError(f"{whose} {missing} of {rows} rows without a target; drop them")
     if study.evaluation.task == "regression" and not is_finite(y):
         raise DataError(f"{whose} targets that are no finite numbers")
     return Data(X=data.X, y=y, groups=data.groups, sample_weight=data.sample_weight)
+
+
+def _require_equal_lengths(data: Data, y: Any, whose: str) -> None:
+    lengths = {}
+    columns = {"X": data.X, "y": y, "groups": data.groups, "sample_weight": data.sample_weight}
+    for name, values in columns.items():
+        if values is None and name in {"groups", "sample_weight"}:
+            continue
+        try:
+            lengths[name] = _rows(values)
+        except (TypeError, IndexError) as error:
+            raise DataError(f"{whose} no rows as {name} but {type(values).__name__}") from error
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{length} of {name}" for name, length in lengths.items())
+        raise DataError(f"{whose} unequal numbers of rows: {found}")
+
+
+def _rows(values: Any) -> int:
+    return int(values.shape[0]) if hasattr(values, "shape") else len(values)
 
 
 def is_finite(values: Any) -> bool:
@@ -129,7 +144,7 @@ def _split(
     data: Data, evaluation: Evaluation, customer: Customer
 ) -> tuple[tuple[tuple[Indices, Indices], ...], str]:
     """The folds, or none and the reason: a splitter refuses in its own words."""
-    rows, folds = _num_samples(data.X), evaluation.folds
+    rows, folds = _rows(data.X), evaluation.folds
     if rows < folds:
         return (), f"{rows} rows are too few for {folds} folds"
     if evaluation.task == "classification" and len(np.unique(np.asarray(data.y))) < 2:

@@ -26,20 +26,36 @@ from orchestrator.training.steps import Step, shareable_steps
 def score(
     estimator: Any, prepared: Prepared, metrics: Sequence[str], cache: SharedCache
 ) -> FoldScores:
-    """The scores of an unfitted estimator on every fold.
-
-    The seconds of a shared prefix count in full for every candidate that uses it: they say what
-    fitting the candidate costs, not who came first.
+    """The scores of an unfitted estimator on every fold, by sharing where that can be.
 
     Raises:
         Exception: Whatever the estimator or a metric raises.
     """
     try:
-        folds = _score_folds(estimator, prepared, metrics, cache)
+        shared = score_by_sharing(estimator, prepared, metrics, cache)
     except Exception:  # noqa: BLE001 - the plain way decides whether it was the candidate's fault
-        folds = []
-    if not folds:
-        return score_plainly(estimator, prepared, metrics)
+        shared = None
+    return shared or score_plainly(estimator, prepared, metrics)
+
+
+def score_by_sharing(
+    estimator: Any, prepared: Prepared, metrics: Sequence[str], cache: SharedCache
+) -> FoldScores | None:
+    """The scores where sharing is safe, else None.
+
+    The seconds of a shared prefix count in full for every candidate that uses it: they say what
+    fitting the candidate costs, not who came first.
+
+    Raises:
+        Exception: Something failed, perhaps only because it was shared.
+    """
+    steps = shareable_steps(estimator)
+    if not steps:
+        return None
+    folds = [
+        _score_fold(steps, Fold(prepared, number, cache), metrics)
+        for number in range(len(prepared.folds))
+    ]
     return FoldScores(
         scores={metric: tuple(fold.scores[metric] for fold in folds) for metric in metrics},
         fit_seconds=tuple(fold.fit_seconds for fold in folds),
@@ -52,17 +68,6 @@ class _FoldScore:
     scores: dict[str, float]
     fit_seconds: float
     score_seconds: float
-
-
-def _score_folds(
-    estimator: Any, prepared: Prepared, metrics: Sequence[str], cache: SharedCache
-) -> list[_FoldScore]:
-    """One score a fold; none when the estimator cannot be shared."""
-    steps = shareable_steps(estimator)
-    return [
-        _score_fold(steps, Fold(prepared, number, cache), metrics)
-        for number in range(len(prepared.folds) if steps else 0)
-    ]
 
 
 def _score_fold(steps: Sequence[Step], fold: Fold, metrics: Sequence[str]) -> _FoldScore:

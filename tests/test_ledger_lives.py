@@ -59,6 +59,13 @@ def test_a_changed_grid_of_a_model_is_told(ledger):
     )
 
 
+def test_a_number_of_another_type_is_a_change_and_nan_is_none(ledger):
+    odd = {"C": float("nan")}
+    ledger.lives.apply(snapshot(models=[model(cost=1, params=odd)]))
+    changes = ledger.lives.apply(snapshot(models=[model(cost=1.0, params=odd)], at=2.0))
+    assert [change.field for change in changes.models.changed] == ["cost"]
+
+
 def test_the_order_of_rows_and_of_keys_is_no_change(ledger):
     one, other = model(params={"a": 1, "b": 2}), model(params={"b": 2, "a": 1})
     ledger.lives.apply(snapshot("a", "b", models=[one]))

@@ -138,5 +138,6 @@ def _field_changes(turn: Turn) -> Iterator[FieldChange]:
         return
     old, new = json.loads(turn.before.content), json.loads(turn.content)
     for field in sorted((old.keys() | new.keys()) - _SHOWN_OTHERWISE):
-        if old.get(field) != new.get(field):
+        # Compared as text, like the whole: 1 and 1.0 differ, and NaN is what it was.
+        if json.dumps(old.get(field)) != json.dumps(new.get(field)):
             yield FieldChange(key=turn.key, field=field, old=old.get(field), new=new.get(field))

@@ -4,10 +4,11 @@ Touches SQLAlchemy; takes an address; gives connections inside short transaction
 driver. Everything SQLAlchemy raises leaves here as a `MachineryError` that says what to do.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
@@ -108,13 +109,31 @@ def _make_private(file: Path) -> None:
         raise MachineryError(f"ledger {file}: cannot be made: {error.strerror}") from error
 
 
-def _set_pragmas(connection: Any, _record: object) -> None:
+def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
     # The driver's own way of beginning transactions late is switched off: `_begin` begins them.
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_wal(connection)
     # A promotion's intent must survive a power cut, not only a killed process (law 3).
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    # Fingerprints come in random order, so a million of them touch the same pages of their index
+    # again and again: kept in memory and written back seldom, a row takes half as long.
+    connection.execute("PRAGMA cache_size = -65536")  # KiB
+    connection.execute("PRAGMA wal_autocheckpoint = 16384")  # pages
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Let readers and the writer not wait for each other; the file remembers it."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            # Unlike any other statement this one does not wait, where another process is making
+            # the same ledger. An exclusive transaction does, and fails with what is wrong.
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("COMMIT")
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:

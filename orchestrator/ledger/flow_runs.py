@@ -21,6 +21,8 @@ from orchestrator.records import FlowRun, InstanceRecord, State
 
 LATEST = "latest"
 
+_LATEST_FIRST = flow_runs.c.started.desc(), flow_runs.c.id.desc()
+
 
 class FlowRuns:
     """Which flows ran, and how each of their instances ended."""
@@ -30,7 +32,7 @@ class FlowRuns:
 
     def list(self, limit: int = 20) -> Sequence[FlowRun]:
         """The last flow runs, latest first."""
-        query = select(flow_runs).order_by(flow_runs.c.started.desc()).limit(limit)
+        query = select(flow_runs).order_by(*_LATEST_FIRST).limit(limit)
         with self._database.read() as connection:
             return [_flow_run(row) for row in connection.execute(query)]
 
@@ -96,7 +98,7 @@ class FlowRuns:
 def _full_id(connection: Connection, flow_run: str) -> str:
     if flow_run != LATEST:
         return one_id(connection, flow_runs.c.id, flow_run, "flow run")
-    query = select(flow_runs.c.id).order_by(flow_runs.c.started.desc()).limit(1)
+    query = select(flow_runs.c.id).order_by(*_LATEST_FIRST).limit(1)
     latest = connection.execute(query).scalar_one_or_none()
     if latest is None:
         raise UsageError("no flow run is recorded yet")

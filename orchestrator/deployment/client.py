@@ -18,6 +18,7 @@ from orchestrator.deployment.deployer import (
     Challenger,
     Deployed,
     ModelState,
+    check_one_each,
     check_owner,
     model_tags,
 )
@@ -46,6 +47,7 @@ class ClientDeployer:
 
     def deploy(self, challengers: Sequence[Challenger]) -> Sequence[Deployed]:
         """Make the challengers the champions of their customers."""
+        check_one_each(challengers)
         doing = f"not all of {len(challengers)} champions were registered with MLflow"
         with as_machinery_error(doing, *_FOREIGN):
             models = {model.name: model for model in self._models()}

@@ -7,6 +7,7 @@ A registered model carries the tags `experiment`, `customer` (the true id) and `
 always there because MLflow's `!=` finds only models that have the tag.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -81,7 +82,8 @@ class Deployer(Protocol):
             One for each challenger, in the same order.
 
         Raises:
-            UsageError: A model's name is taken by another experiment or customer.
+            UsageError: A customer has two challengers, or a model's name is taken by another
+                experiment or customer.
         """
         ...
 
@@ -105,6 +107,18 @@ class Deployer(Protocol):
 def model_tags(experiment: str, customer: str) -> dict[str, str]:
     """The tags of a customer's registered model."""
     return {"experiment": experiment, "customer": customer, "state": ModelState.LIVE}
+
+
+def check_one_each(challengers: Sequence[Challenger]) -> None:
+    """Refuse two challengers for one customer: only one of them can become its champion.
+
+    Raises:
+        UsageError: It names the customer.
+    """
+    often = Counter(each.customer for each in challengers)
+    for customer, count in often.items():
+        if count > 1:
+            raise UsageError(f"customer {customer!r} has {count} challengers; deploy one of them")
 
 
 def check_owner(name: str, tags: Mapping[str, str], experiment: str, customer: str) -> None:

@@ -6,6 +6,7 @@ Touches MLflow; takes an address and an experiment's name; runs on the driver.
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from orchestrator.deployment import bulk
 from orchestrator.deployment.client import ClientDeployer
 from orchestrator.deployment.deployer import Deployer
 from orchestrator.errors import as_machinery_error
@@ -27,4 +28,7 @@ def open_deployer(uri: str, experiment: str) -> Deployer:
     with as_machinery_error("MLflow's registered models cannot be opened", MlflowException):
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     is_server = uri.startswith(("http://", "https://"))
-    return ClientDeployer(client, experiment, _CONNECTIONS_TO_A_SERVER if is_server else 1)
+    by_client = ClientDeployer(client, experiment, _CONNECTIONS_TO_A_SERVER if is_server else 1)
+    if bulk.understands(uri):
+        return bulk.BulkDeployer(uri, by_client, experiment)
+    return by_client

@@ -46,6 +46,15 @@ class Performed:
     started: "array[float]" = field(default_factory=lambda: array("d"))
     ended: "array[float]" = field(default_factory=lambda: array("d"))
 
+    def part(self, positions: Sequence[int]) -> "Performed":
+        """Some of the calls, in this order."""
+        return Performed(
+            values=[self.values[p] for p in positions],
+            failures={n: self.failures[p] for n, p in enumerate(positions) if p in self.failures},
+            started=array("d", [self.started[p] for p in positions]),
+            ended=array("d", [self.ended[p] for p in positions]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
@@ -78,6 +87,7 @@ def perform(
     constants: Mapping[str, Any],
     columns: Mapping[str, Sequence[Any]],
     count: int,
+    *,
     retry_on: tuple[type[BaseException], ...] = (Exception,),
     before_each: Callable[[int], None] | None = None,
 ) -> Performed:
@@ -100,7 +110,7 @@ def perform(
         try:
             arguments = {name: settle(item) for name, item in zip(names, row, strict=True)}
             value = function(**constants, **arguments)
-        except Exception as error:  # law 2: whatever a task raises is a value
+        except Exception as error:  # noqa: BLE001 - law 2: whatever a task raises is a value
             performed.failures[position] = failure_of(error, retry_on)
             value = None
         performed.values.append(value)

@@ -206,7 +206,7 @@ def _standing(connection: Connection, names: list[str], run_ids: list[str]) -> _
     pointing = connection.execute(_of(aliases, names, aliases.name, aliases.alias, aliases.version))
     return _Standing(
         owners=owners,
-        last_versions=dict(connection.execute(last).tuples().all()),
+        last_versions=dict(iter(connection.execute(last))),
         versions={(name, run_id): version for name, run_id, version in known},
         aliases={(name, alias): version for name, alias, version in pointing},
     )

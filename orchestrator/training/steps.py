@@ -34,21 +34,31 @@ class Step:
 
 
 def shareable_steps(estimator: Any) -> tuple[Step, ...]:
-    """The steps; none when folds of it are not a choice of rows or steps depend on more than rows.
+    """The steps; none when equal steps on equal rows may come out differently, or spoil the rows.
 
     Raises:
         Exception: A step cannot be pickled.
     """
     params = estimator.get_params(deep=True)
-    if get_tags(estimator).input_tags.pairwise or any(
-        value is True and name.endswith("warm_start") for name, value in params.items()
-    ):
+    if get_tags(estimator).input_tags.pairwise or any(map(_is_unsafe, params, params.values())):
         return ()
     if not isinstance(estimator, Pipeline):
         return (_step(estimator, params),)
     if estimator.memory is not None or estimator.transform_input is not None:
         return ()
     return tuple(_step(step, step.get_params(deep=True)) for _, step in estimator.steps)
+
+
+def _is_unsafe(name: str, value: Any) -> bool:
+    """Whether a parameter makes an estimator go on from its last fit, or change what it is given.
+
+    With `copy=False` scikit-learn's own scores differ with the number of metrics, since every
+    prediction changes the test rows once more.
+    """
+    meaning = name.rpartition("__")[2]
+    return (meaning == "warm_start" and value is True) or (
+        meaning.startswith("copy") and value is False
+    )
 
 
 def _step(estimator: Any, params: dict[str, Any]) -> Step:

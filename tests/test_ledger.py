@@ -4,6 +4,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing, contextmanager
 
 import pytest
 from sqlalchemy import inspect
@@ -74,13 +75,49 @@ def test_a_truncated_file_is_named_and_not_written(file):
     assert file.read_bytes() == whole[: len(whole) // 2]
 
 
-def test_a_ledger_another_process_holds_is_named(file, monkeypatch):
+@pytest.fixture
+def impatient(monkeypatch):
     monkeypatch.setattr("orchestrator.ledger.database._BUSY_SECONDS", 0.05)
-    holder = sqlite3.connect(file, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(MachineryError, match="another process holds it"):
+
+
+@contextmanager
+def held(file):
+    """Another program that is writing to the file."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        yield
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_ledger_another_process_holds_can_be_read(file):
+    with held(file), Ledger.open(file) as ledger:
+        assert ledger.flow_runs.get("latest") == flow_run()
+        with pytest.raises(MachineryError, match="another process holds it; wait"):
+            ledger.recorder().begin(flow_run("run-2"))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_new_file_another_process_holds_is_named(tmp_path):
+    file = tmp_path / "new.db"
+    with held(file), pytest.raises(MachineryError, match=r"new\.db.*another process holds it"):
         Ledger.open(file)
-    holder.close()
+
+
+def test_a_ledger_without_its_version_is_refused(file):
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("DELETE FROM ledger_schema_version")
+    with pytest.raises(MachineryError, match="schema version is missing; restore a backup"):
+        Ledger.open(file)
+
+
+def test_other_tables_in_its_database_are_left_alone(tmp_path):
+    file = tmp_path / "shared.db"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE trials (id)")
+    with Ledger.open(file) as ledger:
+        ledger.recorder().begin(flow_run())
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT * FROM trials").fetchall() == []
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
@@ -95,12 +132,13 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         ("sqlite://", "give a file"),
         ("sqlite:///:memory:", "give a file"),
         ("mysql://host/ledger", "neither sqlite nor postgresql"),
-        ("postgresql://user@host:port/x", "ledger address"),
+        ("postgresql://user:secret@host:port/x", "it has the form"),
     ],
 )
 def test_an_address_of_no_use_is_the_callers_mistake(address, problem):
-    with pytest.raises(UsageError, match=problem):
+    with pytest.raises(UsageError, match=problem) as raised:
         Ledger.open(address)
+    assert "secret" not in str(raised.value)
 
 
 def test_a_server_that_is_not_there_is_named_without_the_password():
@@ -114,6 +152,7 @@ def test_both_spellings_of_postgresql_open_the_same_ledger(postgres_url):
         ledger.recorder().begin(flow_run())
     with Ledger.open(postgres_url.replace("postgresql://", "postgresql+psycopg://")) as ledger:
         assert ledger.flow_runs.get("latest") == flow_run()
+        assert ledger.address.startswith("postgresql+psycopg://postgres:***@")
 
 
 def test_several_processes_may_make_it_at_once(tmp_path):

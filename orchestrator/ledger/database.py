@@ -8,17 +8,17 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from orchestrator.errors import MachineryError, UsageError
-from orchestrator.ledger.schema import prepare
+from orchestrator.ledger.schema import is_prepared, prepare
 
 _BUSY_SECONDS = 60.0
 _WRITING = "ledger_writing"
+_FORM = "sqlite:///ledger.db or postgresql://user@host/database"
 
 
 class Database:
@@ -40,8 +40,7 @@ class Database:
         else:
             self._engine = create_engine(url, pool_pre_ping=True)
         try:
-            with self.write() as connection:
-                prepare(connection, self.name)
+            self._prepare()
         except BaseException:
             self.close()
             raise
@@ -63,11 +62,13 @@ class Database:
         """Give up all connections."""
         self._engine.dispose()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+    def _prepare(self) -> None:
+        with self.read() as connection:
+            # A look first, so that who only reads never waits for who writes.
+            prepared = is_prepared(connection, self.name)
+        if not prepared:
+            with self.write() as connection:
+                prepare(connection, self.name)
 
 
 def _url(address: str | Path) -> URL:
@@ -78,7 +79,8 @@ def _url(address: str | Path) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
-        raise UsageError(f"ledger address {text!r}: {error}") from error
+        # Without the address itself, which may hold a password.
+        raise UsageError(f"ledger address: {error}; it has the form {_FORM}") from error
     match url.get_backend_name():
         case "postgresql" | "postgres":
             return url.set(drivername="postgresql+psycopg")

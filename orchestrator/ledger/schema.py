@@ -12,26 +12,18 @@ _CREATION_LOCK = 0x6C656467
 """Any number of our own: who holds PostgreSQL's advisory lock of it creates the schema."""
 
 
-def prepare(connection: Connection, name: str) -> None:
-    """Create the schema if there is none, else check its version.
+def is_prepared(connection: Connection, name: str) -> bool:
+    """Whether the schema is there.
 
     Args:
-        connection: Inside a writing transaction.
+        connection: Inside any transaction.
         name: What to call the ledger in messages.
 
     Raises:
-        MachineryError: The ledger was written by a newer program.
+        MachineryError: It is there, and of a version this program does not know.
     """
-    if connection.dialect.name == "postgresql":
-        # SQLite's writing transaction is exclusive already.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _CREATION_LOCK})
     if not inspect(connection).has_table(schema_version.name):
-        metadata.create_all(connection)
-        connection.execute(schema_version.insert().values(id=1, version=SCHEMA_VERSION))
-    _check(connection, name)
-
-
-def _check(connection: Connection, name: str) -> None:
+        return False
     found = connection.execute(select(schema_version.c.version)).scalar_one_or_none()
     if found is None:
         raise MachineryError(f"ledger {name}: its schema version is missing; restore a backup")
@@ -40,3 +32,14 @@ def _check(connection: Connection, name: str) -> None:
             f"ledger {name}: its schema version {found} is newer than the {SCHEMA_VERSION} that"
             " this program knows; upgrade orchestrator, nothing was changed"
         )
+    return True
+
+
+def prepare(connection: Connection, name: str) -> None:
+    """Create the schema, unless another process was faster; as `is_prepared`, but writing."""
+    if connection.dialect.name == "postgresql":
+        # SQLite's writing transaction is exclusive already.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _CREATION_LOCK})
+    if not is_prepared(connection, name):
+        metadata.create_all(connection)
+        connection.execute(schema_version.insert().values(id=1, version=SCHEMA_VERSION))

@@ -1,8 +1,9 @@
 """Two ways to add rows that may be there already, in the words of either database.
 
-Touches SQLAlchemy; takes rows as dicts, all with the same columns; runs on the driver. SQLAlchemy
-writes the SQL, and the rows go to the driver's `executemany` as they are: its own handling of
-each row's parameters, which none of our columns needs, would take as long as SQLite itself.
+Touches SQLAlchemy; takes rows as dicts, all with the same columns, and a connection whose engine
+names its parameters (on SQLite: `paramstyle="named"`); runs on the driver. SQLAlchemy writes the
+SQL, and the rows go to the driver's `executemany` as they are: its own handling of each row's
+parameters, which none of our columns needs, would take as long as SQLite itself.
 """
 
 from collections.abc import Sequence

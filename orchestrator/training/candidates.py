@@ -16,25 +16,24 @@ def candidate(trial: Trial) -> Any:
     Every `random_state` left None is set to a seed that follows from the experiment's seed, the
     customer and the parameter's name, and not from the trial: so the candidates of a customer
     differ in what is searched and not by luck, and equal pipeline prefixes stay equal. Every
-    `n_jobs` left None is set to 1: workers are the parallelism.
+    `n_jobs` left None is set to 1, since workers are the parallelism and some packages mean all
+    cores by None; not in scikit-learn's own estimators, which mean 1 and warn of it being set.
 
     Raises:
         UsageError: A step is not an allowed estimator, or it has no such parameter.
     """
     study = trial.study
     estimator = build(study.model, trial.params, study.evaluation.allowed)
-    return estimator.set_params(
-        **{
-            name: 1 if _last(name) == "n_jobs" else _seed(trial, name)
-            for name, value in estimator.get_params(deep=True).items()
-            if value is None and _last(name) in {"random_state", "n_jobs"}
-        }
-    )
+    params = estimator.get_params(deep=True)
+    chosen = {}
+    for path, value in params.items():
+        owner, _, name = path.rpartition("__")
+        if value is None and name == "random_state":
+            chosen[path] = derive_seed(study.evaluation.seed, study.customer.id, path)
+        elif value is None and name == "n_jobs" and not _is_sklearns(params.get(owner, estimator)):
+            chosen[path] = 1
+    return estimator.set_params(**chosen)
 
 
-def _last(name: str) -> str:
-    return name.rpartition("__")[2]
-
-
-def _seed(trial: Trial, name: str) -> int:
-    return derive_seed(trial.study.evaluation.seed, trial.study.customer.id, name)
+def _is_sklearns(estimator: Any) -> bool:
+    return type(estimator).__module__.startswith("sklearn.")

@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Generator, Sequence
 
+from orchestrator.mapping import Skip
 from orchestrator.records import Study, Trial, TrialResult
 from orchestrator.training.cache import SharedCache, of_this_process
 from orchestrator.training.candidates import candidate
@@ -37,11 +38,15 @@ def evaluate_study(
         is a failed result, its siblings go on.
 
     Raises:
+        Skip: The customer has fewer rows than the model is meant for.
         DataError: The customer's data cannot be used.
     """
     cache = cache or of_this_process()
     with isolated(study.key):
         prepared = prepare(study, cache)
+        least = study.model.when.min_rows
+        if prepared.rows < least:
+            raise Skip(f"{prepared.rows} rows, model {study.model.id!r} is for at least {least}")
         return _drive(strategy, lambda trial: _evaluate(trial, prepared, cache))
 
 

@@ -147,8 +147,8 @@ def _split(
     rows, folds = _rows(data.X), evaluation.folds
     if rows < folds:
         return (), f"{rows} rows are too few for {folds} folds"
-    if evaluation.task == "classification" and len(np.unique(np.asarray(data.y))) < 2:
-        return (), f"the target has one class only ({np.asarray(data.y).flat[0]!r}) in {rows} rows"
+    if evaluation.task == "classification" and len(classes := np.unique(np.asarray(data.y))) < 2:
+        return (), f"the target has one class only ({classes.item()}) in {rows} rows"
     seed = derive_seed(evaluation.seed, customer.id, "folds")
     splitter = _splitter(evaluation, seed, grouped=data.groups is not None)
     try:

@@ -54,7 +54,7 @@ def refit(trial: Trial, cache: SharedCache | None = None) -> Fitted:
         began = time.perf_counter()
         estimator.fit(data.X, data.y, **weight)
         seconds = time.perf_counter() - began
-    sample = _safe_indexing(data.X, range(min(_SAMPLE_ROWS, prepared.rows)))
+    sample = _safe_indexing(data.X, list(range(min(_SAMPLE_ROWS, prepared.rows))))
     return Fitted(
         trial=trial,
         estimator=estimator,

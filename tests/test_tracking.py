@@ -237,7 +237,7 @@ class TestOpening:
 
     def test_a_database_that_does_not_answer_is_named_at_once_without_its_password(self):
         address = "postgresql+psycopg://ada:secret@127.0.0.1:1/mlflow"
-        with pytest.raises(MachineryError, match="does not answer") as raised:
+        with pytest.raises(MachineryError, match=r"database .* cannot be used") as raised:
             open_tracker(address, "flights")
         assert "secret" not in str(raised.value)
 
@@ -249,3 +249,13 @@ class TestOpening:
     def test_an_address_mlflow_cannot_use_is_refused(self, address):
         with pytest.raises(UsageError, match="cannot be used"):
             open_tracker(address, "flights")
+
+    def test_a_file_that_is_no_database_is_named(self, tmp_path):
+        (tmp_path / "mlflow.db").write_bytes(b"not a database" * 100)
+        with pytest.raises(MachineryError, match="file is not a database"):
+            open_tracker(f"sqlite:///{tmp_path}/mlflow.db", "flights")
+
+    def test_a_folder_that_cannot_be_made_is_named(self, tmp_path):
+        (tmp_path / "file").touch()
+        with pytest.raises(MachineryError, match=r"cannot be used: .*File exists"):
+            open_tracker(f"sqlite:///{tmp_path}/file/mlflow.db", "flights")

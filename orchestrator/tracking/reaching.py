@@ -5,14 +5,16 @@ database that does not answer for 100 seconds, a server for minutes, and prints 
 """
 
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from sqlalchemy import NullPool, create_engine, make_url
+from sqlalchemy import NullPool, create_engine, inspect
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from orchestrator.errors import UsageError, as_machinery_error
 
 _SECONDS_TO_CONNECT = 10.0
+_FOREIGN = (SQLAlchemyError, OSError)
 
 
 def check_answers(uri: str) -> None:
@@ -44,13 +46,14 @@ def _check_server(uri: str) -> None:
 def _check_database(uri: str) -> None:
     shown = without_password(uri)
     try:
-        is_file = make_url(uri).get_backend_name() == "sqlite"
         engine = create_engine(uri, poolclass=NullPool)
     except (ArgumentError, ImportError) as error:
         raise UsageError(
             f"MLflow's tracking address {shown} cannot be used ({error}): give a database, "
             "e.g. sqlite:///mlflow.db, or a server, e.g. http://localhost:5000"
         ) from error
-    if not is_file:  # MLflow makes a missing file, and the folder it is in
-        with as_machinery_error(f"MLflow's database {shown} does not answer", SQLAlchemyError):
-            engine.connect().close()
+    with as_machinery_error(f"MLflow's database {shown} cannot be used", *_FOREIGN):
+        if engine.dialect.name == "sqlite" and engine.url.database:
+            Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)  # as MLflow does
+        with engine.connect() as connection:
+            inspect(connection).has_table("experiments")

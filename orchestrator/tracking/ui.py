@@ -7,18 +7,22 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from orchestrator.errors import MachineryError, UsageError
+from orchestrator.errors import MachineryError, UsageError, as_machinery_error
+from orchestrator.tracking.reaching import check_answers
 
 _HOST = "127.0.0.1"
 _SECONDS_TO_START = 60.0
 _SECONDS_TO_STOP = 10.0
 _SECONDS_BETWEEN_TRIES = 0.1
+_LINES_SHOWN = 10
 
 
 @contextmanager
@@ -35,20 +39,26 @@ def web_page(uri: str, *, artifact_root: str, port: int | None = None) -> Iterat
 
     Raises:
         UsageError: The tracking address is a server, which serves its own page.
-        MachineryError: It does not start, e.g. because the port is taken.
+        MachineryError: The database cannot be used, the port is taken, or it does not start.
     """
     if uri.startswith(("http://", "https://")):
         raise UsageError(f"a server is running already: open {uri}")
-    port = port or _free_port()
+    check_answers(uri)
+    port = _claim_port(port)
+    with tempfile.TemporaryFile() as log:
+        server = _start(_command(uri, artifact_root, port), log)
+        try:
+            url = f"http://{_HOST}:{port}"
+            _wait_until_it_answers(url, server, log)
+            yield url
+        finally:
+            _stop(server)
+
+
+def _start(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     # Without MLflow's job runner, a second set of processes that training runs have no use for.
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    server = subprocess.Popen(_command(uri, artifact_root, port), env=environment)  # noqa: S603  # our own argv
-    try:
-        url = f"http://{_HOST}:{port}"
-        _wait_until_it_answers(url, server)
-        yield url
-    finally:
-        _stop(server)
+    return subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603  # ours
 
 
 def _command(uri: str, artifact_root: str, port: int) -> list[str]:
@@ -59,14 +69,13 @@ def _command(uri: str, artifact_root: str, port: int) -> list[str]:
     ]
 
 
-def _wait_until_it_answers(url: str, server: subprocess.Popen[bytes]) -> None:
+def _wait_until_it_answers(url: str, server: subprocess.Popen[bytes], log: IO[bytes]) -> None:
     deadline = time.monotonic() + _SECONDS_TO_START
     while not _answers(url):
         if server.poll() is not None:
-            raise MachineryError(
-                f"MLflow's web page ended by itself (exit code {server.returncode}); "
-                f"its own message stands above. Is the port of {url} taken?"
-            )
+            log.seek(0)
+            said = log.read().decode(errors="replace").splitlines()[-_LINES_SHOWN:]
+            raise MachineryError("\n".join(["MLflow's web page ended by itself:", *said]))
         if time.monotonic() > deadline:
             raise MachineryError(f"MLflow's web page does not answer at {url}")
         time.sleep(_SECONDS_BETWEEN_TRIES)
@@ -89,7 +98,10 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
         server.wait()
 
 
-def _free_port() -> int:
+def _claim_port(port: int | None) -> int:
+    """The port, or any free one; who would only wait for an answer might get another server's."""
     with socket.socket() as probe:
-        probe.bind((_HOST, 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with as_machinery_error(f"port {port} of {_HOST} is taken, choose another", OSError):
+            probe.bind((_HOST, port or 0))
         return int(probe.getsockname()[1])

@@ -144,8 +144,8 @@ def test_tpe_looks_where_scores_are_good():
 
 WRONG = [
     (Search(strategy="grit"), "no strategy 'grit'; known are grid, optuna, random"),
-    (Search(settings={"n_trials": 3}), "search.settings.n_trials: .* takes none"),
-    (Search(strategy="random"), "search.settings.n_trials: strategy 'random' needs it"),
+    (Search(settings={"n_trials": 3}), "search.n_trials: .* takes none"),
+    (Search(strategy="random"), "search.n_trials: strategy 'random' needs it"),
     (Search(strategy="random", settings={"n_trials": 0}), "at least 1, not 0"),
     (Search(strategy="random", settings={"n_trials": True}), "at least 1, not True"),
     (Search(strategy="random", settings={"trials": 9}), "it takes n_trials"),

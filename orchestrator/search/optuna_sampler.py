@@ -170,29 +170,29 @@ def _sampler_class(name: str) -> Any:
     if name not in known:
         raise ConfigError(
             f"there is no sampler {name!r} that fits; known are {', '.join(sorted(known))}",
-            key="search.settings.sampler",
+            key="search.sampler",
         )
     package = _NEEDS_PACKAGE.get(name)
     if package and find_spec(package) is None:
         raise ConfigError(
             f"{name} needs the package {package!r}: pip install {package}",
-            key="search.settings.sampler",
+            key="search.sampler",
         )
     return getattr(optuna.samplers, name)
 
 
 def _require_arguments(sampler: Any, arguments: object) -> None:
     if not isinstance(arguments, Mapping):
-        raise ConfigError("must be a mapping of names", key="search.settings.sampler_args")
+        raise ConfigError("must be a mapping of names", key="search.sampler_args")
     takes = set(inspect.signature(sampler).parameters) - {"seed"}
     for name in arguments:
         if name not in takes:
             hint = "seeds follow from the experiment's seed" if name == "seed" else ""
             raise ConfigError(
                 hint or f"{sampler.__name__} takes {', '.join(sorted(takes))}",
-                key=f"search.settings.sampler_args.{name}",
+                key=f"search.sampler_args.{name}",
             )
     try:
         sampler(**arguments)
     except (TypeError, ValueError) as error:
-        raise ConfigError(str(error), key="search.settings.sampler_args") from error
+        raise ConfigError(str(error), key="search.sampler_args") from error

@@ -92,10 +92,10 @@ def _require_settings_of(make: Any, search: Search) -> None:
             takes = f"it takes {', '.join(sorted(names))}" if names else "it takes none"
             raise ConfigError(
                 f"strategy {search.strategy!r} has no such setting; {takes}",
-                key=f"search.settings.{name}",
+                key=f"search.{name}",
             )
     for parameter in parameters:
         if parameter.default is parameter.empty and parameter.name not in search.settings:
             raise ConfigError(
-                f"strategy {search.strategy!r} needs it", key=f"search.settings.{parameter.name}"
+                f"strategy {search.strategy!r} needs it", key=f"search.{parameter.name}"
             )

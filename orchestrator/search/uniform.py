@@ -52,7 +52,7 @@ def require_n_trials(n_trials: object) -> None:
     if not isinstance(n_trials, int) or isinstance(n_trials, bool) or n_trials < 1:
         raise ConfigError(
             f"must be a whole number of at least 1, not {n_trials!r}",
-            key="search.settings.n_trials",
+            key="search.n_trials",
         )
 
 

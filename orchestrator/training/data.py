@@ -92,16 +92,20 @@ def find_loader(path: str) -> Loader:
     """
     module_name, _, function_name = path.partition(":")
     if not module_name or not function_name.isidentifier():
-        raise ConfigError(f"{path!r} names no loader; write 'package.module:function'")
+        raise _wrong(f"{path!r} names no loader; write 'package.module:function'")
     try:
         module = import_module(module_name)
     except Exception as error:  # a user's module may raise anything at import
         problem = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"loader {path!r} cannot be imported: {problem}") from error
+        raise _wrong(f"loader {path!r} cannot be imported: {problem}") from error
     load = getattr(module, function_name, None)
     if not callable(load):
-        raise ConfigError(f"loader {path!r}: module {module_name!r} has no such function")
+        raise _wrong(f"loader {path!r}: module {module_name!r} has no such function")
     return Loader(path=path, load=load, version=_version_beside(load))
+
+
+def _wrong(problem: str) -> ConfigError:
+    return ConfigError(problem, key="evaluation.loader")
 
 
 def _version_beside(load: Callable[..., Any]) -> Callable[[Customer], str] | None:

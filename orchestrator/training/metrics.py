@@ -10,6 +10,7 @@ Touches scikit-learn and numpy; takes a fitted estimator and targets; gives scor
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -17,9 +18,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
-from sklearn.metrics import check_scoring
+from sklearn.metrics import check_scoring, get_scorer_names
+
+from orchestrator.errors import ConfigError
 
 Answer = NDArray[Any]
+
+
+def require_metrics(metrics: Sequence[str]) -> None:
+    """Refuse names that are no scorers of scikit-learn; the driver does so before a flow run.
+
+    Raises:
+        ConfigError: A name is unknown.
+    """
+    known = get_scorer_names()
+    for metric in metrics:
+        if metric not in known:
+            close = get_close_matches(metric, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+            raise ConfigError(f"there is no metric {metric!r}; {hint}", key="evaluation.metrics")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

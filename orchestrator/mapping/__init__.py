@@ -1,1 +1,31 @@
-"""Tasks, flows, expansion, engine, executors; knows nothing of models."""
+"""Dynamic task mapping: tasks, flows, expansion, a pure engine, executors. Knows nothing of models.
+
+tasks, nodes, sequences, options    writing a flow down
+engine, node_state, rules           what may start, and what an end means; pure
+run, coordinators, journal          the driver loop
+inline, dask                        executors, behind the seam of `executing`
+"""
+
+from orchestrator.mapping.coordinators import TaskFailedError
+from orchestrator.mapping.flows import Flow, Run, flow
+from orchestrator.mapping.outcomes import Outcome, Outcomes
+from orchestrator.mapping.recording import MemoryRecorder, Recorder
+from orchestrator.mapping.run import NodeProgress
+from orchestrator.mapping.signals import Fail, Skip
+from orchestrator.mapping.tasks import Task, task
+
+__all__ = [
+    "Fail",
+    "Flow",
+    "MemoryRecorder",
+    "NodeProgress",
+    "Outcome",
+    "Outcomes",
+    "Recorder",
+    "Run",
+    "Skip",
+    "Task",
+    "TaskFailedError",
+    "flow",
+    "task",
+]

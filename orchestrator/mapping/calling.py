@@ -46,7 +46,18 @@ class Performed:
     started: "array[float]" = field(default_factory=lambda: array("d"))
     ended: "array[float]" = field(default_factory=lambda: array("d"))
 
-    def part(self, positions: Sequence[int]) -> "Performed":
+    @classmethod
+    def failed(cls, failures: Sequence[Failure]) -> "Performed":
+        """Calls that all failed before they began."""
+        now = array("d", [time.time()]) * len(failures)
+        return cls(
+            values=[None] * len(failures),
+            failures=dict(enumerate(failures)),
+            started=now,
+            ended=now[:],
+        )
+
+    def at(self, positions: Sequence[int]) -> "Performed":
         """Some of the calls, in this order."""
         return Performed(
             values=[self.values[p] for p in positions],
@@ -110,7 +121,7 @@ def perform(
         try:
             arguments = {name: settle(item) for name, item in zip(names, row, strict=True)}
             value = function(**constants, **arguments)
-        except Exception as error:  # noqa: BLE001 - law 2: whatever a task raises is a value
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - law 2: it is a value
             performed.failures[position] = failure_of(error, retry_on)
             value = None
         performed.values.append(value)

@@ -6,6 +6,8 @@ Touches no library; takes counts and seconds; gives counts. Runs on the driver.
 from dataclasses import dataclass, field
 from math import ceil
 
+from orchestrator.mapping.executing import Calls
+
 BATCH_SECONDS = 0.5
 """What a batch should take: long beside Dask's 2-4 ms a task, short beside a person's patience."""
 
@@ -13,16 +15,27 @@ SMALLEST_BATCH_SECONDS = 0.02
 """Towards the end batches get smaller, but not so small that Dask costs more than the calls."""
 
 BATCHES_PER_THREAD = 3
-"""Given to Dask at a time: one runs, the others wait beside it."""
+"""With Dask at a time: one runs, the others wait beside it."""
+
+GROWTH = 8
+"""A batch is at most so many times as long as the longest so far of its function: the first are
+of one call, and a few quick calls must not put a thousand slow ones into one batch."""
 
 WINDOW_SECONDS = 4.0
 """Work in flight per thread; more would only delay calls that become ready later."""
 
 MOST_IN_FLIGHT = 20_000
-"""Calls in flight, however short they are and however few threads there are."""
+"""Calls in flight, however short they are."""
 
-_FIRST_BATCH = 8
 _WEIGHT = 0.5
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a function: seconds a call, as a moving average, and its largest batch."""
+
+    seconds: float
+    largest: int
 
 
 @dataclass(slots=True)
@@ -34,28 +47,27 @@ class Pace:
     """
 
     threads: int = 0
-    _by_node: dict[int, float] = field(default_factory=dict)
+    _known: dict[int, _Known] = field(default_factory=dict)
     _latest: float | None = None
 
-    def learn(self, node: int, calls: int, seconds: float) -> None:
-        """A batch of a node has taken so long: a moving average of the time per call."""
-        each = max(seconds / calls, 1e-6)
-        known = self._by_node.get(node, each)
-        self._by_node[node] = self._latest = (1 - _WEIGHT) * known + _WEIGHT * each
+    def learn(self, calls: Calls, seconds: float) -> None:
+        """A batch has taken so long."""
+        count = len(calls.indices)
+        each = max(seconds / count, 1e-6)
+        known = self._known.setdefault(_function(calls), _Known(each, 1))
+        known.seconds += _WEIGHT * (each - known.seconds)
+        known.largest = max(known.largest, count)
+        self._latest = known.seconds
 
-    def forget(self, node: int) -> None:
-        """Nothing of the node is in flight any more."""
-        self._by_node.pop(node, None)
-
-    def batch(self, node: int, waiting: int) -> int:
-        """How many of a node's calls to pack into the next batch while so many wait."""
-        lanes = 2 * max(self.threads, 1)
-        share = ceil(waiting / lanes)
-        each = self._by_node.get(node)
-        if each is None:
-            return max(1, min(share, _FIRST_BATCH))
-        enough, least = int(BATCH_SECONDS / each), int(SMALLEST_BATCH_SECONDS / each)
-        return max(1, min(enough, max(share, least)))
+    def batch(self, calls: Calls, waiting: int) -> int:
+        """How many such calls to pack into the next batch while so many wait."""
+        known = self._known.get(_function(calls))
+        if known is None:
+            return 1
+        share = ceil(waiting / (2 * max(self.threads, 1)))
+        least = int(SMALLEST_BATCH_SECONDS / known.seconds)
+        enough = int(BATCH_SECONDS / known.seconds)
+        return max(1, min(enough, max(share, least), GROWTH * known.largest))
 
     def most_batches(self) -> int:
         """How many batches Dask is given at a time."""
@@ -63,9 +75,13 @@ class Pace:
 
     def most_calls(self) -> int:
         """How many calls may be in flight."""
-        threads = max(self.threads, 1)
-        first = threads * BATCHES_PER_THREAD * _FIRST_BATCH
+        least = 2 * self.most_batches()
         if self._latest is None:
-            return first
-        window = int(threads * WINDOW_SECONDS / self._latest)
-        return max(threads * BATCHES_PER_THREAD, min(window, max(MOST_IN_FLIGHT, first)))
+            return least
+        window = int(max(self.threads, 1) * WINDOW_SECONDS / self._latest)
+        return max(least, min(window, MOST_IN_FLIGHT))
+
+
+def _function(calls: Calls) -> int:
+    """By function and not by node, since nested maps make a node for every item."""
+    return id(calls.function)

@@ -1,18 +1,29 @@
 """What runs on Dask workers: a batch of calls, and how its results are split.
 
 Touches distributed; takes a `Batch` with its `Parcel`; gives a `Ran`. Nothing here runs on the
-driver.
+driver, but for the records themselves.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
-from distributed import get_worker
+from dask.sizeof import sizeof
+from distributed import Worker, get_worker
+from distributed.utils import sync
 
 from orchestrator.mapping.calling import Failure, Performed, failure_of, perform
+from orchestrator.mapping.dask_gate import GATE
 from orchestrator.mapping.dask_packing import LARGE, pack_result, unpack
+
+LOADING = -1
+"""In place of a position: the batch is with its worker, none of its calls has begun."""
+
+_TOLD_ONE_BY_ONE = 64
+_TELL_EVERY_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +60,9 @@ class Parcel:
         order: Order = unpack(self._blob, ())
         return order
 
+    def __sizeof__(self) -> int:
+        return len(self._blob)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Small ones are shared within a worker, so that they are opened once there."""
         return (_shared if len(self._blob) <= LARGE else Parcel), (self._blob,)
@@ -69,14 +83,22 @@ class Batch:
     """Some calls of one node.
 
     Attributes:
+        number: The executor's number of the batch.
         name: The node's name, for messages.
         columns: Pickled arguments by name, one value a call.
         count: How many calls.
+        topic: Where the executor hears of calls that begin.
+        suspect: One of the calls may kill its worker: none runs beside another, and each is told.
+        timeout: Seconds a call may take; each is told.
     """
 
+    number: int
     name: str
     columns: bytes
     count: int
+    topic: str
+    suspect: bool = False
+    timeout: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,12 +109,14 @@ class Ran:
         performed: Without values.
         blobs: Each call's pickled value; None where it failed or is too large.
         worker: Where it ran.
+        seconds: How long the calls took together; None when none was made.
         large: Positions whose values stay on the cluster.
     """
 
     performed: Performed
     blobs: list[bytes | None]
     worker: str
+    seconds: float | None
     large: tuple[int, ...] = ()
 
 
@@ -102,6 +126,10 @@ class RanLarge:
 
     ran: Ran
     values: dict[int, Any] = field(default_factory=dict)
+
+    def __sizeof__(self) -> int:
+        """What Dask needs to know, lest it moves this to another worker as if it were nothing."""
+        return sum(map(sizeof, self.values.values()))
 
 
 def run_batch(
@@ -115,16 +143,90 @@ def run_batch(
         for_parcel: Kept values inside the parcel.
         for_columns: Kept values inside the columns.
     """
-    worker = str(get_worker().address)
-    try:
-        order = parcel.open(for_parcel)
-        columns = unpack(batch.columns, for_columns)
-    except Exception as error:  # noqa: BLE001 - whatever unpickling raises fails the calls alone
-        return _all_failed(batch, error, worker)
-    performed = perform(
-        order.function, order.constants, columns, batch.count, retry_on=order.retry_on
-    )
-    return _split(performed, batch.name, worker)
+    worker = get_worker()
+    with _through_the_gate(batch, worker) as tell:
+        try:
+            order = parcel.open(for_parcel)
+            columns = unpack(batch.columns, for_columns)
+        except Exception as error:  # noqa: BLE001 - whatever unpickling raises fails the calls alone
+            return _none_begun(batch, error, worker.address)
+        performed = perform(
+            order.function,
+            order.constants,
+            columns,
+            batch.count,
+            retry_on=order.retry_on,
+            before_each=tell,
+        )
+        if tell is not None:
+            tell.now(batch.count)
+        _fail_late_ones(performed, batch.timeout)
+        return _split(performed, batch.name, worker.address)
+
+
+def told_one_by_one(count: int) -> bool:
+    """Whether each call of a batch of so many is told, and not only what runs every 50 ms."""
+    return count <= _TOLD_ONE_BY_ONE
+
+
+def seconds_between(count: int) -> float:
+    """How long a call of a batch of so many may have been running without having been told."""
+    return 0.0 if told_one_by_one(count) else _TELL_EVERY_SECONDS
+
+
+class _Teller:
+    """Tells the executor which call begins, and returns only when the scheduler has heard it.
+
+    So it is known even if the call then kills the process, or holds Python's lock for ever. Each
+    telling takes 1-2 ms, so of long batches only some calls are told.
+    """
+
+    def __init__(self, batch: Batch, worker: Worker, *, alone: bool) -> None:
+        self._batch, self._worker, self._alone = batch, worker, alone
+        self._every, self._last = seconds_between(batch.count), float("-inf")
+
+    def __call__(self, position: int) -> None:
+        if time.monotonic() - self._last >= self._every:
+            self.now(position)
+
+    def now(self, position: int) -> None:
+        """Tell, however recently something was told."""
+        began = [self._batch.number, position, self._alone, self._worker.address]
+        sync(
+            self._worker.loop,
+            self._worker.scheduler.log_event,
+            topic=self._batch.topic,
+            msg={"began": began},
+        )
+        self._last = time.monotonic()
+
+
+@contextmanager
+def _through_the_gate(batch: Batch, worker: Worker) -> Iterator[_Teller | None]:
+    if batch.suspect:
+        with GATE.alone() as alone:
+            tell = _Teller(batch, worker, alone=alone)
+            tell.now(LOADING)
+            yield tell
+    else:
+        with GATE.passing():
+            yield None if batch.timeout is None else _Teller(batch, worker, alone=False)
+
+
+def _fail_late_ones(performed: Performed, timeout: float | None) -> None:
+    """Calls that ended, but too late: they fail as those do that never end."""
+    if timeout is None:
+        return
+    for position, (started, ended) in enumerate(
+        zip(performed.started, performed.ended, strict=True)
+    ):
+        if ended - started > timeout:
+            performed.failures[position] = timed_out(timeout)
+
+
+def timed_out(timeout: float, remark: str = "") -> Failure:
+    """The failure of a call that took too long."""
+    return Failure(retryable=True, error=f"timed out after {timeout:g} s{remark}")
 
 
 def _split(performed: Performed, name: str, worker: str) -> Ran | RanLarge:
@@ -143,7 +245,10 @@ def _split(performed: Performed, name: str, worker: str) -> Ran | RanLarge:
                     large[position] = value
         blobs.append(blob)
     performed.values = []
-    ran = Ran(performed=performed, blobs=blobs, worker=worker, large=tuple(large))
+    seconds = performed.ended[-1] - performed.started[0]
+    ran = Ran(
+        performed=performed, blobs=blobs, worker=worker, seconds=seconds, large=tuple(large)
+    )
     return RanLarge(ran=ran, values=large) if large else ran
 
 
@@ -155,7 +260,7 @@ def _unpicklable(value: Any, name: str, error: Exception) -> Failure:
     )
 
 
-def _all_failed(batch: Batch, error: Exception, worker: str) -> Ran:
+def _none_begun(batch: Batch, error: Exception, worker: str) -> Ran:
     """Every call failed alike: its function or its arguments could not be unpickled here."""
     cure = "what pickles must unpickle"
     if isinstance(error, ImportError):
@@ -165,11 +270,8 @@ def _all_failed(batch: Batch, error: Exception, worker: str) -> Ran:
         f"{type(error).__name__}: {error}; {cure}",
         traceback=failure_of(error).traceback,
     )
-    performed = Performed(failures=dict.fromkeys(range(batch.count), failure))
-    now = [0.0] * batch.count
-    performed.started.extend(now)
-    performed.ended.extend(now)
-    return Ran(performed=performed, blobs=[None] * batch.count, worker=worker)
+    performed = Performed.failed([failure] * batch.count)
+    return Ran(performed=performed, blobs=[None] * batch.count, worker=worker, seconds=None)
 
 
 def summary(ran: Ran | RanLarge) -> Ran:

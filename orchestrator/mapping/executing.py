@@ -5,8 +5,8 @@ by `orchestrator.mapping.calling.perform`. Runs on the driver.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from orchestrator.mapping.calling import Performed
@@ -60,6 +60,28 @@ class Calls:
     retry_on: tuple[type[BaseException], ...] = (Exception,)
     placement: Placement = field(default_factory=Placement)
     suspect: bool = False
+
+    def part(self, run: slice) -> "Calls":
+        """A run of the calls, by position."""
+        return replace(
+            self,
+            indices=self.indices[run],
+            columns={name: values[run] for name, values in self.columns.items()},
+            keys=self.keys[run],
+        )
+
+    def at(self, positions: Sequence[int]) -> "Calls":
+        """The calls at some positions."""
+        return replace(
+            self,
+            indices=[self.indices[p] for p in positions],
+            columns={name: [values[p] for p in positions] for name, values in self.columns.items()},
+            keys=[self.keys[p] for p in positions],
+        )
+
+    def without(self, indices: Container[int]) -> "Calls":
+        """All calls but those of some instances."""
+        return self.at([p for p, index in enumerate(self.indices) if index not in indices])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,192 @@
+"""Coordinators: `async def` tasks on the driver, which await mapped calls and get their outcomes.
+
+A coordinator is driven by hand (`send`), not by asyncio: what it may await is a call of a task.
+Touches no library; takes starts and ends from the driver loop; feeds the engine.
+"""
+
+import time
+from array import array
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.mapping.calling import Failure, Performed, failure_of
+from orchestrator.mapping.engine import Ended, Engine
+from orchestrator.mapping.executing import Kept
+from orchestrator.mapping.node_state import NodeState
+from orchestrator.mapping.nodes import Reference, Scope
+from orchestrator.mapping.signals import Skip
+from orchestrator.records import State
+
+WORKER = "driver"
+
+
+class TaskFailedError(Exception):
+    """A task that was awaited, or whose value was asked for, did not succeed.
+
+    Attributes:
+        key: The instance: node, and key if it has one.
+    """
+
+    def __init__(self, key: str, error: str, trace: str = "") -> None:
+        super().__init__(f"{key}: {error}" + (f"\n{trace}" if trace else ""))
+        self.key, self.error, self.trace = key, error, trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild from the parts."""
+        return TaskFailedError, (self.key, self.error, self.trace)
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    """A coordinator under way."""
+
+    state: NodeState
+    index: int
+    scope: Scope
+    coroutine: Coroutine[Any, Any, Any]
+    started: float
+    children: list[NodeState] = field(default_factory=list)
+    result: Performed | None = None
+
+
+class Coordinators:
+    """All coordinators of a flow run that are under way."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._waiting: dict[int, list[_Running]] = {}
+        self._running: set[_Running] = set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, state: NodeState, index: int) -> None:
+        """Begin one, up to where it first awaits something unfinished."""
+        started = time.time()
+        try:
+            arguments = here(self._engine.arguments(state, index))
+            coroutine = state.node.task.function(**arguments)
+        except Exception as error:  # noqa: BLE001 - an argument's `.map` may raise anything
+            self._end(state, index, _performed(started, failure=failure_of(error)))
+            return
+        scope = Scope(f"task {state.node.name!r}", prefix=state.names[index])
+        running = _Running(state, index, scope, coroutine, started)
+        self._running.add(running)
+        self._go_on(running, lambda: coroutine.send(None))
+
+    def done(self, numbers: Sequence[int]) -> None:
+        """These nodes have ended: go on with whoever waits for them."""
+        for number in numbers:
+            for running in self._waiting.pop(number, ()):
+                if running.result is not None:
+                    self._finish(running)
+                else:
+                    self._answer(running, self._engine.nodes[number])
+
+    def close(self) -> None:
+        """Give up those that are under way."""
+        for running in self._running:
+            running.coroutine.close()
+        self._running.clear()
+
+    def _answer(self, running: _Running, awaited: NodeState) -> None:
+        coroutine = running.coroutine
+        try:
+            value = value_of(awaited)
+        except (TaskFailedError, Skip) as error:
+            told = error
+            self._go_on(running, lambda: coroutine.throw(told))
+        else:
+            self._go_on(running, lambda: coroutine.send(value))
+
+    def _go_on(self, running: _Running, step: Callable[[], Any]) -> None:
+        """Run it up to the next await, then wait for that, or answer at once."""
+        try:
+            with running.scope.entered():
+                awaited = step()
+        except StopIteration as stop:
+            running.result = _performed(running.started, value=stop.value)
+        except Exception as error:  # noqa: BLE001 - law 2: whatever a task raises is a value
+            retry_on = running.state.node.task.settings.retry_on
+            running.result = _performed(running.started, failure=failure_of(error, retry_on))
+        self._add_children(running)
+        if running.result is not None:
+            self._finish(running)
+        elif not isinstance(awaited, Reference):
+            self._refuse(running, awaited)
+        else:
+            self._await(running, self._engine.state_of(awaited.node))
+
+    def _await(self, running: _Running, state: NodeState) -> None:
+        if state.done:
+            self._answer(running, state)
+        else:
+            self._waiting.setdefault(state.number, []).append(running)
+
+    def _refuse(self, running: _Running, awaited: Any) -> None:
+        name, coroutine = running.state.node.name, running.coroutine
+        problem = (
+            f"task {name!r} awaited {type(awaited).__name__}: a coordinator is not run by asyncio; "
+            "it can await calls of tasks, such as `await evaluate.expand(x=...)`"
+        )
+        self._go_on(running, lambda: coroutine.throw(TypeError(problem)))
+
+    def _add_children(self, running: _Running) -> None:
+        fresh = running.scope.fresh()
+        self._engine.add(fresh)
+        running.children += [self._engine.state_of(node) for node in fresh]
+
+    def _finish(self, running: _Running) -> None:
+        """End it, once all it called has ended, awaited or not."""
+        unfinished = next((child for child in running.children if not child.done), None)
+        if unfinished is not None:
+            self._waiting.setdefault(unfinished.number, []).append(running)
+            return
+        running.scope.warn_of_unexpanded()
+        self._running.discard(running)
+        assert running.result is not None  # noqa: S101 - that is what finishing means
+        self._end(running.state, running.index, running.result)
+
+    def _end(self, state: NodeState, index: int, performed: Performed) -> None:
+        self._engine.ended(Ended(state.number, (index,), performed, WORKER))
+
+
+def value_of(state: NodeState) -> Any:
+    """What a node gives to whoever asks: a plain call's value, a map's outcomes.
+
+    Raises:
+        TaskFailedError: It failed, or could not run.
+        Skip: It is a plain call that was skipped.
+    """
+    if state.closed in {State.FAILED, State.UPSTREAM_FAILED}:
+        raise TaskFailedError(state.node.name, state.reason)
+    if state.mapped:
+        return state.outcomes
+    end = state.columns.state(0)
+    failure = state.columns.failures.get(0)
+    if end in {State.FAILED, State.UPSTREAM_FAILED}:
+        name = "/".join(part for part in (state.node.prefix, state.node.name) if part)
+        error = failure.error if failure else "something before it failed"
+        raise TaskFailedError(name, error, failure.traceback if failure else "")
+    if end is State.SKIPPED:
+        raise Skip(failure.error if failure else f"{state.node.name!r} was skipped")
+    return here(state.columns.values[0])
+
+
+def here(value: Any) -> Any:
+    """A value with what is kept on the cluster brought to the driver."""
+    if isinstance(value, Kept):
+        return value.fetch()
+    if type(value) is dict:
+        return {name: here(part) for name, part in value.items()}
+    return value
+
+
+def _performed(started: float, *, value: Any = None, failure: Failure | None = None) -> Performed:
+    return Performed(
+        values=[value],
+        failures={} if failure is None else {0: failure},
+        started=array("d", [started]),
+        ended=array("d", [time.time()]),
+    )

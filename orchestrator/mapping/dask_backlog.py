@@ -1,0 +1,134 @@
+"""Calls that wait to become batches: by priority, and apart where they run in different places.
+
+Touches no library; takes `Calls`; gives them back in parts. Runs on the driver.
+"""
+
+import heapq
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import count
+from math import ceil
+
+from orchestrator.mapping.dask_pace import Pace
+from orchestrator.mapping.executing import Calls, Placement
+
+Lane = tuple[tuple[tuple[str, float], ...], tuple[str, ...]]
+"""Resources and workers: calls that ask for the same compete with each other, not with others."""
+
+
+def lane_of(placement: Placement) -> Lane:
+    """The lane in which calls of this placement wait."""
+    return placement.resources, placement.workers
+
+
+def suspects(calls: Calls) -> "Work":
+    """Calls of which one may kill its worker, in parts so small that it soon stands alone."""
+    count = len(calls.indices)
+    size = 1 if count <= 16 else ceil(count / 8)
+    return Work(replace(calls, suspect=True), size=size)
+
+
+@dataclass(slots=True)
+class Work:
+    """Calls to be made.
+
+    Attributes:
+        calls: The calls.
+        size: How many make a batch; None where durations decide.
+        returns: How many times they came back from a dead worker without having begun.
+        begun: How many of them, from the first on, have been taken already.
+    """
+
+    calls: Calls
+    size: int | None = None
+    returns: int = 0
+    begun: int = 0
+
+    def __len__(self) -> int:
+        return len(self.calls.indices) - self.begun
+
+    def rest(self) -> Calls:
+        """Those not taken yet."""
+        return self.calls.part(slice(self.begun, None))
+
+    def take(self, size: int) -> "Work":
+        """The next few, as work of their own."""
+        part = self.calls.part(slice(self.begun, self.begun + size))
+        self.begun += size
+        return Work(part, size=self.size, returns=self.returns)
+
+
+@dataclass(slots=True)
+class _Queue:
+    """One lane's work, and how many batches of it Dask has."""
+
+    heap: list[tuple[float, int, Work]] = field(default_factory=list)
+    waiting: int = 0
+    in_dask: int = 0
+
+
+class Backlog:
+    """Work that waits, in lanes."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[Lane, _Queue] = {}
+        self._turns = count()
+
+    def __len__(self) -> int:
+        return sum(queue.waiting for queue in self._lanes.values())
+
+    def lanes(self) -> Iterator[Lane]:
+        """Lanes with work, waiting or with Dask."""
+        return (lane for lane, queue in self._lanes.items() if queue.waiting or queue.in_dask)
+
+    def add(self, work: Work) -> None:
+        """Add work; of equal priority, what came first goes first."""
+        placement = work.calls.placement
+        queue = self._lanes.setdefault(lane_of(placement), _Queue())
+        heapq.heappush(queue.heap, (-placement.priority, next(self._turns), work))
+        queue.waiting += len(work)
+
+    def take(self, pace: Pace) -> Work | None:
+        """The next batch, which now is with Dask; None when Dask has enough or nothing waits."""
+        most = pace.most_batches()
+        open_lanes = [q for q in self._lanes.values() if q.heap and q.in_dask < most]
+        if not open_lanes:
+            return None
+        queue = min(open_lanes, key=lambda queue: queue.heap[0][:2])
+        work = queue.heap[0][2]
+        taken = work.take(
+            work.size or work.calls.placement.batch or pace.batch(work.calls, queue.waiting)
+        )
+        if not work:
+            heapq.heappop(queue.heap)
+        queue.waiting -= len(taken)
+        queue.in_dask += 1
+        return taken
+
+    def ended(self, lane: Lane) -> None:
+        """A batch of a lane is no longer with Dask."""
+        queue = self._lanes[lane]
+        queue.in_dask -= 1
+        if not queue.heap and not queue.in_dask:
+            del self._lanes[lane]
+
+    def remove(self, node: int, indices: Container[int]) -> None:
+        """Give up some calls of a node."""
+        for queue in self._lanes.values():
+            kept = [entry for entry in queue.heap if entry[2].calls.node != node]
+            for priority, turn, work in queue.heap:
+                if work.calls.node == node:
+                    rest = work.rest().without(indices)
+                    if rest.indices:
+                        left = Work(rest, size=work.size, returns=work.returns)
+                        kept.append((priority, turn, left))
+            heapq.heapify(kept)
+            queue.heap = kept
+            queue.waiting = sum(len(work) for _, _, work in kept)
+
+    def clear(self, lane: Lane) -> list[Calls]:
+        """Give up whatever waits in a lane."""
+        queue = self._lanes.get(lane, _Queue())
+        calls = [work.rest() for _, _, work in queue.heap]
+        queue.heap, queue.waiting = [], 0
+        return calls

@@ -1,0 +1,97 @@
+"""Who is in the cluster, and whether anybody there can run a call.
+
+Touches no library; takes what `dask_scheduler.Watch` tells; gives answers. Runs on the driver.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from orchestrator.mapping.dask_backlog import Lane
+
+
+class Member:
+    """A worker: its address, its name, its threads, its resources, and whether a nanny ends it."""
+
+    __slots__ = ("address", "name", "nanny", "resources", "threads")
+
+    def __init__(self, address: str, described: Sequence[Any]) -> None:
+        self.address = address
+        self.name, self.threads, self.resources, self.nanny = described
+
+    def can_run(self, lane: Lane) -> bool:
+        """Whether it has the resources, and is one of the workers, that a lane asks for."""
+        resources, workers = lane
+        enough = all(self.resources.get(name, 0) >= amount for name, amount in resources)
+        host = self.address.rpartition("//")[2].rpartition(":")[0]
+        return enough and (not workers or not {self.address, self.name, host}.isdisjoint(workers))
+
+
+class Members:
+    """The workers of the cluster, now and since the executor began."""
+
+    def __init__(self) -> None:
+        self._present: dict[str, Member] = {}
+        self._ever: dict[str, Member] = {}
+        self._stranded: dict[Lane, float] = {}
+        self._nobody_since: float | None = None
+
+    def joined(self, described: Mapping[str, Sequence[Any]]) -> None:
+        """Workers have come."""
+        members = {address: Member(address, what) for address, what in described.items()}
+        self._present.update(members)
+        self._ever.update(members)
+
+    def left(self, address: str) -> None:
+        """A worker has gone."""
+        self._present.pop(address, None)
+
+    @property
+    def threads(self) -> int:
+        """Of all present workers together."""
+        return sum(member.threads for member in self._present.values())
+
+    def has_nanny(self, address: str) -> bool:
+        """Whether somebody can end this worker's process."""
+        member = self._ever.get(address)
+        return member is not None and member.nanny
+
+    def refusal(self, lane: Lane) -> str | None:
+        """Why nobody can ever run a lane's calls; None when somebody can, or might yet come."""
+        if not self._present or any(member.can_run(lane) for member in self._ever.values()):
+            return None
+        return self._nobody(lane)
+
+    def _nobody(self, lane: Lane) -> str:
+        resources, workers = lane
+        wanted = [f"{amount:g} {name}" for name, amount in resources]
+        wanted += [f"one of the workers {', '.join(map(repr, workers))}"] if workers else []
+        offered = "; ".join(
+            f"{member.name} at {member.address} with {dict(member.resources) or 'no resources'}"
+            for member in self._present.values()
+        )
+        return (
+            f"no worker offers {' and '.join(wanted)}; there are: {offered}. "
+            "Start workers with `--resources NAME=AMOUNT` or `--name`, or change the task's options"
+        )
+
+    def stranded(self, lanes: Iterable[Lane], patience: float) -> tuple[dict[Lane, str], float]:
+        """Lanes with calls that nobody present can run.
+
+        Args:
+            lanes: Those with calls.
+            patience: Seconds after which a lane is given up.
+
+        Returns:
+            Lanes to give up, each with the reason, and in how many seconds to ask again.
+        """
+        now = time.monotonic()
+        bad = [
+            lane
+            for lane in lanes
+            if not any(member.can_run(lane) for member in self._present.values())
+        ]
+        self._stranded = {lane: self._stranded.get(lane, now) for lane in bad}
+        over = {lane: self._nobody(lane) for lane in bad if now >= self._stranded[lane] + patience}
+        waits = [since + patience - now for since in self._stranded.values()]
+        return over, max(0.0, min(waits, default=float("inf")))

@@ -1,0 +1,123 @@
+"""A batch that is with Dask, and what is to be done with its calls when its worker is gone.
+
+Touches distributed for the name `Future` only; takes and gives `Work`. Runs on the driver.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from distributed import Future
+
+from orchestrator.mapping.dask_backlog import Work, suspects
+from orchestrator.mapping.dask_worker import seconds_between, told_one_by_one
+from orchestrator.mapping.executing import Calls
+
+GRACE_SECONDS = 0.5
+"""Added to every timeout before a worker is ended: a call that ends in time must get the chance
+to say so."""
+
+_MOST_RETURNS = 20
+
+
+@dataclass(slots=True, kw_only=True)
+class Running:
+    """A batch that Dask has.
+
+    Attributes:
+        work: Its calls.
+        future: Dask's word that it will end.
+        needs: What must not be let go before it has ended.
+        size: Bytes of its arguments.
+        cancelled: Instances nobody wants to hear of any more.
+        worker: Where its calls have begun; "" while none was told.
+        position: The last call told to have begun; None while none was.
+        since: When that was told, by the driver's monotonic clock.
+        alone: Whether nothing else runs in the worker's process.
+    """
+
+    work: Work
+    future: Future
+    needs: tuple[Any, ...]
+    size: int
+    cancelled: set[int] = field(default_factory=set)
+    worker: str = ""
+    position: int | None = None
+    since: float = 0.0
+    alone: bool = False
+
+    @property
+    def calls(self) -> Calls:
+        """The calls."""
+        return self.work.calls
+
+    @property
+    def deadline(self) -> float | None:
+        """When the call that runs has surely taken too long; None while no call runs."""
+        timeout = self.calls.placement.timeout
+        if timeout is None or not self._in_a_call:
+            return None
+        return self.since + seconds_between(len(self.calls.indices)) + timeout + GRACE_SECONDS
+
+    @property
+    def _in_a_call(self) -> bool:
+        return self.position is not None and 0 <= self.position < len(self.calls.indices)
+
+    def heard(self, index: int) -> bool:
+        """Whether somebody still wants to hear of an instance."""
+        return index not in self.cancelled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aftermath:
+    """What follows from the loss of a worker.
+
+    Attributes:
+        again: To be made again.
+        culprit: The position of the call that was surely running.
+        unclear: Nobody can tell, and it has been tried often enough.
+    """
+
+    again: tuple[Work, ...] = ()
+    culprit: int | None = None
+    unclear: bool = False
+
+
+def after_death(running: Running) -> Aftermath:
+    """A batch's worker died of something: what becomes of its calls?
+
+    Calls of an ordinary batch become suspects, since nobody knows which of them were running. A
+    batch of suspects runs alone and tells its calls, so it is known how far it came.
+    """
+    calls, position = running.calls, running.position
+    if not calls.suspect:
+        return Aftermath(again=(suspects(calls),))
+    if position is None or not running.alone:
+        return _returned(running.work)
+    if not running._in_a_call:  # it died of unpickling arguments, or of pickling results
+        if len(calls.indices) == 1:
+            return Aftermath(culprit=0)
+        return Aftermath(again=(Work(calls, size=1),))
+    return _around(calls, position)
+
+
+def after_timeout(running: Running) -> Aftermath:
+    """A call took too long and its worker was ended: which one, and what about the others?"""
+    if running.position is None:
+        return Aftermath(again=(running.work,))
+    return _around(running.calls, running.position)
+
+
+def _around(calls: Calls, position: int) -> Aftermath:
+    """Those before the position are innocent. It is the culprit, or the first of some suspects."""
+    innocent = Work(replace(calls.part(slice(position)), suspect=False))
+    if not told_one_by_one(len(calls.indices)):
+        return Aftermath(again=(innocent, suspects(calls.part(slice(position, None)))))
+    others = Work(calls.part(slice(position + 1, None)), size=1 if calls.suspect else None)
+    return Aftermath(again=(innocent, others), culprit=position)
+
+
+def _returned(work: Work) -> Aftermath:
+    """It had not begun: it goes back as it was, though not for ever."""
+    if work.returns >= _MOST_RETURNS:
+        return Aftermath(unclear=True)
+    return Aftermath(again=(replace(work, returns=work.returns + 1),))

@@ -1,0 +1,295 @@
+"""Flows: a function that writes down a graph of tasks, and runs it.
+
+Touches no library; `Flow.run` is where everything of this package comes together; driver.
+"""
+
+import inspect
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from orchestrator.errors import FlowError
+from orchestrator.mapping.coordinators import TaskFailedError, value_of
+from orchestrator.mapping.engine import Engine, too_long
+from orchestrator.mapping.executing import Executor
+from orchestrator.mapping.inline import InlineExecutor
+from orchestrator.mapping.journal import Journal
+from orchestrator.mapping.node_state import NodeState
+from orchestrator.mapping.nodes import Node, OneItem, Reference, Scope
+from orchestrator.mapping.outcomes import Outcomes
+from orchestrator.mapping.recording import Recorder
+from orchestrator.mapping.run import DriverLoop, Observer
+from orchestrator.mapping.signals import Skip
+from orchestrator.records import FlowRun, State
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_GOOD = frozenset({State.SUCCESS, State.CACHED, State.SKIPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A graph of tasks, written down by a function.
+
+    Attributes:
+        function: Calls tasks; what it returns is the result.
+        name: What its flow runs are listed under.
+        max_map_length: Most instances one expansion may have.
+    """
+
+    function: Callable[..., Any]
+    name: str
+    max_map_length: int = 1_000_000
+
+    def build(self, **params: Any) -> tuple[Scope, Any]:
+        """The graph for these parameters, and what the function returned; nothing runs.
+
+        Raises:
+            FlowError: The graph, or a parameter, is wrong.
+        """
+        try:
+            inspect.signature(self.function).bind(**params)
+        except TypeError as error:
+            raise FlowError(f"flow {self.name!r}: {error}") from None
+        scope = Scope(f"flow {self.name!r}")
+        try:
+            with scope.entered():
+                returned = self.function(**params)
+        except RecursionError:
+            raise FlowError(
+                f"flow {self.name!r} calls itself: a flow cannot have a cycle"
+            ) from None
+        if inspect.iscoroutine(returned):
+            returned.close()
+            raise FlowError(f"flow {self.name!r} is an async def; only tasks may be: use def")
+        scope.warn_of_unexpanded()
+        for node in scope.nodes:
+            self._require_short(node)
+        return scope, returned
+
+    def run(
+        self,
+        client: "Client | None" = None,
+        ledger: Recorder | None = None,
+        *,
+        flow_run_id: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        observer: Observer | None = None,
+        stop: Callable[[], bool] | None = None,
+        **params: Any,
+    ) -> "Run":
+        """Run the flow to its end.
+
+        Args:
+            client: The Dask cluster to run on; None means in this process.
+            ledger: Where flow run and instances are recorded, and recalled from.
+            flow_run_id: Its id; a new one when None.
+            context: JSON kept with the flow run.
+            observer: Told of progress.
+            stop: Asked often; once it says yes nothing more is started, and the flow run ends
+                `interrupted` when what was running has ended.
+            **params: The flow function's parameters.
+
+        Raises:
+            FlowError: The graph is wrong; nothing was started.
+            MachineryError: The cluster or the ledger failed.
+        """
+        scope, returned = self.build(**params)
+        engine = Engine(self.max_map_length)
+        flow_run = FlowRun(
+            id=flow_run_id or new_id(),
+            flow=self.name,
+            params={name: _jsonable(value) for name, value in params.items()},
+            started=time.time(),
+            context=dict(context or {}),
+        )
+        journal = Journal(flow_run, ledger, engine) if ledger is not None else None
+        executor = _executor(client)
+        removed = 0
+        try:
+            engine.add(scope.fresh())
+            loop = DriverLoop(engine, executor, journal=journal, observer=observer, stop=stop)
+            finished = loop.run()
+            removed = journal.removed() if journal is not None and finished else 0
+        except BaseException:
+            _finish(flow_run, engine, journal, "interrupted", removed)
+            raise
+        finally:
+            executor.close()
+        state = _end_state(engine) if finished else "interrupted"
+        return Run(_finish(flow_run, engine, journal, state, removed), engine, returned)
+
+    def __call__(self, **params: Any) -> Any:
+        """Inside another flow: its nodes become that flow's. Elsewhere: an error."""
+        from orchestrator.mapping.nodes import current_scope
+
+        if current_scope() is None:
+            raise FlowError(f"flow {self.name!r} is not called but run: {self.name}.run(...)")
+        return self.function(**params)
+
+    def _require_short(self, node: Node) -> None:
+        """Refuse too long a map before anything runs, where the length is known by now."""
+        if node.items is None:
+            return
+        if any(isinstance(leaf, Reference | OneItem) for leaf in node.items.leaves()):
+            return
+        length = len(node.items)
+        if length > self.max_map_length:
+            raise FlowError(f"task {too_long(node.name, length, self.max_map_length)}")
+
+
+_RESERVED = frozenset({"client", "ledger", "flow_run_id", "context", "observer", "stop"})
+
+
+@overload
+def flow(function: Callable[..., Any], /) -> Flow: ...
+@overload
+def flow(
+    *, name: str | None = None, max_map_length: int = 1_000_000
+) -> Callable[[Callable[..., Any]], Flow]: ...
+def flow(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    max_map_length: int = 1_000_000,
+) -> Flow | Callable[[Callable[..., Any]], Flow]:
+    """Make a flow of a function; used bare or with options.
+
+    Raises:
+        FlowError: A parameter has a name that `run` needs for itself.
+    """
+    if function is None:
+        return lambda function: Flow(function, name or function.__name__, max_map_length)
+    taken = sorted(_RESERVED & inspect.signature(function).parameters.keys())
+    if taken:
+        raise FlowError(
+            f"flow {function.__name__!r}: the parameter {taken[0]!r} is one of run()'s own; "
+            "give it another name"
+        )
+    return Flow(function, name or function.__name__, max_map_length)
+
+
+class Run:
+    """A flow run that has ended.
+
+    Attributes:
+        flow_run: Its record: id, state, counts.
+    """
+
+    def __init__(self, flow_run: FlowRun, engine: Engine, returned: Any) -> None:
+        self.flow_run, self._engine, self._returned = flow_run, engine, returned
+
+    @property
+    def id(self) -> str:
+        """The flow run's id."""
+        return self.flow_run.id
+
+    @property
+    def state(self) -> str:
+        """`success`, `failed` (a task that nothing follows did not succeed) or `interrupted`."""
+        return self.flow_run.state
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Instances by state; their sum is what was expected."""
+        return self.flow_run.counts
+
+    def result(self) -> Any:
+        """The value of what the flow function returned: a plain call's value, a map's outcomes.
+
+        Raises:
+            TaskFailedError: It failed; with the instance's key and traceback.
+        """
+        return self._value(self._returned)
+
+    def __getitem__(self, name: str) -> Outcomes:
+        """The outcomes of the node with this name, in the flow itself.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for state in self._engine.nodes:
+            if state.node.name == name and not state.node.prefix:
+                return state.outcomes
+        names = ", ".join(state.node.name for state in self._engine.nodes if not state.node.prefix)
+        raise KeyError(f"no node is named {name!r}; there are {names}")
+
+    def outcomes(self, name: str) -> list[Outcomes]:
+        """The outcomes of all nodes with this name, those of coordinators included."""
+        return [state.outcomes for state in self._engine.nodes if state.node.name == name]
+
+    def _value(self, returned: Any) -> Any:
+        if isinstance(returned, Reference):
+            try:
+                return value_of(self._engine.state_of(returned.node))
+            except Skip:
+                return None
+        if isinstance(returned, dict):
+            return {name: self._value(part) for name, part in returned.items()}
+        if isinstance(returned, tuple | list):
+            return type(returned)(self._value(part) for part in returned)
+        return returned
+
+
+def new_id() -> str:
+    """A new flow run's id: sorts by time of start, to the second, then by chance."""
+    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.urandom(3).hex()}"
+
+
+def _executor(client: "Client | None") -> Executor:
+    if client is None:
+        return InlineExecutor()
+    # distributed takes a second to import, which flows in this process need not wait for
+    from orchestrator.mapping.dask import DaskExecutor
+
+    return DaskExecutor(client)
+
+
+def _end_state(engine: Engine) -> Literal["success", "failed"]:
+    """Airflow's rule: a flow run is as its leaves are; the coordinators speak for their children."""
+    leaves = (s for s in engine.nodes if not s.followers and not s.consumers and not s.node.prefix)
+    return "failed" if any(_failed(state) for state in leaves) else "success"
+
+
+def _failed(state: NodeState) -> bool:
+    return state.tally().failed > 0
+
+
+def _finish(
+    flow_run: FlowRun,
+    engine: Engine,
+    journal: Journal | None,
+    state: Literal["success", "failed", "interrupted"],
+    removed: int,
+) -> FlowRun:
+    counts: Counter[str] = Counter()
+    for node in engine.nodes:
+        counts.update({str(end): number for end, number in node.counts.items()})
+        if node.closed is not None:
+            counts[node.closed] += 1
+        elif node.length is not None and node.ended < node.length:
+            counts[State.PENDING] += node.length - node.ended
+    if removed:
+        counts[State.REMOVED] = removed
+    ended = replace(flow_run, state=state, ended=time.time(), counts=dict(counts))
+    if journal is not None:
+        journal.finish(ended)
+    return ended
+
+
+def _jsonable(value: Any) -> Any:
+    """A parameter as it is kept: itself where it is JSON, else its type."""
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return f"<{type(value).__name__}>"
+    return value
+
+
+__all__ = ["Flow", "Run", "TaskFailedError", "flow", "new_id"]

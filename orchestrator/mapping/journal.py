@@ -1,0 +1,170 @@
+"""The record of a flow run: what has ended is told to the recorder, in bulk and soon.
+
+Also asks it what an earlier flow run has done already (`cached`), and what has vanished since
+(`removed`). Touches no library; takes instructions of the engine; runs on the driver.
+"""
+
+import reprlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.mapping.engine import Engine
+from orchestrator.mapping.executing import Kept
+from orchestrator.mapping.fingerprints import code_digest, fingerprint
+from orchestrator.mapping.node_state import NodeState
+from orchestrator.mapping.options import value_for
+from orchestrator.mapping.recording import Recorder
+from orchestrator.records import FlowRun, InstanceRecord, State
+
+_AT_LEAST_EVERY = 0.5
+"""Seconds an ended instance may stay unrecorded."""
+
+_AT_MOST = 5_000
+"""Ended instances that may stay unrecorded."""
+
+_LONGEST_ARGUMENTS = 200
+
+
+class Journal:
+    """Records one flow run.
+
+    Args:
+        flow_run: Which.
+        recorder: Where to.
+        engine: Whose instances.
+    """
+
+    def __init__(self, flow_run: FlowRun, recorder: Recorder, engine: Engine) -> None:
+        self._flow_run, self._recorder, self._engine = flow_run, recorder, engine
+        self._fingerprints: dict[tuple[int, int], str] = {}
+        self._codes: dict[int, bytes | None] = {}
+        self._unrecorded: list[InstanceRecord] = []
+        self._recorded = time.monotonic()
+        recorder.begin(flow_run)
+
+    def recall(self, state: NodeState, indices: Sequence[int]) -> Mapping[int, Any]:
+        """The values of those instances that have a recorded success."""
+        if not self._may_recall(state):
+            return {}
+        found: dict[str, list[int]] = {}
+        for index in indices:
+            name = self._fingerprint(state, index)
+            if name is not None:
+                self._fingerprints[state.number, index] = name
+                found.setdefault(name, []).append(index)
+        values = self._recorder.recall(list(found))
+        return {index: value for name, value in values.items() for index in found[name]}
+
+    def ended(self, ended: Mapping[int, Sequence[int]]) -> None:
+        """These instances have ended; -1 stands for a map that ended without any."""
+        for number, indices in ended.items():
+            state = self._engine.nodes[number]
+            self._unrecorded.extend(self._record(state, index) for index in indices)
+        if len(self._unrecorded) > _AT_MOST or self.overdue:
+            self.flush()
+
+    @property
+    def overdue(self) -> bool:
+        """Whether something has been unrecorded for too long."""
+        waited = time.monotonic() - self._recorded
+        return bool(self._unrecorded) and waited > _AT_LEAST_EVERY
+
+    def flush(self) -> None:
+        """Record what is unrecorded."""
+        if self._unrecorded:
+            self._recorder.record(self._unrecorded)
+            self._unrecorded = []
+        self._recorded = time.monotonic()
+
+    def removed(self) -> int:
+        """Record instances of the last flow run that this one no longer has; how many."""
+        names: dict[str, set[str]] = {}
+        for state in self._engine.nodes:
+            if state.mapped:
+                names.setdefault(state.node.name, set()).update(state.names)
+        gone = [
+            InstanceRecord(
+                flow_run=self._flow_run.id, node=node, key=key, index=-1, state=State.REMOVED
+            )
+            for node, present in names.items()
+            for key in sorted(self._recorder.last_keys(self._flow_run.flow, node) - present)
+        ]
+        self._unrecorded += gone
+        return len(gone)
+
+    def finish(self, flow_run: FlowRun) -> None:
+        """The flow run has ended."""
+        self.flush()
+        self._recorder.finish(flow_run)
+
+    def _may_recall(self, state: NodeState) -> bool:
+        task = state.node.task
+        return state.mapped and not task.coordinates and task.settings.cache is not False
+
+    def _fingerprint(self, state: NodeState, index: int) -> str | None:
+        code = self._code(state)
+        if code is None:
+            return None
+        cache = state.node.task.settings.cache
+        try:
+            arguments = self._engine.arguments(state, index)
+        except Exception:  # noqa: BLE001 - a `.map` that fails here fails again where it counts
+            return None
+        told = value_for(cache, arguments) if callable(cache) else arguments
+        return None if told is None else fingerprint(code, told)
+
+    def _code(self, state: NodeState) -> bytes | None:
+        if state.number not in self._codes:
+            self._codes[state.number] = code_digest(state.node.task.function)
+        return self._codes[state.number]
+
+    def _record(self, state: NodeState, index: int) -> InstanceRecord:
+        if index < 0:
+            return InstanceRecord(
+                flow_run=self._flow_run.id,
+                node=state.node.name,
+                key=state.node.prefix,
+                index=-1,
+                state=state.closed or State.SKIPPED,
+                error=state.reason,
+            )
+        columns = state.columns
+        end, failure = columns.state(index), columns.failures.get(index)
+        started = columns.started[index]
+        value = columns.values[index]
+        return InstanceRecord(
+            flow_run=self._flow_run.id,
+            node=state.node.name,
+            key=state.names[index],
+            index=index if state.mapped else -1,
+            state=end,
+            tries=columns.tries.get(index, 1 if started else 0),
+            started=started or None,
+            ended=columns.ended[index] or None,
+            worker=columns.worker(index),
+            error=None if failure is None else failure.traceback or failure.error,
+            arguments=self._in_short(state, index),
+            fingerprint=self._fingerprints.pop((state.number, index), None),
+            value=None if isinstance(value, Kept) else value,
+        )
+
+    def _in_short(self, state: NodeState, index: int) -> str:
+        """The arguments that tell this instance from its siblings."""
+        columns = self._engine.columns(state, [index]).items()
+        parts = [f"{name}={_SHORT.repr(column[0])}" for name, column in columns]
+        return ", ".join(parts)[:_LONGEST_ARGUMENTS]
+
+
+class _Short(reprlib.Repr):
+    """Like `repr`, but bounded in time and length whatever the value."""
+
+    def repr_instance(self, x: Any, level: int) -> str:  # noqa: ARG002 - reprlib's signature
+        """An object by its type, and its id if it has one: its own repr may take long."""
+        name = getattr(x, "id", None)
+        shown = repr(name) if isinstance(name, str | int) else "..."
+        return repr(x) if isinstance(x, bool | None) else f"{type(x).__name__}({shown})"
+
+
+_SHORT = _Short()
+_SHORT.maxstring = _SHORT.maxother = 60

@@ -1,0 +1,144 @@
+"""How a task's instances run: the options of a task, and their values for one instance.
+
+Touches no library; records; made where a task is defined, read by engine and executors.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from orchestrator.errors import FlowError
+from orchestrator.mapping.executing import Placement
+from orchestrator.mapping.rules import Rule
+
+PerItem = Callable[..., Any]
+"""A function of the item's arguments; it takes those it names."""
+
+_PER_ITEM = frozenset(
+    {"retries", "timeout", "resources", "workers", "priority", "batch", "runs_on", "cache", "key"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of a task. Those marked * may be a function of the item's arguments.
+
+    Attributes:
+        name: The node's name; the task's own when None.
+        key: * An instance's lasting name, or a template such as "{customer}".
+        trigger_rule: When an instance runs; None means `all_success`, or for a reduce over a
+            mapped task `none_failed_min_one_success`, so that filtering by `Skip` works.
+        retries: * Attempts after the first.
+        retry_delay: Seconds before the first retry, doubled for each further one; or a function
+            of the attempt's number that gives the seconds.
+        retry_on: Exceptions worth a retry.
+        timeout: * Seconds an attempt may take.
+        max_lost: Dead workers an instance survives before it is taken for the culprit.
+        max_active: Instances running at once.
+        min_success: Least successes, a number or a share, for the map to count as success.
+        max_failures: Most failures, a number or a share, for the map to count as success.
+        fail_fast: The first failure cancels its siblings.
+        resources: * Of a Dask worker.
+        workers: * Dask workers it is restricted to.
+        priority: * Higher goes first.
+        batch: * Calls in one Dask task; None lets it be learnt.
+        runs_on: * "cluster" or "driver".
+        cache: Whether recorded successes are used again (mapped tasks only); or * a function
+            that gives, as text, what the result depends on, None for "do not use again".
+    """
+
+    name: str | None = None
+    key: str | PerItem | None = None
+    trigger_rule: Rule | None = None
+    retries: int | PerItem = 0
+    retry_delay: float | Callable[[int], float] = 0.0
+    retry_on: tuple[type[BaseException], ...] = (Exception,)
+    timeout: float | PerItem | None = None
+    max_lost: int = 3
+    max_active: int | None = None
+    min_success: float | None = None
+    max_failures: float | None = None
+    fail_fast: bool = False
+    resources: Mapping[str, float] | PerItem | None = None
+    workers: str | tuple[str, ...] | list[str] | PerItem | None = None
+    priority: float | PerItem = 0
+    batch: int | PerItem | None = None
+    runs_on: Literal["cluster", "driver"] | PerItem = "cluster"
+    cache: bool | PerItem = True
+
+    @property
+    def vary(self) -> bool:
+        """Whether any option that a start depends on is a function of the item."""
+        return any(callable(getattr(self, name)) for name in _PER_ITEM - {"cache", "key"})
+
+
+_NAMES = [field.name for field in fields(Options)]
+
+
+def checked(task: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as `Options` takes them.
+
+    Raises:
+        FlowError: An option is unknown or has a value it cannot have; the task is named.
+    """
+    for name, value in given.items():
+        if name not in _NAMES:
+            raise FlowError(f"task {task!r} has no option {name!r}; there are {', '.join(_NAMES)}")
+        if callable(value) and name not in _PER_ITEM | {"retry_delay", "retry_on"}:
+            raise FlowError(f"task {task!r}: option {name!r} cannot be a function of the item")
+    options = dict(given)
+    if options.get("trigger_rule") is not None:
+        options["trigger_rule"] = _rule(task, options["trigger_rule"])
+    if isinstance(options.get("retry_on"), type):
+        options["retry_on"] = (options["retry_on"],)
+    for name, least in (("retries", 0), ("timeout", 0), ("max_active", 1), ("max_lost", 0)):
+        _require_at_least(task, name, options.get(name), least)
+    if options.get("runs_on", "cluster") not in {"cluster", "driver"} and not callable(
+        options["runs_on"]
+    ):
+        raise FlowError(
+            f"task {task!r}: runs_on is 'cluster' or 'driver', not {options['runs_on']!r}"
+        )
+    return options
+
+
+def _rule(task: str, rule: str) -> Rule:
+    try:
+        return Rule(rule)
+    except ValueError:
+        known = ", ".join(Rule)
+        raise FlowError(f"task {task!r}: no trigger rule {rule!r}; there are {known}") from None
+
+
+def _require_at_least(task: str, name: str, value: Any, least: float) -> None:
+    if value is None or callable(value):
+        return
+    if not isinstance(value, int | float) or isinstance(value, bool) or value < least:
+        raise FlowError(f"task {task!r}: {name} is {value!r}; it must be at least {least}")
+
+
+def value_for(option: Any, arguments: Mapping[str, Any]) -> Any:
+    """An option's value for one item: itself, or what it gives for the item's arguments."""
+    return applied(option, arguments) if callable(option) else option
+
+
+def applied(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """A function called with those of the arguments that it names, or all with `**kwargs`."""
+    parameters = inspect.signature(function).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return function(**arguments)
+    return function(**{name: arguments[name] for name in parameters if name in arguments})
+
+
+def placement(options: Options, arguments: Mapping[str, Any]) -> Placement:
+    """Where and how the instance with these arguments wants to run."""
+    resources = value_for(options.resources, arguments) or {}
+    workers = value_for(options.workers, arguments) or ()
+    return Placement(
+        priority=value_for(options.priority, arguments),
+        resources=tuple(sorted(resources.items())),
+        workers=(workers,) if isinstance(workers, str) else tuple(workers),
+        timeout=value_for(options.timeout, arguments),
+        batch=value_for(options.batch, arguments),
+    )

@@ -1,0 +1,213 @@
+"""How instances ended, as users see it: `Outcome`, and the lazy sequence `Outcomes` of a node.
+
+Touches no library; made by the engine's state of a node; goes to reduces, on workers too.
+"""
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, overload
+
+from orchestrator.mapping.calling import Failure, settle
+from orchestrator.mapping.executing import Kept
+from orchestrator.records import State
+
+STATES = tuple(State)
+"""States by the code that stands for them in a column."""
+
+CODES = {state: code for code, state in enumerate(STATES)}
+
+_GOOD = frozenset({CODES[State.SUCCESS], CODES[State.CACHED]})
+
+
+@dataclass(slots=True)
+class Columns:
+    """How the instances of a node stand, as columns: a million of them must fit in memory.
+
+    Instances that have not been looked at yet are beyond the columns' end; they are pending.
+    """
+
+    states: bytearray = field(default_factory=bytearray)
+    values: list[Any] = field(default_factory=list)
+    started: "array[float]" = field(default_factory=lambda: array("d"))
+    ended: "array[float]" = field(default_factory=lambda: array("d"))
+    failures: dict[int, Failure] = field(default_factory=dict)
+    tries: dict[int, int] = field(default_factory=dict)
+    workers: "array[int]" = field(default_factory=lambda: array("H"))
+    worker_names: list[str] = field(default_factory=lambda: [""])
+
+    def reach(self, index: int) -> None:
+        """Make the columns long enough for an index."""
+        missing = index + 1 - len(self.states)
+        if missing > 0:
+            self.states.extend(bytes(missing))
+            self.values.extend([None] * missing)
+            self.started.extend([0.0] * missing)
+            self.ended.extend([0.0] * missing)
+            self.workers.extend([0] * missing)
+
+    def state(self, index: int) -> State:
+        """The state of an instance."""
+        return STATES[self.states[index]] if index < len(self.states) else State.PENDING
+
+    def worker(self, index: int) -> str:
+        """Where an instance ran last; "" when it never did."""
+        return self.worker_names[self.workers[index]] if index < len(self.states) else ""
+
+    def number_of(self, worker: str) -> int:
+        """The number that stands for a worker in the column."""
+        if worker not in self.worker_names:
+            self.worker_names.append(worker)
+        return self.worker_names.index(worker)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one instance ended.
+
+    Attributes:
+        key: Its lasting name.
+        index: Its map index; -1 for a task that is not mapped.
+        args: The mapped arguments, as the task was given them.
+        state: How it ended.
+        value: What it returned; None where it has no value.
+        error: Why it has no value, in one line; None where it has one.
+        traceback: Where it was raised.
+        tries: Attempts made; 0 when it never ran.
+        started, ended: Epoch seconds; None when it never ran.
+        worker: Where it ran last.
+    """
+
+    key: str
+    index: int
+    args: Mapping[str, Any]
+    state: State
+    value: Any
+    error: str | None
+    traceback: str
+    tries: int
+    started: float | None
+    ended: float | None
+    worker: str
+
+
+class Names(Sequence[str]):
+    """The lasting names of a node's instances, computed when asked for."""
+
+    def __init__(self, prefix: str, items: Any, chosen: dict[int, str], length: int) -> None:
+        self._prefix, self._items, self._chosen, self._length = prefix, items, chosen, length
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(self._length))]
+        if self._items is None:
+            return self._prefix
+        name = self._chosen.get(index) or self._items.name(index)
+        return self.under(self._prefix, str(index) if name is None else name)
+
+    @staticmethod
+    def under(prefix: str, name: str) -> str:
+        """A name below another: `acme/logreg`."""
+        return f"{prefix}/{name}" if prefix else name
+
+
+class Outcomes(Sequence[Any]):
+    """The successful values of a mapped task, in item order, and how every instance ended.
+
+    It is read-only and lazy: values kept on the cluster are fetched when they are looked at.
+    """
+
+    def __init__(self, names: Names, items: Any, columns: Columns) -> None:
+        self._names, self._items, self._columns = names, items, columns
+        self._good = [i for i, code in enumerate(columns.states) if code in _GOOD]
+
+    def __len__(self) -> int:
+        return len(self._good)
+
+    @overload
+    def __getitem__(self, position: int) -> Any: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[Any]: ...
+    def __getitem__(self, position: int | slice) -> Any:
+        if isinstance(position, slice):
+            return [self._value(index) for index in self._good[position]]
+        return self._value(self._good[position])
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} of {len(self._names)} outcomes are successes>"
+
+    def items(self) -> Iterator[Outcome]:
+        """Every instance's outcome, in item order."""
+        return map(self._outcome, range(len(self._names)))
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        """Those that failed, or could not run because something before them failed."""
+        return self._in(State.FAILED, State.UPSTREAM_FAILED)
+
+    @property
+    def skipped(self) -> tuple[Outcome, ...]:
+        """Those that were skipped."""
+        return self._in(State.SKIPPED)
+
+    @property
+    def by_key(self) -> Mapping[str, Outcome]:
+        """Every outcome by its key."""
+        return {outcome.key: outcome for outcome in self.items()}
+
+    def kept(self) -> Sequence[Kept]:
+        """The values that are kept on the cluster."""
+        return [value for value in self._columns.values if isinstance(value, Kept)]
+
+    def settled(self, lookup: Mapping[Kept, Any]) -> "Outcomes":
+        """The same outcomes with kept values in place of their addresses."""
+        values = [lookup[v] if isinstance(v, Kept) else v for v in self._columns.values]
+        return Outcomes(self._names, self._items, replace(self._columns, values=values))
+
+    def outcome(self, index: int) -> Outcome:
+        """The outcome at a map index."""
+        return self._outcome(index)
+
+    def _in(self, *states: State) -> tuple[Outcome, ...]:
+        codes = {CODES[state] for state in states}
+        columns = self._columns.states
+        return tuple(self._outcome(i) for i in range(len(columns)) if columns[i] in codes)
+
+    def _value(self, index: int) -> Any:
+        value = self._columns.values[index]
+        return value.fetch() if isinstance(value, Kept) else value
+
+    def _outcome(self, index: int) -> Outcome:
+        columns = self._columns
+        state = columns.state(index)
+        failure = columns.failures.get(index)
+        started = columns.started[index] if index < len(columns.states) else 0.0
+        return Outcome(
+            key=self._names[index],
+            index=-1 if self._items is None else index,
+            args={} if self._items is None else _settled_arguments(self._items[index]),
+            state=state,
+            value=self._value(index) if index < len(columns.states) else None,
+            error=failure.error if failure else None,
+            traceback=failure.traceback if failure else "",
+            tries=columns.tries.get(index, 1 if started else 0),
+            started=started or None,
+            ended=columns.ended[index] if started else None,
+            worker=columns.worker(index),
+        )
+
+
+def _settled_arguments(item: Any) -> Mapping[str, Any]:
+    """The arguments an item stands for; where a `.map` function fails, it has none."""
+    try:
+        settled = settle(item)
+        return {name: settle(value) for name, value in settled.items()}
+    except Exception:  # noqa: BLE001 - the instance failed of the same error, and tells it
+        return {}

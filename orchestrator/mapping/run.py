@@ -1,0 +1,282 @@
+"""The driver loop: the only place that joins engine, executor, coordinators, record and clock.
+
+Touches no library; takes the nodes of a flow; gives the engine in its final state; driver.
+"""
+
+import heapq
+import time
+from array import array
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.errors import MachineryError
+from orchestrator.mapping.calling import Failure, Performed, failure_of, perform
+from orchestrator.mapping.coordinators import Coordinators, here
+from orchestrator.mapping.engine import WHOLE_ITEM, Ended, Engine, Start
+from orchestrator.mapping.executing import Calls, Event, Executor, Placement, Report
+from orchestrator.mapping.journal import Journal
+from orchestrator.mapping.node_state import NodeState
+from orchestrator.mapping.options import placement, value_for
+from orchestrator.mapping.tasks import check_item
+from orchestrator.records import State
+
+_OBSERVED_EVERY = 0.1
+_LONGEST_WAIT = 0.25
+"""Seconds without looking at the record and at `stop`."""
+
+_DRIVER = "driver"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeProgress:
+    """How far the nodes of one name are.
+
+    Attributes:
+        name: The node's name; nodes of several coordinators share it.
+        total: Instances so far known of; None while that is unknown.
+        counts: Of those that have ended, by state.
+        running: Under way.
+    """
+
+    name: str
+    total: int | None
+    counts: Mapping[State, int]
+    running: int
+
+
+Observer = Callable[[Sequence[NodeProgress]], None]
+
+
+class DriverLoop:
+    """Runs an engine's nodes to their end.
+
+    Args:
+        engine: With the flow's nodes added.
+        executor: Where instances that run on the cluster go.
+        journal: Where ends are recorded; None for nowhere.
+        observer: Told of progress, at most ten times a second.
+        stop: Asked often; once it says yes, nothing more is started.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        executor: Executor,
+        *,
+        journal: Journal | None = None,
+        observer: Observer | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> None:
+        self._engine, self._executor, self._journal = engine, executor, journal
+        self._observer, self._stop = observer, stop
+        self._coordinators = Coordinators(engine)
+        self._delays: list[tuple[float, int, int]] = []
+        self._in_flight = 0
+        self._observed = 0.0
+
+    def run(self) -> bool:
+        """Run to the end; False when it was stopped before."""
+        try:
+            while not self._engine.done:
+                stopped = self._stop is not None and self._stop()
+                if stopped:
+                    self._engine.stop()
+                if stopped and not self._in_flight:
+                    return False
+                self._start_ready()
+                self._follow_up()
+                if self._engine.done:
+                    break
+                self._wait()
+                self._follow_up()
+                self._observe(force=False)
+        finally:
+            self._coordinators.close()
+            if self._journal is not None:
+                self._journal.flush()
+        self._observe(force=True)
+        return True
+
+    # -- starting ------------------------------------------------------------------------------
+
+    def _start_ready(self) -> None:
+        while self._engine.has_ready:
+            starts = self._engine.take(self._executor.room())
+            if not starts:
+                return
+            for start in starts:
+                self._start(self._engine.nodes[start.node], start)
+            self._follow_up()
+
+    def _start(self, state: NodeState, start: Start) -> None:
+        if state.node.task.coordinates:
+            for index in start.indices:
+                self._coordinators.start(state, index)
+            return
+        indices = self._without_recalled(state, start.indices)
+        settings = state.node.task.settings
+        if settings.vary:
+            for place, some in self._by_placement(state, indices).items():
+                self._send(state, some, place, suspect=start.suspect)
+        elif indices:
+            place = None if settings.runs_on == _DRIVER else placement(settings, {})
+            self._send(state, indices, place, suspect=start.suspect)
+
+    def _without_recalled(self, state: NodeState, indices: Sequence[int]) -> Sequence[int]:
+        """Those that have no recorded success."""
+        if self._journal is None:
+            return indices
+        recalled = self._journal.recall(state, indices)
+        if not recalled:
+            return indices
+        self._engine.recalled(state.number, recalled)
+        return [index for index in indices if index not in recalled]
+
+    def _by_placement(
+        self, state: NodeState, indices: Sequence[int]
+    ) -> dict[Placement | None, list[int]]:
+        """Instances that want to run alike together; None is the driver."""
+        settings = state.node.task.settings
+        groups: dict[Placement | None, list[int]] = {}
+        for index in indices:
+            try:
+                arguments = self._engine.arguments(state, index)
+                runs_on = value_for(settings.runs_on, arguments)
+                place = None if runs_on == _DRIVER else placement(settings, arguments)
+            except Exception as error:  # noqa: BLE001 - an option is the user's function
+                self._end(state, [index], _all_failed(1, failure_of(error)), _DRIVER)
+            else:
+                groups.setdefault(place, []).append(index)
+        return groups
+
+    def _send(
+        self, state: NodeState, indices: Sequence[int], place: Placement | None, *, suspect: bool
+    ) -> None:
+        """Have instances performed: here when there is no place for them, else by the executor."""
+        task, names = state.node.task, state.names
+        constants = self._engine.constants(state)
+        columns = self._engine.columns(state, indices)
+        function = _WholeItem(state) if WHOLE_ITEM in columns else task.function
+        if place is None:
+            here_too = {name: [here(item) for item in column] for name, column in columns.items()}
+            retry_on = task.settings.retry_on
+            performed = perform(
+                function, here(constants), here_too, len(indices), retry_on=retry_on
+            )
+            self._end(state, indices, performed, _DRIVER)
+            return
+        self._in_flight += len(indices)
+        self._executor.submit(
+            Calls(
+                node=state.number,
+                name=state.node.name,
+                function=function,
+                constants=constants,
+                indices=indices,
+                columns=columns,
+                keys=[names[index] for index in indices],
+                retry_on=task.settings.retry_on,
+                placement=place,
+                suspect=suspect,
+            )
+        )
+
+    # -- ending --------------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        """Wait for whatever comes first: an event, a retry that is due, the record's turn."""
+        now = time.monotonic()
+        until = self._delays[0][0] - now if self._delays else _LONGEST_WAIT
+        if not self._in_flight and not self._delays and not self._engine.has_ready:
+            raise MachineryError(
+                "the flow cannot go on, though not all of it has ended: "
+                + ", ".join(s.node.name for s in self._engine.nodes if not s.done)
+            )
+        for event in self._executor.wait(max(0.0, min(until, _LONGEST_WAIT))):
+            self._take_in(event)
+        while self._delays and self._delays[0][0] <= time.monotonic():
+            _, number, index = heapq.heappop(self._delays)
+            self._engine.due(number, index)
+
+    def _take_in(self, event: Event) -> None:
+        self._in_flight -= len(event.indices)
+        state = self._engine.nodes[event.node]
+        if isinstance(event, Report):
+            if not state.mapped and state.consumers:  # its items are counted and named here
+                event.performed.values[:] = [here(value) for value in event.performed.values]
+            self._end(state, event.indices, event.performed, event.worker)
+        else:
+            self._engine.lost(event.node, event.indices, event.culprit, event.reason)
+
+    def _end(
+        self, state: NodeState, indices: Sequence[int], performed: Performed, worker: str
+    ) -> None:
+        self._engine.ended(Ended(state.number, indices, performed, worker))
+
+    def _follow_up(self) -> None:
+        """Carry out what the engine says of what has happened."""
+        while True:
+            effects = self._engine.effects()
+            if self._journal is not None:
+                self._journal.ended(effects.ended)
+            now = time.monotonic()
+            for retry in effects.retries:
+                heapq.heappush(self._delays, (now + retry.delay, retry.node, retry.index))
+            for number, indices in effects.cancelled.items():
+                self._executor.cancel(number, indices)
+                self._in_flight -= len(indices)
+            if not effects.done:
+                return
+            self._coordinators.done(effects.done)
+
+    def _observe(self, *, force: bool) -> None:
+        now = time.monotonic()
+        if self._observer is not None and (force or now - self._observed > _OBSERVED_EVERY):
+            self._observed = now
+            self._observer(progress(self._engine))
+
+
+def progress(engine: Engine) -> list[NodeProgress]:
+    """How far a flow run is, by the names of its nodes."""
+    by_name: dict[str, list[NodeState]] = {}
+    for state in engine.nodes:
+        by_name.setdefault(state.node.name, []).append(state)
+    return [_progress(name, states) for name, states in by_name.items()]
+
+
+def _progress(name: str, states: Sequence[NodeState]) -> NodeProgress:
+    counts: Counter[State] = Counter()
+    for state in states:
+        counts.update(state.counts)
+        if state.closed is not None:
+            counts[state.closed] += 1
+    lengths = [state.length for state in states]
+    known = [length for length in lengths if length is not None]
+    total = None if len(known) < len(lengths) else sum(known) + sum(1 for s in states if s.closed)
+    return NodeProgress(
+        name=name, total=total, counts=dict(counts), running=sum(state.running for state in states)
+    )
+
+
+class _WholeItem:
+    """Calls a task with an item of `expand_kwargs`, a dict of arguments, checked once more.
+
+    What a `.map` function gives is known only where it is applied, on the worker.
+    """
+
+    def __init__(self, state: NodeState) -> None:
+        self._function = state.node.task.function
+        self._strict = state.node.strict
+        self._task = state.node.task
+
+    def __call__(self, /, **arguments: Any) -> Any:
+        item = arguments.pop(WHOLE_ITEM)
+        check_item(self._task, item, arguments, strict=self._strict, place="an item")
+        return self._function(**{**arguments, **item})
+
+
+def _all_failed(count: int, failure: Failure) -> Performed:
+    now = array("d", [time.time()] * count)
+    return Performed([None] * count, dict.fromkeys(range(count), failure), now, now)

@@ -1,0 +1,330 @@
+"""What can be mapped over: lazy sequences, counted and indexed without being iterated.
+
+    Items       a list, range, dict (as pairs) or any other iterable of known items
+    Mapped      `.map(f)`: the same length, f applied where the item is consumed
+    Zip         `.zip(...)`: the shortest, or the longest with a fill value
+    Concat      `.concat(...)`: one after the other
+    Product     the cross product that `expand` makes: row-major, the last axis fastest
+
+The law: a length follows from the inputs' lengths alone. Leaves may be references to nodes whose
+items are known only at run time; `bound` replaces them by what has become known then.
+
+Touches no library; pure; runs on the driver.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, zip_longest
+from typing import Any, NamedTuple
+
+from orchestrator.errors import FlowError
+from orchestrator.mapping.calling import Deferred, Zipped
+
+
+class Origin(NamedTuple):
+    """An instance whose value an item is made of: the number of its node, and its map index."""
+
+    node: int
+    instance: int
+
+
+class Lazy(ABC):
+    """A lazy sequence; what `expand` takes, and what tasks' references are.
+
+    Sub-classes say how many items there are, what each one is, what it is called, and which
+    instances it comes from.
+    """
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Any: ...
+
+    @abstractmethod
+    def name(self, index: int) -> str | None:
+        """The item's lasting name; None when it has none but its index."""
+
+    def origins(self, index: int) -> tuple[Origin, ...]:  # noqa: ARG002 - leaves have none
+        """The instances whose values the item is made of."""
+        return ()
+
+    def leaves(self) -> Iterator["Lazy"]:
+        """The leaves, left to right."""
+        yield self
+
+    def bound(self, known: Callable[["Lazy"], "Lazy"]) -> "Lazy":
+        """The same sequence over what its leaves have become."""
+        return known(self)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[index] for index in range(len(self)))
+
+    def map(self, function: Callable[[Any], Any]) -> "Lazy":
+        """Each item passed through a plain function, applied where the item is consumed."""
+        if not callable(function) or hasattr(function, "expand"):
+            raise FlowError(
+                f"map() takes a plain function, not {function!r}; for a task, expand it"
+            )
+        return Mapped(self, function)
+
+    def zip(self, *others: Any, strict: bool = False, **fill: Any) -> "Lazy":
+        """Items side by side.
+
+        Args:
+            *others: What to zip with.
+            strict: Different lengths are an error.
+            **fill: `fillvalue=` makes the result as long as the longest, filled with it.
+        """
+        if fill.keys() - {"fillvalue"}:
+            raise FlowError(f"zip() takes strict= and fillvalue=, not {', '.join(fill)}=")
+        return Zip([self, *map(lazy, others)], strict=strict, fill=tuple(fill.values()))
+
+    def concat(self, *others: Any) -> "Lazy":
+        """Items one after the other."""
+        return Concat([self, *map(lazy, others)])
+
+
+def lazy(value: Any) -> Lazy:
+    """Anything that can be mapped over, as a lazy sequence.
+
+    Raises:
+        FlowError: It is a str, bytes, int, set or has no items at all; the message names the type.
+    """
+    if isinstance(value, Lazy):
+        return value
+    if isinstance(value, Mapping):
+        return Items([*value.items()], [str(key) for key in value])
+    if isinstance(value, range):
+        return Items(value)
+    if isinstance(value, str | bytes | bytearray | int | float | set | frozenset):
+        raise FlowError(f"cannot map over {type(value).__name__}: give a list, dict or iterable")
+    if hasattr(value, "itertuples"):  # a DataFrame's rows
+        return Items([*value.itertuples(index=False)])
+    if isinstance(value, Sequence):
+        return Items(value, _ids(value))
+    if isinstance(value, Iterable):
+        known = list(value)
+        return Items(known, _ids(known))
+    raise FlowError(f"cannot map over {type(value).__name__}: give a list, dict or iterable")
+
+
+def _ids(items: Sequence[Any]) -> Sequence[str] | None:
+    """Items' own ids where any of them has one (a mapping's "id", or an attribute `id`)."""
+    found = [_id(item) for item in items]
+    if not any(name is not None for name in found):
+        return None
+    return [str(index) if name is None else name for index, name in enumerate(found)]
+
+
+def _id(item: Any) -> str | None:
+    if isinstance(item, int | float | str | None):
+        return None
+    found = item.get("id") if isinstance(item, Mapping) else getattr(item, "id", None)
+    return str(found) if isinstance(found, str | int) else None
+
+
+class Items(Lazy):
+    """Known items, and their names where they have any.
+
+    Raises:
+        FlowError: Two items have one name; the message shows both.
+    """
+
+    def __init__(self, items: Sequence[Any], names: Sequence[str] | None = None) -> None:
+        self._items, self._names = items, names
+        if names is not None and len(set(names)) < len(names):
+            raise FlowError(_equal_names(items, names))
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, index: int) -> Any:
+        return self._items[index]
+
+    def name(self, index: int) -> str | None:
+        """The item's name."""
+        return None if self._names is None else self._names[index]
+
+
+def _equal_names(items: Sequence[Any], names: Sequence[str]) -> str:
+    first: dict[str, int] = {}
+    for index, name in enumerate(names):
+        other = first.setdefault(name, index)
+        if other != index:
+            return f"two items have the key {name!r}: {items[other]!r} and {items[index]!r}"
+    return "all keys differ"
+
+
+class Mapped(Lazy):
+    """A sequence whose items pass through a function when they are consumed."""
+
+    def __init__(self, inner: Lazy, function: Callable[[Any], Any]) -> None:
+        self.inner, self._function = inner, function
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def __getitem__(self, index: int) -> Any:
+        item = self.inner[index]
+        if type(item) is Deferred:
+            return Deferred(item.item, (*item.functions, self._function))
+        return Deferred(item, (self._function,))
+
+    def name(self, index: int) -> str | None:
+        """The name of the item below."""
+        return self.inner.name(index)
+
+    def origins(self, index: int) -> tuple[Origin, ...]:
+        """Those of the item below."""
+        return self.inner.origins(index)
+
+    def leaves(self) -> Iterator[Lazy]:
+        """Those of the sequence below."""
+        return self.inner.leaves()
+
+    def bound(self, known: Callable[[Lazy], Lazy]) -> Lazy:
+        """Mapped over what the sequence below has become."""
+        return Mapped(self.inner.bound(known), self._function)
+
+
+class _Combined(Lazy):
+    """Made of several sequences."""
+
+    def __init__(self, parts: Sequence[Lazy]) -> None:
+        self._parts = tuple(parts)
+
+    def leaves(self) -> Iterator[Lazy]:
+        """Those of all parts."""
+        for part in self._parts:
+            yield from part.leaves()
+
+
+class Zip(_Combined):
+    """Items side by side; `fill` is empty, or holds the one fill value."""
+
+    def __init__(self, parts: Sequence[Lazy], *, strict: bool, fill: tuple[Any, ...]) -> None:
+        super().__init__(parts)
+        self._strict, self._fill = strict, fill
+
+    def __len__(self) -> int:
+        lengths = [len(part) for part in self._parts]
+        if self._strict and len(set(lengths)) > 1:
+            listed = " and ".join(map(str, lengths))
+            raise FlowError(f"zip(strict=True) over sequences of different lengths: {listed}")
+        return max(lengths) if self._fill else min(lengths)
+
+    def __getitem__(self, index: int) -> Any:
+        position = _checked(index, len(self))
+        return Zipped(
+            part[position] if position < len(part) else self._fill[0] for part in self._parts
+        )
+
+    def name(self, index: int) -> str | None:
+        """The first name any part has for it."""
+        names = (part.name(index) for part in self._parts if index < len(part))
+        return next((name for name in names if name is not None), None)
+
+    def origins(self, index: int) -> tuple[Origin, ...]:
+        """Those of every part."""
+        present = (part for part in self._parts if index < len(part))
+        return tuple(origin for part in present for origin in part.origins(index))
+
+    def bound(self, known: Callable[[Lazy], Lazy]) -> Lazy:
+        """A zip over what the parts have become."""
+        parts = [part.bound(known) for part in self._parts]
+        return Zip(parts, strict=self._strict, fill=self._fill)
+
+
+class Concat(_Combined):
+    """Items one after the other."""
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self._parts)
+
+    def __getitem__(self, index: int) -> Any:
+        part, position = self._place(_checked(index, len(self)))
+        return part[position]
+
+    def name(self, index: int) -> str | None:
+        """The name in its own part."""
+        part, position = self._place(index)
+        return part.name(position)
+
+    def origins(self, index: int) -> tuple[Origin, ...]:
+        """Those in its own part."""
+        part, position = self._place(index)
+        return part.origins(position)
+
+    def bound(self, known: Callable[[Lazy], Lazy]) -> Lazy:
+        """A concatenation of what the parts have become."""
+        return Concat([part.bound(known) for part in self._parts])
+
+    def _place(self, index: int) -> tuple[Lazy, int]:
+        ends = list(accumulate(len(part) for part in self._parts))
+        number = bisect_right(ends, index)
+        return self._parts[number], index - (ends[number - 1] if number else 0)
+
+
+class Product(_Combined):
+    """The cross product of named axes, row-major, the last axis fastest; items are dicts."""
+
+    def __init__(self, axes: Mapping[str, Lazy]) -> None:
+        super().__init__(tuple(axes.values()))
+        self.axes = dict(axes)
+
+    def __len__(self) -> int:
+        return math.prod(len(axis) for axis in self._parts)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        places = self._places(_checked(index, len(self)))
+        axes = self.axes.items()
+        return {name: axis[place] for (name, axis), place in zip(axes, places, strict=True)}
+
+    def columns(self, indices: Iterable[int]) -> dict[str, list[Any]]:
+        """Some of the items as one list a name: what a batch of calls is made of."""
+        if len(self._parts) == 1:
+            (name, axis), places = next(iter(self.axes.items())), indices
+            return {name: [axis[place] for place in places]}
+        columns: dict[str, list[Any]] = {name: [] for name in self.axes}
+        filling = [(column, self.axes[name]) for name, column in columns.items()]
+        for index in indices:
+            for (column, axis), place in zip(filling, self._places(index), strict=True):
+                column.append(axis[place])
+        return columns
+
+    def name(self, index: int) -> str | None:
+        """Where any axis has names: those of all axes, or their places, joined by `/`."""
+        places = self._places(index)
+        names = [axis.name(place) for axis, place in zip(self._parts, places, strict=True)]
+        if all(name is None for name in names):
+            return None
+        return "/".join(
+            str(place) if name is None else name for name, place in zip_longest(names, places)
+        )
+
+    def origins(self, index: int) -> tuple[Origin, ...]:
+        """Those of the item of every axis."""
+        places = zip(self._parts, self._places(index), strict=True)
+        return tuple(origin for axis, place in places for origin in axis.origins(place))
+
+    def bound(self, known: Callable[[Lazy], Lazy]) -> "Product":
+        """A product over what the axes have become."""
+        return Product({name: axis.bound(known) for name, axis in self.axes.items()})
+
+    def _places(self, index: int) -> list[int]:
+        """The item's place on every axis."""
+        places = [0] * len(self._parts)
+        for number in range(len(self._parts) - 1, -1, -1):
+            index, places[number] = divmod(index, len(self._parts[number]))
+        return places
+
+
+def _checked(index: int, length: int) -> int:
+    """The index counted from the front."""
+    position = index + length if index < 0 else index
+    if not 0 <= position < length:
+        raise IndexError(f"index {index} of a sequence of {length}")
+    return position

@@ -1,0 +1,242 @@
+"""Tasks: functions that become an instance, or many, when called inside a flow.
+
+Every mistake is a `FlowError` (a TypeError) when the flow is built, naming task and argument.
+Touches no library; runs on the driver.
+"""
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, overload
+
+from orchestrator.errors import FlowError
+from orchestrator.mapping.nodes import Node, Reference, Scope, current_scope, mappable
+from orchestrator.mapping.options import Options, checked
+from orchestrator.mapping.sequences import Items, Lazy, Product
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A function that becomes instances of a flow when called inside one.
+
+    Attributes:
+        function: The plain function.
+        settings: How its instances run.
+    """
+
+    function: Callable[..., Any]
+    settings: Options = field(default_factory=Options)
+
+    @property
+    def name(self) -> str:
+        """The function's name, or the one its options give."""
+        return self.settings.name or str(self.function.__name__)
+
+    @property
+    def coordinates(self) -> bool:
+        """Whether it is an `async def` that runs on the driver and awaits other tasks."""
+        return inspect.iscoroutinefunction(self.function)
+
+    def options(self, **options: Any) -> "Task":
+        """The same task with other options; see `Options`."""
+        return replace(self, settings=replace(self.settings, **checked(self.name, options)))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Reference:
+        """One instance with these arguments."""
+        scope = _current_scope(self)
+        try:
+            bound = inspect.signature(self.function).bind(*args, **kwargs)
+        except TypeError as error:
+            raise FlowError(f"task {self.name!r}: {error}") from None
+        arguments = dict(bound.arguments)
+        arguments |= arguments.pop(_catch_all(self.function) or "", {})
+        return scope.add(Node(name=self.name, task=self, constants=arguments))
+
+    def partial(self, **constants: Any) -> "Partial":
+        """Arguments that all instances share; to be followed by `expand` or `expand_kwargs`."""
+        scope = _current_scope(self)
+        _require_known(self, "partial", constants)
+        partial = Partial(self, constants, scope)
+        scope.unexpanded.append(partial)
+        return partial
+
+    def expand(self, **axes: Any) -> Reference:
+        """One instance for each element of the cross product, the last keyword fastest."""
+        return Partial(self, {}, _current_scope(self)).expand(**axes)
+
+    def expand_kwargs(self, items: Any, *, strict: bool = True) -> Reference:
+        """One instance for each dict of arguments."""
+        return Partial(self, {}, _current_scope(self)).expand_kwargs(items, strict=strict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partial:
+    """A task with some arguments given, waiting to be expanded."""
+
+    task: Task
+    constants: dict[str, Any]
+    scope: Scope
+
+    def __repr__(self) -> str:
+        return f"{self.task.name}.partial({', '.join(self.constants)})"
+
+    def partial(self, **constants: Any) -> "Partial":
+        """More arguments that all instances share."""
+        _require_known(self.task, "partial", constants)
+        self._require_new("partial", constants)
+        self._leave()
+        more = Partial(self.task, {**self.constants, **constants}, self.scope)
+        self.scope.unexpanded.append(more)
+        return more
+
+    def expand(self, **axes: Any) -> Reference:
+        """One instance for each element of the cross product, the last keyword fastest.
+
+        Args:
+            **axes: By argument: a list, dict, other iterable, or reference.
+        """
+        if not axes:
+            raise FlowError(f"task {self.task.name!r}: expand() needs at least one argument")
+        _require_known(self.task, "expand", axes)
+        self._require_new("expand", axes)
+        _require_complete(self.task, {*self.constants, *axes})
+        product = Product({name: self._axis(name, value) for name, value in axes.items()})
+        return self._add(product)
+
+    def expand_kwargs(self, items: Any, *, strict: bool = True) -> Reference:
+        """One instance for each dict of arguments.
+
+        Args:
+            items: A list of dicts and references to dicts, or one reference to such a list.
+            strict: An item may not override an argument of `partial`.
+        """
+        sequence = self._axis("expand_kwargs", items)
+        if isinstance(sequence, Items):
+            for index in range(len(sequence)):
+                place = f"item {index}"
+                check_item(self.task, sequence[index], self.constants, strict=strict, place=place)
+        return self._add(sequence, strict=strict)
+
+    def _axis(self, name: str, value: Any) -> Lazy:
+        try:
+            return mappable(value)
+        except FlowError as error:
+            raise FlowError(f"task {self.task.name!r}, argument {name!r}: {error}") from None
+
+    def _add(self, items: Lazy, *, strict: bool = True) -> Reference:
+        self._leave()
+        node = Node(
+            name=self.task.name,
+            task=self.task,
+            constants=self.constants,
+            items=items,
+            strict=strict,
+        )
+        return self.scope.add(node)
+
+    def _leave(self) -> None:
+        if self in self.scope.unexpanded:
+            self.scope.unexpanded.remove(self)
+
+    def _require_new(self, method: str, given: Mapping[str, Any]) -> None:
+        twice = sorted(given.keys() & self.constants.keys())
+        if twice:
+            raise FlowError(
+                f"task {self.task.name!r}: {method}() is given {twice[0]!r}, "
+                "which partial() has set already"
+            )
+
+
+@overload
+def task(function: Callable[..., Any], /) -> Task: ...
+@overload
+def task(**options: Any) -> Callable[[Callable[..., Any]], Task]: ...
+def task(
+    function: Callable[..., Any] | None = None, /, **options: Any
+) -> Task | Callable[[Callable[..., Any]], Task]:
+    """Make a task of a function; used bare or with options.
+
+    Raises:
+        FlowError: The function has arguments that cannot be given by name, or an option is wrong.
+    """
+    if function is None:
+        return lambda function: task(function).options(**options)
+    for parameter in _parameters(function):
+        if parameter.kind in {parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL}:
+            raise FlowError(
+                f"task {function.__name__!r}: argument {parameter.name!r} cannot be given by name, "
+                "which mapping needs"
+            )
+    return Task(function)
+
+
+def check_item(of: Task, item: Any, given: Collection[str], *, strict: bool, place: str) -> None:
+    """Refuse an item of `expand_kwargs` that cannot be a call's arguments.
+
+    Args:
+        of: The task.
+        item: The item.
+        given: Names of the arguments that `partial` has set.
+        strict: Whether it may not override one of them.
+        place: Which item it is, for the message.
+
+    Raises:
+        FlowError: It is no dict, or names an argument that is unknown or given already.
+    """
+    if not isinstance(item, Mapping):
+        kind = type(item).__name__
+        raise FlowError(f"task {of.name!r}: {place} of expand_kwargs() is a {kind}, not a dict")
+    _require_known(of, f"{place} of expand_kwargs()", item)
+    twice = sorted(item.keys() & set(given))
+    if strict and twice:
+        raise FlowError(
+            f"task {of.name!r}: {place} of expand_kwargs() sets {twice[0]!r}, which partial() "
+            "has set already; strict=False lets it"
+        )
+    _require_complete(of, {*given, *item})
+
+
+def _current_scope(of: Task) -> Scope:
+    scope = current_scope()
+    if scope is None:
+        raise FlowError(
+            f"task {of.name!r} is called outside a flow: call it inside a function decorated with "
+            f"@flow, or call the plain function as {of.name}.function(...)"
+        )
+    return scope
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except ValueError:
+        raise FlowError(
+            f"task {getattr(function, '__name__', function)!r} does not tell its arguments; "
+            "wrap it in a function of your own"
+        ) from None
+
+
+def _catch_all(function: Callable[..., Any]) -> str | None:
+    """The name of its `**kwargs`, if it has them."""
+    return next((p.name for p in _parameters(function) if p.kind is p.VAR_KEYWORD), None)
+
+
+def _require_known(of: Task, method: str, given: Mapping[str, Any]) -> None:
+    names = [p.name for p in _parameters(of.function)]
+    if _catch_all(of.function) is not None:
+        return
+    for name in given:
+        if name not in names:
+            listed = ", ".join(names) or "none"
+            raise FlowError(
+                f"task {of.name!r} has no argument {name!r} ({method}); it takes {listed}"
+            )
+
+
+def _require_complete(of: Task, given: set[str]) -> None:
+    for parameter in _parameters(of.function):
+        needed = (
+            parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+        )
+        if needed and parameter.name not in given:
+            raise FlowError(f"task {of.name!r} needs the argument {parameter.name!r}")

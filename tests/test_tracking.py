@@ -259,3 +259,8 @@ class TestOpening:
         (tmp_path / "file").touch()
         with pytest.raises(MachineryError, match=r"cannot be used: .*File exists"):
             open_tracker(f"sqlite:///{tmp_path}/file/mlflow.db", "flights")
+
+    @pytest.mark.postgres
+    def test_a_folder_postgres_has_no_room_for_is_refused(self, mlflow_postgres_url):
+        with pytest.raises(UsageError, match="is 43 characters too long"):
+            open_tracker(mlflow_postgres_url, "flights", f"s3://{'b' * 195}")

@@ -4,7 +4,8 @@
     signatures.py, formats.py, files.py
                  a fitted estimator -> MLflow model files; run on WORKERS
     deployer.py  the seam: `Deployer`
-    bulk.py      many champions a transaction, through MLflow's own tables
+    bulk.py, standing.py
+                 many champions a transaction, through MLflow's own tables
     client.py    one champion after another, through MLflow's client
     opening.py   tracking address -> the deployer for it
 

@@ -21,17 +21,7 @@ from mlflow.store.model_registry.dbmodels.models import (
     SqlRegisteredModelTag,
 )
 from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
-from sqlalchemy import (
-    Connection,
-    Engine,
-    NullPool,
-    Table,
-    create_engine,
-    func,
-    make_url,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from orchestrator.deployment.client import ClientDeployer
@@ -45,6 +35,7 @@ from orchestrator.deployment.deployer import (
     model_tags,
 )
 from orchestrator.deployment.names import model_name
+from orchestrator.deployment.standing import Standing, read_standing, table_of
 from orchestrator.errors import as_machinery_error
 from orchestrator.ledger.writing import insert_missing, insert_or_replace
 
@@ -79,18 +70,8 @@ def understands(uri: str) -> bool:
     return (
         database in _DATABASES
         and not MLFLOW_ENABLE_WORKSPACES.get()
-        and all(written == set(_table(m).c.keys()) for m, written in _COLUMNS_WRITTEN.items())
+        and all(written == set(table_of(m).c.keys()) for m, written in _COLUMNS_WRITTEN.items())
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Standing:
-    """What MLflow has of some registered models, by their names."""
-
-    owners: Mapping[str, Mapping[str, str]]
-    last_versions: Mapping[str, int]
-    versions: Mapping[tuple[str, str], int]
-    aliases: Mapping[tuple[str, str], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,9 +124,9 @@ class BulkDeployer:
 
     def _deploy(self, connection: Connection, chunk: Sequence[Challenger]) -> list[Deployed]:
         names = {model_name(self._experiment, each.customer): each for each in chunk}
-        standing = _standing(connection, list(names), [each.run_id for each in chunk])
-        for name, owner in standing.owners.items():
-            check_owner(name, owner, self._experiment, names[name].customer)
+        standing = read_standing(connection, list(names), [each.run_id for each in chunk])
+        for name, tags in standing.tags.items():
+            check_owner(name, tags, self._experiment, names[name].customer)
         steps = [_step(name, each, standing) for name, each in names.items()]
         self._write(connection, steps)
         return [_deployed(step) for step in steps]
@@ -154,12 +135,14 @@ class BulkDeployer:
         now = round(time.time() * 1000)
         added = [step for step in steps if step.is_new]
         moved = [step for step in steps if step.version != step.current]
-        insert_missing(connection, _table(SqlRegisteredModel), [_model_row(s, now) for s in steps])
+        insert_missing(
+            connection, table_of(SqlRegisteredModel), [_model_row(s, now) for s in steps]
+        )
         _touch(connection, [step.name for step in added], now)
-        insert_or_replace(connection, _table(SqlRegisteredModelTag), self._model_tags(steps))
-        insert_missing(connection, _table(SqlModelVersion), [_version_row(s, now) for s in added])
-        insert_missing(connection, _table(SqlModelVersionTag), _version_tags(added))
-        insert_or_replace(connection, _table(SqlRegisteredModelAlias), _alias_rows(moved))
+        insert_or_replace(connection, table_of(SqlRegisteredModelTag), self._model_tags(steps))
+        insert_missing(connection, table_of(SqlModelVersion), [_version_row(s, now) for s in added])
+        insert_missing(connection, table_of(SqlModelVersionTag), _version_tags(added))
+        insert_or_replace(connection, table_of(SqlRegisteredModelAlias), _alias_rows(moved))
 
     def _model_tags(self, steps: Sequence[_Step]) -> list[dict[str, Any]]:
         return [
@@ -178,11 +161,6 @@ class BulkDeployer:
             yield connection
 
 
-def _table(model: type) -> Table:
-    table: Table = model.__table__  # type: ignore[attr-defined]  # MLflow's classes are untyped
-    return table
-
-
 def _engine(uri: str) -> Engine:
     """Connects anew for each transaction; on SQLite with named parameters, so rows are dicts."""
     if make_url(uri).get_backend_name() == "sqlite":
@@ -191,35 +169,7 @@ def _engine(uri: str) -> Engine:
     return create_engine(uri, poolclass=NullPool)
 
 
-def _standing(connection: Connection, names: list[str], run_ids: list[str]) -> _Standing:
-    """Read what there is, and on PostgreSQL hold these models until the transaction ends."""
-    models, tags = _table(SqlRegisteredModel).c, _table(SqlRegisteredModelTag).c
-    versions, aliases = _table(SqlModelVersion).c, _table(SqlRegisteredModelAlias).c
-    owners: dict[str, dict[str, str]] = {
-        name: {} for name in connection.scalars(_of(models, names, models.name).with_for_update())
-    }
-    for name, key, value in connection.execute(_of(tags, names, tags.name, tags.key, tags.value)):
-        owners[name][key] = value
-    last = _of(versions, names, versions.name, func.max(versions.version)).group_by(versions.name)
-    of_runs = _of(versions, names, versions.name, versions.run_id, versions.version)
-    known = connection.execute(of_runs.where(versions.run_id.in_(run_ids)))
-    pointing = connection.execute(_of(aliases, names, aliases.name, aliases.alias, aliases.version))
-    return _Standing(
-        owners=owners,
-        last_versions=dict(iter(connection.execute(last))),
-        versions={(name, run_id): version for name, run_id, version in known},
-        aliases={(name, alias): version for name, alias, version in pointing},
-    )
-
-
-def _of(columns: Any, names: list[str], *selected: Any) -> Any:
-    """Of these models, in the workspace MLflow uses when it keeps none apart."""
-    return select(*selected).where(
-        columns.workspace == DEFAULT_WORKSPACE_NAME, columns.name.in_(names)
-    )
-
-
-def _step(name: str, challenger: Challenger, standing: _Standing) -> _Step:
+def _step(name: str, challenger: Challenger, standing: Standing) -> _Step:
     known = standing.versions.get((name, challenger.run_id))
     version = known or standing.last_versions.get(name, 0) + 1
     current = standing.aliases.get((name, Alias.CHAMPION))
@@ -244,7 +194,7 @@ def _model_row(step: _Step, now: int) -> dict[str, Any]:
 
 def _touch(connection: Connection, names: list[str], now: int) -> None:
     """A model with a new version is one that was updated, says MLflow."""
-    models = _table(SqlRegisteredModel)
+    models = table_of(SqlRegisteredModel)
     touched = update(models).where(
         models.c.workspace == DEFAULT_WORKSPACE_NAME, models.c.name.in_(names)
     )

@@ -25,7 +25,7 @@ from mlflow.store.tracking.dbmodels.models import (
 from mlflow.utils.uri import append_to_uri_path
 from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, make_url, select
 
-from orchestrator.errors import MachineryError, as_machinery_error
+from orchestrator.errors import MachineryError, UsageError, as_machinery_error
 from orchestrator.ledger.writing import insert_missing, insert_or_replace
 from orchestrator.tracking.experiments import FOREIGN, tag_experiment
 from orchestrator.tracking.limits import tags_within_limits, within_limits
@@ -73,6 +73,9 @@ class BulkTracker:
         uri: The database's address, one that `understands` accepts.
         client: MLflow's client of the same address, for what is not worth doing in bulk.
         experiment: Where runs go.
+
+    Raises:
+        UsageError: The experiment's folder is too long for the database.
     """
 
     def __init__(self, uri: str, client: MlflowClient, experiment: Experiment) -> None:
@@ -80,6 +83,7 @@ class BulkTracker:
         self.artifact_root: str = experiment.artifact_location
         self._client = client
         self._engine = _engine(uri)
+        self._check_artifact_uri()
 
     def log(self, runs: Sequence[TrackedRun]) -> None:
         """Write ended runs, many in one transaction; those MLflow has are left as they are."""
@@ -111,6 +115,16 @@ class BulkTracker:
 
     def _artifact_uri(self, run_id: str) -> str:
         return str(append_to_uri_path(self.artifact_root, run_id, "artifacts"))
+
+    def _check_artifact_uri(self) -> None:
+        """PostgreSQL insists on what MLflow's column allows; SQLite never looks."""
+        longest = _table(SqlRun).c.artifact_uri.type.length  # type: ignore[attr-defined]  # String
+        length = len(self._artifact_uri("0" * 32))
+        if self._engine.dialect.name == "postgresql" and length > longest:
+            raise UsageError(
+                f"the artifact folder {self.artifact_root} is {length - longest} characters too "
+                "long for MLflow's database: start a new experiment with a shorter one"
+            )
 
     def _write(self, connection: Connection, runs: Sequence[TrackedRun]) -> None:
         rows: dict[type, list[_Row]] = defaultdict(list)

@@ -1,0 +1,67 @@
+"""What MLflow's database has of some registered models, read in a handful of queries.
+
+Touches SQLAlchemy and MLflow's table classes; takes names; gives `Standing`; runs on the driver.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow.store.model_registry.dbmodels.models import (
+    SqlModelVersion,
+    SqlRegisteredModel,
+    SqlRegisteredModelAlias,
+    SqlRegisteredModelTag,
+)
+from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
+from sqlalchemy import Connection, Table, func, select
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What MLflow has of some registered models.
+
+    Attributes:
+        tags: By the name of each model that is there.
+        last_versions: By name, the highest version.
+        versions: By name and run id, the versions of the runs asked for.
+        aliases: By name and alias, the version it points to.
+    """
+
+    tags: Mapping[str, Mapping[str, str]]
+    last_versions: Mapping[str, int]
+    versions: Mapping[tuple[str, str], int]
+    aliases: Mapping[tuple[str, str], int]
+
+
+def read_standing(connection: Connection, names: list[str], run_ids: list[str]) -> Standing:
+    """Read what there is, and on PostgreSQL hold these models until the transaction ends."""
+    models, tags = table_of(SqlRegisteredModel).c, table_of(SqlRegisteredModelTag).c
+    versions, aliases = table_of(SqlModelVersion).c, table_of(SqlRegisteredModelAlias).c
+    held = connection.scalars(_of(models, names, models.name).with_for_update())
+    of_models: dict[str, dict[str, str]] = {name: {} for name in held}
+    for name, key, value in connection.execute(_of(tags, names, tags.name, tags.key, tags.value)):
+        of_models[name][key] = value
+    last = _of(versions, names, versions.name, func.max(versions.version)).group_by(versions.name)
+    of_runs = _of(versions, names, versions.name, versions.run_id, versions.version)
+    known = connection.execute(of_runs.where(versions.run_id.in_(run_ids)))
+    pointing = connection.execute(_of(aliases, names, aliases.name, aliases.alias, aliases.version))
+    return Standing(
+        tags=of_models,
+        last_versions=dict(iter(connection.execute(last))),
+        versions={(name, run_id): version for name, run_id, version in known},
+        aliases={(name, alias): version for name, alias, version in pointing},
+    )
+
+
+def table_of(model: type) -> Table:
+    """The table behind one of MLflow's classes."""
+    table: Table = model.__table__  # type: ignore[attr-defined]  # MLflow's classes are untyped
+    return table
+
+
+def _of(columns: Any, names: list[str], *selected: Any) -> Any:
+    """Of these models, in the workspace MLflow uses when it keeps none apart."""
+    return select(*selected).where(
+        columns.workspace == DEFAULT_WORKSPACE_NAME, columns.name.in_(names)
+    )

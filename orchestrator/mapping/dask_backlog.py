@@ -54,7 +54,7 @@ class Work:
     def take(self, size: int) -> "Work":
         """The next few, as work of their own."""
         part = self.calls.part(slice(self.begun, self.begun + size))
-        self.begun += size
+        self.begun += len(part.indices)
         return Work(part, size=self.size, returns=self.returns)
 
 

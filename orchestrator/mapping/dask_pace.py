@@ -18,7 +18,7 @@ BATCHES_PER_THREAD = 3
 """With Dask at a time: one runs, the others wait beside it."""
 
 GROWTH = 8
-"""A batch is at most so many times as long as the longest so far of its function: the first are
+"""A batch is at most so many times as long as the longest so far of its node: the first are
 of one call, and a few quick calls must not put a thousand slow ones into one batch."""
 
 WINDOW_SECONDS = 4.0
@@ -32,7 +32,7 @@ _WEIGHT = 0.5
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of a function: seconds a call, as a moving average, and its largest batch."""
+    """Of the nodes of a name: seconds a call, as a moving average, and their largest batch."""
 
     seconds: float
     largest: int
@@ -47,21 +47,21 @@ class Pace:
     """
 
     threads: int = 0
-    _known: dict[int, _Known] = field(default_factory=dict)
+    _known: dict[str, _Known] = field(default_factory=dict)
     _latest: float | None = None
 
     def learn(self, calls: Calls, seconds: float) -> None:
         """A batch has taken so long."""
         count = len(calls.indices)
         each = max(seconds / count, 1e-6)
-        known = self._known.setdefault(_function(calls), _Known(each, 1))
+        known = self._known.setdefault(calls.name, _Known(each, 1))
         known.seconds += _WEIGHT * (each - known.seconds)
         known.largest = max(known.largest, count)
         self._latest = known.seconds
 
     def batch(self, calls: Calls, waiting: int) -> int:
         """How many such calls to pack into the next batch while so many wait."""
-        known = self._known.get(_function(calls))
+        known = self._known.get(calls.name)
         if known is None:
             return 1
         share = ceil(waiting / (2 * max(self.threads, 1)))
@@ -80,8 +80,3 @@ class Pace:
             return least
         window = int(max(self.threads, 1) * WINDOW_SECONDS / self._latest)
         return max(least, min(window, MOST_IN_FLIGHT))
-
-
-def _function(calls: Calls) -> int:
-    """By function and not by node, since nested maps make a node for every item."""
-    return id(calls.function)

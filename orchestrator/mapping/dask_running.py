@@ -54,17 +54,18 @@ class Running:
     def deadline(self) -> float | None:
         """When the call that runs has surely taken too long; None while no call runs."""
         timeout = self.calls.placement.timeout
-        if timeout is None or not self._in_a_call:
+        if timeout is None or not self.in_a_call:
             return None
         return self.since + seconds_between(len(self.calls.indices)) + timeout + GRACE_SECONDS
 
     @property
-    def _in_a_call(self) -> bool:
+    def in_a_call(self) -> bool:
+        """Whether one of the calls was told to have begun, and not that all have ended."""
         return self.position is not None and 0 <= self.position < len(self.calls.indices)
 
-    def heard(self, index: int) -> bool:
-        """Whether somebody still wants to hear of an instance."""
-        return index not in self.cancelled
+    def note(self, position: int, worker: str, *, alone: bool, at: float) -> None:
+        """A call has begun."""
+        self.position, self.worker, self.alone, self.since = position, worker, alone, at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,7 @@ def after_death(running: Running) -> Aftermath:
         return Aftermath(again=(suspects(calls),))
     if position is None or not running.alone:
         return _returned(running.work)
-    if not running._in_a_call:  # it died of unpickling arguments, or of pickling results
+    if not running.in_a_call:  # it died of unpickling arguments, or of pickling results
         if len(calls.indices) == 1:
             return Aftermath(culprit=0)
         return Aftermath(again=(Work(calls, size=1),))

@@ -4,7 +4,8 @@ Touches dask and distributed; takes `Calls`; gives a future and what it rests on
 driver.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,9 @@ AT_ONCE = 1_000_000
 """The priority of what only hands on results: it frees memory, or the driver waits for it."""
 
 _LARGE_BATCH = 8 * 1024**2
+
+_PARCELS = 32
+"""Of so many nodes at a time the shared part is held ready, on the cluster too where large."""
 
 
 class CannotTravelError(Exception):
@@ -72,7 +76,7 @@ class Sender:
 
     def __init__(self, client: Client, topic: str) -> None:
         self._client, self._topic = client, topic
-        self._parcels: dict[int, _Sent] = {}
+        self._parcels: OrderedDict[int, _Sent] = OrderedDict()
 
     def send(self, number: int, calls: Calls) -> Shipment:
         """Give a batch to Dask.
@@ -116,10 +120,6 @@ class Sender:
         self._client.loop.add_callback(_outlive, batch, future)
         return KeptValue(future)
 
-    def forget(self, node: int) -> None:
-        """Let go of what a node's calls shared."""
-        self._parcels.pop(node, None)
-
     def _parcel(self, calls: Calls) -> _Sent:
         """What the node's calls share, packed when the first of them are sent."""
         sent = self._parcels.get(calls.node)
@@ -130,10 +130,13 @@ class Sender:
                 key = f"{calls.name}-constants-{self._topic}-{id(packed)}"
                 parcel = self._submit(len(packed.blob), deliver, parcel, key=key)
             sent = self._parcels[calls.node] = _Sent(calls, parcel, packed.kept)
+        self._parcels.move_to_end(calls.node)
+        if len(self._parcels) > _PARCELS:
+            self._parcels.popitem(last=False)
         return sent
 
     def _submit(self, size: int, *args: Any, **options: Any) -> Future:
-        """Dask warns of graphs over 10 MB, as a person may not know; here it is the data asked for."""
+        """Submit; Dask warns of graphs over 10 MB, which here are the arguments asked for."""
         name = "distributed.admin.large-graph-warning-threshold"
         if size < _LARGE_BATCH:
             return self._client.submit(*args, pure=False, **options)
@@ -148,9 +151,7 @@ async def _outlive(batch: Future, value: Future) -> None:
 
 
 def _shared(calls: Calls) -> Packed:
-    order = Order(
-        function=calls.function, constants=dict(calls.constants), retry_on=calls.retry_on
-    )
+    order = Order(function=calls.function, constants=dict(calls.constants), retry_on=calls.retry_on)
     try:
         return pack(order, calls.function)
     except Exception as error:

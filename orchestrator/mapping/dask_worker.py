@@ -246,9 +246,7 @@ def _split(performed: Performed, name: str, worker: str) -> Ran | RanLarge:
         blobs.append(blob)
     performed.values = []
     seconds = performed.ended[-1] - performed.started[0]
-    ran = Ran(
-        performed=performed, blobs=blobs, worker=worker, seconds=seconds, large=tuple(large)
-    )
+    ran = Ran(performed=performed, blobs=blobs, worker=worker, seconds=seconds, large=tuple(large))
     return RanLarge(ran=ran, values=large) if large else ran
 
 

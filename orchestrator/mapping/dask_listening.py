@@ -1,0 +1,114 @@
+"""All that Dask tells, in one queue: batches that end, calls that begin, workers that come and go.
+
+Touches distributed; takes futures; gives `Ended` and `Told`. It is filled by Dask's own thread and
+emptied by the driver's, and is the only place where the two meet.
+"""
+
+import time
+from asyncio import CancelledError as AsyncCancelledError
+from collections.abc import Iterator
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from distributed import Client, Future
+
+from orchestrator.errors import MachineryError
+from orchestrator.mapping.dask_scheduler import Watch
+from orchestrator.mapping.dask_sending import AT_ONCE
+from orchestrator.mapping.dask_worker import Ran, summary
+
+_ANSWER_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A batch's future is done: either it ran, or there is an error."""
+
+    number: int
+    ran: Ran | None
+    error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The scheduler or a worker said something, at a time of the driver's monotonic clock."""
+
+    at: float
+    message: dict[str, Any]
+
+
+class Listener:
+    """Listens for one executor.
+
+    Args:
+        client: Whose cluster.
+        topic: Names the executor.
+
+    Raises:
+        MachineryError: The scheduler does not answer.
+    """
+
+    def __init__(self, client: Client, topic: str) -> None:
+        self._client, self._topic = client, topic
+        self._news: SimpleQueue[Ended | Told] = SimpleQueue()
+        news = self._news  # not self: the client keeps the handler for as long as it lives
+        client.subscribe_topic(topic, lambda event: news.put(Told(time.monotonic(), event[1])))
+        client.register_plugin(Watch(topic, client.id), name=topic)
+
+    def first(self) -> Ended | Told:
+        """What is told first: who is in the cluster."""
+        for news in self.until(time.monotonic() + _ANSWER_SECONDS):
+            return news
+        raise MachineryError(
+            f"the Dask scheduler at {self._client.scheduler.address} does not answer"
+        )
+
+    def until(self, deadline: float) -> Iterator[Ended | Told]:
+        """What was told; waits for the first of it until a time of the monotonic clock."""
+        left = None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
+        try:
+            yield self._news.get(timeout=left)
+            while True:
+                yield self._news.get_nowait()
+        except Empty:
+            return
+
+    def follow(self, number: int, future: Future) -> None:
+        """Hear of the end of a batch."""
+        self._client.loop.add_callback(self._follow, number, future)
+
+    def end_worker(self, address: str, hung: Future) -> None:
+        """Have the worker that runs a batch ended: its process, by its nanny, or its membership."""
+        self._client.loop.add_callback(self._end_worker, address, hung)
+
+    def close(self) -> None:
+        """Leave the cluster as it was."""
+        self._client.unsubscribe_topic(self._topic)
+        self._client.unregister_scheduler_plugin(self._topic)
+
+    async def _follow(self, number: int, future: Future) -> None:
+        """In Dask's thread; what is large stays where it is."""
+        try:
+            await future.exception()
+            if future.status == "finished" and future.type is not Ran:
+                future = self._client.submit(summary, future, pure=False, priority=AT_ONCE)
+            self._news.put(Ended(number, await future, None))
+        except (Exception, AsyncCancelledError) as error:  # noqa: BLE001 - judged by the driver
+            self._news.put(Ended(number, None, error))
+
+    async def _end_worker(self, address: str, hung: Future) -> None:
+        """In Dask's thread; the batch is given up first, lest Dask runs it elsewhere."""
+        try:
+            await self._client.cancel([hung])
+            # The client's own method refuses workers without a nanny, which the scheduler removes.
+            await self._client.scheduler.restart_workers(
+                workers=[address],
+                timeout=_ANSWER_SECONDS,
+                wait_for_workers=False,
+                on_error="return",
+                stimulus_id=f"orchestrator-timeout-{time.time()}",
+            )
+        except OSError as error:
+            problem = f"the worker {address}, which hangs, could not be ended: {error}"
+            self._news.put(Told(time.monotonic(), {"broken": problem}))

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 
@@ -221,6 +221,19 @@ class TestSeeds:
         here = [scores_of(study) for study in studies]
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:
             assert list(workers.map(scores_of, studies)) == here
+
+    def test_in_threads_of_one_worker(self):
+        studies = [study_of(model, customer=c) for c in "ab" for model in (LOGREG, FOREST)] * 2
+        cache = SharedCache()
+
+        def scores(study: Study) -> list[object]:
+            results = evaluate_study(study, open_strategy(study.search, study), cache)
+            return [dict(result.scores) for result in results]
+
+        with ThreadPoolExecutor(4) as threads:
+            assert list(threads.map(scores, studies)) == [
+                [scores for *_, scores in scores_of(study)] for study in studies
+            ]
 
     def test_another_seed_is_another_experiment(self):
         assert scores_of(study_of(FOREST, seed=0)) != scores_of(study_of(FOREST, seed=1))

@@ -1,0 +1,130 @@
+"""What scoring candidates costs a worker, against a bare loop of `cross_val_score`.
+
+    python -m bench.evaluate
+
+600 trials: 50 routes of the flights, 500 rows each, 6 columns, 12 candidates, 3 stratified folds,
+ROC AUC. CPU time of one process with BLAS and OpenMP on one thread, both ways in turn, medians of
+several rounds after a warm-up; with rows as frames, as the flights' loader gives them, and as
+arrays. Our side is all a worker does: loading, splitting, searching, scoring, results.
+"""
+
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from threadpoolctl import threadpool_limits
+
+from experiments import flights
+from orchestrator.records import Customer, Evaluation, ModelSpec, Step, Study, Trial
+from orchestrator.search import open_strategy
+from orchestrator.training.cache import SharedCache
+from orchestrator.training.candidates import candidate
+from orchestrator.training.evaluate import evaluate_study
+
+ROUNDS = 5
+ROUTES, ROWS, COLUMNS = 50, 500, 6
+
+SCALE = Step(name="scale", estimator="sklearn.preprocessing:StandardScaler")
+MODELS = (
+    ModelSpec(
+        id="logreg",
+        steps=(SCALE, Step(name="clf", estimator="sklearn.linear_model:LogisticRegression")),
+        grid=({"clf__C": (0.01, 0.1, 1.0, 10.0)},),
+    ),
+    ModelSpec(
+        id="tree",
+        steps=(Step(name="clf", estimator="sklearn.tree:DecisionTreeClassifier"),),
+        grid=({"max_depth": (2, 4, 6, 8)},),
+    ),
+    ModelSpec(
+        id="knn",
+        steps=(SCALE, Step(name="clf", estimator="sklearn.neighbors:KNeighborsClassifier")),
+        grid=({"clf__n_neighbors": (3, 7, 15, 31)},),
+    ),
+)
+
+
+def load(customer: Customer):
+    """A route's first rows; `data` says whether as a frame or as an array."""
+    X, y = flights.load(customer)
+    X, y = X.iloc[:ROWS, :COLUMNS], y.iloc[:ROWS]
+    return (X, y) if customer.data["form"] == "frame" else (X.to_numpy(), y.to_numpy())
+
+
+def version(customer: Customer) -> str:
+    return flights.version(customer)
+
+
+def measure() -> dict[str, float]:
+    """CPU seconds of both ways and their ratio, for frames and arrays."""
+    figures = {}
+    for form in ("frame", "array"):
+        studies = _studies(form)
+        with threadpool_limits(limits=1), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ours, bare = _cpu_seconds(lambda s=studies: _ours(s), lambda s=studies: _bare(s))
+        figures |= {
+            f"evaluate.{form}.ours_s": ours,
+            f"evaluate.{form}.bare_s": bare,
+            f"evaluate.{form}.ratio": ours / bare,
+        }
+    return figures
+
+
+def _studies(form: str) -> list[Study]:
+    return [
+        Study(
+            snapshot="bench",
+            customer=customer,
+            model=model,
+            evaluation=Evaluation(loader="bench.evaluate:load"),
+        )
+        for customer in _routes(form)
+        for model in MODELS
+    ]
+
+
+def _routes(form: str) -> list[Customer]:
+    sizes = {route: len(rows) for route, rows in flights._flights_by_route().items()}  # noqa: SLF001 - the bench needs the largest
+    return [
+        Customer(id=f"{carrier}-{dest}", data={"carrier": carrier, "dest": dest, "form": form})
+        for carrier, dest in sorted(sizes, key=lambda route: -sizes[route])[:ROUTES]
+    ]
+
+
+def _ours(studies: list[Study]) -> None:
+    cache = SharedCache()
+    for study in studies:
+        evaluate_study(study, open_strategy(study.search, study), cache)
+
+
+def _bare(studies: list[Study]) -> None:
+    for study in studies:
+        X, y = load(study.customer)
+        folds = StratifiedKFold(3, shuffle=True, random_state=0)
+        for trial in _trials(study):
+            cross_val_score(candidate(trial), X, y, cv=folds, scoring="roc_auc")
+
+
+def _trials(study: Study) -> list[Trial]:
+    (trials,) = open_strategy(study.search, study)
+    return list(trials)
+
+
+def _cpu_seconds(*ways: Callable[[], None]) -> list[float]:
+    """The median of each way, taken in turn so that both see the same machine."""
+    seconds: list[list[float]] = [[] for _ in ways]
+    for round_number in range(ROUNDS + 1):
+        for way, taken in zip(ways, seconds, strict=True):
+            began = time.process_time()
+            way()
+            if round_number > 0:
+                taken.append(time.process_time() - began)
+    return [statistics.median(taken) for taken in seconds]
+
+
+if __name__ == "__main__":
+    for name, value in measure().items():
+        print(f"{name:42} {value:8.3f}")

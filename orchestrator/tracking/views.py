@@ -62,7 +62,7 @@ def views(evaluation: Evaluation, flow_run: str) -> tuple[View, ...]:
             filter='tags.champion = "true"',
             order_by=order_by,
             ascending=ascending,
-            columns=[*scores, "metrics.`rows`", "tags.`segment`", "attributes.`Models`"],
+            columns=[*scores, "metrics.`rows`", "tags.`segment`"],
         ),
         View(
             id="flow-run",

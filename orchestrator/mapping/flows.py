@@ -252,7 +252,7 @@ def _executor(client: "Client | None") -> Executor:
 
 
 def _end_state(engine: Engine) -> Literal["success", "failed"]:
-    """Airflow's rule: a flow run is as its leaves are; the coordinators speak for their children."""
+    """Airflow's rule: a flow run is as its leaves are; coordinators speak for their children."""
     leaves = (s for s in engine.nodes if not s.followers and not s.consumers and not s.node.prefix)
     return "failed" if any(_failed(state) for state in leaves) else "success"
 

@@ -107,6 +107,8 @@ class Names(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | list[str]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(self._length))]
+        if not 0 <= index < self._length:
+            raise IndexError(f"instance {index} of {self._length}")
         if self._items is None:
             return self._prefix
         name = self._chosen.get(index) or self._items.name(index)

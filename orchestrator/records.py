@@ -261,23 +261,27 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promotion:
-    """One change of one customer's champion: the decision and where its model now stands.
+    """One change of one customer's champion: the decision, and where its model stands.
+
+    It is intended first, when the model's files are written, and confirmed when it is deployed.
 
     Attributes:
-        decision: Why; its `best` is what was deployed.
-        run_id: The MLflow run of the deployed trial.
-        model_name: MLflow's registered model.
-        version: Its version there.
+        decision: Why; its `best` is what is deployed.
+        run_id: MLflow's id of the run of the deployed trial.
+        source: The address of the model's files.
+        at: When it was intended.
+        model_name: MLflow's registered model; "" until it is deployed.
+        version: Its version there; "" until it is deployed.
         previous_version: The version that was champion before, if any.
-        at: When.
     """
 
     decision: Decision
     run_id: str
-    model_name: str
-    version: str
-    previous_version: str | None
+    source: str
     at: float
+    model_name: str = ""
+    version: str = ""
+    previous_version: str | None = None
 
 
 class State(StrEnum):

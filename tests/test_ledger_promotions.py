@@ -61,6 +61,15 @@ def test_intending_or_confirming_twice_changes_nothing(ledger):
     assert ledger.promotions.of_customer("acme") == [promotion(at=1.0)]
 
 
+def test_a_confirmation_tells_where_the_model_stands_now(ledger):
+    deployed = promotion(version="3")
+    intended = dataclasses.replace(deployed, model_name="", version="")
+    ledger.promotions.intend([intended])
+    assert ledger.promotions.pending() == [intended]
+    ledger.promotions.confirm([deployed])
+    assert ledger.promotions.of_customer("acme") == [deployed]
+
+
 def test_confirming_what_was_not_intended_makes_no_champion(ledger):
     ledger.promotions.confirm([promotion()])
     ledger.promotions.confirm([])

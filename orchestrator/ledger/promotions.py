@@ -1,7 +1,7 @@
 """Promotions: each intended before its alias is moved, confirmed after, and read as a chain.
 
 Touches SQLAlchemy and pydantic; takes `Promotion`; gives `Promotion` and `Champion`; runs on the
-driver. A promotion is known by its flow run, customer and version.
+driver. A promotion is known by its flow run and customer.
 """
 
 import time
@@ -50,18 +50,18 @@ class Promotions:
             insert_missing(connection, promotions, rows)
 
     def confirm(self, done: Sequence[Promotion]) -> None:
-        """The aliases of these intended promotions were moved."""
+        """The aliases of these intended promotions were moved; they now tell where to."""
         if not done:
             return
         these = and_(
             promotions.c.flow_run == bindparam("of_flow_run"),
             promotions.c.customer == bindparam("of_customer"),
-            promotions.c.version == bindparam("to_version"),
             promotions.c.confirmed.is_(None),
         )
-        confirmed = update(promotions).where(these).values(confirmed=time.time())
+        confirmed = update(promotions).where(these)
+        confirmed = confirmed.values(confirmed=time.time(), content=bindparam("as_deployed"))
         with self._database.write() as connection:
-            connection.execute(confirmed, [_identity(promotion) for promotion in done])
+            connection.execute(confirmed, [_confirmation(promotion) for promotion in done])
 
     def pending(self) -> Sequence[Promotion]:
         """The last promotion of each customer where it is intended but not confirmed.
@@ -110,17 +110,16 @@ def _row(promotion: Promotion) -> dict[str, Any]:
     return {
         "flow_run": promotion.decision.flow_run,
         "customer": promotion.decision.customer.id,
-        "version": promotion.version,
         "at": promotion.at,
         "content": dump(promotion),
     }
 
 
-def _identity(promotion: Promotion) -> dict[str, str]:
+def _confirmation(promotion: Promotion) -> dict[str, str]:
     return {
         "of_flow_run": promotion.decision.flow_run,
         "of_customer": promotion.decision.customer.id,
-        "to_version": promotion.version,
+        "as_deployed": dump(promotion),
     }
 
 

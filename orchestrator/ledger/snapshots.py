@@ -42,7 +42,7 @@ class Snapshots:
 
     def save(self, snapshot: Snapshot) -> None:
         """Store the content unless it is there, and note the fetch."""
-        bare = replace(snapshot, rejected=(), source="", fetched=0.0)
+        bare = replace(snapshot, rejected=(), source="", etag="", fetched=0.0)
         content = {"id": snapshot.id, "content": zlib.compress(dump(bare).encode())}
         with self._database.write() as connection:
             insert_missing(connection, snapshots, [content])
@@ -80,6 +80,7 @@ def _fetch_row(snapshot: Snapshot) -> dict[str, Any]:
     return {
         "snapshot": snapshot.id,
         "source": snapshot.source,
+        "etag": snapshot.etag,
         "at": snapshot.fetched,
         "models": len(snapshot.models),
         "customers": len(snapshot.customers),
@@ -89,8 +90,9 @@ def _fetch_row(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _last_fetch() -> Select[Any]:
+    fetched = fetches.c.source, fetches.c.etag, fetches.c.at, fetches.c.rejections
     return (
-        select(snapshots.c.content, fetches.c.source, fetches.c.at, fetches.c.rejections)
+        select(snapshots.c.content, *fetched)
         .join(fetches, fetches.c.snapshot == snapshots.c.id)
         .order_by(fetches.c.id.desc())
         .limit(1)
@@ -100,4 +102,4 @@ def _last_fetch() -> Select[Any]:
 def _snapshot(row: Row[Any]) -> Snapshot:
     bare = load(_SNAPSHOT, zlib.decompress(row.content))
     rejected = load(_REJECTED, row.rejections)
-    return replace(bare, rejected=rejected, source=row.source, fetched=row.at)
+    return replace(bare, rejected=rejected, source=row.source, etag=row.etag, fetched=row.at)

@@ -1,0 +1,211 @@
+"""The configuration file -> a checked `Experiment`.
+
+A small configuration, with everything it leaves out at its default:
+
+    experiment: flights
+    registry: {source: file, path: configs/registry/flights.yaml}
+    evaluation: {loader: "experiments.flights:load"}
+
+Secrets come from the environment: `${NAME}` inside any text is replaced by that variable.
+Relative paths are relative to the folder the command is run in.
+
+Touches pydantic; takes a file; gives an `Experiment`; runs on the driver. It is the border: past
+it settings are frozen records that the rooms themselves define.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from orchestrator import clusters
+from orchestrator.errors import ConfigError
+from orchestrator.experiment import Experiment
+from orchestrator.records import Evaluation, Search
+from orchestrator.registry.documents import read_yaml
+from orchestrator.registry.guards import Limits
+from orchestrator.selection import Gate
+
+DEFAULT_PATHS = ("orchestrator.yaml", "configs/flights.yaml")
+"""Where the configuration is looked for when neither --config nor the environment names it."""
+
+ENVIRONMENT_VARIABLE = "ORCHESTRATOR_CONFIG"
+
+
+def find(path: str | None) -> Path:
+    """The configuration file to use: the one named, or the first default that exists.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    named = path or os.environ.get(ENVIRONMENT_VARIABLE)
+    if named:
+        if not Path(named).is_file():
+            raise ConfigError("there is no such file", file=named)
+        return Path(named)
+    for default in map(Path, DEFAULT_PATHS):
+        if default.is_file():
+            return default
+    tried = ", ".join(DEFAULT_PATHS)
+    raise ConfigError(f"no configuration: name it with --config FILE (looked for {tried})")
+
+
+def load(path: Path) -> Experiment:
+    """The experiment a configuration file describes.
+
+    Raises:
+        ConfigError: The file cannot be read, or a key of it is wrong; every wrong key is named.
+    """
+    try:
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", file=str(path)) from error
+    except ValueError as error:
+        raise ConfigError(str(error), file=str(path)) from error
+    if not isinstance(content, dict):
+        raise ConfigError("must hold keys such as `experiment:` and `registry:`", file=str(path))
+    try:
+        settings = _Settings.model_validate(_with_environment(content, path))
+        clusters.check(settings.cluster)
+    except ValidationError as error:
+        raise ConfigError(_every_problem(error), file=str(path)) from error
+    except ConfigError as error:
+        raise ConfigError(error.problem, file=str(path), key=error.key) from error
+    return settings.experiment_at(path)
+
+
+def _keys_of(record: type) -> BeforeValidator:
+    """Refuse keys the record does not have: pydantic would let them pass in silence."""
+    known = [field.name for field in fields(record)]
+
+    def check(value: Any) -> Any:
+        unknown = sorted(value.keys() - known) if isinstance(value, Mapping) else []
+        if unknown:
+            raise ValueError(_unknown_key(unknown[0], known))
+        return value
+
+    return BeforeValidator(check)
+
+
+def _unknown_key(key: str, known: list[str]) -> str:
+    close = get_close_matches(key, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+    return f"unknown key {key!r}; {hint}"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Tracking(_Section):
+    uri: str | None = None
+    artifacts: str | None = None
+    allow_pickle: bool = False
+
+
+class _Settings(_Section):
+    experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$")]
+    registry: dict[str, Any]
+    evaluation: Annotated[Evaluation, _keys_of(Evaluation)]
+    search: Search = Search()
+    limits: Annotated[Limits, _keys_of(Limits)] = Limits()
+    gate: Annotated[Gate, _keys_of(Gate)] = Gate()
+    cluster: Annotated[clusters.Cluster, _keys_of(clusters.Cluster)] = clusters.Cluster()
+    tracking: _Tracking = _Tracking()
+    ledger: str | None = None
+    tolerance: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    @field_validator("search", mode="before")
+    @classmethod
+    def _strategy_and_its_settings(cls, value: Any) -> Any:
+        """`{strategy: random, n_trials: 20}`: what is not the strategy's name is its settings."""
+        if not isinstance(value, Mapping):
+            return value
+        settings = {key: setting for key, setting in value.items() if key != "strategy"}
+        return {"strategy": value.get("strategy", "grid"), "settings": settings}
+
+    @model_validator(mode="after")
+    def _metric_is_measured(self) -> "_Settings":
+        evaluation = self.evaluation
+        if evaluation.metric not in evaluation.metrics:
+            raise ValueError(
+                f"evaluation.metric is {evaluation.metric!r}, which is not among "
+                f"evaluation.metrics: {', '.join(evaluation.metrics)}"
+            )
+        return self
+
+    def experiment_at(self, path: Path) -> Experiment:
+        state = f"state/{self.experiment}"
+        return Experiment(
+            name=self.experiment,
+            config=str(path),
+            registry=self.registry,
+            evaluation=self.evaluation,
+            search=self.search,
+            limits=self.limits,
+            gate=self.gate,
+            cluster=self.cluster,
+            ledger=self.ledger or f"sqlite:///{state}/ledger.db",
+            tracking=self.tracking.uri or f"sqlite:///{state}/mlflow.db",
+            artifacts=self.tracking.artifacts or f"{state}/artifacts",
+            allow_pickle=self.tracking.allow_pickle,
+            tolerance=self.tolerance,
+        )
+
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+def _with_environment(value: Any, path: Path, key: str = "") -> Any:
+    """The content with every `${NAME}` replaced by that environment variable."""
+    if isinstance(value, dict):
+        return {k: _with_environment(v, path, f"{key}.{k}" if key else k) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_with_environment(item, path, f"{key}[{i}]") for i, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    missing = [name for name in _VARIABLE.findall(value) if name not in os.environ]
+    if missing:
+        problem = f"the environment variable {missing[0]} is not set"
+        raise ConfigError(problem, file=str(path), key=key)
+    return _VARIABLE.sub(lambda match: os.environ[match.group(1)], value)
+
+
+def _every_problem(error: ValidationError) -> str:
+    """All problems, one a line when there are several, each with its key.
+
+    Values are not shown: one of them may be a secret.
+    """
+    problems = [
+        ": ".join(part for part in (_dotted(problem["loc"]), _in_words(problem)) if part)
+        for problem in error.errors()
+    ]
+    if len(problems) == 1:
+        return problems[0]
+    return f"{len(problems)} problems\n" + "\n".join(f"  {problem}" for problem in problems)
+
+
+def _dotted(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location))
+
+
+def _in_words(problem: Any) -> str:
+    if problem["type"] == "extra_forbidden":
+        return _unknown_key(str(problem["loc"][-1]), list(_Settings.model_fields))
+    if problem["type"] == "missing":
+        return "is missing"
+    message: str = problem["msg"]
+    return message.removeprefix("Value error, ")

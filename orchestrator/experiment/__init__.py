@@ -1,0 +1,14 @@
+"""An experiment: the settings of one project, and the line that runs it.
+
+settings    what an experiment is
+line        THE LINE: the only module that knows the order of the stages
+work        snapshot -> what is to be done for each customer
+flow        the training flow: what runs where
+desk        what the driver writes: ledger first, then MLflow
+refitting   what a worker does for a winner
+report      what it came to
+"""
+
+from orchestrator.experiment.settings import Experiment
+
+__all__ = ["Experiment"]

@@ -1,0 +1,172 @@
+"""The training flow: map, reduce, map, reduce.
+
+    choose [customers]      a coordinator a customer, on the driver
+      evaluate [studies]    on workers: every candidate of a model, on the same folds
+    publish                 the reduce: trials go to MLflow; lists the models to be fitted
+    refit [promotions]      on workers: fits the winner on all rows and writes its files
+    deploy                  the reduce: versions and aliases
+
+Touches no library itself; takes `Work` and a `Desk`; gives the promotions made.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.experiment.desk import Desk, Refit, Refitted
+from orchestrator.experiment.settings import Experiment
+from orchestrator.experiment.work import Work, champion_study
+from orchestrator.mapping import Flow, Outcome, Outcomes, flow, task
+from orchestrator.records import (
+    Decision,
+    InstanceRecord,
+    Promotion,
+    State,
+    Study,
+    Trial,
+    TrialResult,
+)
+from orchestrator.selection import decide, same_candidate
+from orchestrator.training.fingerprint import study_fingerprint
+
+
+def _study_key(study: Study) -> str:
+    return f"{study.model.id}@champion" if study.champion else study.model.id
+
+
+@task(key=_study_key, cache=study_fingerprint)
+def evaluate(study: Study) -> tuple[TrialResult, ...]:
+    """Score every candidate of a study, on a worker."""
+    # scikit-learn is imported on the workers only
+    from orchestrator.search import open_strategy
+    from orchestrator.training.evaluate import evaluate_study
+
+    return evaluate_study(study, open_strategy(study.search, study))
+
+
+@task(cache=False)
+def refit(what: Refit) -> Refitted:
+    """Fit a winner on all rows and write its files, on a worker."""
+    # scikit-learn and MLflow are imported on the workers only
+    from orchestrator.experiment.refitting import refit_and_write
+
+    return refit_and_write(what)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What became of one customer.
+
+    Attributes:
+        decision: What to serve.
+        unfinished: A failed result for every study that could not be run to its end.
+    """
+
+    decision: Decision
+    unfinished: tuple[TrialResult, ...] = ()
+
+
+def training_flow(experiment: Experiment, work: Sequence[Work], desk: Desk, *, fresh: bool) -> Flow:
+    """The flow of one flow run; it closes over what was fetched when the run started.
+
+    Args:
+        experiment: How candidates are compared.
+        work: One entry a customer.
+        desk: Where the driver writes.
+        fresh: Recorded successes are not used again.
+    """
+    evaluation, gate, flow_run = experiment.evaluation, experiment.gate, desk.flow_run
+    evaluated = evaluate.options(cache=False) if fresh else evaluate
+
+    @task
+    async def choose(work: Work) -> Choice:
+        """Evaluate a customer's studies and decide what to serve."""
+        outcomes = await evaluated.expand(study=work.studies)
+        results = [result for of_study in outcomes for result in of_study]
+        incumbent = _scored_already(work, results)
+        if incumbent is None and work.champion is not None and results:
+            study = champion_study(work, work.champion, evaluation)
+            rescored = await evaluated.expand(study=[study])
+            incumbent = _only_result(study, rescored)
+        decision = decide(
+            flow_run,
+            work.customer,
+            results,
+            incumbent,
+            evaluation=evaluation,
+            gate=gate,
+            deployed_data=work.champion.result.data_version if work.champion else "",
+        )
+        return Choice(decision=decision, unfinished=_unfinished(work.studies, outcomes))
+
+    @task(runs_on="driver", trigger_rule="all_done")
+    def publish(choices: Outcomes) -> list[Refit]:
+        """Send the trials to MLflow, and say which models are to be fitted, and where to."""
+        return desk.publish([choice.decision for choice in choices])
+
+    @task(runs_on="driver", trigger_rule="all_done")
+    def deploy(refitted: Outcomes) -> list[Promotion]:
+        """Make the fitted models their customers' champions."""
+        return desk.deploy(list(refitted))
+
+    @flow(name=experiment.name)
+    def train() -> object:
+        choices = choose.expand(work=work)
+        return choices, deploy(refit.expand(what=publish(choices)))
+
+    return train
+
+
+def trials_of(instance: InstanceRecord) -> Sequence[TrialResult]:
+    """The trials in what an instance of the training flow returned, for the ledger."""
+    if isinstance(instance.value, Choice):
+        return instance.value.unfinished
+    if instance.node.startswith("evaluate") and instance.state is State.SUCCESS:
+        results: Sequence[TrialResult] = instance.value
+        return results
+    return ()
+
+
+def _scored_already(work: Work, results: Sequence[TrialResult]) -> TrialResult | None:
+    """The champion's score on today's folds, when it is known without another fit.
+
+    It is where the champion is among the candidates, and where neither the data nor the way of
+    comparing has changed since it was scored.
+    """
+    if work.champion is None:
+        return None
+    champion = work.champion.result
+    for result in results:
+        if same_candidate(result, champion):
+            return result
+    versions = {result.data_version for result in results}
+    same_data = champion.data_version and versions == {champion.data_version}
+    if same_data and work.studies[0].evaluation == champion.trial.study.evaluation:
+        return champion
+    return None
+
+
+def _only_result(study: Study, outcomes: Outcomes) -> TrialResult:
+    """The result of a study of one trial, a failed one where the study itself failed."""
+    for results in outcomes:
+        return results[0]  # type: ignore[no-any-return]  # outcomes are of any type
+    return _unfinished((study,), outcomes)[0]
+
+
+def _unfinished(studies: Sequence[Study], outcomes: Outcomes) -> tuple[TrialResult, ...]:
+    """A failed result for each study that failed as a whole, so that it is seen in MLflow."""
+    return tuple(
+        _failed_result(studies[outcome.index], outcome)
+        for outcome in outcomes.items()
+        if outcome.state in {State.FAILED, State.UPSTREAM_FAILED}
+    )
+
+
+def _failed_result(study: Study, outcome: Outcome) -> TrialResult:
+    return TrialResult(
+        trial=Trial(study=study, number=0, params={}),
+        state="failed",
+        started=outcome.started or 0.0,
+        ended=outcome.ended or 0.0,
+        worker=outcome.worker,
+        error=outcome.error,
+    )

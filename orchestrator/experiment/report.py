@@ -1,0 +1,151 @@
+"""What a flow run came to, for people and machines; and what a plan says would come.
+
+Touches no library; pure; runs on the driver.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.experiment.flow import Choice
+from orchestrator.ledger import Changes
+from orchestrator.mapping import Outcomes
+from orchestrator.records import FlowRun, Promotion, Rejected, State, TrialResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Failures for one reason: how many trials or instances, and which was the first."""
+
+    reason: str
+    count: int
+    first: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a flow run would do, had it started now; nothing was written.
+
+    Attributes:
+        snapshot: The snapshot's id.
+        source: Where it was fetched.
+        changes: What differs from what the ledger knows.
+        rejected: Rows set aside.
+        customers: How many would be trained.
+        studies: Customer by model, as far as tags tell.
+        reused: Studies whose recorded results would be used again.
+        trials: Trials that would be made.
+        seconds: What they took last time, all in all, of one core; None when never made.
+        refusals: What guards object to, by their names.
+    """
+
+    snapshot: str
+    source: str
+    changes: Changes
+    rejected: tuple[Rejected, ...]
+    customers: int
+    studies: int
+    reused: int
+    trials: int
+    seconds: float | None
+    refusals: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a flow run came to.
+
+    Attributes:
+        flow_run: Its record: id, state, counts.
+        snapshot: The snapshot's id.
+        changes: What had changed in the registry.
+        rejected: Rows set aside.
+        customers: How many were worked on.
+        served: Customers among them that have a champion now.
+        trials: Trials by state; `reused` are those of recorded studies.
+        studies: Studies by state.
+        failures: Reasons why trials or instances failed, most frequent first.
+        promotions: Champions that changed.
+        fit_seconds: Spent in fitting, over all workers.
+        seconds: From start to end.
+        tolerated: Whether the share of failed trials is within the experiment's tolerance.
+        links: Where to look, by name.
+        notes: What a person should know besides.
+    """
+
+    flow_run: FlowRun
+    snapshot: str
+    changes: Changes
+    rejected: tuple[Rejected, ...]
+    customers: int
+    served: int
+    trials: Mapping[str, int]
+    studies: Mapping[str, int]
+    failures: tuple[Failure, ...]
+    promotions: tuple[Promotion, ...]
+    fit_seconds: float
+    seconds: float
+    tolerated: bool
+    links: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def fresh_results(evaluated: Sequence[Outcomes]) -> list[TrialResult]:
+    """The results of studies that were run, not recalled."""
+    return [
+        result
+        for outcomes in evaluated
+        for outcome in outcomes.items()
+        if outcome.state is State.SUCCESS
+        for result in outcome.value
+    ]
+
+
+def count_trials(evaluated: Sequence[Outcomes], choices: Outcomes) -> dict[str, int]:
+    """Trials by what became of them."""
+    counts = Counter({"success": 0, "failed": 0, "reused": 0})
+    for outcomes in evaluated:
+        for outcome in outcomes.items():
+            if outcome.state is State.CACHED:
+                counts["reused"] += len(outcome.value)
+            elif outcome.state is State.SUCCESS:
+                counts.update(result.state for result in outcome.value)
+    counts["failed"] += sum(len(choice.unfinished) for choice in choices)
+    return dict(counts)
+
+
+def count_studies(evaluated: Sequence[Outcomes]) -> dict[str, int]:
+    """Studies by the state of their instance."""
+    states = (outcome.state for outcomes in evaluated for outcome in outcomes.items())
+    return dict(Counter(map(str, states)))
+
+
+def failures(
+    results: Sequence[TrialResult], choices: Outcomes, others: Mapping[str, Outcomes]
+) -> tuple[Failure, ...]:
+    """Why trials and instances failed, most frequent reason first.
+
+    Args:
+        results: Trials of this flow run.
+        choices: What became of the customers.
+        others: Further nodes of the flow, by name.
+    """
+    found: list[tuple[str, str]] = [
+        (result.error or "unknown", result.trial.key)
+        for result in results
+        if result.state == "failed"
+    ]
+    done: Sequence[Choice] = choices
+    found += [(r.error or "unknown", r.trial.key) for choice in done for r in choice.unfinished]
+    for name, outcomes in {"choose": choices, **others}.items():
+        found += [
+            (outcome.error, f"{name} {outcome.key}".strip())
+            for outcome in outcomes.failed
+            if outcome.error
+        ]
+    counts = Counter(reason for reason, _ in found)
+    first = dict(reversed(found))
+    return tuple(
+        Failure(reason=reason, count=count, first=first[reason])
+        for reason, count in counts.most_common()
+    )

@@ -1,0 +1,48 @@
+"""What an experiment is: every setting, checked and frozen.
+
+Touches no library; made by `orchestrator.config` from a file, or by hand; runs on the driver.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.clusters import Cluster
+from orchestrator.records import Evaluation, Search
+from orchestrator.registry.guards import Limits
+from orchestrator.selection import Gate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """One project: which lists, how candidates are compared, where everything is kept.
+
+    Attributes:
+        name: MLflow's experiment, and the first part of its registered models' names.
+        registry: The source's name under `source`, and the source's own settings.
+        evaluation: The loader, and how candidates are compared.
+        search: How trials are chosen.
+        limits: What a run may do without being told that it is meant.
+        gate: What a challenger must show to replace a champion.
+        cluster: Where mapped tasks run.
+        ledger: The ledger's SQLAlchemy URL.
+        tracking: MLflow's tracking URI.
+        artifacts: The folder or URL of model files; None leaves it to a tracking server.
+        allow_pickle: Whether models that skops cannot hold may be pickled.
+        tolerance: The share of trials that may fail before a flow run counts as failed.
+        config: The file it was read from, for messages.
+    """
+
+    name: str
+    registry: Mapping[str, Any]
+    evaluation: Evaluation
+    search: Search = field(default_factory=Search)
+    limits: Limits = field(default_factory=Limits)
+    gate: Gate = field(default_factory=Gate)
+    cluster: Cluster = field(default_factory=Cluster)
+    ledger: str
+    tracking: str
+    artifacts: str | None = None
+    allow_pickle: bool = False
+    tolerance: float = 0.0
+    config: str | None = None

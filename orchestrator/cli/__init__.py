@@ -1,0 +1,73 @@
+"""The command line: `orchestrator --help`.
+
+    flows, runs, rerun          commands for any flow
+    training, registry, ui      commands for the training of models
+    flow_files, parameters      FILE.py:flow and --param name=value
+    output, progress            what people and machines are shown
+    interrupts, logs            Ctrl-C; libraries that talk too much
+
+Touches typer; takes arguments; gives text, JSON and an exit code; driver. Only typer and rich are
+imported when a command starts: whatever is slow is imported inside the command that needs it.
+"""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from orchestrator.cli import flows, logs, output, runs
+from orchestrator.errors import OrchestratorError
+
+EXIT_BUG = 70
+"""EX_SOFTWARE of sysexits.h: neither the caller's mistake nor a failure we know."""
+
+app = typer.Typer(
+    name="orchestrator",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def prepare() -> None:
+    """Map tasks over lists fetched at run time; train and deploy a model per customer.
+
+    Exit codes: 0 all well, 1 some instances failed, 2 bad usage or configuration, 3 the registry
+    failed, 4 the cluster, ledger or tracking failed, 130 interrupted.
+    """
+    _import_from_here()
+    logs.quiet()
+
+
+app.command(rich_help_panel="Run")(flows.run)
+app.command(rich_help_panel="Look")(runs.runs)
+app.command(rich_help_panel="Look")(runs.instances)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit.
+
+    Args:
+        arguments: What was typed after `orchestrator`; None takes it from the process.
+    """
+    try:
+        app(arguments)
+    except OrchestratorError as error:
+        output.complain(str(error))
+        sys.exit(error.exit_code)
+    except Exception:  # noqa: BLE001 - the last line of defence
+        traceback.print_exc()
+        output.complain("this is a bug in orchestrator: please report it with the lines above")
+        sys.exit(EXIT_BUG)
+    sys.exit(0)
+
+
+def _import_from_here() -> None:
+    """Find modules in the current directory, as `python -m` does; worker processes inherit it."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)

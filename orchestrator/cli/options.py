@@ -1,0 +1,91 @@
+"""Options that several commands share, with one wording.
+
+Touches typer; takes nothing; gives annotated types for commands' parameters; driver.
+"""
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.records import State
+
+Config = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="The configuration; by default $ORCHESTRATOR_CONFIG, else orchestrator.yaml, else "
+        "configs/flights.yaml.",
+        show_default=False,
+    ),
+]
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON on stdout, for machines; messages go to stderr.")
+]
+
+Limit = Annotated[int, typer.Option("--limit", min=1, help="Show at most so many.")]
+
+Param = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param",
+        "-p",
+        metavar="NAME=VALUE",
+        help="A parameter of the flow, converted to its annotated type; lists and dicts as JSON. "
+        "May be given several times.",
+        show_default=False,
+    ),
+]
+
+FlowRunId = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A flow run's id, an unambiguous beginning of it, or `latest`.",
+        show_default=False,
+    ),
+]
+
+FlowFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE.py[:flow]",
+        help="The file that defines the flow, and which one if it defines several.",
+        show_default=False,
+    ),
+]
+
+OfTask = Annotated[str | None, typer.Option("--task", help="Only this task's.", show_default=False)]
+
+OfState = Annotated[
+    State | None, typer.Option("--state", help="Only in this state.", show_default=False)
+]
+
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="PATTERN",
+        help="Only keys like this, with *, ? and [...] as the shell has them.",
+        show_default=False,
+    ),
+]
+
+Accept = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept",
+        metavar="GUARD",
+        help="Let the registry's answer pass although this guard objects; `plan` names it.",
+        show_default=False,
+    ),
+]
+
+Fresh = Annotated[bool, typer.Option("--fresh", help="Use no recorded result.")]
+
+OnCluster = Annotated[
+    bool,
+    typer.Option("--cluster/--inline", help="Run on the configured cluster, or in this process."),
+]

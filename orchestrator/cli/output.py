@@ -1,0 +1,101 @@
+"""What a command shows: tables for people, aligned text for pipes, JSON for machines.
+
+    report, table, as_json      the report, on stdout
+    say, complain               messages, on stderr
+    moment, duration, counts    values as people read them
+
+Touches rich and typer; driver.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from typing import Any
+
+import typer
+
+
+def say(message: str) -> None:
+    """A message for people, on stderr."""
+    typer.echo(message, err=True)
+
+
+def complain(problem: str) -> None:
+    """What went wrong, on stderr, marked on a terminal."""
+    typer.echo(f"{typer.style('error:', fg='red', bold=True)} {problem}", err=True)
+
+
+def report(line: str = "") -> None:
+    """One line of a report, on stdout."""
+    typer.echo(line)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table on stdout: drawn on a terminal, aligned and uncut in a pipe."""
+    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _draw(columns, texts)
+        return
+    widths = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
+    for row in [columns, *texts]:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        report("  ".join(cells).rstrip())
+
+
+def as_json(content: Any) -> None:
+    """The whole report as one JSON document on stdout; records become dicts."""
+    from pydantic_core import to_jsonable_python  # late: --help need not wait for it
+
+    jsonable = to_jsonable_python(content, inf_nan_mode="null", fallback=str)
+    typer.echo(json.dumps(jsonable, indent=2, ensure_ascii=False))
+
+
+def moment(seconds: float | None) -> str:
+    """A time as people read it, in this machine's zone."""
+    return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def duration(seconds: float | None) -> str:
+    """How long something took: `0.4 s`, `2 min 5 s`, `1 h 3 min`."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, left = divmod(round(seconds), 60)
+    return f"{minutes} min {left} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def counts(by_state: Mapping[str, int]) -> str:
+    """Numbers by state in one line: `5 success, 1 failed`."""
+    return ", ".join(f"{number:,} {state}" for state, number in by_state.items()) or "none"
+
+
+@contextmanager
+def stdout_for_report_only() -> Iterator[None]:
+    """What tasks print meanwhile goes to stderr, that of worker processes they start included."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    # rich is imported for terminals only: pipes need not wait for it
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(header_style="bold", show_edge=False)
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*map(Text, row))  # as Text, so that brackets are no markup
+    Console().print(drawn)

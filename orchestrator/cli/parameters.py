@@ -1,0 +1,108 @@
+"""`--param name=value` -> the typed arguments of a flow function.
+
+Touches pydantic; takes text and a flow; gives its arguments; runs on the driver.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
+
+from orchestrator.errors import UsageError
+from orchestrator.mapping import Flow
+
+
+def split(given: Sequence[str]) -> dict[str, str]:
+    """`["n=3", "folder=data"]` as a dict of texts.
+
+    Raises:
+        UsageError: One has no `=`, or a name is given twice.
+    """
+    texts: dict[str, str] = {}
+    for entry in given:
+        name, equals, text = entry.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--param {entry}: write it as NAME=VALUE")
+        if name in texts:
+            raise UsageError(f"--param {name} is given twice")
+        texts[name] = text
+    return texts
+
+
+def typed(flow: Flow, texts: Mapping[str, str]) -> dict[str, Any]:
+    """The texts as the flow function's annotations want them.
+
+    Raises:
+        UsageError: A name is unknown, one without a default is missing, or a text does not fit.
+    """
+    known = _parameters(flow)
+    for name in texts:
+        if name not in known:
+            raise UsageError(f"flow {flow.name!r} has no parameter {name!r}; {_hint(name, known)}")
+    missing = [name for name, p in known.items() if p.default is p.empty and name not in texts]
+    if missing:
+        wanted = " ".join(f"--param {name}=..." for name in missing)
+        raise UsageError(f"flow {flow.name!r} needs {wanted}; {_signature(known)}")
+    return {name: _value(flow, known[name], text) for name, text in texts.items()}
+
+
+def _parameters(flow: Flow) -> dict[str, inspect.Parameter]:
+    try:
+        signature = inspect.signature(flow.function, eval_str=True)
+    except NameError as error:
+        raise UsageError(f"flow {flow.name!r}: an annotation cannot be read: {error}") from error
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {name: p for name, p in signature.parameters.items() if p.kind in named}
+
+
+def _value(flow: Flow, parameter: inspect.Parameter, text: str) -> Any:
+    """The text by itself where its type is written as text, else read as JSON."""
+    wanted = _type(parameter)
+    try:
+        adapter = TypeAdapter(wanted)
+    except PydanticSchemaGenerationError as error:
+        raise UsageError(
+            f"flow {flow.name!r}: parameter {parameter.name!r} is a {_name(wanted)}, which cannot "
+            "be given on the command line"
+        ) from error
+    try:
+        return adapter.validate_strings(text)
+    except ValidationError as as_text:
+        try:
+            return adapter.validate_json(text)
+        except ValidationError as as_json:
+            problem = as_text if as_json.errors()[0]["type"] == "json_invalid" else as_json
+            reason = problem.errors()[0]["msg"]
+            raise UsageError(
+                f"flow {flow.name!r}: --param {parameter.name}={text} is no {_name(wanted)}: "
+                f"{reason}; lists and dicts are written as JSON"
+            ) from as_json
+
+
+def _type(parameter: inspect.Parameter) -> Any:
+    """What is annotated, else the default's type, else text."""
+    if parameter.annotation is not parameter.empty:
+        return parameter.annotation
+    return str if parameter.default in (parameter.empty, None) else type(parameter.default)
+
+
+def _name(wanted: Any) -> str:
+    return (
+        wanted.__name__
+        if isinstance(wanted, type) and not hasattr(wanted, "__args__")
+        else str(wanted)
+    )
+
+
+def _hint(name: str, known: Mapping[str, inspect.Parameter]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else _signature(known)
+
+
+def _signature(known: Mapping[str, inspect.Parameter]) -> str:
+    if not known:
+        return "it takes none"
+    return "it takes " + ", ".join(str(parameter) for parameter in known.values())

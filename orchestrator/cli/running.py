@@ -1,0 +1,99 @@
+"""Runs the flow of a file: connected, recorded, watched, interruptible, and summed up.
+
+Touches no library itself; takes a flow file and its parameters; gives an exit code; driver.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator import clusters
+from orchestrator.cli import flow_files, output, parameters
+from orchestrator.cli.flow_files import FlowFile
+from orchestrator.cli.interrupts import EXIT_INTERRUPTED, stopping_on_interrupt
+from orchestrator.cli.progress import showing_progress
+from orchestrator.cli.settings import Place, place
+from orchestrator.cli.summary import describe, summarize
+from orchestrator.ledger import Ledger
+from orchestrator.mapping import Run
+
+_EXIT_CODES = {"success": 0, "failed": 1, "interrupted": EXIT_INTERRUPTED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to run, and how.
+
+    Attributes:
+        file: The flow and its file.
+        texts: Its parameters as they were typed.
+        on_cluster: On the configured cluster, else in this process.
+        again: Which instances run again though a success of theirs is recorded, by node and
+            key; with them runs what depends on them. None stands for none.
+    """
+
+    file: FlowFile
+    texts: Mapping[str, str]
+    on_cluster: bool
+    again: Callable[[str, str], bool] | None = None
+
+
+def run_file(
+    address: str,
+    given: Sequence[str],
+    *,
+    config: str | None,
+    on_cluster: bool,
+    fresh: bool,
+    as_json: bool,
+) -> int:
+    """Run the flow of a file; gives the exit code."""
+    request = Request(
+        file=flow_files.load(address),
+        texts=parameters.split(given),
+        on_cluster=on_cluster,
+        again=(lambda _node, _key: True) if fresh else None,
+    )
+    return carry_out(request, place(config), as_json=as_json)
+
+
+def carry_out(request: Request, where: Place, *, as_json: bool) -> int:
+    """Run a flow and report how it went; gives the exit code."""
+    arguments = parameters.typed(request.file.flow, request.texts)
+    with Ledger.open(where.ledger) as ledger:
+        with output.stdout_for_report_only() if as_json else contextlib.nullcontext():
+            run = _run(request, arguments, where, ledger)
+        if as_json:
+            output.as_json(describe(run.flow_run, ledger))
+        else:
+            summarize(run.flow_run, ledger)
+    return _EXIT_CODES[run.state]
+
+
+def _run(request: Request, arguments: Mapping[str, Any], where: Place, ledger: Ledger) -> Run:
+    file = request.file
+    cluster = where.cluster if request.on_cluster else clusters.Cluster(kind="inline")
+    context = {
+        "file": str(file.file),
+        "flow": file.name,
+        "digest": file.digest,
+        "params": dict(request.texts),
+        "cluster": request.on_cluster,
+    }
+    with clusters.connect(cluster) as client:
+        if client is not None and client.dashboard_link:
+            output.say(f"Dask's dashboard: {client.dashboard_link}")
+        with (
+            stopping_on_interrupt() as stop,
+            showing_progress(f"flow {file.flow.name}") as observer,
+            flow_files.blaming(file.file),
+        ):
+            return file.flow.run(
+                client,
+                ledger.recorder(),
+                context=context,
+                observer=observer,
+                stop=stop,
+                **arguments,
+            )

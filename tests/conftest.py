@@ -5,11 +5,15 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from orchestrator.ledger import Ledger
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 @pytest.fixture(scope="session")
@@ -98,3 +102,22 @@ def mlflow_server(empty_mlflow_database: Path, tmp_path_factory) -> Iterator[str
     shutil.copyfile(empty_mlflow_database, folder / "mlflow.db")
     with web_page(f"sqlite:///{folder}/mlflow.db", artifact_root=str(folder / "files")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator["Client"]:
+    """A Dask client of two worker processes with one thread each, which no test may end."""
+    from distributed import Client, LocalCluster  # late: only where Dask is wanted
+
+    with (
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            silence_logs="CRITICAL",
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client

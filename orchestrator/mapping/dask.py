@@ -18,11 +18,17 @@ from distributed.scheduler import KilledWorker
 
 from orchestrator.errors import MachineryError
 from orchestrator.mapping.calling import Failure, Performed, failure_of
-from orchestrator.mapping.dask_backlog import Backlog, Work, lane_of, suspects
+from orchestrator.mapping.dask_backlog import ANYWHERE, Backlog, Work, lane_of, suspects
 from orchestrator.mapping.dask_cluster import Members
 from orchestrator.mapping.dask_listening import Ended, Listener, Told
 from orchestrator.mapping.dask_pace import Pace
-from orchestrator.mapping.dask_running import Aftermath, Running, after_death, after_timeout
+from orchestrator.mapping.dask_running import (
+    Aftermath,
+    Running,
+    after_death,
+    after_timeout,
+    put_back,
+)
 from orchestrator.mapping.dask_sending import CannotTravelError, Sender, TooLargeError
 from orchestrator.mapping.dask_worker import Ran, timed_out
 from orchestrator.mapping.executing import Calls, Event, Lost, Report
@@ -54,7 +60,7 @@ class DaskExecutor:
         self._running: dict[int, Running] = {}
         self._ending: set[str] = set()
         self._ready: list[Event] = []
-        self._broken = ""
+        self._broken, self._closed = "", False
         self._hear(self._listener.first())
 
     def room(self) -> int:
@@ -104,17 +110,19 @@ class DaskExecutor:
 
     def close(self) -> None:
         """Give up what is in flight; values that someone still holds stay on the cluster."""
-        if self._client.status == "running":
-            self._listener.close()
-            self._client.cancel([running.future for running in self._running.values()])
+        futures = [running.future for running in self._running.values()]
         self._running.clear()
+        if self._client.status == "running" and not self._closed:
+            self._listener.close()
+            self._client.cancel(futures)
+        self._closed = True
 
     # -- towards the cluster -------------------------------------------------------------------
 
     def _fill(self) -> None:
         """Give Dask batches until it has enough of them."""
         while sum(running.size for running in self._running.values()) < MOST_BYTES_IN_DASK:
-            work = self._backlog.take(self._pace)
+            work = self._backlog.take(self._pace, self._members.can_take)
             if work is None:
                 return
             self._begin(work)
@@ -122,15 +130,17 @@ class DaskExecutor:
     def _begin(self, work: Work) -> None:
         """Give Dask a batch; calls that cannot be pickled fail, and the others go on."""
         number, calls = next(self._numbers), work.calls
+        lane = lane_of(calls.placement)
         try:
-            shipment = self._sender.send(number, calls)
+            workers = self._members.addresses(lane) if calls.placement.workers else ()
+            shipment = self._sender.send(number, calls, workers)
         except CannotTravelError as stuck:
-            self._backlog.ended(lane_of(calls.placement))
+            self._backlog.ended(lane)
             self._fail_some(calls, stuck.failures)
             good = calls.at([p for p in range(len(calls.indices)) if p not in stuck.failures])
             self._again([Work(good, size=work.size)])
         except TooLargeError:
-            self._backlog.ended(lane_of(calls.placement))
+            self._backlog.ended(lane)
             self._again([Work(calls, size=(len(calls.indices) + 1) // 2)])
         else:
             self._running[number] = Running(
@@ -169,6 +179,8 @@ class DaskExecutor:
                 self._members.left(address)
             case {"began": [number, position, alone, worker]} if number in self._running:
                 self._running[number].note(position, worker, alone=alone, at=news.at)
+            case {"stuck": key}:
+                self._take_back(key)
             case {"broken": problem}:
                 self._broken = problem
         self._pace.threads = self._members.threads
@@ -188,6 +200,13 @@ class DaskExecutor:
         else:
             self._fail_heard(running, f"{type(error).__name__}: {error}")
 
+    def _take_back(self, key: str) -> None:
+        """A batch waits at Dask for workers that have gone: it had better wait here."""
+        for number, running in list(self._running.items()):
+            if running.future.key == key and lane_of(running.calls.placement) != ANYWHERE:
+                self._client.cancel([self._drop(number).future])
+                self._again([running.work], running.cancelled)
+
     def _drop(self, number: int) -> Running:
         running = self._running.pop(number)
         self._backlog.ended(lane_of(running.calls.placement))
@@ -199,6 +218,7 @@ class DaskExecutor:
         if ran.seconds is not None:
             self._pace.learn(calls, ran.seconds)
         kept = {p: self._sender.keep(running.future, p) for p in ran.large}
+        performed.values = []
         for position, blob in enumerate(ran.blobs):
             try:
                 value = pickle.loads(blob) if blob else kept.get(position)  # noqa: S301 - our own
@@ -247,10 +267,8 @@ class DaskExecutor:
 
     def _died(self, running: Running, address: str) -> None:
         """A batch's worker died: by our own hand, or perhaps of one of the calls."""
-        if address in self._ending:
-            self._again([running.work], running.cancelled)
-            return
-        aftermath = after_death(running)
+        ours = address in self._ending
+        aftermath = put_back(running) if ours else after_death(running)
         self._again(aftermath.again, running.cancelled)
         calls = running.calls
         lost = list(calls.indices) if aftermath.unclear else []
@@ -270,7 +288,8 @@ class DaskExecutor:
             if running.deadline is not None and running.deadline <= now:
                 self._listener.end_worker(running.worker, self._drop(number).future)
                 self._ending.add(running.worker)
-                self._timed_out(running, after_timeout(running))
+                alone = running.alone or self._members.has_one_thread(running.worker)
+                self._timed_out(running, after_timeout(running, alone=alone))
 
     def _timed_out(self, running: Running, aftermath: Aftermath) -> None:
         self._again(aftermath.again, running.cancelled)
@@ -296,7 +315,10 @@ class DaskExecutor:
         """Fail the calls that nobody has been able to run for too long."""
         over, _ = self._members.stranded(self._backlog.lanes(), self._patience)
         if over and not self._members.threads:
-            self._broken = f"the cluster has had no worker for {self._patience:g} s"
+            self._broken = (
+                f"the cluster has had no worker for {self._patience:g} s (workers leave at once "
+                "where the package `orchestrator` is not installed)"
+            )
             self._check()
         for lane, reason in over.items():
             for calls in self._backlog.clear(lane):

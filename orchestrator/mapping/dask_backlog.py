@@ -4,7 +4,7 @@ Touches no library; takes `Calls`; gives them back in parts. Runs on the driver.
 """
 
 import heapq
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 from math import ceil
@@ -14,6 +14,9 @@ from orchestrator.mapping.executing import Calls, Placement
 
 Lane = tuple[tuple[tuple[str, float], ...], tuple[str, ...]]
 """Resources and workers: calls that ask for the same compete with each other, not with others."""
+
+ANYWHERE: Lane = ((), ())
+"""The lane of calls that ask for nothing."""
 
 
 def lane_of(placement: Placement) -> Lane:
@@ -88,10 +91,19 @@ class Backlog:
         heapq.heappush(queue.heap, (-placement.priority, next(self._turns), work))
         queue.waiting += len(work)
 
-    def take(self, pace: Pace) -> Work | None:
-        """The next batch, which now is with Dask; None when Dask has enough or nothing waits."""
+    def take(self, pace: Pace, can_take: Callable[[Lane], bool]) -> Work | None:
+        """The next batch, which now is with Dask; None when Dask has enough or nothing waits.
+
+        Args:
+            pace: Tells how long it should be.
+            can_take: Whether somebody can run a lane's calls at present.
+        """
         most = pace.most_batches()
-        open_lanes = [q for q in self._lanes.values() if q.heap and q.in_dask < most]
+        open_lanes = [
+            queue
+            for lane, queue in self._lanes.items()
+            if queue.heap and queue.in_dask < most and can_take(lane)
+        ]
         if not open_lanes:
             return None
         queue = min(open_lanes, key=lambda queue: queue.heap[0][:2])

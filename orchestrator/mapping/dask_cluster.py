@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from orchestrator.mapping.dask_backlog import Lane
+from orchestrator.mapping.dask_backlog import ANYWHERE, Lane
 
 
 class Member:
@@ -34,7 +34,6 @@ class Members:
         self._present: dict[str, Member] = {}
         self._ever: dict[str, Member] = {}
         self._stranded: dict[Lane, float] = {}
-        self._nobody_since: float | None = None
 
     def joined(self, described: Mapping[str, Sequence[Any]]) -> None:
         """Workers have come."""
@@ -51,10 +50,24 @@ class Members:
         """Of all present workers together."""
         return sum(member.threads for member in self._present.values())
 
+    def addresses(self, lane: Lane) -> list[str]:
+        """Those that can run a lane's calls now."""
+        return [member.address for member in self._present.values() if member.can_run(lane)]
+
+    def can_take(self, lane: Lane) -> bool:
+        """Whether Dask should be given a lane's calls now.
+
+        Those that ask for nothing may wait there: an adaptive cluster grows by what waits.
+        """
+        return lane == ANYWHERE or any(m.can_run(lane) for m in self._present.values())
+
     def has_nanny(self, address: str) -> bool:
         """Whether somebody can end this worker's process."""
-        member = self._ever.get(address)
-        return member is not None and member.nanny
+        return address in self._ever and self._ever[address].nanny
+
+    def has_one_thread(self, address: str) -> bool:
+        """Whether a worker runs one task at a time."""
+        return address in self._ever and self._ever[address].threads == 1
 
     def refusal(self, lane: Lane) -> str | None:
         """Why nobody can ever run a lane's calls; None when somebody can, or might yet come."""

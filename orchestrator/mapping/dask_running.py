@@ -93,7 +93,7 @@ def after_death(running: Running) -> Aftermath:
     if not calls.suspect:
         return Aftermath(again=(suspects(calls),))
     if position is None or not running.alone:
-        return _returned(running.work)
+        return put_back(running)
     if not running.in_a_call:  # it died of unpickling arguments, or of pickling results
         if len(calls.indices) == 1:
             return Aftermath(culprit=0)
@@ -101,11 +101,30 @@ def after_death(running: Running) -> Aftermath:
     return _around(calls, position)
 
 
-def after_timeout(running: Running) -> Aftermath:
-    """A call took too long and its worker was ended: which one, and what about the others?"""
-    if running.position is None:
-        return Aftermath(again=(running.work,))
+def after_timeout(running: Running, *, alone: bool) -> Aftermath:
+    """A call took too long and its worker is to be ended: which one, and what about the others?
+
+    Args:
+        running: The batch whose call it is.
+        alone: Whether nothing else can have run in that process. If something did, it may have
+            held Python's lock and been what kept this call: both shall run again, alone.
+    """
+    if not alone or running.position is None:
+        return put_back(running)
     return _around(running.calls, running.position)
+
+
+def put_back(running: Running) -> Aftermath:
+    """The batch's worker was ended for the sake of another batch, or before it had begun.
+
+    It goes back as it was, though not for ever, or, if it has begun, as suspect as the other.
+    """
+    if running.in_a_call and not running.calls.suspect:
+        return Aftermath(again=(suspects(running.calls),))
+    work = running.work
+    if work.returns >= _MOST_RETURNS:
+        return Aftermath(unclear=True)
+    return Aftermath(again=(replace(work, returns=work.returns + 1),))
 
 
 def _around(calls: Calls, position: int) -> Aftermath:
@@ -115,10 +134,3 @@ def _around(calls: Calls, position: int) -> Aftermath:
         return Aftermath(again=(innocent, suspects(calls.part(slice(position, None)))))
     others = Work(calls.part(slice(position + 1, None)), size=1 if calls.suspect else None)
     return Aftermath(again=(innocent, others), culprit=position)
-
-
-def _returned(work: Work) -> Aftermath:
-    """It had not begun: it goes back as it was, though not for ever."""
-    if work.returns >= _MOST_RETURNS:
-        return Aftermath(unclear=True)
-    return Aftermath(again=(replace(work, returns=work.returns + 1),))

@@ -7,6 +7,8 @@ kills its worker would take four of them, and every call that waited there, with
 marked when it arrives as if it had used those chances up: the first death ends its future with
 `KilledWorker`, and the executor decides what runs again. Once it has ended well, Dask's usual
 patience applies to computing it again for the values it left on the cluster.
+
+Nor does Dask tell when a task waits for a worker that has gone, or for a resource nobody has.
 """
 
 from collections.abc import Iterable
@@ -52,9 +54,11 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no type
             scheduler.tasks[key].suspicious = scheduler.allowed_failures
 
     def transition(self, key: Any, _start: str, finish: str, *_: Any, **__: Any) -> None:
-        """A batch has ended well: Dask may compute it again for what it left on the cluster."""
+        """Two things about batches: they end well, or nobody there may run them (any more)."""
         if finish == "memory" and self._is_batch(key):
             self._scheduler.tasks[key].suspicious = 0
+        elif finish == "no-worker" and self._is_batch(key):
+            self._scheduler.log_event(self.name, {"stuck": key})
 
     def _is_batch(self, key: Any) -> bool:
         return isinstance(key, str) and self.name in key

@@ -5,7 +5,7 @@ driver.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,8 +78,13 @@ class Sender:
         self._client, self._topic = client, topic
         self._parcels: OrderedDict[int, _Sent] = OrderedDict()
 
-    def send(self, number: int, calls: Calls) -> Shipment:
+    def send(self, number: int, calls: Calls, workers: Sequence[str]) -> Shipment:
         """Give a batch to Dask.
+
+        Args:
+            number: The batch's number.
+            calls: Its calls.
+            workers: Addresses of those that may run it; empty means any.
 
         Raises:
             CannotTravelError: Some calls cannot be pickled; nothing was sent.
@@ -109,7 +114,7 @@ class Sender:
             key=f"{calls.name}-{self._topic}-{number}",
             priority=placement.priority,
             resources=dict(placement.resources) or None,
-            workers=list(placement.workers) or None,
+            workers=list(workers) or None,
         )
         return Shipment(future, (sent, columns.kept), len(columns.blob))
 

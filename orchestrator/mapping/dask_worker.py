@@ -106,7 +106,7 @@ class Ran:
     """How a batch ended, ready for the driver.
 
     Attributes:
-        performed: Without values.
+        performed: How the calls ended; its values do not count.
         blobs: Each call's pickled value; None where it failed or is too large.
         worker: Where it ran.
         seconds: How long the calls took together; None when none was made.

@@ -1,0 +1,64 @@
+"""The demo: train per-route models of late flights, change the registry, and train again.
+
+    make demo
+
+It types the commands a person would, one after the other, and shows what they print. The second
+run trains only what is new: a route that was added, and nothing for the two that were removed.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+LISTS = Path("configs/registry/flights.yaml")
+CHANGED = Path("state/flights/changed.yaml")
+
+ADDED = {"id": "9E-BOS", "data": {"carrier": "9E", "dest": "BOS"}, "segment": "Endeavor Air Inc."}
+REMOVED_CUSTOMERS = ("AA-LAX", "B6-MCO")
+REMOVED_MODEL = "forest"
+
+
+def main() -> None:
+    """Run the demo; ends with the exit code of the first command that fails."""
+    tell("Lists of models and routes go into the registry, an SQLite database.")
+    orchestrator("registry", "import", str(LISTS))
+    tell("The first run: every model for every route, every trial in MLflow.")
+    orchestrator("run")
+    tell("Meanwhile the lists change: two routes and a model leave, a route comes.")
+    CHANGED.write_text(yaml.safe_dump(changed(), sort_keys=False), encoding="utf-8")
+    orchestrator("registry", "import", str(CHANGED))
+    tell("A plan shows what that means, and writes nothing.")
+    orchestrator("plan")
+    tell("The second run trains what is new, and uses again what is recorded.")
+    orchestrator("run")
+    tell("A route that has left keeps its history, and its model.")
+    orchestrator("history", REMOVED_CUSTOMERS[0])
+    tell("Next: `orchestrator status` lists who is served by what; `make ui` shows every trial.")
+
+
+def changed() -> dict[str, list[dict[str, object]]]:
+    """The lists without what leaves, with what comes."""
+    lists = yaml.safe_load(LISTS.read_text(encoding="utf-8"))
+    customers = [c for c in lists["customers"] if c["id"] not in REMOVED_CUSTOMERS]
+    models = [model for model in lists["models"] if model["id"] != REMOVED_MODEL]
+    return {"models": models, "customers": [*customers, ADDED]}
+
+
+def tell(text: str) -> None:
+    """Say what comes next."""
+    print(f"\n# {text}", flush=True)
+
+
+def orchestrator(*arguments: str) -> None:
+    """Type a command, as a person would."""
+    print(f"$ orchestrator {' '.join(arguments)}", flush=True)
+    command = [sys.executable, "-m", "orchestrator", *arguments]
+    ended = subprocess.run(command, check=False)  # noqa: S603 - our own command line
+    if ended.returncode:
+        sys.exit(ended.returncode)
+
+
+if __name__ == "__main__":
+    main()

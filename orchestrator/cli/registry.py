@@ -1,0 +1,115 @@
+"""Commands about the lists of models and customers: registry import, registry show.
+
+Touches typer; each command opens what it needs and prints.
+"""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from orchestrator.cli import output
+from orchestrator.cli.options import Config, Json
+from orchestrator.errors import ConfigError
+from orchestrator.records import Customer, ModelSpec
+
+registry_app = typer.Typer(help="The lists of models and customers.", no_args_is_help=True)
+
+
+@registry_app.command("import")
+def import_file(
+    file: Annotated[str, typer.Argument(help="YAML, JSON, CSV or Parquet with both lists.")],
+    *,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Make the SQL registry of the configuration equal to the lists in a file.
+
+    Example: orchestrator registry import configs/registry/flights.yaml
+    """
+    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.registry.importing import import_rows
+    from orchestrator.registry.snapshots import fetch
+    from orchestrator.registry.sources import open_source
+
+    experiment = load(find(config))
+    url = _sql_url(experiment.registry, experiment.config)
+    source = open_source("file", {"path": file})
+    lists = fetch(source, allowed=experiment.evaluation.allowed)
+    imported = import_rows(url, lists.models, lists.customers)
+    if as_json:
+        output.as_json([asdict(part) for part in imported])
+        return
+    for part in imported:
+        output.report(
+            f"{part.kind}: {len(part.added)} added, {len(part.changed)} changed, "
+            f"{len(part.removed)} removed, {part.unchanged} unchanged"
+        )
+    for row in lists.rejected:
+        output.report(f"left out: customer {row.id or f'in row {row.row}'}: {row.reason}")
+
+
+@registry_app.command("show")
+def show_lists(*, config: Config = None, as_json: Json = False) -> None:
+    """Fetch both lists and print them.
+
+    Example: orchestrator registry show --json
+    """
+    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.experiment.line import fetch_snapshot
+
+    snapshot = fetch_snapshot(load(find(config)))
+    if as_json:
+        output.as_json(asdict(snapshot))
+        return
+    output.report(f"{snapshot.source}, snapshot {snapshot.id}")
+    models = [_model_row(model) for model in snapshot.models]
+    output.table(("model", "estimators", "fixed", "grid", "cost", "when"), models)
+    output.report()
+    customers = [_customer_row(customer) for customer in snapshot.customers]
+    output.table(("customer", "data", "segment", "tags", "state", "own grids"), customers)
+    for row in snapshot.rejected:
+        output.report(f"set aside: {row.kind} {row.id or f'in row {row.row}'}: {row.reason}")
+
+
+def _model_row(model: ModelSpec) -> tuple[str, ...]:
+    grid = [{name: list(values) for name, values in part.items()} for part in model.grid]
+    rows = [f"rows >= {model.when.min_rows}"] if model.when.min_rows else []
+    return (
+        model.id,
+        " > ".join(step.estimator.partition(":")[2] for step in model.steps),
+        _short(dict(model.params)),
+        _short(grid),
+        f"{model.cost:g}",
+        ", ".join([*model.when.tags, *rows]),
+    )
+
+
+def _customer_row(customer: Customer) -> tuple[str, ...]:
+    return (
+        customer.id,
+        _short(customer.data),
+        customer.segment,
+        ", ".join(customer.tags),
+        "active" if customer.active else "paused",
+        ", ".join(customer.grids),
+    )
+
+
+def _sql_url(registry: Any, file: str | None) -> str:
+    if registry.get("source") != "sql" or not isinstance(registry.get("url"), str):
+        raise ConfigError(
+            "only a registry with `source: sql` can be imported into; others are edited where "
+            "they are",
+            file=file,
+            key="registry",
+        )
+    return str(registry["url"])
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list) and len(value) == 1:
+        return _short(value[0])
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {part}" for name, part in value.items())
+    return "" if value in (None, []) else str(value)

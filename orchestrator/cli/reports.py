@@ -1,0 +1,211 @@
+"""How plans, reports, standings and lives are shown to people and machines.
+
+Touches no library; takes records of `orchestrator.experiment`; prints; runs on the driver.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.cli.output import counts, moment, table
+from orchestrator.cli.output import report as line
+
+if TYPE_CHECKING:
+    from orchestrator.experiment.report import Plan, Report
+    from orchestrator.experiment.standing import Life, Standing
+    from orchestrator.ledger import Changes, Difference
+
+_MOST_NAMED = 8
+_MOST_ROWS = 10
+_EVENTS = ("added", "changed", "paused", "resumed", "removed", "restored", "kept")
+
+
+def show_plan(plan: "Plan") -> None:
+    """What a run would do."""
+    line(f"registry: {plan.source}, snapshot {plan.snapshot[:12]}")
+    _show_registry(plan)
+    new = plan.studies - plan.reused
+    line(
+        f"\n{plan.customers} customers, {plan.studies} studies: {plan.reused} unchanged and "
+        f"reused, {new} to train with {plan.trials} trials"
+    )
+    if plan.seconds is not None:
+        line(f"about {_duration(plan.seconds)} of one core, by what it took last time")
+    for guard, reason in plan.refusals.items():
+        line(f"a run would be refused: {reason} (--accept {guard} lets it)")
+
+
+def plan_as_json(plan: "Plan") -> dict[str, Any]:
+    """The whole plan."""
+    return asdict(plan)
+
+
+def show_report(report: "Report") -> None:
+    """What a run came to."""
+    _show_registry(report)
+    line()
+    table(("flow run", report.flow_run.id), _summary(report))
+    if report.failures:
+        line("\nfailures")
+        rows = [(f.count, f.reason, f.first) for f in report.failures[:_MOST_ROWS]]
+        table(("times", "reason", "first"), rows)
+    if report.promotions:
+        shown = min(len(report.promotions), _MOST_ROWS)
+        line(f"\npromotions ({shown} of {len(report.promotions)}; all: orchestrator status)")
+        table(*_promotions(report))
+    for note in report.notes:
+        line(f"\nnote: {note}")
+    line("\nin MLflow (start its page with: orchestrator ui)")
+    for name, link in report.links.items():
+        line(f"  {name}: {link}")
+    if report.flow_run.state == "interrupted":
+        line("\ninterrupted: what ended is recorded; `orchestrator run` goes on from there")
+
+
+def report_as_json(report: "Report") -> dict[str, Any]:
+    """The report, with promotions in short."""
+    whole = {name: getattr(report, name) for name in report.__dataclass_fields__}
+    records = ("flow_run", "changes")
+    whole |= {name: asdict(whole[name]) for name in records}
+    whole["rejected"] = [asdict(row) for row in report.rejected]
+    whole["failures"] = [asdict(failure) for failure in report.failures]
+    columns, rows = _promotions(report, most=None)
+    whole["promotions"] = [dict(zip(columns, row, strict=True)) for row in rows]
+    return whole
+
+
+def show_standings(found: Sequence["Standing"]) -> None:
+    """Who is served by what."""
+    if not found:
+        line("no customer is known yet; begin with: orchestrator run")
+        return
+    rows = []
+    for standing in map(standing_row, found):
+        if standing["model"] is None:
+            rows.append((standing["customer"], standing["state"], "none", "", "", ""))
+            continue
+        left = "" if standing["model_listed"] else " (left the registry)"
+        rows.append(
+            (
+                standing["customer"],
+                standing["state"],
+                f"{standing['model']}{left}",
+                f"{standing['score']:.4f}",
+                f"{standing['registered_model']} v{standing['version']}",
+                standing["since"],
+            )
+        )
+    table(("customer", "state", "champion", "score", "version", "since"), rows)
+
+
+def standing_row(standing: "Standing") -> dict[str, Any]:
+    """One customer's standing, flat."""
+    champion = standing.champion
+    row: dict[str, Any] = {"customer": standing.customer, "state": standing.state}
+    if champion is None:
+        return {**row, "model": None}
+    study = champion.result.trial.study
+    return {
+        **row,
+        "model": study.model.id,
+        "model_listed": standing.model_listed,
+        "params": dict(champion.result.trial.params),
+        "metric": study.evaluation.metric,
+        "score": champion.result.mean(study.evaluation.metric),
+        "registered_model": champion.model_name,
+        "version": champion.version,
+        "run_id": champion.run_id,
+        "since": moment(champion.at),
+    }
+
+
+def show_life(life: "Life") -> None:
+    """Everything that happened, in order of time."""
+    line(f"{life.kind} {life.key}")
+    for event in life_as_json(life)["events"]:
+        line(f"  {event['at']}  {event['what']}")
+
+
+def life_as_json(life: "Life") -> dict[str, Any]:
+    """The timeline: moments and what happened."""
+    events = [(period.start, f"{period.event} ({_until(period.end)})") for period in life.periods]
+    for run in life.flow_runs:
+        best = "" if run.score is None else f", best {run.best} with {run.score:.4f}"
+        failed = f", {run.failed} failed" if run.failed else ""
+        events.append((run.at, f"flow run {run.flow_run}: {run.trials} trials{failed}{best}"))
+    for promotion in life.promotions:
+        customer, reason = promotion.decision.customer.id, promotion.decision.reason
+        version = f"{promotion.model_name} v{promotion.version}"
+        events.append((promotion.at, f"champion of {customer}: {version} ({reason})"))
+    return {
+        "kind": life.kind,
+        "key": life.key,
+        "events": [{"at": moment(at), "what": what} for at, what in sorted(events)],
+    }
+
+
+def _show_registry(found: "Plan | Report") -> None:
+    """What differs in the registry, and which of its rows were set aside."""
+    changes: Changes = found.changes
+    rows = []
+    for event in _EVENTS:
+        customers, models = _change(changes.customers, event), _change(changes.models, event)
+        if customers or models:
+            rows.append((event, customers, models))
+    unchanged = len(changes.customers.unchanged), len(changes.models.unchanged)
+    table(("registry", "customers", "models"), [*rows, ("unchanged", *unchanged)])
+    for row in found.rejected:
+        line(f"set aside: {row.kind} {row.id or f'in row {row.row}'}: {row.reason}")
+
+
+def _change(difference: "Difference", event: str) -> str:
+    if event == "changed":
+        keys: Sequence[str] = [f"{c.key}.{c.field}" for c in difference.changed]
+    else:
+        keys = getattr(difference, event)
+    if not keys:
+        return ""
+    left = len(keys) - _MOST_NAMED
+    more = f" and {left} more" if left > 0 else ""
+    return f"{len(keys)}: {', '.join(keys[:_MOST_NAMED])}{more}"
+
+
+def _summary(report: "Report") -> list[tuple[str, str]]:
+    trials = report.trials
+    return [
+        ("state", report.flow_run.state),
+        ("customers", f"{report.customers} worked on, {report.served} of them served"),
+        ("studies", counts(report.studies)),
+        (
+            "trials",
+            f"{trials['success']} succeeded, {trials['failed']} failed, {trials['reused']} reused",
+        ),
+        ("promotions", str(len(report.promotions))),
+        ("time", f"{_duration(report.seconds)} ({_duration(report.fit_seconds)} of fits)"),
+    ]
+
+
+def _promotions(
+    report: "Report", most: int | None = _MOST_ROWS
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    rows: list[tuple[str, ...]] = []
+    for promotion in report.promotions[:most]:
+        best = promotion.decision.best
+        if best is not None:
+            study = best.trial.study
+            score = f"{best.mean(study.evaluation.metric):.4f}"
+            version = f"{promotion.model_name} v{promotion.version}"
+            customer, reason = promotion.decision.customer.id, promotion.decision.reason
+            rows.append((customer, study.model.id, score, version, reason))
+    return ("customer", "model", "score", "version", "reason"), rows
+
+
+def _until(end: float | None) -> str:
+    return "until now" if end is None else f"until {moment(end)}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"

@@ -1,0 +1,127 @@
+"""Commands about the experiment of the configuration: plan, run, sync, status, history.
+
+Touches typer; each command opens what it needs, prints, and gives an exit code; driver.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import output, reports
+from orchestrator.cli.interrupts import EXIT_INTERRUPTED, stopping_on_interrupt
+from orchestrator.cli.options import Config, Json
+from orchestrator.cli.progress import showing_progress
+from orchestrator.errors import UsageError
+
+
+def plan(*, config: Config = None, as_json: Json = False) -> None:
+    """Show what a run would do now, without doing or writing anything.
+
+    Example: orchestrator plan --config configs/flights.yaml
+    """
+    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.experiment.line import plan as make_plan
+
+    planned = make_plan(load(find(config)))
+    if as_json:
+        output.as_json(reports.plan_as_json(planned))
+    else:
+        reports.show_plan(planned)
+
+
+def run_experiment(
+    config: str | None, *, as_json: bool, fresh: bool, accept: Sequence[str] = ()
+) -> int:
+    """Train, track, select and deploy, as the configuration says; gives the exit code."""
+    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.experiment.line import run
+
+    experiment = load(find(config))
+    with stopping_on_interrupt() as stop, showing_progress(experiment.name) as observer:
+        report = run(
+            experiment,
+            fresh=fresh,
+            accept=accept,
+            observer=observer,
+            stop=stop,
+            say=output.say,
+        )
+    if as_json:
+        output.as_json(reports.report_as_json(report))
+    else:
+        reports.show_report(report)
+    if report.flow_run.state == "interrupted":
+        return EXIT_INTERRUPTED
+    return 0 if report.tolerated else 1
+
+
+def sync(*, config: Config = None, as_json: Json = False) -> None:
+    """Send MLflow what the ledger has and MLflow lacks; safe to repeat.
+
+    Example: orchestrator sync
+    """
+    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.experiment.line import sync as send
+
+    trials, promotions = send(load(find(config)))
+    if as_json:
+        output.as_json({"trials": trials, "promotions": promotions})
+    else:
+        output.report(f"sent {trials} trials and {promotions} promotions")
+
+
+def status(
+    *,
+    config: Config = None,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="MOMENT", help="For instance 2026-03-01T00:00; by default now."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List every customer with the model that serves it.
+
+    Example: orchestrator status --at 2026-03-01T00:00
+    """
+    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.experiment.standing import standings
+    from orchestrator.ledger import Ledger
+
+    with Ledger.open(load(find(config)).ledger) as ledger:
+        found = standings(ledger, None if at is None else _epoch(at))
+    if as_json:
+        output.as_json([reports.standing_row(standing) for standing in found])
+    else:
+        reports.show_standings(found)
+
+
+def history(
+    key: Annotated[str, typer.Argument(help="A customer's or a model's id.")],
+    *,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Tell the life of one customer or model: its periods, trials and champions.
+
+    Example: orchestrator history AA-LAX
+    """
+    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.experiment.standing import life
+    from orchestrator.ledger import Ledger
+
+    with Ledger.open(load(find(config)).ledger) as ledger:
+        found = life(ledger, key)
+    if as_json:
+        output.as_json(reports.life_as_json(found))
+    else:
+        reports.show_life(found)
+
+
+def _epoch(text: str) -> float:
+    """A moment in local time, unless it names its zone, as epoch seconds."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).timestamp()
+    except ValueError:
+        raise UsageError(f"--at {text!r} is no moment; write it as 2026-03-01T00:00") from None

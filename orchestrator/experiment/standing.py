@@ -1,0 +1,148 @@
+"""What stands and what has been: who is served by what, and the life of one customer or model.
+
+Touches no library; reads the ledger only; gives records for people and machines; driver.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.errors import UsageError
+from orchestrator.ledger import Champion, Ledger, Period, RecordedTrial
+from orchestrator.records import Promotion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How one customer stands at a moment.
+
+    Attributes:
+        customer: Its id.
+        state: `active`, `paused` or `removed`.
+        champion: What serves it; None when nothing does.
+        model_listed: Whether the champion's model is still in the registry.
+    """
+
+    customer: str
+    state: str
+    champion: Champion | None
+    model_listed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialsOfRun:
+    """The trials a customer or model had in one flow run."""
+
+    flow_run: str
+    at: float
+    trials: int
+    failed: int
+    best: str
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """The history of one customer or model.
+
+    Attributes:
+        kind, key: Whose.
+        periods: Its registry rows as they were, oldest first.
+        flow_runs: Its trials, flow run by flow run.
+        promotions: A customer's champions, oldest first; of a model, those it became.
+    """
+
+    kind: str
+    key: str
+    periods: tuple[Period, ...]
+    flow_runs: tuple[TrialsOfRun, ...]
+    promotions: tuple[Promotion, ...]
+
+
+def standings(ledger: Ledger, at: float | None = None) -> tuple[Standing, ...]:
+    """How every customer stands that is listed, or is served though it is no longer listed.
+
+    Args:
+        ledger: What is known.
+        at: Epoch seconds; None is now.
+    """
+    moment = time.time() if at is None else at
+    live = ledger.lives.live_at(moment)
+    champions: Mapping[str, Champion] = ledger.promotions.at(moment)
+    models = {period.key for period in live if period.kind == "model"}
+    states = {period.key: period.state for period in live if period.kind == "customer"}
+    return tuple(
+        Standing(
+            customer=customer,
+            state=states.get(customer, "removed"),
+            champion=champions.get(customer),
+            model_listed=customer not in champions or _model(champions[customer]) in models,
+        )
+        for customer in sorted(states.keys() | champions.keys())
+    )
+
+
+def life(ledger: Ledger, key: str) -> Life:
+    """The history of a customer, or of a model, with this id.
+
+    Raises:
+        UsageError: The ledger has never seen such an id.
+    """
+    periods = ledger.lives.history("customer", key)
+    if periods:
+        trials, promotions = ledger.trials.of_customer(key), ledger.promotions.of_customer(key)
+        return _life("customer", key, periods, trials, promotions)
+    periods = ledger.lives.history("model", key)
+    if not periods:
+        raise UsageError(
+            f"no customer and no model {key!r} has ever been listed; "
+            "`orchestrator status` lists the customers"
+        )
+    trials = ledger.trials.of_model(key)
+    promoted = ledger.promotions.champions()
+    now = [p for c in promoted if _model(promoted[c]) == key for p in _last(ledger, c)]
+    return _life("model", key, periods, trials, now)
+
+
+def _last(ledger: Ledger, customer: str) -> Sequence[Promotion]:
+    return ledger.promotions.of_customer(customer)[-1:]
+
+
+def _model(champion: Champion) -> str:
+    return champion.result.trial.study.model.id
+
+
+def _life(
+    kind: str,
+    key: str,
+    periods: Sequence[Period],
+    trials: Sequence[RecordedTrial],
+    promotions: Sequence[Promotion],
+) -> Life:
+    by_run: dict[str, list[RecordedTrial]] = {}
+    for trial in trials:
+        by_run.setdefault(trial.flow_run, []).append(trial)
+    return Life(
+        kind=kind,
+        key=key,
+        periods=tuple(periods),
+        flow_runs=tuple(_of_run(flow_run, some) for flow_run, some in by_run.items()),
+        promotions=tuple(promotions),
+    )
+
+
+def _of_run(flow_run: str, trials: Sequence[RecordedTrial]) -> TrialsOfRun:
+    counts = Counter(trial.result.state for trial in trials)
+    scored = [trial.result for trial in trials if trial.result.state == "success"]
+    evaluation = trials[0].result.trial.study.evaluation
+    sign = 1 if evaluation.direction == "maximize" else -1
+    best = max(scored, key=lambda r: sign * r.mean(evaluation.metric), default=None)
+    return TrialsOfRun(
+        flow_run=flow_run,
+        at=min(trial.result.started for trial in trials),
+        trials=len(trials),
+        failed=counts["failed"],
+        best=best.trial.key if best else "",
+        score=best.mean(evaluation.metric) if best else None,
+    )

@@ -111,11 +111,11 @@ class DriverLoop:
             self._follow_up()
 
     def _start(self, state: NodeState, start: Start) -> None:
+        indices = self._without_recalled(state, start.indices)
         if state.node.task.coordinates:
-            for index in start.indices:
+            for index in indices:
                 self._coordinators.start(state, index)
             return
-        indices = self._without_recalled(state, start.indices)
         settings = state.node.task.settings
         if settings.vary:
             for place, some in self._by_placement(state, indices).items():
@@ -160,6 +160,8 @@ class DriverLoop:
         columns = self._engine.columns(state, indices)
         function = _WholeItem(state) if WHOLE_ITEM in columns else task.function
         if place is None:
+            if self._journal is not None:
+                self._journal.flush()  # a task on the driver may read what the record says
             here_too = {name: [here(item) for item in column] for name, column in columns.items()}
             retry_on = task.settings.retry_on
             performed = perform(

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 import typer
 
-from orchestrator.cli import flows, logs, output, runs
+from orchestrator.cli import flows, logs, output, registry, runs, training, ui
 from orchestrator.errors import OrchestratorError
 
 EXIT_BUG = 70
@@ -44,6 +44,12 @@ def prepare() -> None:
 
 
 app.command(rich_help_panel="Run")(flows.run)
+app.command(rich_help_panel="Run")(training.plan)
+app.command(rich_help_panel="Run")(training.sync)
+app.command(rich_help_panel="Look")(training.status)
+app.command(rich_help_panel="Look")(training.history)
+app.command(rich_help_panel="Look")(ui.ui)
+app.add_typer(registry.registry_app, name="registry", rich_help_panel="Run")
 app.command(rich_help_panel="Look")(runs.runs)
 app.command(rich_help_panel="Look")(runs.instances)
 

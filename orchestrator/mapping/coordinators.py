@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.mapping.calling import Failure, Performed, failure_of
-from orchestrator.mapping.engine import Ended, Engine
+from orchestrator.mapping.engine import Engine
+from orchestrator.mapping.events import Ended
 from orchestrator.mapping.executing import Kept
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.nodes import Reference, Scope
+from orchestrator.mapping.sequences import Origin
 from orchestrator.mapping.signals import Skip
 from orchestrator.records import State
 
@@ -65,12 +67,13 @@ class Coordinators:
         """Begin one, up to where it first awaits something unfinished."""
         started = time.time()
         try:
-            arguments = here(self._engine.arguments(state, index))
+            arguments = here(state.arguments(index))
             coroutine = state.node.task.function(**arguments)
         except Exception as error:  # noqa: BLE001 - an argument's `.map` may raise anything
             self._end(state, index, _performed(started, failure=failure_of(error)))
             return
-        scope = Scope(f"task {state.node.name!r}", prefix=state.names[index])
+        name = state.node.name
+        scope = Scope(f"task {name!r}", prefix=state.names[index], of=name)
         running = _Running(state, index, scope, coroutine, started)
         self._running.add(running)
         self._go_on(running, lambda: coroutine.send(None))
@@ -134,6 +137,8 @@ class Coordinators:
 
     def _add_children(self, running: _Running) -> None:
         fresh = running.scope.fresh()
+        for node in fresh:
+            node.parent = Origin(running.state.number, running.index)
         self._engine.add(fresh)
         running.children += [self._engine.state_of(node) for node in fresh]
 

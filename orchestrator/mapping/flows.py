@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from orchestrator.errors import FlowError
+from orchestrator.mapping.again import Again, Chosen
 from orchestrator.mapping.coordinators import TaskFailedError, value_of
-from orchestrator.mapping.engine import Engine, too_long
+from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.executing import Executor
+from orchestrator.mapping.expansion import too_long
 from orchestrator.mapping.inline import InlineExecutor
 from orchestrator.mapping.journal import Journal
 from orchestrator.mapping.node_state import NodeState
@@ -81,6 +83,7 @@ class Flow:
         context: Mapping[str, Any] | None = None,
         observer: Observer | None = None,
         stop: Callable[[], bool] | None = None,
+        again: Chosen | None = None,
         **params: Any,
     ) -> "Run":
         """Run the flow to its end.
@@ -93,6 +96,8 @@ class Flow:
             observer: Told of progress.
             stop: Asked often; once it says yes nothing more is started, and the flow run ends
                 `interrupted` when what was running has ended.
+            again: Asked with an instance's node and key, whether it runs again though a success
+                of it is recorded; what depends on it then does too.
             **params: The flow function's parameters.
 
         Raises:
@@ -108,7 +113,8 @@ class Flow:
             started=time.time(),
             context=dict(context or {}),
         )
-        journal = Journal(flow_run, ledger, engine) if ledger is not None else None
+        anew = Again(engine, again) if again is not None else None
+        journal = Journal(flow_run, ledger, engine, anew) if ledger is not None else None
         executor = _executor(client)
         removed = 0
         try:
@@ -143,7 +149,7 @@ class Flow:
             raise FlowError(f"task {too_long(node.name, length, self.max_map_length)}")
 
 
-_RESERVED = frozenset({"client", "ledger", "flow_run_id", "context", "observer", "stop"})
+_RESERVED = frozenset({"client", "ledger", "flow_run_id", "context", "observer", "stop", "again"})
 
 
 @overload

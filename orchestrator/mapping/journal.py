@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orchestrator.mapping.again import Again
 from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.executing import Kept
 from orchestrator.mapping.fingerprints import code_digest, fingerprint
@@ -33,10 +34,14 @@ class Journal:
         flow_run: Which.
         recorder: Where to.
         engine: Whose instances.
+        again: Those that run again though a success is recorded; None for none.
     """
 
-    def __init__(self, flow_run: FlowRun, recorder: Recorder, engine: Engine) -> None:
+    def __init__(
+        self, flow_run: FlowRun, recorder: Recorder, engine: Engine, again: Again | None = None
+    ) -> None:
         self._flow_run, self._recorder, self._engine = flow_run, recorder, engine
+        self._again = again
         self._fingerprints: dict[tuple[int, int], str] = {}
         self._codes: dict[int, bytes | None] = {}
         self._unrecorded: list[InstanceRecord] = []
@@ -45,6 +50,7 @@ class Journal:
 
     def recall(self, state: NodeState, indices: Sequence[int]) -> Mapping[int, Any]:
         """The values of those instances that have a recorded success."""
+        again = self._run_again(state, indices)
         if not self._may_recall(state):
             return {}
         found: dict[str, list[int]] = {}
@@ -52,7 +58,8 @@ class Journal:
             name = self._fingerprint(state, index)
             if name is not None:
                 self._fingerprints[state.number, index] = name
-                found.setdefault(name, []).append(index)
+                if index not in again:
+                    found.setdefault(name, []).append(index)
         values = self._recorder.recall(list(found))
         return {index: value for name, value in values.items() for index in found[name]}
 
@@ -98,6 +105,11 @@ class Journal:
         self.flush()
         self._recorder.finish(flow_run)
 
+    def _run_again(self, state: NodeState, indices: Sequence[int]) -> frozenset[int]:
+        if self._again is None:
+            return frozenset()
+        return frozenset(index for index in indices if self._again.includes(state, index))
+
     def _may_recall(self, state: NodeState) -> bool:
         task = state.node.task
         return state.mapped and not task.coordinates and task.settings.cache is not False
@@ -133,6 +145,8 @@ class Journal:
         end, failure = columns.state(index), columns.failures.get(index)
         started = columns.started[index]
         value = columns.values[index]
+        # A value that stays on the cluster is gone with it: there is nothing to use again.
+        is_kept, name = isinstance(value, Kept), self._fingerprints.pop((state.number, index), None)
         return InstanceRecord(
             flow_run=self._flow_run.id,
             node=state.node.name,
@@ -145,8 +159,8 @@ class Journal:
             worker=columns.worker(index),
             error=None if failure is None else failure.traceback or failure.error,
             arguments=self._in_short(state, index),
-            fingerprint=self._fingerprints.pop((state.number, index), None),
-            value=None if isinstance(value, Kept) else value,
+            fingerprint=None if is_kept else name,
+            value=None if is_kept else value,
         )
 
     def _in_short(self, state: NodeState, index: int) -> str:

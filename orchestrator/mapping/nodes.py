@@ -40,6 +40,7 @@ class Node:
             for a plain call.
         strict: For `expand_kwargs`: an item may not override a constant.
         prefix: The key of the coordinator it belongs to; "" in a flow.
+        parent: The coordinator's instance; None in a flow.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Node:
     items: Lazy | None = None
     strict: bool = True
     prefix: str = ""
+    parent: Origin | None = None
 
 
 class Reference(Lazy):

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.mapping.calling import Failure, Performed, failure_of
-from orchestrator.mapping.engine import Engine
-from orchestrator.mapping.events import Ended
+from orchestrator.mapping.engine import Ended, Engine
 from orchestrator.mapping.executing import Kept
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.nodes import Reference, Scope
@@ -67,13 +66,12 @@ class Coordinators:
         """Begin one, up to where it first awaits something unfinished."""
         started = time.time()
         try:
-            arguments = here(state.arguments(index))
+            arguments = here(self._engine.arguments(state, index))
             coroutine = state.node.task.function(**arguments)
         except Exception as error:  # noqa: BLE001 - an argument's `.map` may raise anything
             self._end(state, index, _performed(started, failure=failure_of(error)))
             return
-        name = state.node.name
-        scope = Scope(f"task {name!r}", prefix=state.names[index], of=name)
+        scope = Scope(f"task {state.node.name!r}", prefix=state.names[index])
         running = _Running(state, index, scope, coroutine, started)
         self._running.add(running)
         self._go_on(running, lambda: coroutine.send(None))

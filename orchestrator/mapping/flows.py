@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from orchestrator.errors import FlowError
 from orchestrator.mapping.again import Again, Chosen
 from orchestrator.mapping.coordinators import TaskFailedError, value_of
-from orchestrator.mapping.engine import Engine
+from orchestrator.mapping.engine import Engine, too_long
 from orchestrator.mapping.executing import Executor
-from orchestrator.mapping.expansion import too_long
 from orchestrator.mapping.inline import InlineExecutor
 from orchestrator.mapping.journal import Journal
 from orchestrator.mapping.node_state import NodeState

@@ -5,23 +5,22 @@ that drives the flow. What runs on workers is in `dask_worker`, on the scheduler
 `dask_scheduler`, in Dask's thread of this process in `dask_listening`.
 """
 
-import pickle
 import time
 import uuid
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Container, Sequence
 from itertools import count
 
 from distributed import Client
 from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 
-from orchestrator.errors import MachineryError
-from orchestrator.mapping.calling import Failure, Performed, failure_of
+from orchestrator.errors import MachineryError, UsageError
+from orchestrator.mapping.calling import Failure
 from orchestrator.mapping.dask_backlog import ANYWHERE, Backlog, Work, lane_of, suspects
 from orchestrator.mapping.dask_cluster import Members
 from orchestrator.mapping.dask_listening import Ended, Listener, Told
 from orchestrator.mapping.dask_pace import Pace
+from orchestrator.mapping.dask_reports import failed_report, hung_report, ran_report, without
 from orchestrator.mapping.dask_running import (
     Aftermath,
     Running,
@@ -30,8 +29,8 @@ from orchestrator.mapping.dask_running import (
     put_back,
 )
 from orchestrator.mapping.dask_sending import CannotTravelError, Sender, TooLargeError
-from orchestrator.mapping.dask_worker import Ran, timed_out
-from orchestrator.mapping.executing import Calls, Event, Lost, Report
+from orchestrator.mapping.dask_worker import timed_out
+from orchestrator.mapping.executing import Calls, Event, Lost
 
 PATIENCE_SECONDS = 300.0
 """How long calls wait for a worker that can run them, where there was one before."""
@@ -43,16 +42,24 @@ MOST_BYTES_IN_DASK = 256 * 1024**2
 class DaskExecutor:
     """Carries out calls on a Dask cluster; see `Executor` for the contract.
 
+    It finds the culprits of dying and hanging workers by itself: a `Lost` names the one call that
+    was running, and calls that only happened to be there are made again without a word.
+
     Args:
         client: A connected client; it stays usable, also while the executor lives.
         patience: Seconds that calls wait for a worker that can run them.
 
     Raises:
-        MachineryError: The scheduler does not answer.
+        UsageError: The client is an asynchronous one.
+        MachineryError: The client is closed, or its scheduler does not answer.
     """
 
     def __init__(self, client: Client, *, patience: float = PATIENCE_SECONDS) -> None:
+        if client.asynchronous:
+            raise UsageError("a flow needs a Client made with asynchronous=False")
         self._client, self._patience = client, patience
+        self._broken, self._closed = "", False
+        self._check()
         topic = uuid.uuid4().hex[:12]
         self._sender, self._listener = Sender(client, topic), Listener(client, topic)
         self._members, self._pace, self._backlog = Members(), Pace(), Backlog()
@@ -60,7 +67,6 @@ class DaskExecutor:
         self._running: dict[int, Running] = {}
         self._ending: set[str] = set()
         self._ready: list[Event] = []
-        self._broken, self._closed = "", False
         self._hear(self._listener.first())
 
     def room(self) -> int:
@@ -79,7 +85,7 @@ class DaskExecutor:
         self._check()
         refusal = self._members.refusal(lane_of(calls.placement))
         if refusal is not None:
-            self._fail(calls, Failure(error=f"{calls.name}: {refusal}"))
+            self._fail(calls, f"{calls.name}: {refusal}")
             return
         self._backlog.add(suspects(calls) if calls.suspect else Work(calls))
         self._fill()
@@ -92,7 +98,10 @@ class DaskExecutor:
         """
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
         self._go_on(0.0)
-        while not self._ready and time.monotonic() < deadline:
+        while not self._ready:
+            self._check()
+            if time.monotonic() >= deadline:
+                break
             self._go_on(min(deadline, self._next_deadline()))
         events, self._ready = self._ready, []
         return events
@@ -101,7 +110,8 @@ class DaskExecutor:
         """Give up these calls; one that runs already runs to its end, and is not heard of."""
         gone = frozenset(indices)
         self._backlog.remove(node, gone)
-        self._ready = _without(self._ready, node, gone)
+        said = [without(event, gone) if event.node == node else event for event in self._ready]
+        self._ready = [event for event in said if event is not None]
         for number, running in list(self._running.items()):
             if running.calls.node == node:
                 running.cancelled.update(gone.intersection(running.calls.indices))
@@ -110,12 +120,14 @@ class DaskExecutor:
 
     def close(self) -> None:
         """Give up what is in flight; values that someone still holds stay on the cluster."""
+        if self._closed:
+            return
+        self._closed = True
         futures = [running.future for running in self._running.values()]
         self._running.clear()
-        if self._client.status == "running" and not self._closed:
-            self._listener.close()
+        if self._client.status == "running":
             self._client.cancel(futures)
-        self._closed = True
+            self._listener.close()
 
     # -- towards the cluster -------------------------------------------------------------------
 
@@ -131,12 +143,12 @@ class DaskExecutor:
         """Give Dask a batch; calls that cannot be pickled fail, and the others go on."""
         number, calls = next(self._numbers), work.calls
         lane = lane_of(calls.placement)
+        workers = self._members.addresses(lane) if calls.placement.workers else ()
         try:
-            workers = self._members.addresses(lane) if calls.placement.workers else ()
             shipment = self._sender.send(number, calls, workers)
         except CannotTravelError as stuck:
             self._backlog.ended(lane)
-            self._fail_some(calls, stuck.failures)
+            self._ready.append(failed_report(calls, stuck.failures))
             good = calls.at([p for p in range(len(calls.indices)) if p not in stuck.failures])
             self._again([Work(good, size=work.size)])
         except TooLargeError:
@@ -149,7 +161,7 @@ class DaskExecutor:
             self._listener.follow(number, shipment.future)
 
     def _again(self, works: Sequence[Work], cancelled: Container[int] = ()) -> None:
-        """Put work into the backlog, without the calls nobody wants any more."""
+        """Put work into the backlog, without the calls nobody waits for any more."""
         for work in works:
             work.calls = work.calls.without(cancelled) if cancelled else work.calls
             if work.calls.indices:
@@ -161,7 +173,8 @@ class DaskExecutor:
         """Take in what has happened, waiting for the first until the deadline, and go on."""
         for news in self._listener.until(deadline):
             self._hear(news)
-        self._check()
+        if self._problem():
+            return
         self._end_hung()
         self._give_up_stranded()
         self._fill()
@@ -181,24 +194,29 @@ class DaskExecutor:
                 self._running[number].note(position, worker, alone=alone, at=news.at)
             case {"stuck": key}:
                 self._take_back(key)
+            case {"spared": number} if number in self._running:
+                self._running[number].spare(news.at)
             case {"broken": problem}:
                 self._broken = problem
         self._pace.threads = self._members.threads
 
     def _ended(self, running: Running, news: Ended) -> None:
         """A batch is over, one way or another."""
-        error = news.error
+        error, calls = news.error, running.calls
         if news.ran is not None:
-            self._report(running, news.ran)
+            if news.ran.seconds is not None:
+                self._pace.learn(calls, news.ran.seconds)
+            report = ran_report(running, news.ran, lambda p: self._sender.keep(running.future, p))
+            self._say(running, report)
         elif isinstance(error, KilledWorker) and error.task == running.future.key:
             self._died(running, error.last_worker.address)
         elif isinstance(error, KilledWorker) or getattr(error, "reason", "") == "lost dependencies":
-            remark = "a value it needs, kept on the cluster, was lost with its worker"
-            self._fail_heard(running, f"{remark}, and could not be computed again: {error}")
+            remark = "a value it needs, kept on the cluster, was lost with its worker and could not"
+            self._fail(calls, f"{remark} be computed again: {error}", running)
         elif isinstance(error, FutureCancelledError):
-            self._broken = f"Dask gave up a batch of {running.calls.name}: {error}"
+            self._broken = f"Dask gave up a batch of {calls.name}: {error}"
         else:
-            self._fail_heard(running, f"{type(error).__name__}: {error}")
+            self._fail(calls, f"{type(error).__name__}: {error}", running)
 
     def _take_back(self, key: str) -> None:
         """A batch waits at Dask for workers that have gone: it had better wait here."""
@@ -212,98 +230,71 @@ class DaskExecutor:
         self._backlog.ended(lane_of(running.calls.placement))
         return running
 
-    def _report(self, running: Running, ran: Ran) -> None:
-        """Calls of a batch have ended: their values are here, or are kept on the cluster."""
-        calls, performed = running.calls, ran.performed
-        if ran.seconds is not None:
-            self._pace.learn(calls, ran.seconds)
-        kept = {p: self._sender.keep(running.future, p) for p in ran.large}
-        performed.values = []
-        for position, blob in enumerate(ran.blobs):
-            try:
-                value = pickle.loads(blob) if blob else kept.get(position)  # noqa: S301 - our own
-            except Exception as error:  # noqa: BLE001 - whatever the user's class raises
-                value, remark = None, f"{calls.name}'s result cannot be unpickled here"
-                failure = Failure(error=f"{remark}: {error}", traceback=failure_of(error).traceback)
-                performed.failures[position] = failure
-            performed.values.append(value)
-        self._tell(running, performed, ran.worker)
+    def _say(self, running: Running, event: Event) -> None:
+        """Tell of a batch, but for what was cancelled."""
+        heard = without(event, running.cancelled)
+        if heard is not None:
+            self._ready.append(heard)
 
-    def _tell(self, running: Running, performed: Performed, worker: str) -> None:
-        """Report a batch, but for what was cancelled."""
-        indices = running.calls.indices
-        if running.cancelled:
-            heard = [p for p, index in enumerate(indices) if index not in running.cancelled]
-            indices, performed = [indices[p] for p in heard], performed.at(heard)
-        if indices:
-            node = running.calls.node
-            self._ready.append(
-                Report(node=node, indices=indices, performed=performed, worker=worker)
-            )
-
-    def _fail_heard(self, running: Running, error: str) -> None:
-        failures = [Failure(error=error)] * len(running.calls.indices)
-        self._tell(running, Performed.failed(failures), running.worker)
-
-    def _fail(self, calls: Calls, failure: Failure) -> None:
-        self._fail_some(calls, dict.fromkeys(range(len(calls.indices)), failure))
-
-    def _fail_some(self, calls: Calls, failures: Mapping[int, Failure]) -> None:
-        """Report that the calls at some positions failed before they were sent."""
-        indices = [calls.indices[p] for p in failures]
-        performed = Performed.failed(list(failures.values()))
-        self._ready.append(Report(node=calls.node, indices=indices, performed=performed, worker=""))
+    def _fail(self, calls: Calls, error: str, running: Running | None = None) -> None:
+        """Every one of the calls has failed of the same."""
+        failures = dict.fromkeys(range(len(calls.indices)), Failure(error=error))
+        report = failed_report(calls, failures)
+        if running is None:
+            self._ready.append(report)
+        else:
+            self._say(running, report)
 
     # -- trouble -------------------------------------------------------------------------------
 
+    def _problem(self) -> str:
+        """Why there is no cluster to speak of any more; "" while there is."""
+        if not self._broken and self._client.status != "running":
+            self._broken = f"the Dask client is {self._client.status}"
+        return self._broken
+
     def _check(self) -> None:
-        """Raise when there is no cluster to speak of any more."""
-        if self._client.status != "running":
-            self._broken = self._broken or f"the Dask client is {self._client.status}"
-        if self._broken:
+        if self._problem():
             raise MachineryError(
                 f"{self._broken}; what has ended is kept: run the flow again on a working cluster"
             )
 
     def _died(self, running: Running, address: str) -> None:
         """A batch's worker died: by our own hand, or perhaps of one of the calls."""
-        ours = address in self._ending
-        aftermath = put_back(running) if ours else after_death(running)
-        self._again(aftermath.again, running.cancelled)
+        if running.ending:
+            self._timed_out(running)
+            return
         calls = running.calls
-        lost = list(calls.indices) if aftermath.unclear else []
-        culprit = None
-        if aftermath.culprit is not None:
-            culprit = calls.indices[aftermath.culprit]
-            lost = [culprit]
-        lost = [index for index in lost if index not in running.cancelled]
+        aftermath = put_back(running) if address in self._ending else after_death(running)
+        self._again(aftermath.again, running.cancelled)
+        lost, culprit = _blame(calls, aftermath)
         if lost:
-            reason = f"worker {address} died"
-            self._ready.append(Lost(node=calls.node, indices=lost, culprit=culprit, reason=reason))
+            reason = f"worker {address} died, as of a crash in native code or a lack of memory"
+            self._say(running, Lost(node=calls.node, indices=lost, culprit=culprit, reason=reason))
 
     def _end_hung(self) -> None:
-        """End the workers of calls that have taken too long."""
+        """Have the workers ended whose calls have taken too long."""
         now = time.monotonic()
-        for number, running in list(self._running.items()):
+        for number, running in self._running.items():
             if running.deadline is not None and running.deadline <= now:
-                self._listener.end_worker(running.worker, self._drop(number).future)
+                running.ending = True
                 self._ending.add(running.worker)
-                alone = running.alone or self._members.has_one_thread(running.worker)
-                self._timed_out(running, after_timeout(running, alone=alone))
+                self._listener.end_worker(number, running)
 
-    def _timed_out(self, running: Running, aftermath: Aftermath) -> None:
+    def _timed_out(self, running: Running) -> None:
+        """A worker has been ended because of this batch."""
+        worker, calls = running.worker, running.calls
+        alone = running.alone or self._members.has_one_thread(worker)
+        aftermath = after_timeout(running, alone=alone)
         self._again(aftermath.again, running.cancelled)
-        calls, position = running.calls, aftermath.culprit
-        if position is None or calls.indices[position] in running.cancelled:
-            return
-        remark = ""
-        if not self._members.has_nanny(running.worker):
-            remark = (
-                f"; worker {running.worker} has no nanny to end it, so it was taken out of the "
-                "cluster: start workers with a nanny"
-            )
-        timeout = calls.placement.timeout or 0.0
-        self._fail(calls.at([position]), timed_out(timeout, remark))
+        lost, culprit = _blame(calls, aftermath)
+        if aftermath.culprit is not None:
+            remark = "" if self._members.has_nanny(worker) else _without_nanny(worker)
+            failure = timed_out(calls.placement.timeout or 0.0, remark)
+            self._say(running, hung_report(running, aftermath.culprit, failure))
+        elif lost:
+            reason = f"worker {worker} was ended because calls on it hung"
+            self._say(running, Lost(node=calls.node, indices=lost, culprit=culprit, reason=reason))
 
     def _next_deadline(self) -> float:
         """When there is something to do even if nothing happens."""
@@ -319,26 +310,26 @@ class DaskExecutor:
                 f"the cluster has had no worker for {self._patience:g} s (workers leave at once "
                 "where the package `orchestrator` is not installed)"
             )
-            self._check()
+            return
         for lane, reason in over.items():
             for calls in self._backlog.clear(lane):
-                self._fail(calls, Failure(error=f"{calls.name}: {reason}"))
+                self._fail(calls, f"{calls.name}: {reason}")
             for number, running in list(self._running.items()):
                 if lane_of(running.calls.placement) == lane:
                     self._client.cancel([self._drop(number).future])
-                    self._fail_heard(running, f"{running.calls.name}: {reason}")
+                    self._fail(running.calls, f"{running.calls.name}: {reason}", running)
 
 
-def _without(events: Sequence[Event], node: int, gone: Container[int]) -> list[Event]:
-    """Events, but for what they say of some instances of a node."""
-    kept: list[Event] = []
-    for event in events:
-        if event.node != node or not any(index in gone for index in event.indices):
-            kept.append(event)
-        elif isinstance(event, Report):
-            heard = [p for p, index in enumerate(event.indices) if index not in gone]
-            if heard:
-                indices = [event.indices[p] for p in heard]
-                performed = event.performed.at(heard)
-                kept.append(replace(event, indices=indices, performed=performed))
-    return kept
+def _blame(calls: Calls, aftermath: Aftermath) -> tuple[list[int], int | None]:
+    """The instances that are lost, and the one of them whose fault it is."""
+    if aftermath.culprit is None:
+        return (list(calls.indices) if aftermath.unclear else []), None
+    culprit = calls.indices[aftermath.culprit]
+    return [culprit], culprit
+
+
+def _without_nanny(worker: str) -> str:
+    return (
+        f"; worker {worker} has no nanny that could end it, so it was taken out of the cluster: "
+        "start workers with a nanny"
+    )

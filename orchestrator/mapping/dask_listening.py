@@ -7,6 +7,7 @@ emptied by the driver's, and is the only place where the two meet.
 import time
 from asyncio import CancelledError as AsyncCancelledError
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 from distributed import Client, Future
 
 from orchestrator.errors import MachineryError
-from orchestrator.mapping.dask_scheduler import Watch
+from orchestrator.mapping.dask_running import Running
+from orchestrator.mapping.dask_scheduler import Watch, end_worker
 from orchestrator.mapping.dask_sending import AT_ONCE
 from orchestrator.mapping.dask_worker import Ran, summary
 
@@ -78,14 +80,18 @@ class Listener:
         """Hear of the end of a batch."""
         self._client.loop.add_callback(self._follow, number, future)
 
-    def end_worker(self, address: str, hung: Future) -> None:
-        """Have the worker that runs a batch ended: its process, by its nanny, or its membership."""
-        self._client.loop.add_callback(self._end_worker, address, hung)
+    def end_worker(self, number: int, running: Running) -> None:
+        """Have the worker of a batch ended, in whose present call it seems to hang."""
+        self._client.loop.add_callback(
+            self._end_worker, number, running.position, running.future.key, running.worker
+        )
 
     def close(self) -> None:
         """Leave the cluster as it was."""
-        self._client.unsubscribe_topic(self._topic)
-        self._client.unregister_scheduler_plugin(self._topic)
+        # A scheduler that is gone, or was restarted, has forgotten us by itself.
+        with suppress(OSError, ValueError):
+            self._client.unsubscribe_topic(self._topic)
+            self._client.unregister_scheduler_plugin(self._topic)
 
     async def _follow(self, number: int, future: Future) -> None:
         """In Dask's thread; what is large stays where it is."""
@@ -97,18 +103,12 @@ class Listener:
         except (Exception, AsyncCancelledError) as error:  # noqa: BLE001 - judged by the driver
             self._news.put(Ended(number, None, error))
 
-    async def _end_worker(self, address: str, hung: Future) -> None:
-        """In Dask's thread; the batch is given up first, lest Dask runs it elsewhere."""
+    async def _end_worker(self, number: int, *at: Any) -> None:
+        """In Dask's thread; when the worker dies, its batches end with `KilledWorker`."""
+        message: dict[str, Any] = {"spared": number}
         try:
-            await self._client.cancel([hung])
-            # The client's own method refuses workers without a nanny, which the scheduler removes.
-            await self._client.scheduler.restart_workers(
-                workers=[address],
-                timeout=_ANSWER_SECONDS,
-                wait_for_workers=False,
-                on_error="return",
-                stimulus_id=f"orchestrator-timeout-{time.time()}",
-            )
-        except OSError as error:
-            problem = f"the worker {address}, which hangs, could not be ended: {error}"
-            self._news.put(Told(time.monotonic(), {"broken": problem}))
+            if await self._client.run_on_scheduler(end_worker, self._topic, number, *at):
+                return
+        except Exception as error:  # noqa: BLE001 - whatever the scheduler raises
+            message = {"broken": f"a worker that hangs could not be ended: {error}"}
+        self._news.put(Told(time.monotonic(), message))

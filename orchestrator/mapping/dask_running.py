@@ -33,6 +33,7 @@ class Running:
         position: The last call told to have begun; None while none was.
         since: When that was told, by the driver's monotonic clock.
         alone: Whether nothing else runs in the worker's process.
+        ending: Whether that process is being ended because a call takes too long.
     """
 
     work: Work
@@ -44,6 +45,7 @@ class Running:
     position: int | None = None
     since: float = 0.0
     alone: bool = False
+    ending: bool = False
 
     @property
     def calls(self) -> Calls:
@@ -54,7 +56,7 @@ class Running:
     def deadline(self) -> float | None:
         """When the call that runs has surely taken too long; None while no call runs."""
         timeout = self.calls.placement.timeout
-        if timeout is None or not self.in_a_call:
+        if timeout is None or self.ending or not self.in_a_call:
             return None
         return self.since + seconds_between(len(self.calls.indices)) + timeout + GRACE_SECONDS
 
@@ -66,6 +68,10 @@ class Running:
     def note(self, position: int, worker: str, *, alone: bool, at: float) -> None:
         """A call has begun."""
         self.position, self.worker, self.alone, self.since = position, worker, alone, at
+
+    def spare(self, at: float) -> None:
+        """The scheduler knew better: the call had ended. Its time begins anew."""
+        self.ending, self.since = False, at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,17 @@ patience applies to computing it again for the values it left on the cluster.
 Nor does Dask tell when a task waits for a worker that has gone, or for a resource nobody has.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
 from distributed import Scheduler
 from distributed.diagnostics.plugin import SchedulerPlugin
+
+logger = logging.getLogger(__name__)
+
+_KILL_SECONDS = 1.0
+"""What a nanny leaves a worker to end by itself, before it kills it: one that hangs never does."""
 
 
 class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no types
@@ -28,6 +34,7 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no type
 
     def __init__(self, topic: str, client: str) -> None:
         self.name, self._client = topic, client
+        self._began: dict[int, int] = {}
 
     async def start(self, scheduler: Scheduler) -> None:
         """Subscribe the client here and now, so that it misses nothing, and tell who is there."""
@@ -60,6 +67,16 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no type
         elif finish == "no-worker" and self._is_batch(key):
             self._scheduler.log_event(self.name, {"stuck": key})
 
+    def log_event(self, topic: str, msg: Any) -> None:
+        """A call has begun: remember how far its batch is."""
+        if topic == self.name and "began" in msg:
+            number, position, *_ = msg["began"]
+            self._began[number] = position
+
+    def is_at(self, number: int, position: int) -> bool:
+        """Whether a batch's last call to begin is still this one."""
+        return self._began.get(number) == position
+
     def _is_batch(self, key: Any) -> bool:
         return isinstance(key, str) and self.name in key
 
@@ -70,3 +87,38 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no type
             for ws in workers
         }
         self._scheduler.log_event(self.name, {"joined": described})
+
+
+async def end_worker(
+    topic: str, number: int, position: int, key: str, address: str, *, dask_scheduler: Scheduler
+) -> bool:
+    """End the worker whose call has taken too long, unless that call has just ended.
+
+    Decided here, where a batch's end and the next call's begin are heard of first: the driver may
+    have been busy or asleep. Its process is ended by its nanny, which starts another; a worker
+    without a nanny is taken out of the cluster.
+
+    Args:
+        topic: The executor's name.
+        number: The batch's number.
+        position: The call that takes too long.
+        key: The batch's key.
+        address: The worker that runs it.
+        dask_scheduler: Given by Dask.
+
+    Returns:
+        Whether the worker was, or is being, ended.
+    """
+    task, worker = dask_scheduler.tasks.get(key), dask_scheduler.workers.get(address)
+    if task is None or worker is None or task.processing_on is not worker:
+        return False
+    if not dask_scheduler.plugins[topic].is_at(number, position):
+        return False
+    try:
+        if worker.nanny:
+            await dask_scheduler.rpc(worker.nanny).kill(timeout=_KILL_SECONDS, reason="timeout")
+            return True
+    except OSError as error:
+        logger.warning("the nanny of %s did not end it: %s", address, error)
+    await dask_scheduler.remove_worker(address, stimulus_id=f"timeout-{key}")
+    return True

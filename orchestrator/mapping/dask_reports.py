@@ -1,0 +1,74 @@
+"""Reports of batches: values unpickled, calls nobody waits for left out.
+
+Touches no library; takes a `Ran` and gives a `Report`. Runs on the driver.
+"""
+
+import pickle
+import time
+from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
+
+from orchestrator.mapping.calling import Failure, Performed, failure_of
+from orchestrator.mapping.dask_kept import KeptValue
+from orchestrator.mapping.dask_running import Running
+from orchestrator.mapping.dask_worker import Ran
+from orchestrator.mapping.executing import Calls, Event, Lost, Report
+
+
+def ran_report(running: Running, ran: Ran, keep: Callable[[int], KeptValue]) -> Report:
+    """A batch has ended: its values are here, or are kept on the cluster.
+
+    Args:
+        running: The batch.
+        ran: What its worker said.
+        keep: Gives the address of the large value at a position.
+    """
+    performed = ran.performed
+    performed.values = [None] * len(ran.blobs)
+    for position, blob in enumerate(ran.blobs):
+        if blob is not None:
+            try:
+                performed.values[position] = pickle.loads(blob)  # noqa: S301 - our own workers'
+            except Exception as error:  # noqa: BLE001 - whatever the user's class raises
+                performed.failures[position] = _unreadable(running.calls.name, error)
+    for position in ran.large:
+        performed.values[position] = keep(position)
+    return _report(running.calls, performed, ran.worker)
+
+
+def failed_report(calls: Calls, failures: Mapping[int, Failure]) -> Report:
+    """The calls at some positions have failed without having begun."""
+    performed = Performed.failed(list(failures.values()))
+    return _report(calls.at(list(failures)), performed, "")
+
+
+def hung_report(running: Running, position: int, failure: Failure) -> Report:
+    """One call of a batch was ended with its worker."""
+    performed = Performed.failed([failure])
+    performed.started[0] -= time.monotonic() - running.since
+    return _report(running.calls.at([position]), performed, running.worker)
+
+
+def without(event: Event, indices: Container[int]) -> Event | None:
+    """What an event says of other instances than these; None when that is nothing."""
+    heard = [p for p, index in enumerate(event.indices) if index not in indices]
+    if len(heard) == len(event.indices):
+        return event
+    if not heard:
+        return None
+    left = [event.indices[p] for p in heard]
+    if isinstance(event, Lost):
+        return replace(event, indices=left)
+    return replace(event, indices=left, performed=event.performed.at(heard))
+
+
+def _report(calls: Calls, performed: Performed, worker: str) -> Report:
+    return Report(node=calls.node, indices=calls.indices, performed=performed, worker=worker)
+
+
+def _unreadable(name: str, error: Exception) -> Failure:
+    return Failure(
+        error=f"{name}'s result cannot be unpickled here: {type(error).__name__}: {error}; "
+        "return plain data, or store it and return its address",
+        traceback=failure_of(error).traceback,
+    )

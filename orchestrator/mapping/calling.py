@@ -139,6 +139,6 @@ def failure_of(
     name = "" if isinstance(error, Fail) else f"{type(error).__name__}: "
     return Failure(
         retryable=isinstance(error, retry_on) and not isinstance(error, Fail),
-        error=f"{name}{error}".strip(),
+        error=f"{name}{error}".strip().partition("\n")[0],
         traceback=frames,
     )

@@ -10,8 +10,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.errors import FlowError
 from orchestrator.mapping.calling import Failure, Performed, failure_of
-from orchestrator.mapping.engine import Ended, Engine
+from orchestrator.mapping.engine import Engine
+from orchestrator.mapping.events import Ended
 from orchestrator.mapping.executing import Kept
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.nodes import Reference, Scope
@@ -66,12 +68,13 @@ class Coordinators:
         """Begin one, up to where it first awaits something unfinished."""
         started = time.time()
         try:
-            arguments = here(self._engine.arguments(state, index))
+            arguments = here(state.arguments(index))
             coroutine = state.node.task.function(**arguments)
         except Exception as error:  # noqa: BLE001 - an argument's `.map` may raise anything
             self._end(state, index, _performed(started, failure=failure_of(error)))
             return
-        scope = Scope(f"task {state.node.name!r}", prefix=state.names[index])
+        name = state.node.name
+        scope = Scope(f"task {name!r}", prefix=state.names[index], of=name)
         running = _Running(state, index, scope, coroutine, started)
         self._running.add(running)
         self._go_on(running, lambda: coroutine.send(None))
@@ -80,10 +83,22 @@ class Coordinators:
         """These nodes have ended: go on with whoever waits for them."""
         for number in numbers:
             for running in self._waiting.pop(number, ()):
+                if running not in self._running:  # it was cancelled meanwhile
+                    continue
                 if running.result is not None:
                     self._finish(running)
                 else:
                     self._answer(running, self._engine.nodes[number])
+
+    def cancel(self, number: int, indices: Sequence[int]) -> None:
+        """Give up these, and what they have called."""
+        unwanted = [r for r in self._running if r.state.number == number and r.index in indices]
+        for running in unwanted:
+            self._running.discard(running)
+            running.coroutine.close()
+            for child in running.children:
+                reason = f"cancelled with {running.state.names[running.index]!r}, which called it"
+                self._engine.cancel(child.number, reason)
 
     def close(self) -> None:
         """Give up those that are under way."""
@@ -103,21 +118,29 @@ class Coordinators:
 
     def _go_on(self, running: _Running, step: Callable[[], Any]) -> None:
         """Run it up to the next await, then wait for that, or answer at once."""
+        awaited = None
         try:
             with running.scope.entered():
                 awaited = step()
         except StopIteration as stop:
             running.result = _performed(running.started, value=stop.value)
         except Exception as error:  # noqa: BLE001 - law 2: whatever a task raises is a value
-            retry_on = running.state.node.task.settings.retry_on
-            running.result = _performed(running.started, failure=failure_of(error, retry_on))
-        self._add_children(running)
+            self._fail(running, error)
+        try:
+            self._add_children(running)
+        except FlowError as error:
+            running.coroutine.close()
+            self._fail(running, error)
         if running.result is not None:
             self._finish(running)
-        elif not isinstance(awaited, Reference):
+        elif not isinstance(awaited, Reference) or not self._engine.knows(awaited.node):
             self._refuse(running, awaited)
         else:
             self._await(running, self._engine.state_of(awaited.node))
+
+    def _fail(self, running: _Running, error: Exception) -> None:
+        retry_on = running.state.node.task.settings.retry_on
+        running.result = _performed(running.started, failure=failure_of(error, retry_on))
 
     def _await(self, running: _Running, state: NodeState) -> None:
         if state.done:
@@ -128,7 +151,7 @@ class Coordinators:
     def _refuse(self, running: _Running, awaited: Any) -> None:
         name, coroutine = running.state.node.name, running.coroutine
         problem = (
-            f"task {name!r} awaited {type(awaited).__name__}: a coordinator is not run by asyncio; "
+            f"task {name!r} awaited {_described(awaited)}: a coordinator is not run by asyncio; "
             "it can await calls of tasks, such as `await evaluate.expand(x=...)`"
         )
         self._go_on(running, lambda: coroutine.throw(TypeError(problem)))
@@ -153,6 +176,12 @@ class Coordinators:
 
     def _end(self, state: NodeState, index: int, performed: Performed) -> None:
         self._engine.ended(Ended(state.number, (index,), performed, WORKER))
+
+
+def _described(awaited: Any) -> str:
+    if isinstance(awaited, Reference):
+        return f"{awaited!r}, which belongs to another flow run"
+    return type(awaited).__name__
 
 
 def value_of(state: NodeState) -> Any:

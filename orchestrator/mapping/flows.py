@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from orchestrator.errors import FlowError
 from orchestrator.mapping.again import Again, Chosen
 from orchestrator.mapping.coordinators import TaskFailedError, value_of
-from orchestrator.mapping.engine import Engine, too_long
+from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.executing import Executor
+from orchestrator.mapping.expansion import too_long
 from orchestrator.mapping.inline import InlineExecutor
 from orchestrator.mapping.journal import Journal
 from orchestrator.mapping.node_state import NodeState
@@ -25,6 +26,7 @@ from orchestrator.mapping.outcomes import Outcomes
 from orchestrator.mapping.recording import Recorder
 from orchestrator.mapping.run import DriverLoop, Observer
 from orchestrator.mapping.signals import Skip
+from orchestrator.mapping.tasks import Task
 from orchestrator.records import FlowRun, State
 
 if TYPE_CHECKING:
@@ -167,10 +169,16 @@ def flow(
     """Make a flow of a function; used bare or with options.
 
     Raises:
-        FlowError: A parameter has a name that `run` needs for itself.
+        FlowError: It is a task, or a parameter has a name that `run` needs for itself.
     """
     if function is None:
-        return lambda function: Flow(function, name or function.__name__, max_map_length)
+        return lambda function: _flow_of(function, name, max_map_length)
+    return _flow_of(function, name, max_map_length)
+
+
+def _flow_of(function: Callable[..., Any], name: str | None, max_map_length: int) -> Flow:
+    if isinstance(function, Task):
+        raise FlowError(f"{function.name!r} is a task: call it inside a flow's function")
     taken = sorted(_RESERVED & inspect.signature(function).parameters.keys())
     if taken:
         raise FlowError(
@@ -226,8 +234,13 @@ class Run:
         raise KeyError(f"no node is named {name!r}; there are {names}")
 
     def outcomes(self, name: str) -> list[Outcomes]:
-        """The outcomes of all nodes with this name, those of coordinators included."""
-        return [state.outcomes for state in self._engine.nodes if state.node.name == name]
+        """The outcomes of all nodes of this name, called by the flow or by its coordinators.
+
+        Args:
+            name: `evaluate`, or only those of one coordinator's node, `evaluate@tune`.
+        """
+        named = (s for s in self._engine.nodes if name in _names_of(s.node))
+        return [state.outcomes for state in named]
 
     def _value(self, returned: Any) -> Any:
         if isinstance(returned, Reference):
@@ -240,6 +253,10 @@ class Run:
         if isinstance(returned, tuple | list):
             return type(returned)(self._value(part) for part in returned)
         return returned
+
+
+def _names_of(node: Node) -> tuple[str, str]:
+    return node.name, node.name.partition("@")[0]
 
 
 def new_id() -> str:

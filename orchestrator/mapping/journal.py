@@ -15,6 +15,7 @@ from orchestrator.mapping.executing import Kept
 from orchestrator.mapping.fingerprints import code_digest, fingerprint
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.options import value_for
+from orchestrator.mapping.outcomes import Columns
 from orchestrator.mapping.recording import Recorder
 from orchestrator.records import FlowRun, InstanceRecord, State
 
@@ -44,7 +45,8 @@ class Journal:
         self._again = again
         self._fingerprints: dict[tuple[int, int], str] = {}
         self._codes: dict[int, bytes | None] = {}
-        self._unrecorded: list[InstanceRecord] = []
+        self._unrecorded: list[tuple[int, Sequence[int]]] = []
+        self._waiting = 0
         self._recorded = time.monotonic()
         recorder.begin(flow_run)
 
@@ -63,12 +65,11 @@ class Journal:
         values = self._recorder.recall(list(found))
         return {index: value for name, value in values.items() for index in found[name]}
 
-    def ended(self, ended: Mapping[int, Sequence[int]]) -> None:
+    def ended(self, ended: Sequence[tuple[int, Sequence[int]]]) -> None:
         """These instances have ended; -1 stands for a map that ended without any."""
-        for number, indices in ended.items():
-            state = self._engine.nodes[number]
-            self._unrecorded.extend(self._record(state, index) for index in indices)
-        if len(self._unrecorded) > _AT_MOST or self.overdue:
+        self._unrecorded += ended
+        self._waiting += sum(len(indices) for _, indices in ended)
+        if self._waiting > _AT_MOST or self.overdue:
             self.flush()
 
     @property
@@ -79,9 +80,11 @@ class Journal:
 
     def flush(self) -> None:
         """Record what is unrecorded."""
-        if self._unrecorded:
-            self._recorder.record(self._unrecorded)
-            self._unrecorded = []
+        unrecorded, self._unrecorded, self._waiting = self._unrecorded, [], 0
+        if unrecorded:
+            nodes = self._engine.nodes
+            records = (self._records(nodes[number], indices) for number, indices in unrecorded)
+            self._recorder.record([record for some in records for record in some])
         self._recorded = time.monotonic()
 
     def removed(self) -> int:
@@ -97,7 +100,8 @@ class Journal:
             for node, present in names.items()
             for key in sorted(self._recorder.last_keys(self._flow_run.flow, node) - present)
         ]
-        self._unrecorded += gone
+        if gone:
+            self._recorder.record(gone)
         return len(gone)
 
     def finish(self, flow_run: FlowRun) -> None:
@@ -120,7 +124,7 @@ class Journal:
             return None
         cache = state.node.task.settings.cache
         try:
-            arguments = self._engine.arguments(state, index)
+            arguments = state.arguments(index)
         except Exception:  # noqa: BLE001 - a `.map` that fails here fails again where it counts
             return None
         told = value_for(cache, arguments) if callable(cache) else arguments
@@ -131,43 +135,71 @@ class Journal:
             self._codes[state.number] = code_digest(state.node.task.function)
         return self._codes[state.number]
 
-    def _record(self, state: NodeState, index: int) -> InstanceRecord:
-        if index < 0:
-            return InstanceRecord(
-                flow_run=self._flow_run.id,
-                node=state.node.name,
-                key=state.node.prefix,
-                index=-1,
-                state=state.closed or State.SKIPPED,
-                error=state.reason,
+    def _records(self, state: NodeState, indices: Sequence[int]) -> list[InstanceRecord]:
+        if tuple(indices) == (-1,):
+            return [self._closed(state)]
+        columns, names = state.columns, state.names.at(indices)
+        return [
+            self._record(state, columns, index, name, arguments)
+            for index, name, arguments in zip(
+                indices, names, _in_short(state, indices), strict=True
             )
-        columns = state.columns
-        end, failure = columns.state(index), columns.failures.get(index)
-        started = columns.started[index]
-        value = columns.values[index]
-        # A value that stays on the cluster is gone with it: there is nothing to use again.
-        is_kept, name = isinstance(value, Kept), self._fingerprints.pop((state.number, index), None)
+        ]
+
+    def _closed(self, state: NodeState) -> InstanceRecord:
+        """A map that ended without any instance."""
         return InstanceRecord(
             flow_run=self._flow_run.id,
             node=state.node.name,
-            key=state.names[index],
+            key=state.node.prefix,
+            index=-1,
+            state=state.closed or State.SKIPPED,
+            error=state.reason,
+        )
+
+    def _record(
+        self, state: NodeState, columns: Columns, index: int, name: str, arguments: str
+    ) -> InstanceRecord:
+        failure, started, value = (
+            columns.failures.get(index),
+            columns.started[index],
+            columns.values[index],
+        )
+        # A value that stays on the cluster is gone with it: there is nothing to use again.
+        is_kept, known = (
+            isinstance(value, Kept),
+            self._fingerprints.pop((state.number, index), None),
+        )
+        return InstanceRecord(
+            flow_run=self._flow_run.id,
+            node=state.node.name,
+            key=name,
             index=index if state.mapped else -1,
-            state=end,
+            state=columns.state(index),
             tries=columns.tries.get(index, 1 if started else 0),
             started=started or None,
             ended=columns.ended[index] or None,
             worker=columns.worker(index),
             error=None if failure is None else failure.traceback or failure.error,
-            arguments=self._in_short(state, index),
-            fingerprint=None if is_kept else name,
+            arguments=arguments,
+            fingerprint=None if is_kept else known,
             value=None if is_kept else value,
         )
 
-    def _in_short(self, state: NodeState, index: int) -> str:
-        """The arguments that tell this instance from its siblings."""
-        columns = self._engine.columns(state, [index]).items()
-        parts = [f"{name}={_SHORT.repr(column[0])}" for name, column in columns]
-        return ", ".join(parts)[:_LONGEST_ARGUMENTS]
+
+def _in_short(state: NodeState, indices: Sequence[int]) -> list[str]:
+    """The arguments that tell instances from their siblings."""
+    if state.items is None:
+        return [""] * len(indices)
+    columns = [
+        [f"{name}={_shown(value)}" for value in column]
+        for name, column in state.columns_of(indices).items()
+    ]
+    return [", ".join(parts)[:_LONGEST_ARGUMENTS] for parts in zip(*columns, strict=True)]
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if type(value) in {int, float, bool} else _SHORT.repr(value)
 
 
 class _Short(reprlib.Repr):

@@ -3,57 +3,38 @@
 Touches no library; pure; runs on the driver.
 """
 
-import heapq
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.mapping.calling import Failure
+from orchestrator.mapping.calling import settle
 from orchestrator.mapping.nodes import Node
 from orchestrator.mapping.outcomes import CODES, Columns, Names, Outcomes
+from orchestrator.mapping.ready import Ready
 from orchestrator.mapping.rules import Rule, Tally
-from orchestrator.mapping.sequences import Lazy, Origin
+from orchestrator.mapping.sequences import Lazy, Origin, Product
 from orchestrator.records import State
 
-_ENDED = frozenset(
-    {State.SUCCESS, State.CACHED, State.FAILED, State.SKIPPED, State.UPSTREAM_FAILED}
-)
+WHOLE_ITEM = "**"
+"""The column of `expand_kwargs`: each value is a dict of arguments."""
+
+RUNNING = CODES[State.RUNNING]
+
+_GOOD = frozenset({State.SUCCESS, State.CACHED})
+_BAD = frozenset({State.FAILED, State.UPSTREAM_FAILED})
+_ENDED = _GOOD | _BAD | {State.SKIPPED}
 
 
-class Ready:
-    """Instances that may start: a range not yet begun, and single ones by priority.
+def _tally_of(state: State) -> Tally:
+    if state not in _ENDED:
+        return Tally(waiting=1)
+    return Tally(
+        success=int(state in _GOOD), failed=int(state in _BAD), skipped=int(state is State.SKIPPED)
+    )
 
-    A product of a billion is a range, so that it costs nothing until it is taken from.
-    """
 
-    def __init__(self) -> None:
-        self._next: int = 0
-        self._stop: int = 0
-        self._heap: list[tuple[float, int]] = []
-
-    def __len__(self) -> int:
-        return self._stop - self._next + len(self._heap)
-
-    def open(self, count: int) -> None:
-        """All instances from the first to this many may start, in order."""
-        self._stop = count
-
-    def push(self, index: int, priority: float = 0.0) -> None:
-        """One more may start."""
-        heapq.heappush(self._heap, (-priority, index))
-
-    def pop(self, limit: int) -> list[int]:
-        """At most so many, those that were pushed first."""
-        taken = [heapq.heappop(self._heap)[1] for _ in range(min(limit, len(self._heap)))]
-        more = min(limit - len(taken), self._stop - self._next)
-        taken.extend(range(self._next, self._next + more))
-        self._next += more
-        return taken
-
-    def clear(self) -> Iterator[int]:
-        """Everything that was waiting, which will not be started."""
-        while self:
-            yield from self.pop(10_000)
+_TALLIES = tuple(_tally_of(state) for state in CODES)
+"""What one instance means to those made of it, by the code of its state."""
 
 
 @dataclass(slots=True)
@@ -63,27 +44,29 @@ class NodeState:
     Attributes:
         node: What was written down.
         number: Its number in the engine; later nodes have higher ones.
+        rule: When its instances run.
         wholes: Numbers of the nodes it waits for as a whole.
-        sources: Numbers of the nodes whose instances its items are made of.
+        sources: Numbers of the mapped nodes whose instances its items are made of, one by one.
+        followers: The nodes that wait for this one as a whole.
+        consumers: The nodes whose items are made of this one's instances.
         items: What it is mapped over, once that is known; None before, and for a plain call.
         length: How many instances it has; None until that is known.
         closed: For a node that ended without any instance: how.
         reason: Why it was closed.
-        columns: How its instances stand.
-        chosen: Keys that a `key` option gave, by index.
-        counts: Instances by state, of those that have ended.
-        running: How many are.
-        followers: Nodes that wait for this one as a whole.
-        consumers: Nodes whose items are made of this one's instances.
         dependents: By instance of a source, the own instances made of it; None where that is
             simply the one of the same index.
-        constants: The arguments all instances share, once they are asked for.
-        judged: Instances that were given a verdict, one byte each; empty until the first.
-        opened: Whether a verdict that holds for all instances was given.
-        told: Whether those that wait for it know that it is done.
-        holders: By key that a `key` option gave, the instance that has it.
-        suspects: Lost with a worker before.
-        lost: How many workers each instance has lost.
+        judged: Which verdicts were given, one byte each: of every instance where there are
+            sources, else a single one that holds for all.
+        ready: The instances that may start.
+        running: How many instances are.
+        columns: How its instances stand.
+        counts: Instances by state, of those that have ended.
+        chosen: Keys that a `key` option gave, by index.
+        holders: By such a key, the instance that has it.
+        constants: The arguments all instances share, as last known.
+        constants_are_final: Whether they cannot change any more.
+        suspects: Instances lost with a worker before.
+        lost: How many workers each of them has lost.
     """
 
     node: Node
@@ -91,29 +74,28 @@ class NodeState:
     rule: Rule
     wholes: tuple[int, ...] = ()
     sources: tuple[int, ...] = ()
+    followers: list[int] = field(default_factory=list)
+    consumers: list[int] = field(default_factory=list)
     items: Lazy | None = None
     length: int | None = None
     closed: State | None = None
     reason: str = ""
-    columns: Columns = field(default_factory=Columns)
-    chosen: dict[int, str] = field(default_factory=dict)
-    counts: dict[State, int] = field(default_factory=dict)
-    running: int = 0
-    ready: Ready = field(default_factory=Ready)
-    followers: list[int] = field(default_factory=list)
-    consumers: list[int] = field(default_factory=list)
     dependents: dict[Origin, list[int]] | None = None
-    constants: dict[str, Any] | None = None
     judged: bytearray = field(default_factory=bytearray)
-    opened: bool = False
-    told: bool = False
+    ready: Ready = field(default_factory=Ready)
+    running: int = 0
+    columns: Columns = field(default_factory=Columns)
+    counts: dict[State, int] = field(default_factory=dict)
+    chosen: dict[int, str] = field(default_factory=dict)
     holders: dict[str, int] = field(default_factory=dict)
+    constants: dict[str, Any] = field(default_factory=dict)
+    constants_are_final: bool = False
     suspects: set[int] = field(default_factory=set)
     lost: dict[int, int] = field(default_factory=dict)
 
     @property
     def mapped(self) -> bool:
-        """Whether it is more than a plain call."""
+        """Whether it is an expansion and not a plain call."""
         return self.node.items is not None
 
     @property
@@ -136,31 +118,50 @@ class NodeState:
         """How its instances stand now, for a reduce or a person."""
         return Outcomes(self.names, self.items, self.columns)
 
-    def has_ended(self, index: int) -> bool:
-        """Whether an instance has."""
-        return self.columns.state(index) in _ENDED
+    @property
+    def value(self) -> Any:
+        """What a plain call has returned; None without one."""
+        return self.columns.values[0] if self.columns.values else None
 
-    def set(self, index: int, state: State, failure: Failure | None = None) -> None:
-        """Note an instance's state, and why."""
-        columns = self.columns
-        columns.reach(index)
-        columns.states[index] = CODES[state]
-        if failure is not None:
-            columns.failures[index] = failure
+    def unended(self) -> list[int]:
+        """The instances that have not ended."""
+        ended = {CODES[state] for state in _ENDED}
+        known = [i for i, code in enumerate(self.columns.states) if code not in ended]
+        return [*known, *range(len(self.columns.states), self.length or 0)]
+
+    def set(self, indices: Sequence[int], state: State) -> None:
+        """Note the state of some instances."""
+        self.columns.set(indices, state)
         if state in _ENDED:
-            self.counts[state] = self.counts.get(state, 0) + 1
+            self.counts[state] = self.counts.get(state, 0) + len(indices)
+
+    def columns_of(self, indices: Sequence[int]) -> dict[str, list[Any]]:
+        """The arguments that differ between instances, one list a name, not settled yet."""
+        if self.items is None:
+            return {}
+        if isinstance(self.items, Product):
+            return self.items.columns(indices)
+        return {WHOLE_ITEM: [self.items[index] for index in indices]}
+
+    def item(self, index: int) -> dict[str, Any]:
+        """The arguments of one instance that differ, as its task will see them."""
+        item = {} if self.items is None else settle(self.items[index])
+        return {name: settle(part) for name, part in item.items()}
+
+    def arguments(self, index: int) -> dict[str, Any]:
+        """All arguments of one instance, as its task will see them."""
+        return {**self.constants, **self.item(index)}
 
     def tally(self) -> Tally:
         """What the node as a whole means to those that wait for it."""
         if self.closed is not None:
-            did_fail = self.closed in {State.FAILED, State.UPSTREAM_FAILED}
-            return Tally(failed=1) if did_fail else Tally(skipped=1)
+            return _TALLIES[CODES[self.closed]]
         if self.length is None:
             return Tally(waiting=1)
-        count = self.counts.get
-        success = count(State.SUCCESS, 0) + count(State.CACHED, 0)
-        failed = count(State.FAILED, 0) + count(State.UPSTREAM_FAILED, 0)
-        skipped = count(State.SKIPPED, 0)
+        success, failed, skipped = (
+            sum(self.counts.get(state, 0) for state in states)
+            for states in (_GOOD, _BAD, (State.SKIPPED,))
+        )
         waiting = self.length - success - failed - skipped
         if not waiting and self._has_tolerance:
             failed = 0 if self._tolerates(success, failed) else max(failed, 1)
@@ -168,12 +169,8 @@ class NodeState:
 
     def tally_of(self, index: int) -> Tally:
         """What one instance means to those made of it."""
-        state = self.columns.state(index)
-        if state in {State.SUCCESS, State.CACHED}:
-            return Tally(success=1)
-        if state in {State.FAILED, State.UPSTREAM_FAILED}:
-            return Tally(failed=1)
-        return Tally(skipped=1) if state is State.SKIPPED else Tally(waiting=1)
+        states = self.columns.states
+        return _TALLIES[states[index] if index < len(states) else 0]
 
     @property
     def _has_tolerance(self) -> bool:

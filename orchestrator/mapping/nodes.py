@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from orchestrator.errors import FlowError
@@ -33,7 +34,8 @@ class Node:
     """One call of a task in a flow.
 
     Attributes:
-        name: Unique in its scope; `add`, a second one `add_2`.
+        name: `add`, a second one `add_2`; called by a coordinator, `add@tune`. Name and key
+            together name an instance in its flow run.
         task: What is called.
         constants: Arguments equal for all instances; may hold references.
         items: What it is mapped over: a `Product` for `expand`, dicts for `expand_kwargs`; None
@@ -122,20 +124,29 @@ class OneItem(Lazy):
 
 
 class Scope:
-    """Where nodes are collected: a flow being built, or a coordinator that is running."""
+    """Where nodes are collected: a flow being built, or a coordinator that is running.
 
-    def __init__(self, title: str, prefix: str = "") -> None:
+    Args:
+        title: For messages.
+        prefix: The key of the coordinator, which its nodes' keys begin with.
+        of: The name of the coordinator's node, with which its nodes' names end, so that two
+            coordinators over the same customers may call the same task: `evaluate@choose`.
+    """
+
+    def __init__(self, title: str, prefix: str = "", of: str = "") -> None:
         self.title, self.prefix = title, prefix
         self.nodes: list[Node] = []
         self.unexpanded: list[Any] = []
+        self._of = f"@{of}" if of else ""
         self._taken = 0
-        self._names: dict[str, int] = {}
+        self._names: set[str] = set()
 
     def add(self, node: Node) -> Reference:
         """Take a node in, under a name that is unique here."""
-        count = self._names[node.name] = self._names.get(node.name, 0) + 1
-        node.name = node.name if count == 1 else f"{node.name}_{count}"
-        node.prefix = self.prefix
+        names = chain([node.name], (f"{node.name}_{number}" for number in count(2)))
+        name = next(name for name in names if name not in self._names)
+        self._names.add(name)
+        node.name, node.prefix = f"{name}{self._of}", self.prefix
         self.nodes.append(node)
         return Reference(node)
 

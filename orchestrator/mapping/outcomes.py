@@ -5,10 +5,10 @@ Touches no library; made by the engine's state of a node; goes to reduces, on wo
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, overload
 
-from orchestrator.mapping.calling import Failure, settle
+from orchestrator.mapping.calling import Failure, Performed, settle
 from orchestrator.mapping.executing import Kept
 from orchestrator.records import State
 
@@ -36,15 +36,42 @@ class Columns:
     workers: "array[int]" = field(default_factory=lambda: array("H"))
     worker_names: list[str] = field(default_factory=lambda: [""])
 
-    def reach(self, index: int) -> None:
-        """Make the columns long enough for an index."""
-        missing = index + 1 - len(self.states)
+    def reach(self, length: int) -> None:
+        """Make the columns at least so long."""
+        missing = length - len(self.states)
         if missing > 0:
             self.states.extend(bytes(missing))
             self.values.extend([None] * missing)
-            self.started.extend([0.0] * missing)
-            self.ended.extend([0.0] * missing)
-            self.workers.extend([0] * missing)
+            self.started.extend(array("d", bytes(8 * missing)))
+            self.ended.extend(array("d", bytes(8 * missing)))
+            self.workers.extend(array("H", bytes(2 * missing)))
+
+    def set(self, indices: Sequence[int], state: State) -> None:
+        """Note the state of some instances."""
+        if not indices:
+            return
+        self.reach(max(indices) + 1)
+        code = CODES[state]
+        if isinstance(indices, range) and indices.step == 1:
+            self.states[indices.start : indices.stop] = bytes([code]) * len(indices)
+            return
+        for index in indices:
+            self.states[index] = code
+
+    def note(self, indices: Sequence[int], performed: Performed, worker: str) -> None:
+        """Note attempts of some instances that were running: their values, times and place."""
+        number = self._number_of(worker)
+        if isinstance(indices, range) and indices.step == 1:
+            run = slice(indices.start, indices.stop)
+            self.values[run] = performed.values
+            self.started[run], self.ended[run] = performed.started, performed.ended
+            self.workers[run] = array("H", [number]) * len(indices)
+            return
+        for position, index in enumerate(indices):
+            self.values[index] = performed.values[position]
+            self.started[index] = performed.started[position]
+            self.ended[index] = performed.ended[position]
+            self.workers[index] = number
 
     def state(self, index: int) -> State:
         """The state of an instance."""
@@ -54,8 +81,8 @@ class Columns:
         """Where an instance ran last; "" when it never did."""
         return self.worker_names[self.workers[index]] if index < len(self.states) else ""
 
-    def number_of(self, worker: str) -> int:
-        """The number that stands for a worker in the column."""
+    def _number_of(self, worker: str) -> int:
+        """What stands for a worker in the column."""
         if worker not in self.worker_names:
             self.worker_names.append(worker)
         return self.worker_names.index(worker)
@@ -106,18 +133,21 @@ class Names(Sequence[str]):
     def __getitem__(self, index: slice) -> list[str]: ...
     def __getitem__(self, index: int | slice) -> str | list[str]:
         if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(self._length))]
+            return self.at(range(*index.indices(self._length)))
         if not 0 <= index < self._length:
             raise IndexError(f"instance {index} of {self._length}")
         if self._items is None:
             return self._prefix
         name = self._chosen.get(index) or self._items.name(index)
-        return self.under(self._prefix, str(index) if name is None else name)
+        name = str(index) if name is None else name
+        return f"{self._prefix}/{name}" if self._prefix else name
 
-    @staticmethod
-    def under(prefix: str, name: str) -> str:
-        """A name below another: `acme/logreg`."""
-        return f"{prefix}/{name}" if prefix else name
+    def at(self, indices: Sequence[int]) -> list[str]:
+        """The names of some instances; quick where they are but their indices."""
+        if self._items is None or self._chosen or self._items.named:
+            return [self[index] for index in indices]
+        before = f"{self._prefix}/" if self._prefix else ""
+        return [f"{before}{index}" for index in indices]
 
 
 class Outcomes(Sequence[Any]):
@@ -163,19 +193,6 @@ class Outcomes(Sequence[Any]):
     def by_key(self) -> Mapping[str, Outcome]:
         """Every outcome by its key."""
         return {outcome.key: outcome for outcome in self.items()}
-
-    def kept(self) -> Sequence[Kept]:
-        """The values that are kept on the cluster."""
-        return [value for value in self._columns.values if isinstance(value, Kept)]
-
-    def settled(self, lookup: Mapping[Kept, Any]) -> "Outcomes":
-        """The same outcomes with kept values in place of their addresses."""
-        values = [lookup[v] if isinstance(v, Kept) else v for v in self._columns.values]
-        return Outcomes(self._names, self._items, replace(self._columns, values=values))
-
-    def outcome(self, index: int) -> Outcome:
-        """The outcome at a map index."""
-        return self._outcome(index)
 
     def _in(self, *states: State) -> tuple[Outcome, ...]:
         codes = {CODES[state] for state in states}

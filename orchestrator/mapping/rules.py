@@ -71,6 +71,10 @@ _AT_THE_FIRST: dict[Rule, Callable[[Tally], bool]] = {
 }
 
 
+CAN_BE_EARLY = frozenset(_AT_THE_FIRST)
+"""Rules that may be satisfied before all upstreams have ended."""
+
+
 def _unless_failed(tally: Tally, otherwise: Verdict) -> Verdict:
     return State.UPSTREAM_FAILED if tally.failed else otherwise
 

@@ -14,10 +14,11 @@ from typing import Any
 from orchestrator.errors import MachineryError
 from orchestrator.mapping.calling import Failure, Performed, failure_of, perform
 from orchestrator.mapping.coordinators import Coordinators, here
-from orchestrator.mapping.engine import WHOLE_ITEM, Ended, Engine, Start
+from orchestrator.mapping.engine import Engine
+from orchestrator.mapping.events import Ended, Start
 from orchestrator.mapping.executing import Calls, Event, Executor, Placement, Report
 from orchestrator.mapping.journal import Journal
-from orchestrator.mapping.node_state import NodeState
+from orchestrator.mapping.node_state import WHOLE_ITEM, NodeState
 from orchestrator.mapping.options import placement, value_for
 from orchestrator.mapping.tasks import check_item
 from orchestrator.records import State
@@ -142,7 +143,7 @@ class DriverLoop:
         groups: dict[Placement | None, list[int]] = {}
         for index in indices:
             try:
-                arguments = self._engine.arguments(state, index)
+                arguments = state.arguments(index)
                 runs_on = value_for(settings.runs_on, arguments)
                 place = None if runs_on == _DRIVER else placement(settings, arguments)
             except Exception as error:  # noqa: BLE001 - an option is the user's function
@@ -155,9 +156,8 @@ class DriverLoop:
         self, state: NodeState, indices: Sequence[int], place: Placement | None, *, suspect: bool
     ) -> None:
         """Have instances performed: here when there is no place for them, else by the executor."""
-        task, names = state.node.task, state.names
-        constants = self._engine.constants(state)
-        columns = self._engine.columns(state, indices)
+        task = state.node.task
+        constants, columns = state.constants, state.columns_of(indices)
         function = _WholeItem(state) if WHOLE_ITEM in columns else task.function
         if place is None:
             if self._journal is not None:
@@ -178,7 +178,7 @@ class DriverLoop:
                 constants=constants,
                 indices=indices,
                 columns=columns,
-                keys=[names[index] for index in indices],
+                keys=state.names.at(indices),
                 retry_on=task.settings.retry_on,
                 placement=place,
                 suspect=suspect,
@@ -226,12 +226,18 @@ class DriverLoop:
             now = time.monotonic()
             for retry in effects.retries:
                 heapq.heappush(self._delays, (now + retry.delay, retry.node, retry.index))
-            for number, indices in effects.cancelled.items():
-                self._executor.cancel(number, indices)
-                self._in_flight -= len(indices)
+            for number, indices in effects.cancelled:
+                self._cancel(self._engine.nodes[number], indices)
             if not effects.done:
                 return
             self._coordinators.done(effects.done)
+
+    def _cancel(self, state: NodeState, indices: Sequence[int]) -> None:
+        if state.node.task.coordinates:
+            self._coordinators.cancel(state.number, indices)
+        else:
+            self._executor.cancel(state.number, indices)
+            self._in_flight -= len(indices)
 
     def _observe(self, *, force: bool) -> None:
         now = time.monotonic()

@@ -16,7 +16,7 @@ import math
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, zip_longest
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from orchestrator.errors import FlowError
@@ -46,6 +46,11 @@ class Lazy(ABC):
     @abstractmethod
     def name(self, index: int) -> str | None:
         """The item's lasting name; None when it has none but its index."""
+
+    @property
+    def named(self) -> bool:
+        """Whether any item may have a name."""
+        return False
 
     def origins(self, index: int) -> tuple[Origin, ...]:  # noqa: ARG002 - leaves have none
         """The instances whose values the item is made of."""
@@ -96,7 +101,7 @@ def lazy(value: Any) -> Lazy:
     if isinstance(value, Lazy):
         return value
     if isinstance(value, Mapping):
-        return Items([*value.items()], [str(key) for key in value])
+        return _distinct([*value.items()], [str(key) for key in value])
     if isinstance(value, range):
         return Items(value)
     if isinstance(value, str | bytes | bytearray | int | float | set | frozenset):
@@ -104,10 +109,10 @@ def lazy(value: Any) -> Lazy:
     if hasattr(value, "itertuples"):  # a DataFrame's rows
         return Items([*value.itertuples(index=False)])
     if isinstance(value, Sequence):
-        return Items(value, _ids(value))
+        return _distinct(value, _ids(value))
     if isinstance(value, Iterable):
         known = list(value)
-        return Items(known, _ids(known))
+        return _distinct(known, _ids(known))
     raise FlowError(f"cannot map over {type(value).__name__}: give a list, dict or iterable")
 
 
@@ -127,16 +132,10 @@ def _id(item: Any) -> str | None:
 
 
 class Items(Lazy):
-    """Known items, and their names where they have any.
-
-    Raises:
-        FlowError: Two items have one name; the message shows both.
-    """
+    """Known items, and their names where they have any."""
 
     def __init__(self, items: Sequence[Any], names: Sequence[str] | None = None) -> None:
         self._items, self._names = items, names
-        if names is not None and len(set(names)) < len(names):
-            raise FlowError(_equal_names(items, names))
 
     def __len__(self) -> int:
         return len(self._items)
@@ -144,18 +143,44 @@ class Items(Lazy):
     def __getitem__(self, index: int) -> Any:
         return self._items[index]
 
+    @property
+    def named(self) -> bool:
+        """Whether they have names."""
+        return self._names is not None
+
     def name(self, index: int) -> str | None:
         """The item's name."""
         return None if self._names is None else self._names[index]
 
 
-def _equal_names(items: Sequence[Any], names: Sequence[str]) -> str:
+def _distinct(items: Sequence[Any], names: Sequence[str] | None) -> Items:
+    """Items whose names differ."""
+    known = Items(items, names)
+    require_distinct_names(known)
+    return known
+
+
+def require_distinct_names(items: Lazy) -> None:
+    """Refuse items of which two have one name (law 1).
+
+    Raises:
+        FlowError: Two have; the message shows both.
+    """
+    if not items.named:
+        return
+    if isinstance(items, Product):  # its names differ where those of every axis do
+        for axis in items.axes.values():
+            require_distinct_names(axis)
+        return
     first: dict[str, int] = {}
-    for index, name in enumerate(names):
+    for index in range(len(items)):
+        name = items.name(index)
+        name = str(index) if name is None else name
         other = first.setdefault(name, index)
         if other != index:
-            return f"two items have the key {name!r}: {items[other]!r} and {items[index]!r}"
-    return "all keys differ"
+            raise FlowError(
+                f"two items have the key {name!r}: {items[other]!r} and {items[index]!r}"
+            )
 
 
 class Mapped(Lazy):
@@ -172,6 +197,11 @@ class Mapped(Lazy):
         if type(item) is Deferred:
             return Deferred(item.item, (*item.functions, self._function))
         return Deferred(item, (self._function,))
+
+    @property
+    def named(self) -> bool:
+        """Whether those below have names."""
+        return self.inner.named
 
     def name(self, index: int) -> str | None:
         """The name of the item below."""
@@ -195,6 +225,11 @@ class _Combined(Lazy):
 
     def __init__(self, parts: Sequence[Lazy]) -> None:
         self._parts = tuple(parts)
+
+    @property
+    def named(self) -> bool:
+        """Whether the items of any part have names."""
+        return any(part.named for part in self._parts)
 
     def leaves(self) -> Iterator[Lazy]:
         """Those of all parts."""
@@ -297,13 +332,11 @@ class Product(_Combined):
 
     def name(self, index: int) -> str | None:
         """Where any axis has names: those of all axes, or their places, joined by `/`."""
-        places = self._places(index)
-        names = [axis.name(place) for axis, place in zip(self._parts, places, strict=True)]
-        if all(name is None for name in names):
+        if not self.named:
             return None
-        return "/".join(
-            str(place) if name is None else name for name, place in zip_longest(names, places)
-        )
+        places = zip(self._parts, self._places(index), strict=True)
+        names = [(axis.name(place), place) for axis, place in places]
+        return "/".join(str(place) if name is None else name for name, place in names)
 
     def origins(self, index: int) -> tuple[Origin, ...]:
         """Those of the item of every axis."""

@@ -41,7 +41,7 @@ class Task:
         """The same task with other options; see `Options`."""
         return replace(self, settings=replace(self.settings, **checked(self.name, options)))
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Reference:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Reference:
         """One instance with these arguments."""
         scope = _current_scope(self)
         try:
@@ -52,7 +52,7 @@ class Task:
         arguments |= arguments.pop(_catch_all(self.function) or "", {})
         return scope.add(Node(name=self.name, task=self, constants=arguments))
 
-    def partial(self, **constants: Any) -> "Partial":
+    def partial(self, /, **constants: Any) -> "Partial":
         """Arguments that all instances share; to be followed by `expand` or `expand_kwargs`."""
         scope = _current_scope(self)
         _require_known(self, "partial", constants)
@@ -60,7 +60,7 @@ class Task:
         scope.unexpanded.append(partial)
         return partial
 
-    def expand(self, **axes: Any) -> Reference:
+    def expand(self, /, **axes: Any) -> Reference:
         """One instance for each element of the cross product, the last keyword fastest."""
         return Partial(self, {}, _current_scope(self)).expand(**axes)
 
@@ -80,7 +80,7 @@ class Partial:
     def __repr__(self) -> str:
         return f"{self.task.name}.partial({', '.join(self.constants)})"
 
-    def partial(self, **constants: Any) -> "Partial":
+    def partial(self, /, **constants: Any) -> "Partial":
         """More arguments that all instances share."""
         _require_known(self.task, "partial", constants)
         self._require_new("partial", constants)
@@ -89,7 +89,7 @@ class Partial:
         self.scope.unexpanded.append(more)
         return more
 
-    def expand(self, **axes: Any) -> Reference:
+    def expand(self, /, **axes: Any) -> Reference:
         """One instance for each element of the cross product, the last keyword fastest.
 
         Args:

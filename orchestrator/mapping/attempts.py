@@ -1,0 +1,75 @@
+"""What a task's options say of one instance: its name, its place in the queue, another attempt.
+
+Options may be the user's own functions: whatever they raise comes out of here.
+Touches no library; pure; takes `NodeState`; runs on the driver.
+"""
+
+from collections.abc import Sequence
+
+from orchestrator.errors import FlowError
+from orchestrator.identity import derive_seed
+from orchestrator.mapping.events import Start
+from orchestrator.mapping.node_state import NodeState
+from orchestrator.mapping.options import applied, value_for
+
+LONGEST_DELAY = 600.0
+"""Seconds; however often a delay has been doubled."""
+
+
+def give_name(state: NodeState, index: int) -> None:
+    """Name an instance as its `key` option says.
+
+    Raises:
+        FlowError: A sibling has the name; the message shows both.
+    """
+    key, arguments = state.node.task.settings.key, state.arguments(index)
+    name = str(applied(key, arguments)) if callable(key) else str(key).format(**arguments)
+    other = state.holders.setdefault(name, index)
+    if other != index:
+        raise FlowError(
+            f"two items of {state.node.name!r} have the key {name!r}: "
+            f"{state.arguments(other)!r} and {arguments!r}"
+        )
+    state.chosen[index] = name
+
+
+def priority_of(state: NodeState, index: int) -> float:
+    """An instance's place among its siblings: higher goes first."""
+    priority = state.node.task.settings.priority
+    return float(applied(priority, state.arguments(index))) if callable(priority) else 0.0
+
+
+def urgency(state: NodeState) -> tuple[bool, float, int]:
+    """A node's place among others, lower goes first: coordinators last, later nodes earlier."""
+    task = state.node.task
+    priority = task.settings.priority
+    return task.coordinates, 0.0 if callable(priority) else -float(priority), -state.number
+
+
+def delay_of_retry(state: NodeState, index: int) -> float | None:
+    """Seconds before an instance is tried again; None when it has no attempt left.
+
+    Doubled for each attempt, and spread by a factor of 0.5 to 1.5, so that items do not crowd; the
+    factor follows from key and attempt, so that a flow run can be repeated.
+    """
+    settings, attempt = state.node.task.settings, state.columns.tries.get(index, 1)
+    retries = settings.retries
+    if callable(retries):
+        retries = value_for(retries, state.arguments(index))
+    if attempt > retries:
+        return None
+    if callable(settings.retry_delay):
+        return max(0.0, float(settings.retry_delay(attempt)))
+    spread = 0.5 + derive_seed(attempt, state.node.name, state.names[index]) / 2**32
+    doubled = settings.retry_delay * 2 ** min(attempt - 1, 60)
+    return float(min(doubled * spread, LONGEST_DELAY))
+
+
+def starts_of(state: NodeState, taken: Sequence[int]) -> list[Start]:
+    """Instances as they are to be started: those lost before apart from others."""
+    if not state.suspects:
+        return [Start(state.number, taken)]
+    others = [index for index in taken if index not in state.suspects]
+    suspects = [index for index in taken if index in state.suspects]
+    starts = [Start(state.number, others), Start(state.number, suspects, suspect=True)]
+    return [start for start in starts if start.indices]

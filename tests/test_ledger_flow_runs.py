@@ -51,6 +51,16 @@ def test_the_latest_flow_run_is_first(ledger):
     assert ledger.flow_runs.get("latest").id == "run-3"
 
 
+def test_successes_without_a_stored_value_are_counted_by_node(ledger):
+    recorder = ledger.recorder()
+    recorder.begin(flow_run())
+    cached = {"state": State.CACHED, "fingerprint": "f1"}
+    recorder.record([instance("a", fingerprint="f1", value=1), instance("b", fingerprint=None)])
+    recorder.record([instance("c", **cached), instance("d", state=FAILED)])
+    recorder.record([instance("e", fingerprint="f2", value=bytes(2**20)), instance("", node="sum")])
+    assert ledger.flow_runs.not_stored("run-1") == {"add": 2, "sum": 1}
+
+
 def test_a_flow_run_that_is_not_there_is_the_callers_mistake(ledger):
     with pytest.raises(UsageError, match="no flow run is recorded yet"):
         ledger.flow_runs.get("latest")

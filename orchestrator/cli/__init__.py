@@ -1,7 +1,8 @@
 """The command line: `orchestrator --help`.
 
-    flows, runs, rerun          commands for any flow
+    flows, runs                 commands for any flow
     training, registry, ui      commands for the training of models
+    running, rerunning          what `run FILE` and `rerun` do
     flow_files, parameters      FILE.py:flow and --param name=value
     output, progress            what people and machines are shown
     interrupts, logs            Ctrl-C; libraries that talk too much
@@ -44,12 +45,14 @@ def prepare() -> None:
 
 
 app.command(rich_help_panel="Run")(flows.run)
+app.command(rich_help_panel="Run")(flows.rerun)
 app.command(rich_help_panel="Run")(training.plan)
 app.command(rich_help_panel="Run")(training.sync)
 app.command(rich_help_panel="Look")(training.status)
 app.command(rich_help_panel="Look")(training.history)
 app.command(rich_help_panel="Look")(ui.ui)
 app.add_typer(registry.registry_app, name="registry", rich_help_panel="Run")
+app.command(rich_help_panel="Look")(flows.graph)
 app.command(rich_help_panel="Look")(runs.runs)
 app.command(rich_help_panel="Look")(runs.instances)
 

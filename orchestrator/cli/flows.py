@@ -1,4 +1,4 @@
-"""The command `run`: a flow of a file, or the configured experiment.
+"""The commands `run`, `rerun` and `graph`: flows of files, and the configured experiment.
 
 Touches typer; takes arguments; runs a flow; driver.
 """
@@ -7,18 +7,26 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import Accept, Config, Fresh, Json, OnCluster, Param
+from orchestrator.cli import output
+from orchestrator.cli.options import (
+    Accept,
+    Config,
+    FlowFile,
+    FlowRunId,
+    Fresh,
+    Json,
+    Key,
+    OfState,
+    OfTask,
+    OnCluster,
+    OnClusterAgain,
+    OptionalFlowFile,
+    Param,
+)
 
 
 def run(
-    file: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="FILE.py[:flow]",
-            help="The file that defines the flow, and which one if it defines several.",
-            show_default=False,
-        ),
-    ] = None,
+    file: OptionalFlowFile = None,
     *,
     param: Param = None,
     on_cluster: OnCluster = False,
@@ -51,3 +59,54 @@ def run(
             raise typer.BadParameter("--param and --cluster are for the flow of a FILE")
         code = run_experiment(config, as_json=json, fresh=fresh, accept=accept or [])
     raise typer.Exit(code)
+
+
+def rerun(
+    flow_run: FlowRunId,
+    *,
+    task: OfTask = None,
+    state: OfState = None,
+    key: Key = None,
+    on_cluster: OnClusterAgain = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Run instances of a flow run again, with what depends on them but without their siblings.
+
+    Without --task, --state and --key: those that failed. It needs the file the flow was run from,
+    unchanged, and runs plain calls too, for their values are not stored.
+
+    Example: orchestrator rerun latest --key 'AA-*'
+    """
+    from orchestrator.cli.rerunning import Choice, rerun_part  # late: brings the ledger
+
+    choice = Choice(task=task, state=state, key=key)
+    code = rerun_part(flow_run, choice, config=config, on_cluster=on_cluster, as_json=json)
+    raise typer.Exit(code)
+
+
+def graph(
+    file: FlowFile,
+    *,
+    param: Param = None,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid flowchart.")] = False,
+    json: Json = False,
+) -> None:
+    """Show a flow's graph without running it: its tasks, their numbers, what waits for what.
+
+    A number that is known only at run time is shown as `?`.
+
+    Example: orchestrator graph experiments/sample_repeated_mapping.py
+    """
+    from orchestrator.cli import flow_files, parameters  # late: bring pydantic
+    from orchestrator.mapping import graph as graphs
+
+    found = flow_files.load(file)
+    arguments = parameters.typed(found.flow, parameters.split(param or []))
+    with flow_files.blaming(found.file):
+        scope, _ = found.flow.build(**arguments)
+    boxes = graphs.graph(scope)
+    if json:
+        output.as_json(boxes)
+    else:
+        output.report(graphs.as_mermaid(boxes) if mermaid else graphs.as_text(boxes))

@@ -48,14 +48,15 @@ FlowRunId = Annotated[
     ),
 ]
 
-FlowFile = Annotated[
-    str,
-    typer.Argument(
-        metavar="FILE.py[:flow]",
-        help="The file that defines the flow, and which one if it defines several.",
-        show_default=False,
-    ),
-]
+_flow_file = typer.Argument(
+    metavar="FILE.py[:flow]",
+    help="The file that defines the flow, and which one if it defines several.",
+    show_default=False,
+)
+
+FlowFile = Annotated[str, _flow_file]
+
+OptionalFlowFile = Annotated[str | None, _flow_file]
 
 OfTask = Annotated[str | None, typer.Option("--task", help="Only this task's.", show_default=False)]
 
@@ -88,4 +89,13 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Use no recorded result.")]
 OnCluster = Annotated[
     bool,
     typer.Option("--cluster/--inline", help="Run on the configured cluster, or in this process."),
+]
+
+OnClusterAgain = Annotated[
+    bool | None,
+    typer.Option(
+        "--cluster/--inline",
+        help="Run on the configured cluster, or in this process; by default as it ran before.",
+        show_default=False,
+    ),
 ]

@@ -31,12 +31,25 @@ class Request:
         on_cluster: On the configured cluster, else in this process.
         again: Which instances run again though a success of theirs is recorded, by node and
             key; with them runs what depends on them. None stands for none.
+        rerun_of: The flow run of which this runs a part again.
     """
 
     file: FlowFile
     texts: Mapping[str, str]
     on_cluster: bool
     again: Callable[[str, str], bool] | None = None
+    rerun_of: str | None = None
+
+    def context(self) -> dict[str, Any]:
+        """What is kept with the flow run, so that it can be run again."""
+        return {
+            "file": str(self.file.file.resolve()),
+            "flow": self.file.name,
+            "digest": self.file.digest,
+            "params": dict(self.texts),
+            "cluster": self.on_cluster,
+            "rerun_of": self.rerun_of,
+        }
 
 
 def run_file(
@@ -74,13 +87,6 @@ def carry_out(request: Request, where: Place, *, as_json: bool) -> int:
 def _run(request: Request, arguments: Mapping[str, Any], where: Place, ledger: Ledger) -> Run:
     file = request.file
     cluster = where.cluster if request.on_cluster else clusters.Cluster(kind="inline")
-    context = {
-        "file": str(file.file),
-        "flow": file.name,
-        "digest": file.digest,
-        "params": dict(request.texts),
-        "cluster": request.on_cluster,
-    }
     with clusters.connect(cluster) as client:
         if client is not None and client.dashboard_link:
             output.say(f"Dask's dashboard: {client.dashboard_link}")
@@ -92,8 +98,9 @@ def _run(request: Request, arguments: Mapping[str, Any], where: Place, ledger: L
             return file.flow.run(
                 client,
                 ledger.recorder(),
-                context=context,
+                context=request.context(),
                 observer=observer,
                 stop=stop,
+                again=request.again,
                 **arguments,
             )

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 from orchestrator.errors import UsageError
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.lookup import begins_with, one_id
-from orchestrator.ledger.tables import flow_runs, instances, nodes
+from orchestrator.ledger.tables import flow_runs, instances, nodes, results
 from orchestrator.records import FlowRun, InstanceRecord, State
 
 LATEST = "latest"
@@ -64,6 +64,25 @@ class FlowRuns:
             for name, state, number in connection.execute(query):
                 counted.setdefault(name, {})[State(state)] = number
         return counted
+
+    def not_stored(self, flow_run: str) -> dict[str, int]:
+        """How many successes of each node have no stored value, so that only a call gives it anew.
+
+        Args:
+            flow_run: As `get` takes it.
+        """
+        with self._database.read() as connection:
+            query = (
+                select(nodes.c.name, func.count())
+                .join(instances, instances.c.node == nodes.c.id)
+                .outerjoin(results, results.c.fingerprint == instances.c.fingerprint)
+                .where(nodes.c.flow_run == _full_id(connection, flow_run))
+                .where(instances.c.state.in_((State.SUCCESS.value, State.CACHED.value)))
+                .where(results.c.fingerprint.is_(None))
+                .group_by(nodes.c.id, nodes.c.name)
+                .order_by(nodes.c.id)
+            )
+            return dict(connection.execute(query).tuples().all())
 
     def instances(
         self,

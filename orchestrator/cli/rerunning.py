@@ -1,0 +1,91 @@
+"""Runs chosen instances of an earlier flow run again, and what depends on them.
+
+Everything else is taken from the ledger where its value is stored. Touches no library itself;
+takes a flow run's id and a choice; gives an exit code; driver.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.cli import flow_files, output
+from orchestrator.cli.flow_files import FlowFile
+from orchestrator.cli.running import Request, carry_out
+from orchestrator.cli.settings import place
+from orchestrator.errors import UsageError
+from orchestrator.ledger import Ledger
+from orchestrator.records import FlowRun, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which instances run again: those that failed, where nothing is said."""
+
+    task: str | None = None
+    state: State | None = None
+    key: str | None = None
+
+    def of(self, ledger: Ledger, flow_run: str) -> frozenset[tuple[str, str]]:
+        """The chosen instances of a flow run, by node and key."""
+        nothing_said = self.task is None and self.state is None and self.key is None
+        state = State.FAILED if nothing_said else self.state
+        found = ledger.flow_runs.instances(
+            flow_run, task=self.task, state=state, key_pattern=self.key, limit=None
+        )
+        return frozenset((one.node, one.key) for one in found)
+
+
+def rerun_part(
+    flow_run: str, choice: Choice, *, config: str | None, on_cluster: bool | None, as_json: bool
+) -> int:
+    """Run a part of a flow run again; gives the exit code.
+
+    Args:
+        flow_run: Its id, a beginning of it, or `latest`.
+        choice: Which part.
+        config: The configuration, which names the ledger.
+        on_cluster: Where; None means where it ran before.
+        as_json: Whether the report is JSON.
+
+    Raises:
+        UsageError: There is nothing to run again, or the flow's file is gone or has changed.
+    """
+    where = place(config)
+    with Ledger.open(where.ledger) as ledger:
+        old = ledger.flow_runs.get(flow_run)
+        chosen = choice.of(ledger, old.id)
+        not_stored = ledger.flow_runs.not_stored(old.id)
+    file = _same_file(old)
+    if not chosen:
+        raise UsageError(
+            f"flow run {old.id}: no instance is chosen; `orchestrator instances {old.id}` lists "
+            "them, and --task, --key and --state choose"
+        )
+    output.say(f"again: {len(chosen):,} of flow run {old.id}, and what depends on them")
+    if not_stored:
+        output.say(f"as well, since their values are not stored: {', '.join(not_stored)}")
+    request = Request(
+        file=file,
+        texts=old.context["params"],
+        on_cluster=old.context["cluster"] if on_cluster is None else on_cluster,
+        again=lambda node, key: (node, key) in chosen,
+        rerun_of=old.id,
+    )
+    return carry_out(request, where, as_json=as_json)
+
+
+def _same_file(old: FlowRun) -> FlowFile:
+    """The flow as it was then; another one might not have the chosen instances at all."""
+    context: Mapping[str, Any] = old.context
+    if "digest" not in context:
+        raise UsageError(
+            f"flow run {old.id} of {old.flow} was not started from a FILE; start the same command "
+            "again: it runs what has not succeeded"
+        )
+    found = flow_files.load(f"{context['file']}:{context['flow']}")
+    if found.digest != context["digest"]:
+        raise UsageError(
+            f"{found.file} has changed since flow run {old.id}; run all of it: "
+            f"orchestrator run {found.file}:{found.name}"
+        )
+    return found

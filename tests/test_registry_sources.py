@@ -221,7 +221,7 @@ def test_reading_a_missing_sqlite_file_does_not_make_it(tmp_path):
 def test_a_missing_table_is_named_with_the_database(tmp_path):
     url = f"sqlite:///{tmp_path}/registry.db"
     write_table(url, "models", MODELS)
-    with pytest.raises(RegistryError, match=r"registry\.db: .*customers.*no such table"):
+    with pytest.raises(ConfigError, match=r"registry\.customers: .*registry\.db has no table"):
         fetched(SqlSource(url=url))
 
 

@@ -4,12 +4,13 @@ Touches no library itself; takes an `Experiment`; gives a `Report` or a `Plan`; 
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from orchestrator.clusters import connect
-from orchestrator.errors import MachineryError
+from orchestrator.errors import ConfigError, MachineryError
 from orchestrator.experiment.desk import Desk
 from orchestrator.experiment.flow import evaluate, training_flow, trials_of
 from orchestrator.experiment.report import (
@@ -47,8 +48,9 @@ def fetch_snapshot(experiment: Experiment, accept: Collection[str] = ()) -> Snap
         ConfigError: Settings of a source, or a model's row, are wrong.
         RegistryError: A source cannot be read, or returns nothing.
     """
-    models, customers = open_sources(experiment.registry, file=experiment.config)
-    return fetch(models, customers, allowed=experiment.evaluation.allowed, accept=tuple(accept))
+    with _in_file(experiment):
+        models, customers = open_sources(experiment.registry, file=experiment.config)
+        return fetch(models, customers, allowed=experiment.evaluation.allowed, accept=tuple(accept))
 
 
 def check(experiment: Experiment) -> None:
@@ -57,8 +59,12 @@ def check(experiment: Experiment) -> None:
     Raises:
         ConfigError: Naming the key.
     """
-    find_strategy(experiment.search)
-    find_loader(experiment.evaluation.loader)
+    from orchestrator.training.metrics import require_metrics  # late: it imports scikit-learn
+
+    with _in_file(experiment):
+        find_strategy(experiment.search)
+        find_loader(experiment.evaluation.loader)
+        require_metrics(experiment.evaluation.metrics)
 
 
 def plan(experiment: Experiment) -> Plan:
@@ -142,10 +148,18 @@ def run(
                 stop=stop,
             )
         notes = _wrap_up(desk, tracker, experiment, snapshot, flow_run)
+        notes += _left_behind(ledger, snapshot)
         return _report(
-            experiment, ended, ledger, snapshot, changes, work,
-            seconds=time.time() - started, tracker=tracker, notes=notes,
-        )  # fmt: skip
+            experiment,
+            ended,
+            ledger=ledger,
+            snapshot=snapshot,
+            changes=changes,
+            work=work,
+            seconds=time.time() - started,
+            tracker=tracker,
+            notes=notes,
+        )
 
 
 def sync(experiment: Experiment) -> tuple[int, int]:
@@ -157,6 +171,17 @@ def sync(experiment: Experiment) -> tuple[int, int]:
     with _opening(experiment) as opened, Ledger.open(experiment.ledger) as ledger:
         _, desk = opened.result()("", ledger)
         return desk.send_trials(), len(desk.deploy_pending())
+
+
+@contextmanager
+def _in_file(experiment: Experiment) -> Iterator[None]:
+    """Name the configuration file in errors of settings that do not know it."""
+    try:
+        yield
+    except ConfigError as error:
+        if error.file is not None:
+            raise
+        raise ConfigError(error.problem, file=experiment.config, key=error.key) from error
 
 
 _MakeDesk = Callable[[str, Ledger], tuple[Tracker, Desk]]
@@ -209,6 +234,23 @@ def _wrap_up(
     return ()
 
 
+def _left_behind(ledger: Ledger, snapshot: Snapshot) -> tuple[str, ...]:
+    """A note for each model that left the registry and still serves customers."""
+    listed = {model.id for model in snapshot.models}
+    active = {customer.id for customer in snapshot.customers}
+    serving = Counter(
+        champion.result.trial.study.model.id
+        for customer, champion in ledger.promotions.champions().items()
+        if customer in active
+    )
+    return tuple(
+        f"model {model!r} left the registry and still serves {number} customers, whose candidates "
+        "have not beaten it"
+        for model, number in sorted(serving.items())
+        if model not in listed
+    )
+
+
 def _recorded(ledger: Ledger, studies: Sequence[Study]) -> list[bool]:
     """Of each study, whether its results are recorded."""
     code = code_digest(evaluate.function)
@@ -241,11 +283,11 @@ def _refusals(experiment: Experiment, changes: Changes, trials: int) -> tuple[gu
 def _report(
     experiment: Experiment,
     ended: Run,
+    *,
     ledger: Ledger,
     snapshot: Snapshot,
     changes: Changes,
     work: Sequence[Work],
-    *,
     seconds: float,
     tracker: Tracker,
     notes: tuple[str, ...],

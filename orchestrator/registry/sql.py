@@ -78,6 +78,7 @@ class SqlSource(Settings):
             _failures_named(self.description, kind, wanted),
             engine.connect() as connection,
         ):
+            _require_table(connection, kind, wanted, self.description)
             _make_read_only(connection, self.timeout)
             statement = _statement(wanted, self.parameters)
             result = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(statement)
@@ -150,6 +151,16 @@ def _connect_args(address: sqlalchemy.URL, timeout: float) -> dict[str, Any]:
         case "sqlite" | "sqlite+pysqlite":
             return {"timeout": timeout}
     return {}
+
+
+def _require_table(
+    connection: sqlalchemy.Connection, kind: Kind, wanted: str, description: str
+) -> None:
+    """Refuse a table that is not there: that is a mistake in the configuration."""
+    table = _TABLE.fullmatch(wanted)
+    if table and not sqlalchemy.inspect(connection).has_table(table["name"], table["schema"]):
+        problem = f"{description} has no table {wanted!r}; `orchestrator registry import` makes one"
+        raise ConfigError(problem, key=f"registry.{kind}")
 
 
 def _make_read_only(connection: sqlalchemy.Connection, timeout: float) -> None:

@@ -1,0 +1,217 @@
+"""The commands about training, as they are typed: what they print, and how they end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orchestrator.cli import main
+from tests.test_experiment import LOGISTIC, ROUTES, TREE, route
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, mlflow_url):
+    """A folder with a configuration and lists, from which commands are typed."""
+    home = Path(__file__).parents[1]
+    monkeypatch.syspath_prepend(str(home))
+    monkeypatch.chdir(tmp_path)
+    write("lists.yaml", {"models": [LOGISTIC, TREE], "customers": ROUTES[:2]})
+    write(
+        "orchestrator.yaml",
+        {
+            "experiment": "flights",
+            "registry": {"source": "sql", "url": "sqlite:///registry.db"},
+            "evaluation": {"loader": "experiments.flights:load"},
+            "cluster": {"kind": "inline"},
+            "limits": {"max_removed": 1.0},
+            "tracking": {"uri": mlflow_url, "artifacts": str(tmp_path / "artifacts")},
+            "ledger": "sqlite:///ledger.db",
+        },
+    )
+    return tmp_path
+
+
+def write(file, content):
+    Path(file).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def change(file, **changes):
+    content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    write(file, {**content, **changes})
+
+
+@pytest.fixture
+def typed(capsys):
+    """Type a command; gives exit code, stdout and stderr."""
+
+    def typed(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        told = capsys.readouterr()
+        return ended.value.code, told.out, told.err
+
+    return typed
+
+
+def test_a_newcomers_afternoon(project, typed):
+    code, out, _ = typed("registry", "import", "lists.yaml")
+    assert (code, out.splitlines()[0]) == (0, "models: 2 added, 0 changed, 0 removed, 0 unchanged")
+    code, out, _ = typed("registry", "show")
+    assert "StandardScaler > LogisticRegression" in out
+    assert "AA-STT" in out
+
+    code, out, _ = typed("plan", "--json")
+    assert (code, json.loads(out)["trials"]) == (0, 8)
+    assert not Path("ledger.db").exists(), "a plan writes nothing"
+
+    code, out, err = typed("run")
+    assert code == 0
+    assert "8 succeeded, 0 failed, 0 reused" in out
+    assert "viewStateShareKey=champions" in out
+    assert "2 customers, 4 studies, at most 8 trials" in err
+
+    code, out, _ = typed("status", "--json")
+    assert [(s["customer"], s["state"], s["version"]) for s in json.loads(out)] == [
+        ("AA-SFO", "active", "1"),
+        ("AA-STT", "active", "1"),
+    ]
+    assert typed("status", "--at", "2001-01-01T00:00")[1].startswith("no customer is known")
+
+    write("lists.yaml", {"models": [LOGISTIC], "customers": [ROUTES[0], route("DL", "SAT")]})
+    assert typed("registry", "import", "lists.yaml")[0] == 0
+    code, out, _ = typed("run", "--json")
+    report = json.loads(out)
+    assert report["changes"]["customers"]["removed"] == ["AA-SFO"]
+    assert [p["customer"] for p in report["promotions"]] == ["DL-SAT"]
+
+    code, out, _ = typed("history", "AA-SFO")
+    assert "added" in out
+    assert "champion of AA-SFO: flights-AA-SFO v1 (first champion)" in out
+    assert "removed (until now)" in out
+    assert "removed (until now)" in typed("history", "tree")[1]
+
+    code, out, _ = typed("runs", "--json")
+    assert len(json.loads(out)) == 2
+    assert typed("sync")[1] == "sent 0 trials and 0 promotions\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told", "code"),
+    [
+        ({"evaluation": {"loader": "experiments.flights:lod"}}, "evaluation.loader: loader", 2),
+        ({"evaluation": {"loader": "nowhere:load"}}, "evaluation.loader: loader", 2),
+        ({"search": {"strategy": "grd"}}, "search.strategy: there is no strategy 'grd'", 2),
+        (
+            {"evaluation": {"loader": "experiments.flights:load", "metrics": ["acc"], "metric": "acc"}},
+            "evaluation.metrics: there is no metric 'acc'",
+            2,
+        ),
+        (
+            {"registry": {"source": "sql", "url": "sqlite:///registry.db", "models": "nope"}},
+            "registry.models: sqlite:///registry.db has no table 'nope'",
+            2,
+        ),
+        ({"registry": {"source": "nope"}}, "registry.source: there is no source 'nope'", 2),
+        ({"registry": {"source": "sql", "url": "sqlite:///no.db"}}, "registry import FILE", 3),
+        ({"foo": 1}, "foo: unknown key 'foo'", 2),
+    ],
+)  # fmt: skip
+def test_a_wrong_configuration_is_told_before_anything_runs(project, typed, changes, told, code):
+    typed("registry", "import", "lists.yaml")
+    change("orchestrator.yaml", **changes)
+    ended, out, err = typed("run")
+    assert (ended, out) == (code, "")
+    assert told in err
+    if code == 2:
+        assert err.startswith("error: orchestrator.yaml: ")
+    assert "Traceback" not in err
+    assert not Path("ledger.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("models", "customers", "told"),
+    [
+        ([{"id": "m", "estimator": "os:system"}], ROUTES, "models[0].estimator"),
+        ([{"id": "m", "estimator": "sklearn.metrics:accuracy_score"}], ROUTES, "models[0]"),
+        ([{**TREE, "grid": {"depth": [1]}}], ROUTES, "models[0].grid.depth"),
+        ([TREE, TREE], ROUTES, "models[1].id: 'tree' is models[0] already"),
+        ([TREE], [ROUTES[0], ROUTES[0]], "customers[1].id: 'AA-STT' is customers[0] already"),
+    ],
+)
+def test_a_wrong_list_is_told_with_file_and_key(project, typed, models, customers, told):
+    write("lists.yaml", {"models": models, "customers": customers})
+    code, _, err = typed("registry", "import", "lists.yaml")
+    assert code == 2
+    assert "lists.yaml" in err
+    assert told in err
+    assert "Traceback" not in err
+
+
+def test_a_bad_customer_is_set_aside_and_shown_while_the_others_go_on(project, typed):
+    change("orchestrator.yaml", registry={"source": "file", "path": "lists.yaml"})
+    write("lists.yaml", {"models": [TREE], "customers": [ROUTES[0], {"id": "odd", "tags": 3}]})
+    code, out, _ = typed("run")
+    assert code == 0
+    assert "set aside: customer odd: tags" in out
+    assert "2 succeeded, 0 failed" in out
+
+
+def test_failed_trials_beyond_the_tolerance_end_with_one(project, typed):
+    typed("registry", "import", "lists.yaml")
+    write("lists.yaml", {"models": [TREE], "customers": [ROUTES[0], route("AA", "NOWHERE")]})
+    typed("registry", "import", "lists.yaml")
+    code, out, _ = typed("run")
+    assert code == 1
+    assert "no flights of AA to NOWHERE" in out
+    change("orchestrator.yaml", tolerance=0.5)
+    assert typed("run", "--fresh")[0] == 0
+
+
+def test_unknown_keys_and_moments_are_usage_errors(project, typed):
+    typed("registry", "import", "lists.yaml")
+    assert typed("history", "nobody")[0] == 2
+    assert typed("status", "--at", "yesterday")[0] == 2
+    assert typed("run", "--accept", "everything")[0] == 2
+    assert typed("nonsense")[0] == 2
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_cleanly_and_the_next_run_goes_on(project, typed):
+    """As a person would: a real process, the signal once there is something to lose."""
+    typed("registry", "import", "lists.yaml")
+    change("orchestrator.yaml", cluster={"kind": "local", "workers": 1, "dashboard": False})
+    slow = [{**TREE, "id": f"tree{n}", "grid": {"max_depth": [*range(1, 12)]}} for n in range(8)]
+    write("lists.yaml", {"models": slow, "customers": ROUTES})
+    typed("registry", "import", "lists.yaml")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", "run"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert "studies" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "`orchestrator run` goes on from there" in out
+    assert "Traceback" not in err
+    assert typed("run")[0] == 0
+
+
+def test_help_is_there_at_once_and_imports_nothing_slow():
+    code = (
+        "import sys\n"
+        "from orchestrator.cli import app\n"
+        "slow = {'mlflow', 'sklearn', 'pandas', 'distributed', 'sqlalchemy', 'optuna'}\n"
+        "print(sorted(slow & {name.partition('.')[0] for name in sys.modules}))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ran.stdout.strip() == "[]"

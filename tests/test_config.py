@@ -1,0 +1,113 @@
+"""The configuration: what it leaves out, and every mistake named with file and key."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator import config
+from orchestrator.errors import ConfigError
+
+SMALL = """
+experiment: flights
+registry: {source: file, path: lists.yaml}
+evaluation: {loader: "experiments.flights:load"}
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        file = tmp_path / "c.yaml"
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    return write
+
+
+def problem(file):
+    with pytest.raises(ConfigError) as caught:
+        config.load(file)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_what_is_left_out_is_embedded_and_local(write):
+    experiment = config.load(write(SMALL))
+    assert experiment.ledger == "sqlite:///state/flights/ledger.db"
+    assert experiment.tracking == "sqlite:///state/flights/mlflow.db"
+    assert experiment.artifacts == "state/flights/artifacts"
+    assert experiment.cluster.kind == "local"
+    assert (experiment.search.strategy, experiment.evaluation.folds) == ("grid", 3)
+
+
+def test_the_demos_configuration_is_right():
+    assert config.load(Path("configs/flights.yaml")).name == "flights"
+
+
+def test_settings_of_a_strategy_stand_beside_its_name(write):
+    search = config.load(write(f"{SMALL}search: {{strategy: random, n_trials: 20}}\n")).search
+    assert (search.strategy, search.settings) == ("random", {"n_trials": 20})
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"{SMALL}gat: {{}}\n", r"c.yaml: gat: unknown key 'gat'; did you mean 'gate'?"),
+        (
+            SMALL.replace("loader:", "lodaer: x, loader:"),
+            "c.yaml: evaluation: unknown key 'lodaer'; did you mean 'loader'?",
+        ),
+        (f"{SMALL}cluster: {{wrkers: 2}}\n", "cluster: unknown key 'wrkers'"),
+        (SMALL.replace("experiment: flights", ""), "c.yaml: experiment: is missing"),
+        (SMALL.replace("flights\n", "'a/b'\n"), "c.yaml: experiment: String should match"),
+        (f"{SMALL}tolerance: 2\n", "c.yaml: tolerance: Input should be less than or equal to 1"),
+        ("- a list\n", "c.yaml: must hold keys such as `experiment:` and `registry:`"),
+        ("a: [", "c.yaml: line 2"),
+        (f"{SMALL}gate: {{}}\ngate: {{}}\n", "the key 'gate' twice"),
+        (
+            SMALL.replace("load}", "load}").replace('load"', 'load", metric: f1'),
+            "evaluation.metric is 'f1', which is not among evaluation.metrics: roc_auc",
+        ),
+        (
+            f"{SMALL}cluster: {{kind: remote, address: 'tcp://10.0.0.1:8786'}}\n",
+            "c.yaml: cluster.address: tcp://10.0.0.1:8786 is neither encrypted",
+        ),
+    ],
+)
+def test_each_mistake_is_named_with_file_and_key(write, text, told):
+    assert told in problem(write(text))
+
+
+def test_several_mistakes_are_told_together(write):
+    told = problem(write(f"{SMALL}tolerance: x\ngat: 1\n"))
+    assert "2 problems" in told
+    assert "tolerance: " in told
+    assert "gat: " in told
+
+
+def test_secrets_come_from_the_environment_and_are_not_shown(write, monkeypatch):
+    monkeypatch.setenv("LEDGER_PASSWORD", "s3cret")
+    text = f"{SMALL}ledger: postgresql://me:${{LEDGER_PASSWORD}}@host/db\n"
+    assert config.load(write(text)).ledger == "postgresql://me:s3cret@host/db"
+    told = problem(write(f"{text}tolerance: ${{LEDGER_PASSWORD}}\n"))
+    assert "s3cret" not in told
+
+
+def test_a_variable_that_is_not_set_is_named(write, monkeypatch):
+    monkeypatch.delenv("NO_SUCH", raising=False)
+    told = problem(write(f"{SMALL}ledger: ${{NO_SUCH}}\n"))
+    assert told.endswith("c.yaml: ledger: the environment variable NO_SUCH is not set")
+
+
+def test_the_file_is_found_by_option_environment_or_default(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(config.ENVIRONMENT_VARIABLE, raising=False)
+    with pytest.raises(ConfigError, match="no configuration: name it with --config FILE"):
+        config.find(None)
+    Path("orchestrator.yaml").write_text(SMALL, encoding="utf-8")
+    assert config.find(None) == Path("orchestrator.yaml")
+    Path("other.yaml").write_text(SMALL, encoding="utf-8")
+    monkeypatch.setenv(config.ENVIRONMENT_VARIABLE, "other.yaml")
+    assert config.find(None) == Path("other.yaml")
+    with pytest.raises(ConfigError, match=r"gone\.yaml: there is no such file"):
+        config.find("gone.yaml")

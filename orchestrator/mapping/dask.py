@@ -192,8 +192,10 @@ class DaskExecutor:
                 self._members.left(address)
             case {"began": [number, position, alone, worker]} if number in self._running:
                 self._running[number].note(position, worker, alone=alone, at=news.at)
-            case {"stuck": key}:
-                self._take_back(key)
+            case {"lost": number} if number in self._running:
+                self._listener.follow(number, self._running[number].future)
+            case {"stuck": number} if number in self._running:
+                self._take_back(number)
             case {"spared": number} if number in self._running:
                 self._running[number].spare(news.at)
             case {"broken": problem}:
@@ -218,12 +220,12 @@ class DaskExecutor:
         else:
             self._fail(calls, f"{type(error).__name__}: {error}", running)
 
-    def _take_back(self, key: str) -> None:
+    def _take_back(self, number: int) -> None:
         """A batch waits at Dask for workers that have gone: it had better wait here."""
-        for number, running in list(self._running.items()):
-            if running.future.key == key and lane_of(running.calls.placement) != ANYWHERE:
-                self._client.cancel([self._drop(number).future])
-                self._again([running.work], running.cancelled)
+        running = self._running[number]
+        if lane_of(running.calls.placement) != ANYWHERE:
+            self._client.cancel([self._drop(number).future])
+            self._again([running.work], running.cancelled)
 
     def _drop(self, number: int) -> Running:
         running = self._running.pop(number)

@@ -16,7 +16,7 @@ from distributed import Client, Future
 
 from orchestrator.errors import MachineryError
 from orchestrator.mapping.dask_running import Running
-from orchestrator.mapping.dask_scheduler import Watch, end_worker
+from orchestrator.mapping.dask_scheduler import Watch, end_worker, summary_key
 from orchestrator.mapping.dask_sending import AT_ONCE
 from orchestrator.mapping.dask_worker import Ran, summary
 
@@ -98,7 +98,8 @@ class Listener:
         try:
             await future.exception()
             if future.status == "finished" and future.type is not Ran:
-                future = self._client.submit(summary, future, pure=False, priority=AT_ONCE)
+                key = summary_key(future.key)
+                future = self._client.submit(summary, future, key=key, priority=AT_ONCE)
             self._news.put(Ended(number, await future, None))
         except (Exception, AsyncCancelledError) as error:  # noqa: BLE001 - judged by the driver
             self._news.put(Ended(number, None, error))

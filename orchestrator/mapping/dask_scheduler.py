@@ -8,7 +8,8 @@ marked when it arrives as if it had used those chances up: the first death ends 
 `KilledWorker`, and the executor decides what runs again. Once it has ended well, Dask's usual
 patience applies to computing it again for the values it left on the cluster.
 
-Nor does Dask tell when a task waits for a worker that has gone, or for a resource nobody has.
+Nor does Dask tell when a task waits for a worker that has gone, or for a resource nobody has; and
+who gathers a result from a worker that has just died waits for its connection to time out.
 """
 
 import logging
@@ -23,12 +24,37 @@ logger = logging.getLogger(__name__)
 _KILL_SECONDS = 1.0
 """What a nanny leaves a worker to end by itself, before it kills it: one that hangs never does."""
 
+_SUMMARY = "-summary"
+
+
+def batch_key(name: str, topic: str, number: int) -> str:
+    """The key of a batch: Dask's dashboard shows the part before the topic."""
+    return f"{name}-{topic}-{number}"
+
+
+def summary_key(batch: str) -> str:
+    """The key of the part of a batch's result that goes to the driver, where another part stays."""
+    return f"{batch}{_SUMMARY}"
+
+
+def number_of(key: Any, topic: str) -> int | None:
+    """The number of the batch a key belongs to; None for other keys."""
+    if not isinstance(key, str):
+        return None
+    name, _, number = key.removesuffix(_SUMMARY).rpartition(f"-{topic}-")
+    return int(number) if name and number.isdigit() else None
+
+
+def is_summary(key: str) -> bool:
+    """Whether a batch's key is that of its summary."""
+    return key.endswith(_SUMMARY)
+
 
 class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no types
     """Lives on the scheduler for as long as one executor.
 
     Args:
-        topic: Names the executor; under it messages are sent, and its batches' keys contain it.
+        topic: Names the executor; under it messages are sent.
         client: The id of the client that listens.
     """
 
@@ -57,15 +83,23 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no type
 
     def update_graph(self, scheduler: Scheduler, *, tasks: Iterable[Any], **_: Any) -> None:
         """Tasks have arrived: the first death of a batch shall be its last."""
-        for key in filter(self._is_batch, tasks):
-            scheduler.tasks[key].suspicious = scheduler.allowed_failures
+        for key in tasks:
+            if number_of(key, self.name) is not None and not is_summary(key):
+                scheduler.tasks[key].suspicious = scheduler.allowed_failures
 
-    def transition(self, key: Any, _start: str, finish: str, *_: Any, **__: Any) -> None:
-        """Two things about batches: they end well, or nobody there may run them (any more)."""
-        if finish == "memory" and self._is_batch(key):
+    def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
+        """A batch has ended well, or was lost after it had, or nobody there may run it."""
+        number = number_of(key, self.name)
+        if number is None:
+            return
+        if finish == "memory":
             self._scheduler.tasks[key].suspicious = 0
-        elif finish == "no-worker" and self._is_batch(key):
-            self._scheduler.log_event(self.name, {"stuck": key})
+        elif (start, finish) == ("memory", "released"):
+            self._scheduler.log_event(self.name, {"lost": number})
+        elif finish == "no-worker":
+            self._scheduler.log_event(self.name, {"stuck": number})
+        elif finish in ("released", "forgotten"):
+            self._began.pop(number, None)
 
     def log_event(self, topic: str, msg: Any) -> None:
         """A call has begun: remember how far its batch is."""
@@ -76,9 +110,6 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no type
     def is_at(self, number: int, position: int) -> bool:
         """Whether a batch's last call to begin is still this one."""
         return self._began.get(number) == position
-
-    def _is_batch(self, key: Any) -> bool:
-        return isinstance(key, str) and self.name in key
 
     def _joined(self, addresses: Iterable[str]) -> None:
         workers = [self._scheduler.workers[address] for address in addresses]

@@ -15,6 +15,7 @@ from distributed import Client, Future
 from orchestrator.mapping.calling import Failure, failure_of
 from orchestrator.mapping.dask_kept import KeptValue
 from orchestrator.mapping.dask_packing import LARGE, Packed, pack
+from orchestrator.mapping.dask_scheduler import batch_key
 from orchestrator.mapping.dask_worker import Batch, Order, Parcel, deliver, run_batch, take
 from orchestrator.mapping.executing import Calls
 
@@ -111,7 +112,7 @@ class Sender:
             sent.parcel,
             [value.future for value in sent.kept],
             [value.future for value in columns.kept],
-            key=f"{calls.name}-{self._topic}-{number}",
+            key=batch_key(calls.name, self._topic, number),
             priority=placement.priority,
             resources=dict(placement.resources) or None,
             workers=list(workers) or None,

@@ -1,1 +1,32 @@
-"""Trains a model per customer: mapped tasks on Dask, every trial in MLflow."""
+"""Trains a model per customer: mapped tasks on Dask, every trial in MLflow.
+
+The public names for flows of one's own:
+
+    from orchestrator import flow, task
+"""
+
+from orchestrator.mapping import (
+    Fail,
+    Flow,
+    Outcome,
+    Outcomes,
+    Run,
+    Skip,
+    Task,
+    TaskFailedError,
+    flow,
+    task,
+)
+
+__all__ = [
+    "Fail",
+    "Flow",
+    "Outcome",
+    "Outcomes",
+    "Run",
+    "Skip",
+    "Task",
+    "TaskFailedError",
+    "flow",
+    "task",
+]

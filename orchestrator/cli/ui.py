@@ -4,6 +4,7 @@ Touches typer; opens the page, prints the links to its views, and waits for Ctrl
 """
 
 import threading
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -34,4 +35,5 @@ def ui(
         output.report(f"MLflow is served at {address} (Ctrl-C ends it)")
         for name, link in links(address, tracker.experiment_id, shown).items():
             output.report(f"  {name}: {link}")
-        threading.Event().wait()
+        with suppress(KeyboardInterrupt):  # how it is meant to end
+            threading.Event().wait()

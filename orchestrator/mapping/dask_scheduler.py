@@ -81,9 +81,9 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no type
         if client == self._client:
             scheduler.remove_plugin(self.name)
 
-    def update_graph(self, scheduler: Scheduler, *, tasks: Iterable[Any], **_: Any) -> None:
+    def update_graph(self, scheduler: Scheduler, *, keys: Iterable[Any], **_: Any) -> None:
         """Tasks have arrived: the first death of a batch shall be its last."""
-        for key in tasks:
+        for key in keys:  # not `tasks`: those are what they depend on too
             if number_of(key, self.name) is not None and not is_summary(key):
                 scheduler.tasks[key].suspicious = scheduler.allowed_failures
 

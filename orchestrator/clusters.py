@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
+_IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+"""What local workers do first. A terminal sends Ctrl-C to every process of a command: they would
+die with what they run, where the driver means to wait for it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
@@ -101,6 +105,7 @@ def connect(cluster: Cluster) -> Iterator["Client | None"]:
 @contextmanager
 def _local(cluster: Cluster) -> Iterator["Client"]:
     # distributed takes a second to import, which commands that start no cluster need not wait for
+    import dask
     from distributed import Client, LocalCluster
 
     with (
@@ -112,6 +117,7 @@ def _local(cluster: Cluster) -> Iterator["Client"]:
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0" if cluster.dashboard else None,
             silence_logs="CRITICAL",
+            preload=[*dask.config.get("distributed.worker.preload"), _IGNORE_INTERRUPTS],
         ) as local,
         Client(local) as client,
     ):

@@ -73,7 +73,7 @@ class FlowRuns:
         """
         with self._database.read() as connection:
             query = (
-                select(nodes.c.name, func.count())
+                select(nodes.c.name, func.count().label("number"))
                 .join(instances, instances.c.node == nodes.c.id)
                 .outerjoin(results, results.c.fingerprint == instances.c.fingerprint)
                 .where(nodes.c.flow_run == _full_id(connection, flow_run))
@@ -82,7 +82,7 @@ class FlowRuns:
                 .group_by(nodes.c.id, nodes.c.name)
                 .order_by(nodes.c.id)
             )
-            return dict(connection.execute(query).tuples().all())
+            return {row.name: row.number for row in connection.execute(query)}
 
     def instances(
         self,

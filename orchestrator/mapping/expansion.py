@@ -7,13 +7,14 @@
 Touches no library; pure; takes and fills `NodeState`; runs on the driver.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 from orchestrator.errors import FlowError
 from orchestrator.mapping.calling import Deferred
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.nodes import Node, OneItem, Reference, references
+from orchestrator.mapping.rules import Tally
 from orchestrator.mapping.sequences import (
     Items,
     Lazy,
@@ -67,22 +68,13 @@ class Instances(Lazy):
 
 def wholes_of(node: Node) -> list[Node]:
     """The nodes whose value it takes as a whole: as an argument, as a list, or as one item."""
-    found = [r.node for value in node.constants.values() for r in references(value)]
-    for leaf in _leaves(node):
-        if isinstance(leaf, OneItem):
-            found.append(leaf.reference.node)
-        elif isinstance(leaf, Reference) and leaf.node.items is None:
-            found.append(leaf.node)
-    return found
+    arguments = [r.node for value in node.constants.values() for r in references(value)]
+    return arguments + [of for of, whole in _mapped_over(node) if whole]
 
 
 def sources_of(node: Node) -> list[Node]:
     """The mapped nodes whose instances it follows one by one."""
-    return [
-        leaf.node
-        for leaf in _leaves(node)
-        if isinstance(leaf, Reference) and leaf.node.items is not None
-    ]
+    return [of for of, whole in _mapped_over(node) if not whole]
 
 
 def obstacle(node: Node, state_of: StateOf) -> tuple[Literal["wait"] | State, str] | None:
@@ -91,31 +83,31 @@ def obstacle(node: Node, state_of: StateOf) -> tuple[Literal["wait"] | State, st
     A plain call whose list it maps over must have succeeded, a mapped node must know its length;
     where that has become impossible the node ends as a whole, whatever its rule.
     """
-    for leaf in _leaves(node):
-        if isinstance(leaf, OneItem):
-            verdict = _standing(state_of(leaf.reference.node), whole=True)
-        elif isinstance(leaf, Reference):
-            source = state_of(leaf.node)
-            verdict = _standing(source, whole=not source.mapped)
-        else:
-            continue
-        if verdict is not None:
-            name = (leaf.reference if isinstance(leaf, OneItem) else leaf).node.name
-            return verdict, f"{name!r}, which it maps over, did not succeed"
+    found = {_standing(state_of(of), whole=whole): of.name for of, whole in _mapped_over(node)}
+    for verdict in ("wait", State.UPSTREAM_FAILED, State.SKIPPED):
+        if verdict in found:
+            return verdict, f"{found[verdict]!r}, which it maps over, did not succeed"
     return None
 
 
-def _standing(source: NodeState, *, whole: bool) -> Literal["wait"] | State | None:
-    """What of a source stands in the way of mapping over it."""
+def _mapped_over(node: Node) -> Iterator[tuple[Node, bool]]:
+    """The nodes it maps over, and whether it needs the value of the whole."""
+    for leaf in _leaves(node):
+        if isinstance(leaf, OneItem):
+            yield leaf.reference.node, True
+        elif isinstance(leaf, Reference):
+            yield leaf.node, leaf.node.items is None
+
+
+def _standing(source: NodeState, *, whole: bool) -> Literal["wait", "fine"] | State:
+    """What mapping over a source would come to now."""
     known = source.done if whole else source.closed is not None or source.length is not None
     if not known:
         return "wait"
-    if source.mapped and source.closed is None:
-        return None
-    tally = source.tally()
+    tally = Tally() if source.mapped and source.closed is None else source.tally()
     if tally.failed:
         return State.UPSTREAM_FAILED
-    return State.SKIPPED if tally.skipped else None
+    return State.SKIPPED if tally.skipped else "fine"
 
 
 def expand(state: NodeState, state_of: StateOf, longest: int) -> None:

@@ -56,11 +56,11 @@ def verdicts(
 
 
 def made_of(state: NodeState, source: NodeState, indices: Iterable[int]) -> Iterable[int]:
-    """A node's instances that are made of some of a source's instances."""
+    """A node's instances that are made of some of a source's instances; each of them once."""
     if state.dependents is None:
         return indices
     dependents = state.dependents
-    return [i for of in indices for i in dependents.get(Origin(source.number, of), ())]
+    return {i: None for of in indices for i in dependents.get(Origin(source.number, of), ())}
 
 
 def _of_one(rule: Rule, wholes: Tally, own: Tally) -> Verdict:

@@ -153,7 +153,10 @@ class NodeState:
         return {**self.constants, **self.item(index)}
 
     def tally(self) -> Tally:
-        """What the node as a whole means to those that wait for it."""
+        """What the node as a whole means to those that wait for it.
+
+        Failures of a map that `min_success` and `max_failures` tolerate count as successes.
+        """
         if self.closed is not None:
             return _TALLIES[CODES[self.closed]]
         if self.length is None:
@@ -163,8 +166,11 @@ class NodeState:
             for states in (_GOOD, _BAD, (State.SKIPPED,))
         )
         waiting = self.length - success - failed - skipped
-        if not waiting and self._has_tolerance:
-            failed = 0 if self._tolerates(success, failed) else max(failed, 1)
+        if self._has_tolerance and not waiting:
+            tolerated = self._tolerates(success, failed)
+            success, failed = (success + failed, 0) if tolerated else (success, max(failed, 1))
+        elif self._has_tolerance:  # only the last end decides what failures mean
+            failed = 0
         return Tally(waiting, success, failed, skipped)
 
     def tally_of(self, index: int) -> Tally:
@@ -175,7 +181,8 @@ class NodeState:
     @property
     def _has_tolerance(self) -> bool:
         settings = self.node.task.settings
-        return settings.min_success is not None or settings.max_failures is not None
+        limited = settings.min_success is not None or settings.max_failures is not None
+        return limited and self.mapped
 
     def _tolerates(self, success: int, failed: int) -> bool:
         settings, total = self.node.task.settings, self.length or 0

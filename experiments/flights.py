@@ -71,7 +71,7 @@ def _flights_by_route() -> dict[tuple[str, str], pd.DataFrame]:
     features = pd.DataFrame(
         {
             "month": raw["month"],
-            "weekday": day.dt.weekday,
+            "weekday": day.dt.day_of_week,
             "scheduled_departure": scheduled // 100 * 60 + scheduled % 100,  # from HHMM to minutes
             "departure_delay": raw["dep_delay"],
             "distance": raw["distance"],

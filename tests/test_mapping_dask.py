@@ -477,7 +477,7 @@ def test_without_a_nanny_a_hang_is_told_so():
         Client(local) as client,
         executing(client) as on,
     ):
-        on.submit(calls(lambda: time.sleep(4), timeout=0.2))
+        on.submit(calls(lambda: time.sleep(2.5), timeout=0.2))
         (report,) = on.wait(30.0)
     assert "timed out after 0.2 s; worker" in report.performed.failures[0].error
     assert "has no nanny" in report.performed.failures[0].error
@@ -516,7 +516,7 @@ def test_two_executors_share_a_client(client):
 def test_a_lost_scheduler_is_an_error_of_the_machinery():
     with cluster(workers=1) as client:
         on = DaskExecutor(client)
-        on.submit(calls(lambda: time.sleep(30)))
+        on.submit(calls(lambda: time.sleep(1.5)))
         threading.Timer(0.3, client.cluster.close).start()
         start = time.monotonic()
         with pytest.raises(MachineryError, match="run the flow again on a working cluster"):
@@ -528,7 +528,7 @@ def test_a_lost_scheduler_is_an_error_of_the_machinery():
 def test_a_closed_client_is_an_error_of_the_machinery():
     with cluster(workers=1) as client:
         on = DaskExecutor(client)
-        on.submit(calls(lambda: time.sleep(30)))
+        on.submit(calls(lambda: time.sleep(1.5)))
         threading.Timer(0.3, client.close).start()
         with pytest.raises(MachineryError):
             on.wait(60.0)

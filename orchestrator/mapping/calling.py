@@ -121,7 +121,9 @@ def perform(
         try:
             arguments = {name: settle(item) for name, item in zip(names, row, strict=True)}
             value = function(**constants, **arguments)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - law 2: it is a value
+        except KeyboardInterrupt:  # a person's
+            raise
+        except BaseException as error:  # noqa: BLE001 - law 2: whatever a task raises is a value
             performed.failures[position] = failure_of(error, retry_on)
             value = None
         performed.values.append(value)

@@ -11,26 +11,18 @@ from collections.abc import Container, Sequence
 from itertools import count
 
 from distributed import Client
-from distributed.client import FutureCancelledError
-from distributed.scheduler import KilledWorker
 
 from orchestrator.errors import MachineryError, UsageError
-from orchestrator.mapping.calling import Failure
 from orchestrator.mapping.dask_backlog import ANYWHERE, Backlog, Work, lane_of, suspects
 from orchestrator.mapping.dask_cluster import Members
 from orchestrator.mapping.dask_listening import Ended, Listener, Told
 from orchestrator.mapping.dask_pace import Pace
-from orchestrator.mapping.dask_reports import failed_report, hung_report, ran_report, without
-from orchestrator.mapping.dask_running import (
-    Aftermath,
-    Running,
-    after_death,
-    after_timeout,
-    put_back,
-)
+from orchestrator.mapping.dask_reports import failed_report, ran_report, without
+from orchestrator.mapping.dask_running import Running
 from orchestrator.mapping.dask_sending import CannotTravelError, Sender, TooLargeError
-from orchestrator.mapping.dask_worker import timed_out
-from orchestrator.mapping.executing import Calls, Event, Lost
+from orchestrator.mapping.dask_verdicts import all_failed, verdict
+from orchestrator.mapping.dask_worker import Ran
+from orchestrator.mapping.executing import Calls, Event
 
 PATIENCE_SECONDS = 300.0
 """How long calls wait for a worker that can run them, where there was one before."""
@@ -85,7 +77,7 @@ class DaskExecutor:
         self._check()
         refusal = self._members.refusal(lane_of(calls.placement))
         if refusal is not None:
-            self._fail(calls, f"{calls.name}: {refusal}")
+            self._ready.append(all_failed(calls, f"{calls.name}: {refusal}"))
             return
         self._backlog.add(suspects(calls) if calls.suspect else Work(calls))
         self._fill()
@@ -126,7 +118,8 @@ class DaskExecutor:
         futures = [running.future for running in self._running.values()]
         self._running.clear()
         if self._client.status == "running":
-            self._client.cancel(futures)
+            if futures:
+                self._client.cancel(futures)
             self._listener.close()
 
     # -- towards the cluster -------------------------------------------------------------------
@@ -182,7 +175,7 @@ class DaskExecutor:
     def _hear(self, news: Ended | Told) -> None:
         if isinstance(news, Ended):
             if news.number in self._running:  # else it was cancelled meanwhile
-                self._ended(self._drop(news.number), news)
+                self._ended(self._drop(news.number), news.ran, news.error)
             return
         match news.message:
             case {"joined": described}:
@@ -202,23 +195,19 @@ class DaskExecutor:
                 self._broken = problem
         self._pace.threads = self._members.threads
 
-    def _ended(self, running: Running, news: Ended) -> None:
+    def _ended(self, running: Running, ran: Ran | None, error: BaseException | None) -> None:
         """A batch is over, one way or another."""
-        error, calls = news.error, running.calls
-        if news.ran is not None:
-            if news.ran.seconds is not None:
-                self._pace.learn(calls, news.ran.seconds)
-            report = ran_report(running, news.ran, lambda p: self._sender.keep(running.future, p))
+        if ran is not None:
+            if ran.seconds is not None:
+                self._pace.learn(running.calls, ran.seconds)
+            report = ran_report(running, ran, lambda p: self._sender.keep(running.future, p))
             self._say(running, report)
-        elif isinstance(error, KilledWorker) and error.task == running.future.key:
-            self._died(running, error.last_worker.address)
-        elif isinstance(error, KilledWorker) or getattr(error, "reason", "") == "lost dependencies":
-            remark = "a value it needs, kept on the cluster, was lost with its worker and could not"
-            self._fail(calls, f"{remark} be computed again: {error}", running)
-        elif isinstance(error, FutureCancelledError):
-            self._broken = f"Dask gave up a batch of {calls.name}: {error}"
-        else:
-            self._fail(calls, f"{type(error).__name__}: {error}", running)
+        elif error is not None:
+            judged = verdict(running, error, self._members, frozenset(self._ending))
+            self._again(judged.again, running.cancelled)
+            self._broken = self._broken or judged.broken
+            if judged.event is not None:
+                self._say(running, judged.event)
 
     def _take_back(self, number: int) -> None:
         """A batch waits at Dask for workers that have gone: it had better wait here."""
@@ -238,15 +227,6 @@ class DaskExecutor:
         if heard is not None:
             self._ready.append(heard)
 
-    def _fail(self, calls: Calls, error: str, running: Running | None = None) -> None:
-        """Every one of the calls has failed of the same."""
-        failures = dict.fromkeys(range(len(calls.indices)), Failure(error=error))
-        report = failed_report(calls, failures)
-        if running is None:
-            self._ready.append(report)
-        else:
-            self._say(running, report)
-
     # -- trouble -------------------------------------------------------------------------------
 
     def _problem(self) -> str:
@@ -261,19 +241,6 @@ class DaskExecutor:
                 f"{self._broken}; what has ended is kept: run the flow again on a working cluster"
             )
 
-    def _died(self, running: Running, address: str) -> None:
-        """A batch's worker died: by our own hand, or perhaps of one of the calls."""
-        if running.ending:
-            self._timed_out(running)
-            return
-        calls = running.calls
-        aftermath = put_back(running) if address in self._ending else after_death(running)
-        self._again(aftermath.again, running.cancelled)
-        lost, culprit = _blame(calls, aftermath)
-        if lost:
-            reason = f"worker {address} died, as of a crash in native code or a lack of memory"
-            self._say(running, Lost(node=calls.node, indices=lost, culprit=culprit, reason=reason))
-
     def _end_hung(self) -> None:
         """Have the workers ended whose calls have taken too long."""
         now = time.monotonic()
@@ -282,21 +249,6 @@ class DaskExecutor:
                 running.ending = True
                 self._ending.add(running.worker)
                 self._listener.end_worker(number, running)
-
-    def _timed_out(self, running: Running) -> None:
-        """A worker has been ended because of this batch."""
-        worker, calls = running.worker, running.calls
-        alone = running.alone or self._members.has_one_thread(worker)
-        aftermath = after_timeout(running, alone=alone)
-        self._again(aftermath.again, running.cancelled)
-        lost, culprit = _blame(calls, aftermath)
-        if aftermath.culprit is not None:
-            remark = "" if self._members.has_nanny(worker) else _without_nanny(worker)
-            failure = timed_out(calls.placement.timeout or 0.0, remark)
-            self._say(running, hung_report(running, aftermath.culprit, failure))
-        elif lost:
-            reason = f"worker {worker} was ended because calls on it hung"
-            self._say(running, Lost(node=calls.node, indices=lost, culprit=culprit, reason=reason))
 
     def _next_deadline(self) -> float:
         """When there is something to do even if nothing happens."""
@@ -315,23 +267,9 @@ class DaskExecutor:
             return
         for lane, reason in over.items():
             for calls in self._backlog.clear(lane):
-                self._fail(calls, f"{calls.name}: {reason}")
+                self._ready.append(all_failed(calls, f"{calls.name}: {reason}"))
             for number, running in list(self._running.items()):
                 if lane_of(running.calls.placement) == lane:
                     self._client.cancel([self._drop(number).future])
-                    self._fail(running.calls, f"{running.calls.name}: {reason}", running)
-
-
-def _blame(calls: Calls, aftermath: Aftermath) -> tuple[list[int], int | None]:
-    """The instances that are lost, and the one of them whose fault it is."""
-    if aftermath.culprit is None:
-        return (list(calls.indices) if aftermath.unclear else []), None
-    culprit = calls.indices[aftermath.culprit]
-    return [culprit], culprit
-
-
-def _without_nanny(worker: str) -> str:
-    return (
-        f"; worker {worker} has no nanny that could end it, so it was taken out of the cluster: "
-        "start workers with a nanny"
-    )
+                    calls = running.calls
+                    self._say(running, all_failed(calls, f"{calls.name}: {reason}"))

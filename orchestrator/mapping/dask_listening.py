@@ -14,7 +14,7 @@ from typing import Any
 
 from distributed import Client, Future
 
-from orchestrator.errors import MachineryError
+from orchestrator.errors import MachineryError, as_machinery_error
 from orchestrator.mapping.dask_running import Running
 from orchestrator.mapping.dask_scheduler import Watch, end_worker, summary_key
 from orchestrator.mapping.dask_sending import AT_ONCE
@@ -48,7 +48,7 @@ class Listener:
         topic: Names the executor.
 
     Raises:
-        MachineryError: The scheduler does not answer.
+        MachineryError: The scheduler does not answer, or lacks this package.
     """
 
     def __init__(self, client: Client, topic: str) -> None:
@@ -56,7 +56,8 @@ class Listener:
         self._news: SimpleQueue[Ended | Told] = SimpleQueue()
         news = self._news  # not self: the client keeps the handler for as long as it lives
         client.subscribe_topic(topic, lambda event: news.put(Told(time.monotonic(), event[1])))
-        client.register_plugin(Watch(topic, client.id), name=topic)
+        with as_machinery_error(f"cannot begin on {client.scheduler.address}", Exception):
+            client.register_plugin(Watch(topic, client.id), name=topic)
 
     def first(self) -> Ended | Told:
         """What is told first: who is in the cluster."""

@@ -7,8 +7,8 @@
 Touches no library; pure; takes and fills `NodeState`; runs on the driver.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal
 
 from orchestrator.errors import FlowError
 from orchestrator.mapping.calling import Deferred
@@ -42,6 +42,11 @@ class Instances(Lazy):
     def __getitem__(self, index: int) -> object:
         values = self._source.columns.values
         return values[index] if index < len(values) else None
+
+    def at(self, indices: Iterable[int]) -> list[Any]:
+        """The values of some instances, which have ended."""
+        values = self._source.columns.values
+        return [values[index] for index in indices]
 
     @property
     def named(self) -> bool:

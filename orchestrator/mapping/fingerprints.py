@@ -7,30 +7,58 @@ import hashlib
 import io
 import marshal
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import cloudpickle
+
+from orchestrator.mapping.calling import Deferred, Zipped
 
 _MARSHAL_VERSION = 2
 """The last one without references to objects seen before: equal content gives equal bytes."""
 
 
+_CONSTANT = (int, float, complex, str, bytes, tuple, frozenset)
+
+
 def code_digest(function: Callable[..., Any]) -> bytes | None:
-    """A hash of a function's code, its constants, defaults and closure; None if it has no code."""
-    code = getattr(function, "__code__", None)
-    if code is None:
+    """A hash of what a function does; None if it has no code to look at.
+
+    It covers code, constants, defaults, closure, and whatever of its own module the function uses:
+    other functions, classes and constants there, and what these use in turn. Functions of other
+    modules count by their names only, so a new version of a library changes nothing here. Values of
+    the module that may change while it runs (lists, dicts, objects) do not count at all.
+    """
+    if getattr(function, "__code__", None) is None:
         return None
     hashed = hashlib.blake2b(digest_size=16)
-    _feed_code(hashed, code)
-    for part in (function.__defaults__, function.__kwdefaults__, _closure(function)):
-        hashed.update(content(part) or b"?")
-    hashed.update(f"{function.__module__}.{function.__qualname__}".encode())
+    _feed_function(hashed, function, seen=set())
     return hashed.digest()
 
 
+def fingerprints(
+    code: bytes, constants: Mapping[str, Any], columns: Mapping[str, Sequence[Any]], count: int
+) -> Sequence[str | None]:
+    """The fingerprints of some instances; None where arguments cannot be compared.
+
+    Args:
+        code: The digest of their task.
+        constants: Arguments they share.
+        columns: Arguments that differ, one list a name.
+        count: How many instances.
+    """
+    shared = content((sorted(constants.items()), sorted(columns)))
+    if shared is None:
+        return [None] * count
+    key = hashlib.blake2b(shared, digest_size=16, key=code).digest()
+    ordered = [columns[name] for name in sorted(columns)]
+    rows: Iterable[tuple[Any, ...]] = zip(*ordered, strict=True) if ordered else [()] * count
+    return [fingerprint(key, row) for row in rows]
+
+
 def fingerprint(code: bytes, depends_on: Any) -> str | None:
-    """The fingerprint of one instance; None where its arguments cannot be compared.
+    """The fingerprint of one instance; None where what it depends on cannot be compared.
 
     Args:
         code: The digest of its task.
@@ -51,7 +79,16 @@ def content(value: Any) -> bytes | None:
     try:
         return marshal.dumps(value, _MARSHAL_VERSION)
     except ValueError:
-        return _pickled(value)
+        return _pickled(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    """A row of arguments with functions yet to be applied in it told by their code."""
+    if type(value) is Deferred:
+        return _plain(value.item), [code_digest(f) or _name(f) for f in value.functions]
+    if isinstance(value, Zipped) or type(value) is tuple:
+        return tuple(map(_plain, value))
+    return value
 
 
 def _pickled(value: Any) -> bytes | None:
@@ -72,22 +109,66 @@ def _pickled_by_value(value: Any) -> bytes | None:
         return None
 
 
-def _feed_code(hashed: Any, code: Any) -> None:
+def _feed_function(hashed: Any, function: Callable[..., Any], seen: set[int]) -> None:
+    if id(function) in seen:
+        return
+    seen.add(id(function))
+    code = function.__code__
+    _feed_code(hashed, code)
+    used = {name: function.__globals__.get(name) for name in sorted(_names(code))}
+    constant = {n: v for n, v in used.items() if callable(v) or isinstance(v, _CONSTANT)}
+    given = {"defaults": (function.__defaults__, function.__kwdefaults__), **_closure(function)}
+    for name, value in (*constant.items(), *given.items()):
+        hashed.update(f"{name}=".encode())
+        _feed_value(hashed, value, function.__module__, seen)
+
+
+def _feed_value(hashed: Any, value: Any, module: str, seen: set[int]) -> None:
+    """What a function uses: its own module's code by what it does, other code by its name."""
+    value = getattr(value, "__wrapped__", value)
+    is_own = getattr(value, "__module__", None) == module
+    if is_own and isinstance(value, FunctionType):
+        _feed_function(hashed, value, seen)
+    elif is_own and isinstance(value, type):
+        for name, part in sorted(vars(value).items()):
+            if isinstance(part, FunctionType):
+                hashed.update(name.encode())
+                _feed_function(hashed, part, seen)
+    elif callable(value) or isinstance(value, ModuleType):
+        hashed.update(_name(value).encode())
+    else:
+        hashed.update(content(value) or b"?")
+
+
+def _name(value: Any) -> str:
+    kind = type(value)
+    module = getattr(value, "__module__", kind.__module__)
+    return f"{module}.{getattr(value, '__qualname__', getattr(value, '__name__', kind.__name__))}"
+
+
+def _names(code: CodeType) -> set[str]:
+    """The global names a code object may use, those of the functions inside it included."""
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*map(_names, inner))
+
+
+def _feed_code(hashed: Any, code: CodeType) -> None:
     """A code object by what it does; not by file and line, which change without it."""
     hashed.update(code.co_code)
     hashed.update(repr((code.co_names, code.co_varnames, code.co_freevars)).encode())
     for constant in code.co_consts:
-        if hasattr(constant, "co_code"):
+        if isinstance(constant, CodeType):
             _feed_code(hashed, constant)
+        elif isinstance(constant, frozenset):  # whose order differs between processes
+            hashed.update(repr(sorted(map(repr, constant))).encode())
         else:
             hashed.update(repr(constant).encode())
 
 
-def _closure(function: Callable[..., Any]) -> Mapping[str, Any]:
+def _closure(function: Callable[..., Any]) -> dict[str, Any]:
     cells = getattr(function, "__closure__", None) or ()
-    names = function.__code__.co_freevars
     found = {}
-    for name, cell in zip(names, cells, strict=True):
+    for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
         try:
             found[name] = cell.cell_contents
         except ValueError:  # a name that is assigned later

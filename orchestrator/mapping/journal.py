@@ -6,16 +6,15 @@ Also asks it what an earlier flow run has done already (`cached`), and what has 
 
 import reprlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.mapping.again import Again
 from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.executing import Kept
-from orchestrator.mapping.fingerprints import code_digest, fingerprint
+from orchestrator.mapping.fingerprints import code_digest, fingerprint, fingerprints
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.options import value_for
-from orchestrator.mapping.outcomes import Columns
 from orchestrator.mapping.recording import Recorder
 from orchestrator.records import FlowRun, InstanceRecord, State
 
@@ -43,7 +42,7 @@ class Journal:
     ) -> None:
         self._flow_run, self._recorder, self._engine = flow_run, recorder, engine
         self._again = again
-        self._fingerprints: dict[tuple[int, int], str] = {}
+        self._fingerprints: dict[int, dict[int, str]] = {}
         self._codes: dict[int, bytes | None] = {}
         self._unrecorded: list[tuple[int, Sequence[int]]] = []
         self._waiting = 0
@@ -55,13 +54,12 @@ class Journal:
         again = self._run_again(state, indices)
         if not self._may_recall(state):
             return {}
+        names = {i: n for i, n in zip(indices, self._names(state, indices), strict=True) if n}
+        self._fingerprints.setdefault(state.number, {}).update(names)
         found: dict[str, list[int]] = {}
-        for index in indices:
-            name = self._fingerprint(state, index)
-            if name is not None:
-                self._fingerprints[state.number, index] = name
-                if index not in again:
-                    found.setdefault(name, []).append(index)
+        for index, name in names.items():
+            if index not in again:
+                found.setdefault(name, []).append(index)
         values = self._recorder.recall(list(found))
         return {index: value for name, value in values.items() for index in found[name]}
 
@@ -118,17 +116,14 @@ class Journal:
         task = state.node.task
         return state.mapped and not task.coordinates and task.settings.cache is not False
 
-    def _fingerprint(self, state: NodeState, index: int) -> str | None:
-        code = self._code(state)
+    def _names(self, state: NodeState, indices: Sequence[int]) -> Sequence[str | None]:
+        """The fingerprints of some instances."""
+        code, cache = self._code(state), state.node.task.settings.cache
         if code is None:
-            return None
-        cache = state.node.task.settings.cache
-        try:
-            arguments = state.arguments(index)
-        except Exception:  # noqa: BLE001 - a `.map` that fails here fails again where it counts
-            return None
-        told = value_for(cache, arguments) if callable(cache) else arguments
-        return None if told is None else fingerprint(code, told)
+            return [None] * len(indices)
+        if callable(cache):
+            return [_as_told(code, cache, state, index) for index in indices]
+        return fingerprints(code, state.constants, state.columns_of(indices), len(indices))
 
     def _code(self, state: NodeState) -> bytes | None:
         if state.number not in self._codes:
@@ -138,12 +133,11 @@ class Journal:
     def _records(self, state: NodeState, indices: Sequence[int]) -> list[InstanceRecord]:
         if tuple(indices) == (-1,):
             return [self._closed(state)]
-        columns, names = state.columns, state.names.at(indices)
+        names, shorts = state.names.at(indices), _in_short(state, indices)
+        known = self._fingerprints.get(state.number, {})
         return [
-            self._record(state, columns, index, name, arguments)
-            for index, name, arguments in zip(
-                indices, names, _in_short(state, indices), strict=True
-            )
+            self._record(state, index, name, short, known.pop(index, None))
+            for index, name, short in zip(indices, names, shorts, strict=True)
         ]
 
     def _closed(self, state: NodeState) -> InstanceRecord:
@@ -158,22 +152,16 @@ class Journal:
         )
 
     def _record(
-        self, state: NodeState, columns: Columns, index: int, name: str, arguments: str
+        self, state: NodeState, index: int, key: str, arguments: str, name: str | None
     ) -> InstanceRecord:
-        failure, started, value = (
-            columns.failures.get(index),
-            columns.started[index],
-            columns.values[index],
-        )
+        columns = state.columns
+        failure, started = columns.failures.get(index), columns.started[index]
         # A value that stays on the cluster is gone with it: there is nothing to use again.
-        is_kept, known = (
-            isinstance(value, Kept),
-            self._fingerprints.pop((state.number, index), None),
-        )
+        is_kept = isinstance(columns.values[index], Kept)
         return InstanceRecord(
             flow_run=self._flow_run.id,
             node=state.node.name,
-            key=name,
+            key=key,
             index=index if state.mapped else -1,
             state=columns.state(index),
             tries=columns.tries.get(index, 1 if started else 0),
@@ -182,9 +170,18 @@ class Journal:
             worker=columns.worker(index),
             error=None if failure is None else failure.traceback or failure.error,
             arguments=arguments,
-            fingerprint=None if is_kept else known,
-            value=None if is_kept else value,
+            fingerprint=None if is_kept else name,
+            value=None if is_kept else columns.values[index],
         )
+
+
+def _as_told(code: bytes, cache: Callable[..., Any], state: NodeState, index: int) -> str | None:
+    """The fingerprint of one instance by what a `cache` option says of it."""
+    try:
+        told = value_for(cache, state.arguments(index))
+    except Exception:  # noqa: BLE001 - a `.map` that fails here fails again where it counts
+        return None
+    return None if told is None else fingerprint(code, told)
 
 
 def _in_short(state: NodeState, indices: Sequence[int]) -> list[str]:

@@ -67,6 +67,10 @@ class Lazy(ABC):
     def __iter__(self) -> Iterator[Any]:
         return (self[index] for index in range(len(self)))
 
+    def at(self, indices: Iterable[int]) -> list[Any]:
+        """Some of the items."""
+        return [self[index] for index in indices]
+
     def map(self, function: Callable[[Any], Any]) -> "Lazy":
         """Each item passed through a plain function, applied where the item is consumed."""
         if not callable(function) or hasattr(function, "expand"):
@@ -142,6 +146,11 @@ class Items(Lazy):
 
     def __getitem__(self, index: int) -> Any:
         return self._items[index]
+
+    def at(self, indices: Iterable[int]) -> list[Any]:
+        """Some of the items."""
+        items = self._items
+        return [items[index] for index in indices]
 
     @property
     def named(self) -> bool:
@@ -314,20 +323,16 @@ class Product(_Combined):
         return math.prod(len(axis) for axis in self._parts)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        places = self._places(_checked(index, len(self)))
-        axes = self.axes.items()
-        return {name: axis[place] for (name, axis), place in zip(axes, places, strict=True)}
+        columns = self.columns([_checked(index, len(self))])
+        return {name: column[0] for name, column in columns.items()}
 
-    def columns(self, indices: Iterable[int]) -> dict[str, list[Any]]:
+    def columns(self, indices: Sequence[int]) -> dict[str, list[Any]]:
         """Some of the items as one list a name: what a batch of calls is made of."""
-        if len(self._parts) == 1:
-            (name, axis), places = next(iter(self.axes.items())), indices
-            return {name: [axis[place] for place in places]}
-        columns: dict[str, list[Any]] = {name: [] for name in self.axes}
-        filling = [(column, self.axes[name]) for name, column in columns.items()]
-        for index in indices:
-            for (column, axis), place in zip(filling, self._places(index), strict=True):
-                column.append(axis[place])
+        columns, stride = {}, len(self)
+        for name, axis in self.axes.items():
+            length = len(axis)
+            stride //= length
+            columns[name] = axis.at([index // stride % length for index in indices])
         return columns
 
     def name(self, index: int) -> str | None:

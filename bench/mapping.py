@@ -1,0 +1,126 @@
+"""What a mapped instance costs on two Dask workers with the ledger on SQLite, beside client.map.
+
+    python -m bench.mapping
+
+A flow adds two numbers: as many instances as the product of two ranges. The time of a flow run is
+wall time of `Flow.run`, recording in the ledger included; the cluster is started before. Memory is
+the peak of a driver process that runs a million instances and nothing else.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from distributed import Client, LocalCluster
+
+from orchestrator.ledger import Ledger
+from orchestrator.mapping import flow, task
+
+ITEMS = 100_000
+MANY_ITEMS = 1_000_000
+RAW_ITEMS = 5_000
+ROWS = 1_000
+
+
+@task
+def add(x: int, y: int) -> int:
+    return x + y
+
+
+@flow(max_map_length=10**9)
+def additions(columns: int, rows: int = ROWS):
+    return add.expand(x=range(columns), y=range(rows))
+
+
+def measure() -> dict[str, float]:
+    """Milliseconds an instance at 100,000 and a million, raw `client.map`, memory, first item."""
+    with _cluster() as client:
+        figures = {
+            "mapping.ms_per_item": _milliseconds(client, ITEMS),
+            "mapping.ms_per_item.client_map": _raw_milliseconds(client),
+            "mapping.first_item_s": _first_item_seconds(client),
+        }
+    program = [sys.executable, "-m", "bench.mapping", "million"]
+    done = subprocess.run(program, check=True, capture_output=True, text=True)
+    million = json.loads(done.stdout)
+    slower = million["mapping.ms_per_item.million"] / figures["mapping.ms_per_item"]
+    return {**figures, **million, "mapping.million_against_100000": slower}
+
+
+def _million() -> dict[str, float]:
+    """In a process of its own, whose memory is then that of one flow run."""
+    with _cluster() as client:
+        each = _milliseconds(client, MANY_ITEMS)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"mapping.ms_per_item.million": each, "mapping.peak_mb": peak}
+
+
+def _milliseconds(client: Client, items: int) -> float:
+    additions.run(client, columns=1, rows=10)  # imports, connections
+    with _ledger() as ledger:
+        began = time.perf_counter()
+        run = additions.run(client, ledger.recorder(), columns=items // ROWS)
+        seconds = time.perf_counter() - began
+    assert run.counts == {"success": items}
+    return seconds / items * 1000
+
+
+def _raw_milliseconds(client: Client) -> float:
+    numbers = range(RAW_ITEMS)
+    began = time.perf_counter()
+    client.gather(client.map(add.function, numbers, numbers, pure=False))
+    return (time.perf_counter() - began) / RAW_ITEMS * 1000
+
+
+def _first_item_seconds(client: Client) -> float:
+    """From the start of a flow of 10^9 instances to that of its first; then it is stopped."""
+    began = time.time()
+    with _ledger() as ledger:
+        seen: list[int] = []
+        run = additions.run(
+            client,
+            ledger.recorder(),
+            observer=lambda nodes: seen.extend(node.running for node in nodes),
+            stop=lambda: any(seen),
+            columns=1_000_000,
+        )
+    firsts = (outcome.started for outcome in run["add"].items() if outcome.started is not None)
+    return next(firsts) - began
+
+
+@contextmanager
+def _cluster() -> Iterator[Client]:
+    with (
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _ledger() -> Iterator[Ledger]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Ledger.open(Path(folder) / "ledger.db") as ledger,
+    ):
+        yield ledger
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["million"]:
+        print(json.dumps(_million()))
+    else:
+        for name, value in measure().items():
+            print(f"{name:42} {value:8.3f}")

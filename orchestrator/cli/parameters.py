@@ -6,7 +6,7 @@ Touches pydantic; takes text and a flow; gives its arguments; runs on the driver
 import inspect
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
@@ -74,12 +74,19 @@ def _value(flow: Flow, parameter: inspect.Parameter, text: str) -> Any:
         try:
             return adapter.validate_json(text)
         except ValidationError as as_json:
-            problem = as_text if as_json.errors()[0]["type"] == "json_invalid" else as_json
-            reason = problem.errors()[0]["msg"]
+            reason = _reason(as_text, as_json)
             raise UsageError(
                 f"flow {flow.name!r}: --param {parameter.name}={text} is no {_name(wanted)}: "
-                f"{reason}; lists and dicts are written as JSON"
+                f"{reason}"
             ) from as_json
+
+
+def _reason(as_text: ValidationError, as_json: ValidationError) -> str:
+    """What is wrong with a value, read the way that comes closest to its type."""
+    text, json = as_text.errors()[0], as_json.errors()[0]
+    if json["type"] != "json_invalid":
+        return json["msg"]
+    return "write it as JSON" if text["type"].endswith("_type") else text["msg"]
 
 
 def _type(parameter: inspect.Parameter) -> Any:
@@ -90,11 +97,8 @@ def _type(parameter: inspect.Parameter) -> Any:
 
 
 def _name(wanted: Any) -> str:
-    return (
-        wanted.__name__
-        if isinstance(wanted, type) and not hasattr(wanted, "__args__")
-        else str(wanted)
-    )
+    """The type as it is written: `int`, `list[int]`."""
+    return str(getattr(wanted, "__name__", wanted) if get_origin(wanted) is None else wanted)
 
 
 def _hint(name: str, known: Mapping[str, inspect.Parameter]) -> str:

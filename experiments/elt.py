@@ -19,8 +19,8 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from orchestrator import flow, task
 from orchestrator.identity import digest, slug
-from orchestrator.mapping import flow, task
 
 _SUFFIXES = frozenset({".csv", ".parquet"})
 

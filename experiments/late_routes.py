@@ -21,7 +21,7 @@ import pandas as pd
 import yaml
 
 from experiments import flights
-from orchestrator.mapping import Fail, flow, task
+from orchestrator import Fail, flow, task
 from orchestrator.records import Customer
 
 _FEWEST = 20

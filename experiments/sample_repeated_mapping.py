@@ -7,7 +7,7 @@ prints `[7, 12, 9, 14, 13, 18]`: two plus five, two plus ten, four plus five, an
 
 from collections.abc import Sequence
 
-from orchestrator.mapping import flow, task
+from orchestrator import flow, task
 
 
 @task

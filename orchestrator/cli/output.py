@@ -94,8 +94,9 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.text import Text
 
     drawn = Table(header_style="bold", show_edge=False)
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        # The first one names the row, and is copied from the screen: it stays in one piece.
+        drawn.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
         drawn.add_row(*map(Text, row))  # as Text, so that brackets are no markup
     Console().print(drawn)

@@ -76,10 +76,18 @@ def content(value: Any) -> bytes | None:
     Built-in types go through marshal, which is fastest; others through pickle without its memo,
     since a memo tells equal strings from identical ones.
     """
+    told = _marshalled(value)
+    if told is not None:
+        return told
+    plain = _plain(value)
+    return _marshalled(plain) or _pickled(plain)
+
+
+def _marshalled(value: Any) -> bytes | None:
     try:
         return marshal.dumps(value, _MARSHAL_VERSION)
     except ValueError:
-        return _pickled(_plain(value))
+        return None
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ Also asks it what an earlier flow run has done already (`cached`), and what has 
 
 import reprlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.mapping.again import Again
@@ -18,10 +18,10 @@ from orchestrator.mapping.options import value_for
 from orchestrator.mapping.recording import Recorder
 from orchestrator.records import FlowRun, InstanceRecord, State
 
-_AT_LEAST_EVERY = 0.5
+_AT_LEAST_EVERY = 1.0
 """Seconds an ended instance may stay unrecorded."""
 
-_AT_MOST = 5_000
+_AT_MOST = 20_000
 """Ended instances that may stay unrecorded."""
 
 _LONGEST_ARGUMENTS = 200
@@ -91,12 +91,14 @@ class Journal:
         for state in self._engine.nodes:
             if state.mapped:
                 names.setdefault(state.node.name, set()).update(state.names)
+        unknown = [place for state in self._engine.nodes for place in _unknown(state)]
         gone = [
             InstanceRecord(
                 flow_run=self._flow_run.id, node=node, key=key, index=-1, state=State.REMOVED
             )
             for node, present in names.items()
             for key in sorted(self._recorder.last_keys(self._flow_run.flow, node) - present)
+            if not any(node.endswith(of) and key.startswith(prefix) for of, prefix in unknown)
         ]
         if gone:
             self._recorder.record(gone)
@@ -173,6 +175,21 @@ class Journal:
             fingerprint=None if is_kept else name,
             value=None if is_kept else columns.values[index],
         )
+
+
+def _unknown(state: NodeState) -> Iterator[tuple[str, str]]:
+    """Where nobody knows what instances there would have been: ends of nodes, begins of keys.
+
+    That is a map whose source gave nothing, and whatever an unsuccessful coordinator would have
+    called: what is missing there has not been removed.
+    """
+    if state.mapped and state.items is None:
+        yield state.node.name, state.node.prefix
+    if state.node.task.coordinates:
+        names = state.names
+        for index in range(state.length or 0):
+            if not state.tally_of(index).success:
+                yield f"@{state.node.name}", names[index]
 
 
 def _as_told(code: bytes, cache: Callable[..., Any], state: NodeState, index: int) -> str | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -92,6 +93,40 @@ def test_failures_are_grouped_by_reason_and_end_with_exit_code_1(orchestrator, n
     assert "  1 failed: ValueError: 2 is bad\n    work[2]\n" in out
     assert "orchestrator instances" in err
     assert "--state failed" in err
+
+
+def test_the_reason_of_a_failure_is_its_first_line_and_not_its_type_when_a_task_says_it_failed(
+    orchestrator, numbers
+):
+    two_lines = FLOW.replace('f"{x} is bad"', 'f"{x} is bad\\nsee there"')
+    numbers.write_text(two_lines.replace("total(ys):", "total(ys):\n    raise Fail('enough')"))
+    numbers.write_text(numbers.read_text().replace("import flow,", "import Fail, flow,"))
+    (numbers.parent / "bad-1").touch()
+    _, out, _ = orchestrator("run", "sums.py")
+    assert printed(out, "  1 failed") == ["  1 failed: enough", "  1 failed: ValueError: 1 is bad"]
+
+
+def test_bars_are_shown_on_a_terminal_only(orchestrator, numbers):
+    assert "━" not in "".join(orchestrator("run", "sums.py")[1:])
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "orchestrator", "run", "sums.py", "--fresh"]
+    with subprocess.Popen(
+        command, cwd=numbers.parent, stdout=subprocess.PIPE, stderr=theirs, text=True
+    ) as process:
+        os.close(theirs)
+        shown = "".join(iter(lambda: read_terminal(ours), ""))
+        assert "work 0" in process.stdout.read().splitlines()
+    os.close(ours)
+    assert "flow numbers" in shown
+    assert "4/4" in shown
+
+
+def read_terminal(number):
+    """What is written to a terminal next; nothing once it is closed."""
+    try:
+        return os.read(number, 10_000).decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def test_what_has_succeeded_is_used_again_unless_fresh_is_asked_for(orchestrator, numbers):

@@ -76,7 +76,7 @@ def _show_flow_runs(listed: Sequence[FlowRun]) -> None:
 
 
 def _show_instances(found: Sequence[InstanceRecord]) -> None:
-    from orchestrator.cli.summary import last_line  # late, as the ledger
+    from orchestrator.cli.summary import reason  # late, as the ledger
 
     rows = [
         (
@@ -87,7 +87,7 @@ def _show_instances(found: Sequence[InstanceRecord]) -> None:
             duration(_between(one.started, one.ended)),
             one.worker,
             one.arguments,
-            last_line(one.error),
+            reason(one.error),
         )
         for one in found
     ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.cli import output
 from orchestrator.ledger import Ledger
+from orchestrator.mapping import Fail
 from orchestrator.records import FlowRun, InstanceRecord, State
 
 _FAILURES_READ = 10_000
@@ -21,9 +22,9 @@ def summarize(flow_run: FlowRun, ledger: Ledger) -> None:
     took = output.duration((flow_run.ended or flow_run.started) - flow_run.started)
     output.report(f"flow run {flow_run.id} of {flow_run.flow}: {flow_run.state} in {took}")
     output.report(f"instances: {output.counts(flow_run.counts)}")
-    for reason, keys in list(_failures(flow_run, ledger).items())[:_REASONS_SHOWN]:
+    for why, keys in list(_failures(flow_run, ledger).items())[:_REASONS_SHOWN]:
         more = f" and {len(keys) - _KEYS_SHOWN:,} more" if len(keys) > _KEYS_SHOWN else ""
-        output.report(f"  {len(keys):,} failed: {reason}")
+        output.report(f"  {len(keys):,} failed: {why}")
         output.report(f"    {', '.join(keys[:_KEYS_SHOWN])}{more}")
     if flow_run.counts.get(State.FAILED):
         output.say(f"look closer: orchestrator instances {flow_run.id} --state failed")
@@ -42,15 +43,18 @@ def describe(flow_run: FlowRun, ledger: Ledger) -> dict[str, Any]:
         "params": dict(flow_run.params),
         "counts": dict(flow_run.counts),
         "failures": [
-            {"reason": reason, "instances": keys}
-            for reason, keys in _failures(flow_run, ledger).items()
+            {"reason": why, "instances": keys} for why, keys in _failures(flow_run, ledger).items()
         ],
     }
 
 
-def last_line(error: str | None) -> str:
-    """A traceback's last line, which says what it was."""
-    return (error or "").strip().rpartition("\n")[2]
+def reason(error: str | None) -> str:
+    """Why something failed, in one line: of a traceback the line after its last frame."""
+    lines = (error or "").strip().splitlines()
+    frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
+    after = lines[frames[-1] + 1 :] if frames else lines
+    line = next((line for line in after if not line.startswith("    ")), "")
+    return line.removeprefix(f"{Fail.__module__}.{Fail.__qualname__}: ")
 
 
 def title(instance: InstanceRecord) -> str:
@@ -65,5 +69,5 @@ def _failures(flow_run: FlowRun, ledger: Ledger) -> Mapping[str, list[str]]:
     failed = ledger.flow_runs.instances(flow_run.id, state=State.FAILED, limit=_FAILURES_READ)
     by_reason: dict[str, list[str]] = defaultdict(list)
     for instance in failed:
-        by_reason[last_line(instance.error)].append(title(instance))
+        by_reason[reason(instance.error)].append(title(instance))
     return dict(sorted(by_reason.items(), key=lambda item: -len(item[1])))

@@ -9,7 +9,8 @@ import pytest
 from orchestrator.errors import FlowError
 from orchestrator.ledger import Ledger
 from orchestrator.mapping import Fail, MemoryRecorder, Skip, flow, task
-from orchestrator.mapping.sequences import Items, Product
+from orchestrator.mapping.product import Product
+from orchestrator.mapping.sequences import Items
 from orchestrator.records import State
 
 LIMIT_SECONDS = 30

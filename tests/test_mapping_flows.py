@@ -11,8 +11,9 @@ from orchestrator.mapping import Fail, MemoryRecorder, Skip, Task, TaskFailedErr
 from orchestrator.mapping.calling import Failure, Performed
 from orchestrator.mapping.engine import Ended, Engine
 from orchestrator.mapping.nodes import Node
+from orchestrator.mapping.product import Product
 from orchestrator.mapping.rules import Rule, Tally, judge
-from orchestrator.mapping.sequences import Items, Product
+from orchestrator.mapping.sequences import Items
 from orchestrator.records import State
 
 pytestmark = pytest.mark.timeout(60)

@@ -15,8 +15,9 @@ from orchestrator.mapping.calling import Failure, Performed, settle
 from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.events import Ended
 from orchestrator.mapping.nodes import Node, Reference
+from orchestrator.mapping.product import Product
 from orchestrator.mapping.rules import Rule
-from orchestrator.mapping.sequences import Items, Lazy, Product, lazy
+from orchestrator.mapping.sequences import Items, Lazy, lazy
 from orchestrator.records import State
 
 # -- sequences -----------------------------------------------------------------------------------

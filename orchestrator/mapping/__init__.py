@@ -1,9 +1,11 @@
 """Dynamic task mapping: tasks, flows, expansion, a pure engine, executors. Knows nothing of models.
 
-tasks, nodes, sequences, options    writing a flow down
-engine, node_state, rules           what may start, and what an end means; pure
-run, coordinators, journal          the driver loop
-inline, dask                        executors, behind the seam of `executing`
+tasks, nodes, sequences, product, options, flows    writing a flow down
+engine, expansion, judging, ends, attempts, rules   what may start, what an end means; pure
+node_state, ready, events                           what these remember and say
+run, coordinators, journal, again, fingerprints     the driver loop
+inline, dask                                        executors, behind the seam of `executing`
+runs, outcomes                                      what a person gets back
 """
 
 from orchestrator.mapping.coordinators import TaskFailedError

@@ -6,8 +6,8 @@ driver loop (`run.py`) brings it events and carries out what it says.
     events          add, ended, recalled, lost, due, cancel, stop
     instructions    take() -> what to start; effects() -> what ended, failed for now, is given up
 
-What a node's items are stands in `expansion`, what an end means in `judging`, what a task's options
-say of one instance in `attempts`.
+What a node's items are stands in `expansion`, what an end leads to in `ends`, what it means for
+others in `judging`, what a task's options say of one instance in `attempts`.
 `distributed.worker_state_machine` is the model. Runs on the driver.
 """
 
@@ -23,13 +23,13 @@ from orchestrator.mapping.attempts import (
     urgency,
 )
 from orchestrator.mapping.calling import Failure, failure_of
+from orchestrator.mapping.ends import Ends
 from orchestrator.mapping.events import Effects, Ended, Retry, Start
 from orchestrator.mapping.expansion import expand, obstacle, sources_of, wholes_of
 from orchestrator.mapping.judging import default_rule, made_of, shared_verdict, verdicts
 from orchestrator.mapping.node_state import RUNNING, NodeState
 from orchestrator.mapping.nodes import Node, Reference, resolved
 from orchestrator.mapping.ready import Turns
-from orchestrator.mapping.rules import CAN_BE_EARLY
 from orchestrator.records import State
 
 
@@ -44,12 +44,9 @@ class Engine:
         self.nodes: list[NodeState] = []
         self._max_map_length = max_map_length
         self._numbers: dict[Node, int] = {}
-        self._unfinished = 0
         self._stopped = False
-        self._effects = Effects()
         self._turns = Turns()
-        self._look_at: list[int] = []
-        self._follow: list[tuple[NodeState, Sequence[int]]] = []
+        self._ends = Ends(self.nodes)
 
     # -- events ------------------------------------------------------------------------------
 
@@ -61,7 +58,7 @@ class Engine:
         """
         self._require_known(nodes)
         for node in nodes:
-            self._look_at.append(self._enter(node).number)
+            self._ends.look_at.append(self._enter(node).number)
         self._settle()
 
     def ended(self, end: Ended) -> None:
@@ -74,11 +71,11 @@ class Engine:
         state.columns.note(indices, performed, end.worker)
         failures = {indices[p]: failure for p, failure in performed.failures.items()}
         good = [i for i in indices if i not in failures] if failures else indices
-        self._succeed(state, good, State.SUCCESS)
+        self._ends.succeed(state, good, State.SUCCESS)
         failed = [i for i, failure in failures.items() if self._failed(state, i, failure)]
         if failed and state.node.task.settings.fail_fast:
             culprit = state.names[failed[0]]
-            self._cancel(state, f"cancelled: {culprit!r} failed, and fail_fast is set")
+            self._ends.cancel(state, f"cancelled: {culprit!r} failed, and fail_fast is set")
         self._offer(state)
         self._settle()
 
@@ -88,7 +85,7 @@ class Engine:
         state.running -= len(values)
         for index, value in values.items():
             state.columns.values[index] = value
-        self._succeed(state, list(values), State.CACHED)
+        self._ends.succeed(state, list(values), State.CACHED)
         self._offer(state)
         self._settle()
 
@@ -107,7 +104,7 @@ class Engine:
             losses = state.lost[index] = state.lost.get(index, 0) + int(blamed)
             if losses > state.node.task.settings.max_lost:
                 error = f"its worker died {losses} times while it was running: {reason}"
-                self._fail(state, index, Failure(error=error))
+                self._ends.fail(state, index, Failure(error=error))
             else:
                 state.suspects.add(index)
                 self._again(state, index)
@@ -124,7 +121,8 @@ class Engine:
 
     def cancel(self, number: int, reason: str) -> None:
         """What a node has not ended yet is no longer wanted."""
-        self._cancel(self.nodes[number], reason)
+        self._ends.cancel(self.nodes[number], reason)
+        self._offer(self.nodes[number])
         self._settle()
 
     def stop(self) -> None:
@@ -151,15 +149,14 @@ class Engine:
 
     def effects(self) -> Effects:
         """What events have led to since the last time."""
-        effects, self._effects = self._effects, Effects()
-        return effects
+        return self._ends.take_effects()
 
     # -- questions ---------------------------------------------------------------------------
 
     @property
     def done(self) -> bool:
         """Whether every node is."""
-        return not self._unfinished
+        return not self._ends.unfinished
 
     @property
     def has_ready(self) -> bool:
@@ -195,7 +192,7 @@ class Engine:
             node=node, number=number, rule=rule, wholes=tuple(wholes), sources=tuple(sources)
         )
         self.nodes.append(state)
-        self._unfinished += 1
+        self._ends.unfinished += 1
         for whole in wholes:
             self.nodes[whole].followers.append(number)
         for source in sources:
@@ -204,15 +201,15 @@ class Engine:
 
     def _settle(self) -> None:
         """Follow every change to its last consequence; a loop, since chains may be long."""
-        while self._follow or self._look_at:
-            if self._follow:
-                source, indices = self._follow.pop()
+        while self._ends.follow or self._ends.look_at:
+            if self._ends.follow:
+                source, indices = self._ends.follow.pop()
                 for consumer in source.consumers:
                     state = self.nodes[consumer]
                     if state.length is not None and state.closed is None:
                         self._judge_some(state, made_of(state, source, indices))
             else:
-                state = self.nodes[self._look_at.pop()]
+                state = self.nodes[self._ends.look_at.pop()]
                 if not state.done and (state.length is not None or self._expanded(state)):
                     self._judge(state)
 
@@ -222,17 +219,17 @@ class Engine:
         if hindered is not None:
             verdict, reason = hindered
             if verdict != "wait":
-                self._close(state, verdict, reason)
+                self._ends.close(state, verdict, reason)
             return False
         try:
             expand(state, self.state_of, self._max_map_length)
         except FlowError as error:
-            self._close(state, State.FAILED, str(error))
+            self._ends.close(state, State.FAILED, str(error))
             return False
         if state.length == 0:
-            self._close(state, State.SKIPPED, "there is nothing to map over")
+            self._ends.close(state, State.SKIPPED, "there is nothing to map over")
             return False
-        self._look_at += state.consumers
+        self._ends.look_at += state.consumers
         return True
 
     def _judge(self, state: NodeState) -> None:
@@ -254,7 +251,7 @@ class Engine:
 
     def _carry_out(self, state: NodeState, verdict: str, indices: Sequence[int]) -> None:
         if verdict != "run":
-            self._end(state, indices, State(verdict))
+            self._ends.end(state, indices, State(verdict))
             return
         self._bind_constants(state)
         settings = state.node.task.settings
@@ -284,7 +281,7 @@ class Engine:
                 give_name(state, index)
             state.ready.push(index, priority_of(state, index))
         except Exception as error:  # noqa: BLE001 - an option is the user's function
-            self._fail(state, index, failure_of(error))
+            self._ends.fail(state, index, failure_of(error))
 
     # -- starting and ending -----------------------------------------------------------------
 
@@ -310,13 +307,7 @@ class Engine:
         try:
             state.ready.push(index, priority_of(state, index))
         except Exception as error:  # noqa: BLE001 - an option is the user's function
-            self._fail(state, index, failure_of(error))
-
-    def _succeed(self, state: NodeState, indices: Sequence[int], end: State) -> None:
-        if state.columns.failures:  # of earlier attempts
-            for index in indices:
-                state.columns.failures.pop(index, None)
-        self._end(state, indices, end)
+            self._ends.fail(state, index, failure_of(error))
 
     def _failed(self, state: NodeState, index: int, failure: Failure) -> bool:
         """An attempt has no value: whether that is its end, and a failure."""
@@ -325,57 +316,10 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - an option is the user's function
             delay, failure = None, failure_of(error)
         if delay is None:
-            self._fail(state, index, failure)
+            self._ends.fail(state, index, failure)
             return not failure.skipped
         state.columns.tries[index] = state.columns.tries.get(index, 1) + 1
         state.columns.failures[index] = failure
         state.set([index], State.UP_FOR_RETRY)
-        self._effects.retries.append(Retry(state.number, index, delay))
+        self._ends.effects.retries.append(Retry(state.number, index, delay))
         return False
-
-    def _fail(self, state: NodeState, index: int, failure: Failure) -> None:
-        state.columns.failures[index] = failure
-        self._end(state, [index], State.SKIPPED if failure.skipped else State.FAILED)
-
-    def _cancel(self, state: NodeState, reason: str) -> None:
-        """End whatever of a node has not ended, as skipped."""
-        if state.done:
-            return
-        if state.length is None:
-            self._close(state, State.SKIPPED, reason)
-            return
-        unended = state.unended()
-        running = [i for i in unended if state.columns.state(i) is State.RUNNING]
-        if running:
-            self._effects.cancelled.append((state.number, running))
-        state.running = 0
-        state.ready.clear()
-        state.judged = bytearray(b"\x01") * len(state.judged)
-        state.columns.failures.update(dict.fromkeys(unended, Failure(skipped=True, error=reason)))
-        self._end(state, unended, State.SKIPPED)
-        self._offer(state)
-
-    def _end(self, state: NodeState, indices: Sequence[int], end: State) -> None:
-        """Instances have ended for good: note it, and what is to be looked at therefore."""
-        if not indices:
-            return
-        state.set(indices, end)
-        self._effects.ended.append((state.number, indices))
-        if state.consumers:
-            self._follow.append((state, indices))
-        if state.done:
-            self._finish(state)
-        elif any(self.nodes[follower].rule in CAN_BE_EARLY for follower in state.followers):
-            self._look_at += state.followers
-
-    def _close(self, state: NodeState, end: State, reason: str) -> None:
-        """End a mapped node without any instance."""
-        state.closed, state.reason, state.length = end, reason, 0
-        self._effects.ended.append((state.number, (-1,)))
-        self._look_at += state.consumers
-        self._finish(state)
-
-    def _finish(self, state: NodeState) -> None:
-        self._unfinished -= 1
-        self._effects.done.append(state.number)
-        self._look_at += state.followers

@@ -14,16 +14,9 @@ from orchestrator.errors import FlowError
 from orchestrator.mapping.calling import Deferred
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.nodes import Node, OneItem, Reference, references
+from orchestrator.mapping.product import Product
 from orchestrator.mapping.rules import Tally
-from orchestrator.mapping.sequences import (
-    Items,
-    Lazy,
-    Mapped,
-    Origin,
-    Product,
-    lazy,
-    require_distinct_names,
-)
+from orchestrator.mapping.sequences import Items, Lazy, Mapped, Origin, lazy
 from orchestrator.mapping.tasks import check_item
 from orchestrator.records import State
 
@@ -130,7 +123,7 @@ def expand(state: NodeState, state_of: StateOf, longest: int) -> None:
         raise FlowError(too_long(state.node.name, length, longest))
     if not isinstance(items, Product):
         _check(state.node, items)
-    require_distinct_names(items)
+    items.require_distinct_names()
     if state.sources and not _is_one_to_one(items):
         state.dependents = {}
         for index in range(length):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from orchestrator.errors import FlowError
 from orchestrator.mapping.again import Again, Chosen
-from orchestrator.mapping.coordinators import TaskFailedError, value_of
+from orchestrator.mapping.coordinators import TaskFailedError
 from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.executing import Executor
 from orchestrator.mapping.expansion import too_long
@@ -22,10 +22,9 @@ from orchestrator.mapping.inline import InlineExecutor
 from orchestrator.mapping.journal import Journal
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.nodes import Node, OneItem, Reference, Scope
-from orchestrator.mapping.outcomes import Outcomes
 from orchestrator.mapping.recording import Recorder
 from orchestrator.mapping.run import DriverLoop, Observer
-from orchestrator.mapping.signals import Skip
+from orchestrator.mapping.runs import Run
 from orchestrator.mapping.tasks import Task
 from orchestrator.records import FlowRun, State
 
@@ -186,77 +185,6 @@ def _flow_of(function: Callable[..., Any], name: str | None, max_map_length: int
             "give it another name"
         )
     return Flow(function, name or function.__name__, max_map_length)
-
-
-class Run:
-    """A flow run that has ended.
-
-    Attributes:
-        flow_run: Its record: id, state, counts.
-    """
-
-    def __init__(self, flow_run: FlowRun, engine: Engine, returned: Any) -> None:
-        self.flow_run, self._engine, self._returned = flow_run, engine, returned
-
-    @property
-    def id(self) -> str:
-        """The flow run's id."""
-        return self.flow_run.id
-
-    @property
-    def state(self) -> str:
-        """`success`, `failed` (a task that nothing follows did not succeed) or `interrupted`."""
-        return self.flow_run.state
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Instances by state; their sum is what was expected."""
-        return self.flow_run.counts
-
-    def result(self) -> Any:
-        """The value of what the flow function returned: a plain call's value, a map's outcomes.
-
-        Raises:
-            TaskFailedError: It failed; with the instance's key and traceback.
-        """
-        return self._value(self._returned)
-
-    def __getitem__(self, name: str) -> Outcomes:
-        """The outcomes of the node with this name, in the flow itself.
-
-        Raises:
-            KeyError: There is none.
-        """
-        for state in self._engine.nodes:
-            if state.node.name == name and not state.node.prefix:
-                return state.outcomes
-        names = ", ".join(state.node.name for state in self._engine.nodes if not state.node.prefix)
-        raise KeyError(f"no node is named {name!r}; there are {names}")
-
-    def outcomes(self, name: str) -> list[Outcomes]:
-        """The outcomes of all nodes of this name, called by the flow or by its coordinators.
-
-        Args:
-            name: `evaluate`, or only those of one coordinator's node, `evaluate@tune`.
-        """
-        named = (s for s in self._engine.nodes if name in _names_of(s.node))
-        return [state.outcomes for state in named]
-
-    def _value(self, returned: Any) -> Any:
-        if isinstance(returned, Reference):
-            try:
-                return value_of(self._engine.state_of(returned.node))
-            except Skip:
-                return None
-        if isinstance(returned, dict):
-            return {name: self._value(part) for name, part in returned.items()}
-        if isinstance(returned, tuple | list):
-            return type(returned)(self._value(part) for part in returned)
-        return returned
-
-
-def _names_of(node: Node) -> tuple[str, str]:
-    return node.name, node.name.partition("@")[0]
 
 
 def new_id() -> str:

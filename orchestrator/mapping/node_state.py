@@ -10,9 +10,10 @@ from typing import Any
 from orchestrator.mapping.calling import settle
 from orchestrator.mapping.nodes import Node
 from orchestrator.mapping.outcomes import CODES, Columns, Names, Outcomes
+from orchestrator.mapping.product import Product
 from orchestrator.mapping.ready import Ready
 from orchestrator.mapping.rules import Rule, Tally
-from orchestrator.mapping.sequences import Lazy, Origin, Product
+from orchestrator.mapping.sequences import Lazy, Origin
 from orchestrator.records import State
 
 WHOLE_ITEM = "**"

@@ -4,7 +4,8 @@
     Mapped      `.map(f)`: the same length, f applied where the item is consumed
     Zip         `.zip(...)`: the shortest, or the longest with a fill value
     Concat      `.concat(...)`: one after the other
-    Product     the cross product that `expand` makes: row-major, the last axis fastest
+
+The product of several, which `expand` makes, stands in `product`.
 
 The law: a length follows from the inputs' lengths alone. Leaves may be references to nodes whose
 items are known only at run time; `bound` replaces them by what has become known then.
@@ -12,7 +13,6 @@ items are known only at run time; `bound` replaces them by what has become known
 Touches no library; pure; runs on the driver.
 """
 
-import math
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -55,6 +55,22 @@ class Lazy(ABC):
     def origins(self, index: int) -> tuple[Origin, ...]:  # noqa: ARG002 - leaves have none
         """The instances whose values the item is made of."""
         return ()
+
+    def require_distinct_names(self) -> None:
+        """Refuse items of which two have one name (law 1).
+
+        Raises:
+            FlowError: Two have; the message shows both.
+        """
+        first: dict[str, int] = {}
+        for index in range(len(self)) if self.named else ():
+            name = self.name(index)
+            name = str(index) if name is None else name
+            other = first.setdefault(name, index)
+            if other != index:
+                raise FlowError(
+                    f"two items have the key {name!r}: {self[other]!r} and {self[index]!r}"
+                )
 
     def leaves(self) -> Iterator["Lazy"]:
         """The leaves, left to right."""
@@ -165,31 +181,8 @@ class Items(Lazy):
 def _distinct(items: Sequence[Any], names: Sequence[str] | None) -> Items:
     """Items whose names differ."""
     known = Items(items, names)
-    require_distinct_names(known)
+    known.require_distinct_names()
     return known
-
-
-def require_distinct_names(items: Lazy) -> None:
-    """Refuse items of which two have one name (law 1).
-
-    Raises:
-        FlowError: Two have; the message shows both.
-    """
-    if not items.named:
-        return
-    if isinstance(items, Product):  # its names differ where those of every axis do
-        for axis in items.axes.values():
-            require_distinct_names(axis)
-        return
-    first: dict[str, int] = {}
-    for index in range(len(items)):
-        name = items.name(index)
-        name = str(index) if name is None else name
-        other = first.setdefault(name, index)
-        if other != index:
-            raise FlowError(
-                f"two items have the key {name!r}: {items[other]!r} and {items[index]!r}"
-            )
 
 
 class Mapped(Lazy):
@@ -229,24 +222,28 @@ class Mapped(Lazy):
         return Mapped(self.inner.bound(known), self._function)
 
 
-class _Combined(Lazy):
-    """Made of several sequences."""
+class Combined(Lazy):
+    """Made of several sequences.
+
+    Attributes:
+        parts: These.
+    """
 
     def __init__(self, parts: Sequence[Lazy]) -> None:
-        self._parts = tuple(parts)
+        self.parts = tuple(parts)
 
     @property
     def named(self) -> bool:
         """Whether the items of any part have names."""
-        return any(part.named for part in self._parts)
+        return any(part.named for part in self.parts)
 
     def leaves(self) -> Iterator[Lazy]:
         """Those of all parts."""
-        for part in self._parts:
+        for part in self.parts:
             yield from part.leaves()
 
 
-class Zip(_Combined):
+class Zip(Combined):
     """Items side by side; `fill` is empty, or holds the one fill value."""
 
     def __init__(self, parts: Sequence[Lazy], *, strict: bool, fill: tuple[Any, ...]) -> None:
@@ -254,42 +251,42 @@ class Zip(_Combined):
         self._strict, self._fill = strict, fill
 
     def __len__(self) -> int:
-        lengths = [len(part) for part in self._parts]
+        lengths = [len(part) for part in self.parts]
         if self._strict and len(set(lengths)) > 1:
             listed = " and ".join(map(str, lengths))
             raise FlowError(f"zip(strict=True) over sequences of different lengths: {listed}")
         return max(lengths) if self._fill else min(lengths)
 
     def __getitem__(self, index: int) -> Any:
-        position = _checked(index, len(self))
+        position = checked(index, len(self))
         return Zipped(
-            part[position] if position < len(part) else self._fill[0] for part in self._parts
+            part[position] if position < len(part) else self._fill[0] for part in self.parts
         )
 
     def name(self, index: int) -> str | None:
         """The first name any part has for it."""
-        names = (part.name(index) for part in self._parts if index < len(part))
+        names = (part.name(index) for part in self.parts if index < len(part))
         return next((name for name in names if name is not None), None)
 
     def origins(self, index: int) -> tuple[Origin, ...]:
         """Those of every part."""
-        present = (part for part in self._parts if index < len(part))
+        present = (part for part in self.parts if index < len(part))
         return tuple(origin for part in present for origin in part.origins(index))
 
     def bound(self, known: Callable[[Lazy], Lazy]) -> Lazy:
         """A zip over what the parts have become."""
-        parts = [part.bound(known) for part in self._parts]
+        parts = [part.bound(known) for part in self.parts]
         return Zip(parts, strict=self._strict, fill=self._fill)
 
 
-class Concat(_Combined):
+class Concat(Combined):
     """Items one after the other."""
 
     def __len__(self) -> int:
-        return sum(len(part) for part in self._parts)
+        return sum(len(part) for part in self.parts)
 
     def __getitem__(self, index: int) -> Any:
-        part, position = self._place(_checked(index, len(self)))
+        part, position = self._place(checked(index, len(self)))
         return part[position]
 
     def name(self, index: int) -> str | None:
@@ -304,63 +301,15 @@ class Concat(_Combined):
 
     def bound(self, known: Callable[[Lazy], Lazy]) -> Lazy:
         """A concatenation of what the parts have become."""
-        return Concat([part.bound(known) for part in self._parts])
+        return Concat([part.bound(known) for part in self.parts])
 
     def _place(self, index: int) -> tuple[Lazy, int]:
-        ends = list(accumulate(len(part) for part in self._parts))
+        ends = list(accumulate(len(part) for part in self.parts))
         number = bisect_right(ends, index)
-        return self._parts[number], index - (ends[number - 1] if number else 0)
+        return self.parts[number], index - (ends[number - 1] if number else 0)
 
 
-class Product(_Combined):
-    """The cross product of named axes, row-major, the last axis fastest; items are dicts."""
-
-    def __init__(self, axes: Mapping[str, Lazy]) -> None:
-        super().__init__(tuple(axes.values()))
-        self.axes = dict(axes)
-
-    def __len__(self) -> int:
-        return math.prod(len(axis) for axis in self._parts)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        columns = self.columns([_checked(index, len(self))])
-        return {name: column[0] for name, column in columns.items()}
-
-    def columns(self, indices: Sequence[int]) -> dict[str, list[Any]]:
-        """Some of the items as one list a name: what a batch of calls is made of."""
-        columns, stride = {}, len(self)
-        for name, axis in self.axes.items():
-            length = len(axis)
-            stride //= length
-            columns[name] = axis.at([index // stride % length for index in indices])
-        return columns
-
-    def name(self, index: int) -> str | None:
-        """Where any axis has names: those of all axes, or their places, joined by `/`."""
-        if not self.named:
-            return None
-        places = zip(self._parts, self._places(index), strict=True)
-        names = [(axis.name(place), place) for axis, place in places]
-        return "/".join(str(place) if name is None else name for name, place in names)
-
-    def origins(self, index: int) -> tuple[Origin, ...]:
-        """Those of the item of every axis."""
-        places = zip(self._parts, self._places(index), strict=True)
-        return tuple(origin for axis, place in places for origin in axis.origins(place))
-
-    def bound(self, known: Callable[[Lazy], Lazy]) -> "Product":
-        """A product over what the axes have become."""
-        return Product({name: axis.bound(known) for name, axis in self.axes.items()})
-
-    def _places(self, index: int) -> list[int]:
-        """The item's place on every axis."""
-        places = [0] * len(self._parts)
-        for number in range(len(self._parts) - 1, -1, -1):
-            index, places[number] = divmod(index, len(self._parts[number]))
-        return places
-
-
-def _checked(index: int, length: int) -> int:
+def checked(index: int, length: int) -> int:
     """The index counted from the front."""
     position = index + length if index < 0 else index
     if not 0 <= position < length:

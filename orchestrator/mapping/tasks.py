@@ -12,7 +12,8 @@ from typing import Any, overload
 from orchestrator.errors import FlowError
 from orchestrator.mapping.nodes import Node, Reference, Scope, current_scope, mappable
 from orchestrator.mapping.options import Options, checked
-from orchestrator.mapping.sequences import Items, Lazy, Product
+from orchestrator.mapping.product import Product
+from orchestrator.mapping.sequences import Items, Lazy
 
 
 @dataclass(frozen=True, slots=True)

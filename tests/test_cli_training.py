@@ -75,7 +75,7 @@ def test_a_newcomers_afternoon(project, typed):
     assert code == 0
     assert "8 succeeded, 0 failed, 0 reused" in out
     assert "viewStateShareKey=champions" in out
-    assert "2 customers, 4 studies, at most 8 trials" in err
+    assert "2 customers, 4 studies, of which 4 to train with at most 8 trials" in err
 
     code, out, _ = typed("status", "--json")
     assert [(s["customer"], s["state"], s["version"]) for s in json.loads(out)] == [

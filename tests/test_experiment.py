@@ -11,7 +11,8 @@ from mlflow import MlflowClient
 
 from orchestrator.clusters import Cluster
 from orchestrator.errors import RegistryError
-from orchestrator.experiment.line import plan, run, sync
+from orchestrator.experiment.line import run, sync
+from orchestrator.experiment.planning import plan
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.standing import life, standings
 from orchestrator.ledger import Ledger

@@ -39,7 +39,15 @@ def test_equal_content_is_stored_once_and_each_fetch_is_noted(ledger):
     ledger.snapshots.save(snapshot("a", at=2.0, name="same", bad=["b"]))
     assert stored(ledger) == 1
     assert ledger.snapshots.list() == [
-        Fetch(snapshot="same", source="registry.yaml", at=at, models=0, customers=1, rejected=bad)
+        Fetch(
+            snapshot="same",
+            source="registry.yaml",
+            etag="",
+            at=at,
+            models=0,
+            customers=1,
+            rejected=bad,
+        )
         for at, bad in [(2.0, 1), (1.0, 0)]
     ]
 

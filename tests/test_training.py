@@ -12,7 +12,6 @@ import threadpoolctl
 from sklearn.model_selection import cross_validate
 
 from orchestrator.errors import ConfigError
-from orchestrator.mapping import Skip
 from orchestrator.records import (
     Customer,
     Evaluation,
@@ -189,10 +188,9 @@ class TestFailures:
         assert "outside the allowed packages" in evaluated(study)[0].error
 
 
-def test_a_customer_too_small_for_the_model_is_skipped():
+def test_a_customer_too_small_for_the_model_has_no_trial():
     model = replace(LOGREG, when=Selector(min_rows=91))
-    with pytest.raises(Skip, match="90 rows, model 'logreg' is for at least 91"):
-        evaluated(study_of(model))
+    assert evaluated(study_of(model)) == ()
 
 
 class TestSeeds:

@@ -6,16 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from threading import Event
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
 
 from orchestrator.errors import ConfigError
-from orchestrator.records import Customer, Evaluation, ModelSpec, Search, Step, Study
+from orchestrator.records import Customer, Evaluation, ModelSpec, Search, Selector, Step, Study
+from orchestrator.training import fingerprint
 from orchestrator.training.cache import SharedCache
 from orchestrator.training.data import Data, DataError, find_loader
-from orchestrator.training.fingerprint import study_fingerprint
+from orchestrator.training.fingerprint import Fingerprints, data_part
 from orchestrator.training.prepared import prepare
+from orchestrator.training.versions import data_versions, loaded_version
 
 LOADER = """
     from importlib.metadata import version as other_version
@@ -260,6 +263,19 @@ class TestCache:
         assert (len(cache), cache.nbytes) == (0, 0)
 
 
+def planned(study, **settings):
+    """The study with its parts and its fingerprint, as planning gives them."""
+    loader = find_loader(study.evaluation.loader)
+    (version,) = data_versions(loader, [study.customer])
+    fingerprints = Fingerprints(study.evaluation, study.search, **settings)
+    data = data_part(study.customer, version)
+    return fingerprints.of(replace(study, data_version=version), data)
+
+
+def study_fingerprint(study):
+    return planned(study).fingerprint
+
+
 class TestFingerprint:
     def test_it_neither_loads_data_nor_changes_by_itself(self, module):
         study = study_of(module(LOADER, VERSION), data={"version": "1"})
@@ -267,7 +283,7 @@ class TestFingerprint:
         assert calls("loaders_of_a_test") == []
 
     def test_without_a_version_of_the_data_there_is_none(self, module):
-        assert study_fingerprint(study_of(module(LOADER))) is None
+        assert study_fingerprint(study_of(module(LOADER))) == ""
 
     def test_the_loaders_code_matters(self, module):
         study = study_of(module(LOADER, VERSION), data={"version": "1"})
@@ -297,6 +313,37 @@ class TestFingerprint:
         assert study_fingerprint(study) != study_fingerprint(change(study))
 
     @pytest.mark.parametrize(
+        ("part", "change"),
+        [
+            ("data", lambda s: replace(s, customer=replace(s.customer, data={"version": "2"}))),
+            ("data", lambda s: replace(s, customer=replace(s.customer, tags=("vip",)))),
+            ("params", lambda s: replace(s, model=replace(s.model, params={"criterion": "gini"}))),
+            (
+                "params",
+                lambda s: replace(s, model=replace(s.model, when=Selector(min_rows=9))),
+            ),
+            ("grid", lambda s: replace(s, model=replace(s.model, grid=({"max_depth": (2,)},)))),
+            ("folds", lambda s: replace(s, evaluation=replace(s.evaluation, folds=4))),
+            ("search", lambda s: replace(s, search=Search(strategy="random"))),
+        ],
+    )
+    def test_what_changed_can_be_told(self, module, part, change):
+        study = study_of(module(LOADER, VERSION), data={"version": "1"})
+        one, other = planned(study).follows_from, planned(change(study)).follows_from
+        assert [name for name in one if one[name] != other[name]] == [part]
+
+    def test_a_changed_library_matters_only_where_it_is_asked_for(self, module, monkeypatch):
+        study = study_of(module(LOADER, VERSION), data={"version": "1"})
+        before = [planned(study, with_environment=asked) for asked in (False, True)]
+        monkeypatch.setattr(fingerprint, "environment", lambda: "scikit-learn 0.1")
+        after = [planned(study, with_environment=asked) for asked in (False, True)]
+        changed = [
+            one.fingerprint != two.fingerprint for one, two in zip(before, after, strict=True)
+        ]
+        assert changed == [False, True]
+        assert after[0].follows_from["environment"] == "scikit-learn 0.1"
+
+    @pytest.mark.parametrize(
         "change",
         [
             {"flow_run": "run-2"},
@@ -311,6 +358,51 @@ class TestFingerprint:
         study = study_of(module(LOADER, VERSION), data={"version": "1"})
         dearer = replace(study, model=replace(study.model, cost=9.0))
         assert study_fingerprint(study) == study_fingerprint(dearer)
+
+
+class TestVersions:
+    def test_the_loaders_own_word_comes_first(self, module, tmp_path):
+        assert versions(module(LOADER, VERSION), {"version": "7"}) == ["7"]
+
+    def test_a_file_is_known_by_its_size_and_time(self, module, tmp_path):
+        path, file = module(LOADER), tmp_path / "sales.csv"
+        file.write_text("1,2\n")
+        first = versions(path, str(file))
+        assert versions(path, f"file://{file}") == first != [""]
+        file.write_text("1,2,3\n")
+        assert versions(path, str(file)) != first
+
+    def test_a_file_in_an_object_store_is_known_by_its_tag(self, module, monkeypatch):
+        memory = fsspec.filesystem("memory")
+        memory.pipe("/sales.csv", b"1")
+        found = {"size": 1, "type": "file", "ETag": "abc"}
+        monkeypatch.setattr(type(memory), "info", lambda self, path, **_: found)
+        path = module(LOADER)
+        first = versions(path, "memory://sales.csv")
+        found["ETag"] = "abd"
+        assert versions(path, "memory://sales.csv") != first
+
+    @pytest.mark.parametrize("data", [None, "AA", {"carrier": "AA"}, "nowhere://x", "/not/there"])
+    def test_anything_else_has_no_version_before_it_is_loaded(self, module, data):
+        assert versions(module(LOADER), data) == [""]
+
+    def test_a_folder_has_none(self, module, tmp_path):
+        assert (
+            versions(module(LOADER), str(tmp_path)) == versions(module(LOADER), "file:///") == [""]
+        )
+
+    def test_a_version_that_fails_leaves_it_to_the_worker(self, module):
+        assert versions(module(LOADER, VERSION), {}) == [""]
+
+    def test_loaded_data_is_known_by_its_content(self, module):
+        first = loaded_version(study_of(module(LOADER)))
+        assert loaded_version(replace(study_of(module(LOADER)), flow_run="other")) == first
+        more = LOADER.replace("* 3", "* 4")
+        assert loaded_version(replace(study_of(module(more)), flow_run="third")) != first
+
+
+def versions(path, data):
+    return data_versions(find_loader(f"{path}:load"), [Customer(id="AA", data=data)])
 
 
 def test_data_can_be_given_with_weights_and_groups():

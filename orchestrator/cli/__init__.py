@@ -19,7 +19,7 @@ from typing import NoReturn
 
 import typer
 
-from orchestrator.cli import flows, logs, output, registry, runs, training, ui
+from orchestrator.cli import flows, logs, output, registry, runs, snapshots, training, ui
 from orchestrator.errors import OrchestratorError
 
 EXIT_BUG = 70
@@ -48,8 +48,10 @@ app.command(rich_help_panel="Run")(flows.run)
 app.command(rich_help_panel="Run")(flows.rerun)
 app.command(rich_help_panel="Run")(training.plan)
 app.command(rich_help_panel="Run")(training.sync)
+app.command(rich_help_panel="Look")(training.why)
 app.command(rich_help_panel="Look")(training.status)
 app.command(rich_help_panel="Look")(training.history)
+app.add_typer(snapshots.snapshot_app, name="snapshot", rich_help_panel="Look")
 app.command(rich_help_panel="Look")(ui.ui)
 app.add_typer(registry.registry_app, name="registry", rich_help_panel="Run")
 app.command(rich_help_panel="Look")(flows.graph)

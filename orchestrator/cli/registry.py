@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.cli import output
+from orchestrator.cli.changes import show_set_aside
 from orchestrator.cli.options import Config, Json
 from orchestrator.errors import ConfigError
-from orchestrator.records import Customer, ModelSpec
+from orchestrator.records import Customer, ModelSpec, Snapshot
 
 registry_app = typer.Typer(help="The lists of models and customers.", no_args_is_help=True)
 
@@ -56,20 +57,24 @@ def show_lists(*, config: Config = None, as_json: Json = False) -> None:
     Example: orchestrator registry show --json
     """
     from orchestrator.config import find, load  # late: the rest of the program
-    from orchestrator.experiment.line import fetch_snapshot
+    from orchestrator.experiment.preparing import fetch_snapshot
 
     snapshot = fetch_snapshot(load(find(config)))
     if as_json:
         output.as_json(asdict(snapshot))
-        return
+    else:
+        show_snapshot(snapshot)
+
+
+def show_snapshot(snapshot: Snapshot) -> None:
+    """Both lists as tables, and the rows that were set aside."""
     output.report(f"{snapshot.source}, snapshot {snapshot.id}")
     models = [_model_row(model) for model in snapshot.models]
     output.table(("model", "estimators", "fixed", "grid", "cost", "when"), models)
     output.report()
     customers = [_customer_row(customer) for customer in snapshot.customers]
     output.table(("customer", "data", "segment", "tags", "state", "own grids"), customers)
-    for row in snapshot.rejected:
-        output.report(f"set aside: {row.kind} {row.id or f'in row {row.row}'}: {row.reason}")
+    show_set_aside(snapshot.rejected)
 
 
 def _model_row(model: ModelSpec) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How plans, reports, standings and lives are shown to people and machines.
+"""How reports, standings and lives are shown to people and machines.
 
 Touches no library; takes records of `orchestrator.experiment`; prints; runs on the driver.
 """
@@ -7,42 +7,22 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.output import counts, moment, table
+from orchestrator.cli.changes import show_events, show_set_aside
+from orchestrator.cli.output import counts, duration, moment, table
 from orchestrator.cli.output import report as line
 
 if TYPE_CHECKING:
-    from orchestrator.experiment.report import Plan, Report
+    from orchestrator.experiment.report import Report
     from orchestrator.experiment.standing import Life, Standing
-    from orchestrator.ledger import Changes, Difference
+    from orchestrator.ledger import Champion
 
-_MOST_NAMED = 8
 _MOST_ROWS = 10
-_EVENTS = ("added", "changed", "paused", "resumed", "removed", "restored", "kept")
-
-
-def show_plan(plan: "Plan") -> None:
-    """What a run would do."""
-    line(f"registry: {plan.source}, snapshot {plan.snapshot[:12]}")
-    _show_registry(plan)
-    new = plan.studies - plan.reused
-    line(
-        f"\n{plan.customers} customers, {plan.studies} studies: {plan.reused} unchanged and "
-        f"reused, {new} to train with {plan.trials} trials"
-    )
-    if plan.seconds is not None:
-        line(f"about {_duration(plan.seconds)} of one core, by what it took last time")
-    for guard, reason in plan.refusals.items():
-        line(f"a run would be refused: {reason} (--accept {guard} lets it)")
-
-
-def plan_as_json(plan: "Plan") -> dict[str, Any]:
-    """The whole plan."""
-    return asdict(plan)
 
 
 def show_report(report: "Report") -> None:
     """What a run came to."""
-    _show_registry(report)
+    show_events(report.changes)
+    show_set_aside(report.rejected)
     line()
     table(("flow run", report.flow_run.id), _summary(report))
     if report.failures:
@@ -104,11 +84,14 @@ def standing_row(standing: "Standing") -> dict[str, Any]:
     row: dict[str, Any] = {"customer": standing.customer, "state": standing.state}
     if champion is None:
         return {**row, "model": None}
+    return {**row, "model_listed": standing.model_listed, **champion_row(champion)}
+
+
+def champion_row(champion: "Champion") -> dict[str, Any]:
+    """What serves a customer, flat."""
     study = champion.result.trial.study
     return {
-        **row,
         "model": study.model.id,
-        "model_listed": standing.model_listed,
         "params": dict(champion.result.trial.params),
         "metric": study.evaluation.metric,
         "score": champion.result.mean(study.evaluation.metric),
@@ -144,32 +127,6 @@ def life_as_json(life: "Life") -> dict[str, Any]:
     }
 
 
-def _show_registry(found: "Plan | Report") -> None:
-    """What differs in the registry, and which of its rows were set aside."""
-    changes: Changes = found.changes
-    rows = []
-    for event in _EVENTS:
-        customers, models = _change(changes.customers, event), _change(changes.models, event)
-        if customers or models:
-            rows.append((event, customers, models))
-    unchanged = len(changes.customers.unchanged), len(changes.models.unchanged)
-    table(("registry", "customers", "models"), [*rows, ("unchanged", *unchanged)])
-    for row in found.rejected:
-        line(f"set aside: {row.kind} {row.id or f'in row {row.row}'}: {row.reason}")
-
-
-def _change(difference: "Difference", event: str) -> str:
-    if event == "changed":
-        keys: Sequence[str] = [f"{c.key}.{c.field}" for c in difference.changed]
-    else:
-        keys = getattr(difference, event)
-    if not keys:
-        return ""
-    left = len(keys) - _MOST_NAMED
-    more = f" and {left} more" if left > 0 else ""
-    return f"{len(keys)}: {', '.join(keys[:_MOST_NAMED])}{more}"
-
-
 def _summary(report: "Report") -> list[tuple[str, str]]:
     trials = report.trials
     return [
@@ -181,7 +138,7 @@ def _summary(report: "Report") -> list[tuple[str, str]]:
             f"{trials['success']} succeeded, {trials['failed']} failed, {trials['reused']} reused",
         ),
         ("promotions", str(len(report.promotions))),
-        ("time", f"{_duration(report.seconds)} ({_duration(report.fit_seconds)} of fits)"),
+        ("time", f"{duration(report.seconds)} ({duration(report.fit_seconds)} of fits)"),
     ]
 
 
@@ -202,10 +159,3 @@ def _promotions(
 
 def _until(end: float | None) -> str:
     return "until now" if end is None else f"until {moment(end)}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s"

@@ -1,4 +1,4 @@
-"""Commands about the experiment of the configuration: plan, run, sync, status, history.
+"""Commands about the experiment of the configuration: plan, why, run, sync, status, history.
 
 Touches typer; each command opens what it needs, prints, and gives an exit code; driver.
 """
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import output, reports
+from orchestrator.cli import output, plans, reports
 from orchestrator.cli.interrupts import EXIT_INTERRUPTED, stopping_on_interrupt
 from orchestrator.cli.options import Config, Json
 from orchestrator.cli.progress import showing_progress
@@ -22,13 +22,33 @@ def plan(*, config: Config = None, as_json: Json = False) -> None:
     Example: orchestrator plan --config configs/flights.yaml
     """
     from orchestrator.config import find, load  # late: the rest of the program
-    from orchestrator.experiment.line import plan as make_plan
+    from orchestrator.experiment.planning import plan as make_plan
 
     planned = make_plan(load(find(config)))
     if as_json:
-        output.as_json(reports.plan_as_json(planned))
+        output.as_json(plans.plan_as_json(planned))
     else:
-        reports.show_plan(planned)
+        plans.show_plan(planned)
+
+
+def why(
+    customer: Annotated[str, typer.Argument(help="A customer's id.")],
+    *,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Explain one customer: what a run would train or reuse and why, and what serves it now.
+
+    Example: orchestrator why AA-LAX
+    """
+    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.experiment.why import why as explain
+
+    found = explain(load(find(config)), customer)
+    if as_json:
+        output.as_json(plans.why_as_json(found))
+    else:
+        plans.show_why(found)
 
 
 def run_experiment(
@@ -89,7 +109,7 @@ def status(
     from orchestrator.experiment.standing import standings
     from orchestrator.ledger import Ledger
 
-    with Ledger.open(load(find(config)).ledger) as ledger:
+    with Ledger.look(load(find(config)).ledger) as ledger:
         found = standings(ledger, None if at is None else _epoch(at))
     if as_json:
         output.as_json([reports.standing_row(standing) for standing in found])
@@ -111,7 +131,7 @@ def history(
     from orchestrator.experiment.standing import life
     from orchestrator.ledger import Ledger
 
-    with Ledger.open(load(find(config)).ledger) as ledger:
+    with Ledger.look(load(find(config)).ledger) as ledger:
         found = life(ledger, key)
     if as_json:
         output.as_json(reports.life_as_json(found))

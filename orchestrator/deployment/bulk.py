@@ -35,7 +35,7 @@ from orchestrator.deployment.deployer import (
     model_tags,
 )
 from orchestrator.deployment.names import model_name
-from orchestrator.deployment.standing import Standing, read_standing, table_of
+from orchestrator.deployment.standing import Standing, read_deployed, read_standing, table_of
 from orchestrator.errors import as_machinery_error
 from orchestrator.ledger.writing import insert_missing, insert_or_replace
 
@@ -119,8 +119,12 @@ class BulkDeployer:
         return self._by_client.restore(customers)
 
     def champions(self) -> Mapping[str, Deployed]:
-        """What is deployed, by customer."""
-        return self._by_client.champions()
+        """What is deployed, by customer; MLflow's own way takes a second for a thousand."""
+        border = as_machinery_error(
+            "MLflow's registered models were not read", SQLAlchemyError, OSError
+        )
+        with border, self._engine.connect() as connection:
+            return {each.customer: each for each in read_deployed(connection, self._experiment)}
 
     def _deploy(self, connection: Connection, chunk: Sequence[Challenger]) -> list[Deployed]:
         names = {model_name(self._experiment, each.customer): each for each in chunk}

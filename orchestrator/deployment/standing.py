@@ -3,7 +3,7 @@
 Touches SQLAlchemy and MLflow's table classes; takes names; gives `Standing`; runs on the driver.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from mlflow.store.model_registry.dbmodels.models import (
 )
 from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
 from sqlalchemy import Connection, Table, func, select
+
+from orchestrator.deployment.deployer import Alias, Deployed, ModelState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,33 @@ def read_standing(connection: Connection, names: list[str], run_ids: list[str]) 
         versions={(name, run_id): version for name, run_id, version in known},
         aliases={(name, alias): version for name, alias, version in pointing},
     )
+
+
+def read_deployed(connection: Connection, experiment: str) -> Iterator[Deployed]:
+    """The registered models of an experiment that have a champion."""
+    tags, aliases = table_of(SqlRegisteredModelTag).c, table_of(SqlRegisteredModelAlias).c
+    here = tags.workspace == DEFAULT_WORKSPACE_NAME
+    own = select(tags.name).where(here, tags.key == "experiment", tags.value == experiment)
+    told: dict[str, dict[str, str]] = {}
+    of_own = select(tags.name, tags.key, tags.value).where(here, tags.name.in_(own))
+    for name, key, value in connection.execute(of_own):
+        told.setdefault(name, {})[key] = value
+    versions: dict[str, dict[str, str]] = {}
+    for name, alias, version in connection.execute(
+        select(aliases.name, aliases.alias, aliases.version).where(
+            aliases.workspace == DEFAULT_WORKSPACE_NAME, aliases.name.in_(own)
+        )
+    ):
+        versions.setdefault(name, {})[alias] = str(version)
+    for name, pointing in versions.items():
+        if Alias.CHAMPION in pointing:
+            yield Deployed(
+                customer=told[name]["customer"],
+                model_name=name,
+                version=pointing[Alias.CHAMPION],
+                previous_version=pointing.get(Alias.PREVIOUS),
+                state=ModelState(told[name]["state"]),
+            )
 
 
 def table_of(model: type) -> Table:

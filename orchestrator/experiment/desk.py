@@ -64,6 +64,9 @@ class Desk:
         deployer: MLflow's registered models.
         tracking_uri: MLflow's address, for workers.
         allow_pickle: Whether models may be pickled.
+
+    Attributes:
+        has_sent: Whether MLflow was sent a trial or a promotion.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Desk:
         allow_pickle: bool,
     ) -> None:
         self.flow_run = flow_run
+        self.has_sent = False
         self._ledger, self._tracker, self._deployer = ledger, tracker, deployer
         self._tracking_uri, self._allow_pickle = tracking_uri, allow_pickle
 
@@ -90,6 +94,7 @@ class Desk:
         while pending := self._ledger.trials.pending(_SENT_AT_ONCE):
             self._tracker.log([tracked_run(trial.result, user=user) for trial in pending])
             self._ledger.trials.mark_sent(trial.run_id for trial in pending)
+            self.has_sent = True
             sent += len(pending)
         return sent
 
@@ -153,6 +158,7 @@ class Desk:
         done = [_as_deployed(*pair) for pair in zip(pending, deployed, strict=True)]
         self._tag_champions(done)
         self._ledger.promotions.confirm(done)
+        self.has_sent = True
         return done
 
     def mark_listed(self, customers: Collection[str]) -> None:

@@ -1,6 +1,7 @@
 """The training flow: map, reduce, map, reduce.
 
     choose [customers]      a coordinator a customer, on the driver
+      read_version          on a worker, where only loading the data tells its version
       evaluate [studies]    on workers: every candidate of a model, on the same folds
     publish                 the reduce: trials go to MLflow; lists the models to be fitted
     refit [promotions]      on workers: fits the winner on all rows and writes its files
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 from orchestrator.experiment.desk import Desk, Refit, Refitted
 from orchestrator.experiment.settings import Experiment
-from orchestrator.experiment.work import Work, champion_study
+from orchestrator.experiment.work import Work, champion_study, with_version
 from orchestrator.mapping import Flow, Outcome, Outcomes, flow, task
 from orchestrator.records import (
     Decision,
@@ -26,14 +27,18 @@ from orchestrator.records import (
     TrialResult,
 )
 from orchestrator.selection import decide, same_candidate
-from orchestrator.training.fingerprint import study_fingerprint
+from orchestrator.training.fingerprint import Fingerprints
 
 
 def _study_key(study: Study) -> str:
     return f"{study.model.id}@champion" if study.champion else study.model.id
 
 
-@task(key=_study_key, cache=study_fingerprint)
+def _fingerprint(study: Study) -> str | None:
+    return study.fingerprint or None
+
+
+@task(key=_study_key, cache=_fingerprint)
 def evaluate(study: Study) -> tuple[TrialResult, ...]:
     """Score every candidate of a study, on a worker."""
     # scikit-learn is imported on the workers only
@@ -41,6 +46,15 @@ def evaluate(study: Study) -> tuple[TrialResult, ...]:
     from orchestrator.training.evaluate import evaluate_study
 
     return evaluate_study(study, open_strategy(study.search, study))
+
+
+@task(key=lambda study: study.customer.id, cache=False)
+def read_version(study: Study) -> str:
+    """Load a customer's data for a hash of it, on a worker."""
+    # joblib and scikit-learn are imported on the workers only
+    from orchestrator.training.versions import loaded_version
+
+    return loaded_version(study)
 
 
 @task(cache=False)
@@ -65,13 +79,21 @@ class Choice:
     unfinished: tuple[TrialResult, ...] = ()
 
 
-def training_flow(experiment: Experiment, work: Sequence[Work], desk: Desk, *, fresh: bool) -> Flow:
+def training_flow(
+    experiment: Experiment,
+    work: Sequence[Work],
+    desk: Desk,
+    *,
+    fingerprints: Fingerprints,
+    fresh: bool,
+) -> Flow:
     """The flow of one flow run; it closes over what was fetched when the run started.
 
     Args:
         experiment: How candidates are compared.
         work: One entry a customer.
         desk: Where the driver writes.
+        fingerprints: What gives studies the hashes their results are known by.
         fresh: Recorded successes are not used again.
     """
     evaluation, gate, flow_run = experiment.evaluation, experiment.gate, desk.flow_run
@@ -80,11 +102,15 @@ def training_flow(experiment: Experiment, work: Sequence[Work], desk: Desk, *, f
     @task
     async def choose(work: Work) -> Choice:
         """Evaluate a customer's studies and decide what to serve."""
-        outcomes = await evaluated.expand(study=work.studies)
+        studies = work.studies
+        if studies and not studies[0].data_version:
+            versions = await read_version.expand(study=studies[:1])
+            studies = with_version(studies, next(iter(versions), ""), fingerprints)
+        outcomes = await evaluated.expand(study=studies)
         results = [result for of_study in outcomes for result in of_study]
-        incumbent = _scored_already(work, results)
+        incumbent = scored_already(work, results)
         if incumbent is None and work.champion is not None and results:
-            study = champion_study(work, work.champion, evaluation)
+            study = champion_study(studies, work.champion, fingerprints)
             rescored = await evaluated.expand(study=[study])
             incumbent = _only_result(study, rescored)
         decision = decide(
@@ -96,7 +122,7 @@ def training_flow(experiment: Experiment, work: Sequence[Work], desk: Desk, *, f
             gate=gate,
             deployed_data=work.champion.result.data_version if work.champion else "",
         )
-        return Choice(decision=decision, unfinished=_unfinished(work.studies, outcomes))
+        return Choice(decision=decision, unfinished=_unfinished(studies, outcomes))
 
     @task(runs_on="driver", trigger_rule="all_done")
     def publish(choices: Outcomes) -> list[Refit]:
@@ -126,7 +152,7 @@ def trials_of(instance: InstanceRecord) -> Sequence[TrialResult]:
     return ()
 
 
-def _scored_already(work: Work, results: Sequence[TrialResult]) -> TrialResult | None:
+def scored_already(work: Work, results: Sequence[TrialResult]) -> TrialResult | None:
     """The champion's score on today's folds, when it is known without another fit.
 
     It is where the champion is among the candidates, and where neither the data nor the way of

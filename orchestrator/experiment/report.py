@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from orchestrator.experiment.flow import Choice
 from orchestrator.ledger import Changes
-from orchestrator.mapping import Outcomes
+from orchestrator.mapping import Outcome, Outcomes
 from orchestrator.records import FlowRun, Promotion, Rejected, State, TrialResult
 
 
@@ -20,35 +20,6 @@ class Failure:
     reason: str
     count: int
     first: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a flow run would do, had it started now; nothing was written.
-
-    Attributes:
-        snapshot: The snapshot's id.
-        source: Where it was fetched.
-        changes: What differs from what the ledger knows.
-        rejected: Rows set aside.
-        customers: How many would be trained.
-        studies: Customer by model, as far as tags tell.
-        reused: Studies whose recorded results would be used again.
-        trials: Trials that would be made.
-        seconds: What they took last time, all in all, of one core; None when never made.
-        refusals: What guards object to, by their names.
-    """
-
-    snapshot: str
-    source: str
-    changes: Changes
-    rejected: tuple[Rejected, ...]
-    customers: int
-    studies: int
-    reused: int
-    trials: int
-    seconds: float | None
-    refusals: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +86,13 @@ def count_trials(evaluated: Sequence[Outcomes], choices: Outcomes) -> dict[str, 
 
 
 def count_studies(evaluated: Sequence[Outcomes]) -> dict[str, int]:
-    """Studies by the state of their instance."""
-    states = (outcome.state for outcomes in evaluated for outcome in outcomes.items())
-    return dict(Counter(map(str, states)))
+    """Studies by the state of their instance; one without any trial counts as skipped."""
+    return dict(Counter(_state(o) for outcomes in evaluated for o in outcomes.items()))
+
+
+def _state(evaluated: Outcome) -> str:
+    has_none = evaluated.value is not None and not evaluated.value
+    return str(State.SKIPPED if has_none else evaluated.state)
 
 
 def failures(

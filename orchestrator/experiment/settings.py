@@ -5,7 +5,7 @@ Touches no library; made by `orchestrator.config` from a file, or by hand; runs 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from orchestrator.clusters import Cluster
 from orchestrator.records import Evaluation, Search
@@ -29,6 +29,8 @@ class Experiment:
         tracking: MLflow's tracking URI.
         artifacts: The folder or URL of model files; None leaves it to a tracking server.
         allow_pickle: Whether models that skops cannot hold may be pickled.
+        retrain_on: `environment` trains everything again when the version of scikit-learn is
+            another one than when it was scored; None only tells.
         tolerance: The share of trials that may fail before a flow run counts as failed.
         config: The file it was read from, for messages.
     """
@@ -44,5 +46,6 @@ class Experiment:
     tracking: str
     artifacts: str | None = None
     allow_pickle: bool = False
+    retrain_on: Literal["environment"] | None = None
     tolerance: float = 0.0
     config: str | None = None

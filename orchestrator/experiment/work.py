@@ -1,14 +1,18 @@
 """What is to be done: snapshot -> one piece of `Work` a customer.
 
-Touches no library; pure; takes the snapshot and the present champions; runs on the driver.
+Touches no library itself; asks for the versions of the customers' data and is pure otherwise;
+takes the snapshot and the present champions; runs on the driver.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Champion
-from orchestrator.records import Customer, Evaluation, ModelSpec, Search, Snapshot, Study
+from orchestrator.records import Customer, ModelSpec, Search, Snapshot, Study
+from orchestrator.training.data import find_loader
+from orchestrator.training.fingerprint import Fingerprints, data_part
+from orchestrator.training.versions import data_versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,7 @@ def plan_work(
     snapshot: Snapshot,
     champions: Mapping[str, Champion],
     flow_run: str,
+    fingerprints: Fingerprints,
 ) -> tuple[Work, ...]:
     """One piece of work for every active customer; paused ones keep what serves them.
 
@@ -41,27 +46,50 @@ def plan_work(
         snapshot: Which customers and models there are.
         champions: What serves now, by customer.
         flow_run: The flow run the studies belong to.
+        fingerprints: What gives studies the hashes their results are known by.
     """
+    active = [customer for customer in snapshot.customers if customer.active]
+    versions = data_versions(find_loader(experiment.evaluation.loader), active)
     return tuple(
         Work(
             id=customer.id,
             customer=customer,
             studies=tuple(
-                Study(
-                    flow_run=flow_run,
-                    snapshot=snapshot.id,
-                    customer=customer,
-                    model=model,
-                    evaluation=experiment.evaluation,
-                    search=experiment.search,
-                )
-                for model in snapshot.models
-                if is_meant_for(model, customer)
+                fingerprints.of(study, data)
+                for study in _studies(experiment, snapshot, customer, flow_run, version)
             ),
             champion=champions.get(customer.id),
         )
-        for customer in snapshot.customers
-        if customer.active
+        for customer, version in zip(active, versions, strict=True)
+        for data in [data_part(customer, version)]
+    )
+
+
+def _studies(
+    experiment: Experiment, snapshot: Snapshot, customer: Customer, flow_run: str, version: str
+) -> Iterator[Study]:
+    return (
+        Study(
+            flow_run=flow_run,
+            snapshot=snapshot.id,
+            customer=customer,
+            model=model,
+            evaluation=experiment.evaluation,
+            search=experiment.search,
+            data_version=version,
+        )
+        for model in snapshot.models
+        if is_meant_for(model, customer)
+    )
+
+
+def with_version(
+    studies: Sequence[Study], version: str, fingerprints: Fingerprints
+) -> tuple[Study, ...]:
+    """The studies of one customer, now that the version of its data is known."""
+    return tuple(
+        fingerprints.of(replace(study, data_version=version), data_part(study.customer, version))
+        for study in studies
     )
 
 
@@ -70,23 +98,22 @@ def is_meant_for(model: ModelSpec, customer: Customer) -> bool:
     return set(model.when.tags) <= set(customer.tags)
 
 
-def champion_study(work: Work, champion: Champion, evaluation: Evaluation) -> Study:
+def champion_study(
+    studies: Sequence[Study], champion: Champion, fingerprints: Fingerprints
+) -> Study:
     """The study of one trial that scores the present champion on today's folds.
 
     It is needed when the champion is no longer among the candidates: its model has left the
     registry, or its grid has changed.
     """
-    trial = champion.result.trial
-    first = work.studies[0]
-    return Study(
-        flow_run=first.flow_run,
-        snapshot=first.snapshot,
-        customer=work.customer,
+    trial, first = champion.result.trial, studies[0]
+    study = replace(
+        first,
         model=_fixed(trial.study.model, trial.params),
-        evaluation=evaluation,
         search=Search(),
         champion=True,
     )
+    return fingerprints.of(study, first.follows_from["data"])
 
 
 def _fixed(model: ModelSpec, params: Mapping[str, object]) -> ModelSpec:

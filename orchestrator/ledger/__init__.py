@@ -8,7 +8,7 @@ PostgreSQL by address.
 
 from orchestrator.ledger.changes import Changes, Difference, FieldChange
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.ledger.lives import Period
+from orchestrator.ledger.lives import Period, compare
 from orchestrator.ledger.promotions import Champion
 from orchestrator.ledger.recorder import LedgerRecorder
 from orchestrator.ledger.snapshots import Fetch
@@ -24,4 +24,5 @@ __all__ = [
     "LedgerRecorder",
     "Period",
     "RecordedTrial",
+    "compare",
 ]

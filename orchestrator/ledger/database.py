@@ -26,21 +26,19 @@ class Database:
 
     Args:
         address: As `Ledger.open` takes it.
+        make: Whether to make it where there is none; else an empty one in memory stands for it.
 
     Raises:
         UsageError: The address is none the ledger can use.
         MachineryError: The database cannot be opened, is corrupt, or is of a newer version.
     """
 
-    def __init__(self, address: str | Path) -> None:
+    def __init__(self, address: str | Path, *, make: bool = True) -> None:
         url = _url(address)
         self.name = url.render_as_string(hide_password=True)
-        if url.get_backend_name() == "sqlite":
-            self._engine = _sqlite_engine(url)
-        else:
-            self._engine = create_engine(url, pool_pre_ping=True)
+        self._engine = _engine(url) if make or _may_exist(url) else _engine(_NOWHERE)
         try:
-            self._prepare()
+            self._prepare(make=make)
         except BaseException:
             self.close()
             raise
@@ -62,10 +60,13 @@ class Database:
         """Give up all connections."""
         self._engine.dispose()
 
-    def _prepare(self) -> None:
+    def _prepare(self, *, make: bool) -> None:
         with self.read() as connection:
             # A look first, so that who only reads never waits for who writes.
             prepared = is_prepared(connection, self.name)
+        if not prepared and not make:
+            self.close()
+            self._engine = _engine(_NOWHERE)
         if not prepared:
             with self.write() as connection:
                 prepare(connection, self.name)
@@ -92,8 +93,19 @@ def _url(address: str | Path) -> URL:
             raise UsageError(f"ledger address: {other!r} is neither sqlite nor postgresql")
 
 
-def _sqlite_engine(url: URL) -> Engine:
-    _make_private(Path(str(url.database)))
+_NOWHERE = URL.create("sqlite")
+"""A database in memory: what a ledger that is not there knows is nothing."""
+
+
+def _may_exist(url: URL) -> bool:
+    return url.get_backend_name() != "sqlite" or Path(str(url.database)).exists()
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    if url.database is not None:
+        _make_private(Path(url.database))
     # Named parameters, so that rows are dicts on both databases.
     engine = create_engine(url, paramstyle="named", connect_args={"timeout": _BUSY_SECONDS})
     event.listen(engine, "connect", _set_pragmas)

@@ -4,6 +4,7 @@ Touches no library itself; takes a database address; gives the parts; runs on th
 its only writer (law 5).
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -13,6 +14,7 @@ from orchestrator.ledger.lives import Lives
 from orchestrator.ledger.promotions import Promotions
 from orchestrator.ledger.recorder import LedgerRecorder, TrialsOf
 from orchestrator.ledger.snapshots import Snapshots
+from orchestrator.ledger.studies import Studies
 from orchestrator.ledger.trials import Trials
 
 
@@ -23,6 +25,7 @@ class Ledger:
         snapshots: What the registry returned.
         lives: Which customers and models were listed when, and how.
         flow_runs: Flow runs and their instances.
+        studies: What the last studies followed from.
         trials: Trial results, and which of them MLflow still lacks.
         promotions: Changes of champions.
     """
@@ -32,6 +35,7 @@ class Ledger:
         self.snapshots = Snapshots(database)
         self.lives = Lives(database)
         self.flow_runs = FlowRuns(database)
+        self.studies = Studies(database)
         self.trials = Trials(database)
         self.promotions = Promotions(database)
 
@@ -48,14 +52,24 @@ class Ledger:
         """
         return cls(Database(address))
 
+    @classmethod
+    def look(cls, address: str | Path) -> Self:
+        """Open a ledger for reading; none is made: one that is not there yet is an empty one.
+
+        Args and errors are those of `open`.
+        """
+        return cls(Database(address, make=False))
+
     @property
     def address(self) -> str:
         """Where it is, without a password."""
         return self._database.name
 
-    def recorder(self, trials_of: TrialsOf | None = None) -> LedgerRecorder:
-        """A recorder for flow runs; `trials_of` finds the trials in what instances return."""
-        return LedgerRecorder(self._database, trials_of)
+    def recorder(
+        self, trials_of: TrialsOf | None = None, planned: Mapping[str, bool] | None = None
+    ) -> LedgerRecorder:
+        """A recorder for flow runs; its arguments are explained there."""
+        return LedgerRecorder(self._database, trials_of, planned)
 
     def close(self) -> None:
         """Give up all connections; the object is of no use afterwards."""

@@ -86,6 +86,14 @@ class Lives:
         with self._database.read() as connection:
             return [_period(row) for row in connection.execute(query)]
 
+    def removed(self, kind: Kind) -> frozenset[str]:
+        """The keys that are no longer listed now."""
+        query = select(lives.c.key).where(
+            lives.c.kind == kind, lives.c.valid_to.is_(None), lives.c.state == "removed"
+        )
+        with self._database.read() as connection:
+            return frozenset(connection.execute(query).scalars())
+
     def live_at(self, time: float) -> Sequence[Period]:
         """The customers and models, active or paused, that were listed at a moment."""
         query = (
@@ -96,6 +104,18 @@ class Lives:
         )
         with self._database.read() as connection:
             return [_period(row) for row in connection.execute(query)]
+
+
+def compare(before: Snapshot, after: Snapshot) -> Changes:
+    """What differs between two snapshots, without regard to when they were fetched."""
+    happened: dict[Kind, list[Turn]] = {}
+    for kind in _KINDS:
+        known = {
+            key: Known(id=0, state=state, content=content)
+            for key, (state, content) in _listed(kind, before).items()
+        }
+        happened[kind] = list(turns(known, _listed(kind, after), _set_aside(kind, after)))
+    return _changes(happened)
 
 
 def _turns(connection: Connection, kind: Kind, snapshot: Snapshot) -> list[Turn]:

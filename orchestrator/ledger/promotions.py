@@ -75,6 +75,11 @@ class Promotions:
         """By customer, what serves now; removed customers keep theirs."""
         return self._champions(promotions.c.confirmed.is_not(None))
 
+    def champion(self, customer: str) -> Champion | None:
+        """What serves one customer now."""
+        chain = self.of_customer(customer)
+        return _champion(chain[-1]) if chain else None
+
     def at(self, time: float) -> Mapping[str, Champion]:
         """By customer, what served at a moment."""
         return self._champions(and_(promotions.c.confirmed.is_not(None), promotions.c.at <= time))

@@ -6,6 +6,7 @@ Implements `orchestrator.mapping.recording.Recorder`. Touches SQLAlchemy; takes 
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -32,12 +33,22 @@ class LedgerRecorder:
         database: The open ledger.
         trials_of: Where given, the trials of each instance are written in the transaction that
             writes the instance, so that neither is ever without the other.
+        planned: By fingerprint, in the order they will be asked for, whether a success is
+            recorded: thousands of small questions become a few large ones.
     """
 
-    def __init__(self, database: Database, trials_of: TrialsOf | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        trials_of: TrialsOf | None = None,
+        planned: Mapping[str, bool] | None = None,
+    ) -> None:
         self._database = database
         self._trials_of = trials_of
         self._has_results = False
+        self._planned = planned or {}
+        self._next = (name for name, is_recorded in self._planned.items() if is_recorded)
+        self._ahead: dict[str, bytes] = {}
 
     def begin(self, flow_run: FlowRun) -> None:
         """Write the flow run, or write it anew when it is resumed."""
@@ -58,16 +69,25 @@ class LedgerRecorder:
 
     def recall(self, fingerprints: Sequence[str]) -> Mapping[str, Any]:
         """The values of recorded successes that can still be loaded, by fingerprint."""
-        recalled: dict[str, Any] = {}
-        with self._database.read() as connection:
-            if not self._anything_to_recall(connection):
-                return recalled
-            for start in range(0, len(fingerprints), _RECALLED_AT_ONCE):
-                some = fingerprints[start : start + _RECALLED_AT_ONCE]
-                query = select(results.c.fingerprint, results.c.value)
-                rows = connection.execute(query.where(results.c.fingerprint.in_(some)))
-                recalled.update((row.fingerprint, thaw(row.value)) for row in rows)
+        may_be = [name for name in fingerprints if self._planned.get(name, True)]
+        missing = [name for name in may_be if name not in self._ahead]
+        if missing:
+            soon = islice(self._next, max(0, _RECALLED_AT_ONCE - len(missing)))
+            self._ahead |= self._read([*missing, *soon])
+        frozen = {name: self._ahead.pop(name) for name in may_be if name in self._ahead}
+        recalled = {name: thaw(value) for name, value in frozen.items()}
         return {name: value for name, value in recalled.items() if value is not NOTHING}
+
+    def known(self, fingerprints: Sequence[str]) -> frozenset[str]:
+        """Which of these have a recorded success; their values are not even read."""
+        found: set[str] = set()
+        name = results.c.fingerprint
+        with self._database.read() as connection:
+            if self._anything_to_recall(connection):
+                for start in range(0, len(fingerprints), _RECALLED_AT_ONCE):
+                    some = fingerprints[start : start + _RECALLED_AT_ONCE]
+                    found.update(connection.execute(select(name).where(name.in_(some))).scalars())
+        return frozenset(found)
 
     def last_keys(self, flow: str, node: str) -> frozenset[str]:
         """Keys of this node in the flow's last ended flow run, without `removed` ones."""
@@ -86,6 +106,18 @@ class LedgerRecorder:
         )
         with self._database.read() as connection:
             return frozenset(connection.execute(query).scalars())
+
+    def _read(self, fingerprints: Sequence[str]) -> dict[str, bytes]:
+        """What is recorded, as it is recorded."""
+        found: dict[str, bytes] = {}
+        query = select(results.c.fingerprint, results.c.value)
+        with self._database.read() as connection:
+            if self._anything_to_recall(connection):
+                for start in range(0, len(fingerprints), _RECALLED_AT_ONCE):
+                    some = fingerprints[start : start + _RECALLED_AT_ONCE]
+                    rows = connection.execute(query.where(results.c.fingerprint.in_(some)))
+                    found.update((row.fingerprint, row.value) for row in rows)
+        return found
 
     def _write(self, flow_run: FlowRun) -> None:
         with self._database.write() as connection:

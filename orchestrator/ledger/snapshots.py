@@ -28,6 +28,7 @@ class Fetch:
 
     snapshot: str
     source: str
+    etag: str
     at: float
     models: int
     customers: int

@@ -6,6 +6,7 @@ Touches no library; records; made where a task is defined, read by engine and ex
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, Literal
 
 from orchestrator.errors import FlowError
@@ -125,10 +126,18 @@ def value_for(option: Any, arguments: Mapping[str, Any]) -> Any:
 
 def applied(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     """A function called with those of the arguments that it names, or all with `**kwargs`."""
-    parameters = inspect.signature(function).parameters
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+    names = _names_taken(function)
+    if names is None:
         return function(**arguments)
-    return function(**{name: arguments[name] for name in parameters if name in arguments})
+    return function(**{name: arguments[name] for name in names if name in arguments})
+
+
+@lru_cache
+def _names_taken(function: Callable[..., Any]) -> tuple[str, ...] | None:
+    """The parameters a function names, None with `**kwargs`; asked for again at every item."""
+    parameters = inspect.signature(function).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    return None if takes_all else tuple(parameters)
 
 
 def placement(options: Options, arguments: Mapping[str, Any]) -> Placement:

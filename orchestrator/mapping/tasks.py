@@ -7,6 +7,7 @@ Touches no library; runs on the driver.
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, overload
 
 from orchestrator.errors import FlowError
@@ -207,9 +208,11 @@ def _current_scope(of: Task) -> Scope:
     return scope
 
 
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+@lru_cache
+def _parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    """Asked for at every call of a task, by thousands of coordinators."""
     try:
-        return list(inspect.signature(function).parameters.values())
+        return tuple(inspect.signature(function).parameters.values())
     except ValueError:
         raise FlowError(
             f"task {getattr(function, '__name__', function)!r} does not tell its arguments; "

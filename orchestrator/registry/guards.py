@@ -42,18 +42,21 @@ class Refusal:
     reason: str
 
 
-def refusals(changes: Changes, trials: int, limits: Limits) -> tuple[Refusal, ...]:
+def refusals(
+    changes: Changes, trials: int, limits: Limits, *, removed_before: Collection[str] = ()
+) -> tuple[Refusal, ...]:
     """What the guards object to.
 
     Args:
         changes: The difference between what the ledger knows and the new snapshot.
         trials: How many trials the run would make.
         limits: Where the guards begin to object.
+        removed_before: Customers that had left already, and whose history is kept.
     """
     reasons: dict[Guard, str | None] = {
         "max_removed": _too_many_removed(changes.customers, limits.max_removed),
         "max_trials": _too_many_trials(trials, limits.max_trials),
-        "similar_ids": _similar_ids(changes.customers),
+        "similar_ids": _similar_ids(changes.customers, removed_before),
     }
     return tuple(
         Refusal(guard=guard, reason=reason)
@@ -107,8 +110,10 @@ def _too_many_trials(trials: int, most: int) -> str | None:
     return f"the run would make {trials:,} trials, more than {most:,} (max_trials)"
 
 
-def _similar_ids(customers: Difference) -> str | None:
-    old = {_folded(key): key for key in _listed_before(customers)}
+def _similar_ids(customers: Difference, removed_before: Collection[str]) -> str | None:
+    if not customers.added:
+        return None
+    old = {_folded(key): key for key in _listed_before(customers) | {*removed_before}}
     pairs = [f"{key!r} and {old[_folded(key)]!r}" for key in customers.added if _folded(key) in old]
     if not pairs:
         return None

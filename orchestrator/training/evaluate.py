@@ -10,7 +10,6 @@ import socket
 import time
 from collections.abc import Callable, Generator, Sequence
 
-from orchestrator.mapping import Skip
 from orchestrator.records import Study, Trial, TrialResult
 from orchestrator.training.cache import SharedCache, of_this_process
 from orchestrator.training.candidates import candidate
@@ -35,18 +34,17 @@ def evaluate_study(
 
     Returns:
         One result a trial, in the order asked for. A candidate that cannot be fitted or scored
-        is a failed result, its siblings go on.
+        is a failed result, its siblings go on. None at all when the customer has fewer rows than
+        the model is meant for: like any result, that is known until the data changes.
 
     Raises:
-        Skip: The customer has fewer rows than the model is meant for.
         DataError: The customer's data cannot be used.
     """
     cache = cache or of_this_process()
     with isolated(study.key):
         prepared = prepare(study, cache)
-        least = study.model.when.min_rows
-        if prepared.rows < least:
-            raise Skip(f"{prepared.rows} rows, model {study.model.id!r} is for at least {least}")
+        if prepared.rows < study.model.when.min_rows:
+            return ()
         return _drive(strategy, lambda trial: _evaluate(trial, prepared, cache))
 
 

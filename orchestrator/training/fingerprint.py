@@ -1,63 +1,121 @@
-"""What a study's results follow from, as one hash: equal ones need not be computed again (law 4).
+"""What a study's results follow from, part by part, and as one hash (law 4).
 
-Touches no library, and neither loads data nor imports scikit-learn; takes a `Study`; gives a
-hash; runs on the driver.
+    data         the customer's row and the version of its data
+    params       the model's steps and fixed parameters, and the rows it asks for
+    grid         what is searched
+    folds        folds, metrics, seed: how candidates are compared
+    search       the strategy and its settings
+    code         the loader's file, this package's code of searching and scoring, the task
+    environment  the version of scikit-learn
+
+Studies with an equal hash need not be run twice. The parts are kept beside the results, so that
+a plan can say why a study is run again. The environment is no part of the hash unless that is
+asked for: a new version of a library is worth a warning, seldom the training of everything.
+
+Touches no library, and neither loads data nor imports scikit-learn; takes and gives `Study`; runs
+on the driver.
 """
 
 import hashlib
 import inspect
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from orchestrator.identity import digest
-from orchestrator.records import Grid, Study
+from orchestrator.records import Customer, Evaluation, Grid, ModelSpec, Search, Study
 from orchestrator.training.data import Loader, find_loader
 
+PARTS = ("data", "params", "grid", "folds", "search", "code", "environment")
 
-def study_fingerprint(study: Study) -> str | None:
-    """A hash of all that decides a study's results; None when its data has no version.
+_PART_LENGTH = 16
+"""Hex digits of a part, which is compared with one other and never looked up."""
 
-    That is: the loader's code and the data's version; the model's steps, parameters and grid; the
-    folds, metrics and seed; the search and its settings; this package's code of searching and
-    scoring, and the version of scikit-learn. A model's cost and selector are not among it: they
-    decide what is done with results, not what they are.
+
+class Fingerprints:
+    """Gives the studies of one experiment their parts and their hash.
+
+    Args:
+        evaluation: How candidates are compared.
+        search: How they are chosen.
+        task: A hash of the code of the task that runs a study.
+        with_environment: Whether a changed library version makes another hash.
 
     Raises:
         ConfigError: There is no such loader.
     """
-    loader = find_loader(study.evaluation.loader)
-    data_version = loader.version_of(study.customer)
-    if data_version is None:
-        return None
-    evaluation, model, customer = study.evaluation, study.model, study.customer
-    return digest(
-        {
-            "code": [_own_code(), _loader_code(loader)],
-            "data": [
-                customer.id,
-                customer.data,
-                customer.segment,
-                list(customer.tags),
-                data_version,
-            ],
-            "model": [[[step.name, step.estimator] for step in model.steps], dict(model.params)],
-            "study": [study.key, _as_json(study.grid)],
-            "evaluation": [
-                evaluation.loader,
-                evaluation.folds,
-                list(evaluation.metrics),
-                evaluation.metric,
-                evaluation.direction,
-                evaluation.seed,
-                evaluation.task,
-            ],
-            "search": [study.search.strategy, dict(study.search.settings)],
+
+    def __init__(
+        self,
+        evaluation: Evaluation,
+        search: Search,
+        *,
+        task: str = "",
+        with_environment: bool = False,
+    ) -> None:
+        self._shared = {
+            "folds": _way_of_comparing(evaluation),
+            "search": _part(search.strategy, dict(search.settings)),
+            "code": _part(_own_code(), _loader_code(find_loader(evaluation.loader)), task),
+            "environment": environment(),
         }
+        self._hashed = PARTS if with_environment else PARTS[:-1]
+        self._models: dict[int, tuple[ModelSpec, str, str]] = {}
+
+    def of(self, study: Study, data: str) -> Study:
+        """The study with its parts, and its hash where the version of its data is known.
+
+        Args:
+            study: Of this experiment.
+            data: What `data_part` gives for its customer and the version of the data.
+        """
+        params, grid = self._parts_of_model(study.model)
+        if study.model.id in study.customer.grids:
+            grid = _part(_plain(study.grid))
+        parts = {"data": data, "params": params, "grid": grid, **self._shared}
+        name = digest(study.key, [parts[part] for part in self._hashed])
+        return replace(study, follows_from=parts, fingerprint=name if study.data_version else "")
+
+    def _parts_of_model(self, model: ModelSpec) -> tuple[str, str]:
+        """Parameters and grid, remembered by object: thousands of customers share one."""
+        known = self._models.get(id(model))
+        if known is None:
+            steps = [[step.name, step.estimator] for step in model.steps]
+            params = _part(steps, dict(model.params), model.when.min_rows)
+            known = self._models[id(model)] = (model, params, _part(_plain(model.grid)))
+        return known[1], known[2]
+
+
+def data_part(customer: Customer, data_version: str) -> str:
+    """The part that is the customer's."""
+    return _part(customer.id, customer.data, customer.segment, list(customer.tags), data_version)
+
+
+@cache
+def environment() -> str:
+    """The library whose version may change scores, and the version."""
+    return f"scikit-learn {version('scikit-learn')}"
+
+
+def _way_of_comparing(evaluation: Evaluation) -> str:
+    return _part(
+        evaluation.loader,
+        evaluation.folds,
+        list(evaluation.metrics),
+        evaluation.metric,
+        evaluation.direction,
+        evaluation.seed,
+        evaluation.task,
     )
 
 
-def _as_json(grid: Grid) -> list[dict[str, list[object]]]:
+def _part(*content: Any) -> str:
+    return digest(*content)[:_PART_LENGTH]
+
+
+def _plain(grid: Grid) -> list[dict[str, list[object]]]:
     return [{name: list(values) for name, values in part.items()} for part in grid]
 
 
@@ -70,10 +128,10 @@ def _loader_code(loader: Loader) -> str:
 
 @cache
 def _own_code() -> str:
-    """A hash of the code of search and training, and of what they rest on."""
+    """A hash of the code of search and training."""
     here = Path(__file__).parent
     files = [*here.glob("*.py"), *here.with_name("search").glob("*.py")]
-    return digest(sorted(_hash_of(file) for file in files), version("scikit-learn"))
+    return digest(sorted(_hash_of(file) for file in files))
 
 
 def _hash_of(file: Path) -> str:

@@ -61,7 +61,7 @@ def prepare(study: Study, cache: SharedCache) -> Prepared:
     """
     evaluation, customer = study.evaluation, study.customer
     loader = find_loader(evaluation.loader)
-    version = loader.version_of(customer)
+    version = study.data_version or loader.version_of(customer)
     seen = digest(customer.id, customer.data, customer.segment, list(customer.tags))
     freshness = version or study.flow_run or object()
     split = (evaluation.folds, evaluation.seed, evaluation.task)

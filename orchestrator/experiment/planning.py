@@ -1,0 +1,224 @@
+"""What a flow run would do now, and why: the whole of it, or for one customer.
+
+Touches no library itself; takes an `Experiment`; gives a `Plan`; writes nothing, not even an empty
+ledger where there is none; runs on the driver.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.clusters import Cluster
+from orchestrator.experiment.environment import scored_elsewhere
+from orchestrator.experiment.preparing import Prepared, check, count_trials, fetch_snapshot, prepare
+from orchestrator.experiment.settings import Experiment
+from orchestrator.ledger import Changes, Ledger
+from orchestrator.records import Rejected, Study
+from orchestrator.search import find_strategy
+from orchestrator.training.fingerprint import PARTS
+
+NEW = "new"
+UNVERSIONED = "unversioned"
+NEVER_SUCCEEDED = "never succeeded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one model, or one group of customers, has of a plan.
+
+    Attributes:
+        name: The model's id; or what became of the customers: added, changed, unchanged, ...
+        customers: How many.
+        studies: How many they make.
+        reused: Studies whose recorded results would be used again.
+        trials: Trials that the others would make.
+    """
+
+    name: str
+    customers: int
+    studies: int
+    reused: int
+    trials: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a flow run would do, had it started now; nothing was written.
+
+    Attributes:
+        snapshot: The snapshot's id.
+        source: Where it was fetched.
+        changes: What differs from what the ledger knows.
+        rejected: Rows set aside.
+        customers: How many are active.
+        studies: Customer by model, as far as tags tell.
+        reused: Studies whose recorded results would be used again.
+        trials: Trials that would be made.
+        reasons: Why the other studies would be run, with how many: the parts that changed
+            (`training.fingerprint` lists them), `new`, `never succeeded`, or `unversioned`: only
+            once a worker has loaded the data is it known whether it changed.
+        by_model: The studies by model.
+        by_group: The studies by what became of their customers.
+        seconds: What the trials took last time, all in all, of one core; None when never made.
+        cores: How many there are for them; None where the cluster is not ours to start.
+        writes: What would be written, at most.
+        refusals: What guards object to, by their names.
+        notes: What a person should know besides.
+    """
+
+    snapshot: str
+    source: str
+    changes: Changes
+    rejected: tuple[Rejected, ...]
+    customers: int
+    studies: int
+    reused: int
+    trials: int
+    reasons: Mapping[str, int]
+    by_model: tuple[Share, ...]
+    by_group: tuple[Share, ...]
+    seconds: float | None
+    cores: int | None
+    writes: Mapping[str, int]
+    refusals: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def plan(experiment: Experiment) -> Plan:
+    """What a flow run would do now; nothing is written.
+
+    Raises:
+        ConfigError: Configuration or models are wrong.
+        RegistryError: The registry failed.
+    """
+    check(experiment)
+    snapshot = fetch_snapshot(experiment)
+    with Ledger.look(experiment.ledger) as ledger:
+        prepared = prepare(experiment, ledger, snapshot)
+        return Plan(
+            snapshot=snapshot.id,
+            source=snapshot.source,
+            changes=prepared.changes,
+            rejected=snapshot.rejected,
+            customers=len(prepared.work),
+            studies=prepared.studies,
+            reused=prepared.studies - len(prepared.new),
+            trials=prepared.trials,
+            reasons=dict(reasons(ledger, prepared.new, experiment).most_common()),
+            by_model=_shares(experiment, prepared, lambda study: study.model.id),
+            by_group=_shares(experiment, prepared, _group_of(prepared.changes)),
+            seconds=_seconds(ledger, experiment, prepared.new),
+            cores=_cores(experiment.cluster),
+            writes=_writes(prepared),
+            refusals={refusal.guard: refusal.reason for refusal in prepared.refusals},
+            notes=scored_elsewhere(ledger, prepared),
+        )
+
+
+def reasons(ledger: Ledger, new: Sequence[Study], experiment: Experiment) -> Counter[str]:
+    """Why these studies have no recorded results, with how many each."""
+    last = ledger.studies.parts() if new else {}
+    return Counter(why_new(study, last.get(study.key), experiment) for study in new)
+
+
+def why_new(study: Study, last: Mapping[str, str] | None, experiment: Experiment) -> str:
+    """Why a study has no recorded results.
+
+    Args:
+        study: Which.
+        last: What its last run followed from; None where there was none.
+        experiment: Says whether the environment counts.
+    """
+    if not last:
+        return NEW
+    if not study.fingerprint:
+        return UNVERSIONED
+    counted = PARTS if experiment.retrain_on == "environment" else PARTS[:-1]
+    changed = [part for part in counted if study.follows_from[part] != last.get(part)]
+    return ", ".join(changed) or NEVER_SUCCEEDED
+
+
+def _shares(
+    experiment: Experiment, prepared: Prepared, name_of: Callable[[Study], str]
+) -> tuple[Share, ...]:
+    """The studies by a name each has, in the order of names."""
+    new = _by_name(prepared.new, name_of)
+    every = _by_name((s for piece in prepared.work for s in piece.studies), name_of)
+    return tuple(
+        Share(
+            name=name,
+            customers=len({study.customer.id for study in studies}),
+            studies=len(studies),
+            reused=len(studies) - len(new.get(name, ())),
+            trials=count_trials(experiment, new.get(name, ())),
+        )
+        for name, studies in sorted(every.items())
+    )
+
+
+def _by_name(
+    studies: Iterable[Study], name_of: Callable[[Study], str]
+) -> Mapping[str, Sequence[Study]]:
+    named: dict[str, list[Study]] = {}
+    for study in studies:
+        named.setdefault(name_of(study), []).append(study)
+    return named
+
+
+def _group_of(changes: Changes) -> Callable[[Study], str]:
+    """What became of a study's customer since the last flow run."""
+    customers = changes.customers
+    groups = dict.fromkeys((change.key for change in customers.changed), "changed")
+    for event in ("added", "resumed", "restored", "kept"):
+        groups |= dict.fromkeys(getattr(customers, event), event)
+    return lambda study: groups.get(study.customer.id, "unchanged")
+
+
+def _seconds(ledger: Ledger, experiment: Experiment, new: Sequence[Study]) -> float | None:
+    """Seconds of one core that the studies would take, by what their like took last time.
+
+    A customer's own time with a model comes first, then the model's mean, then the mean of all.
+    """
+    known = ledger.trials.durations() if new else {}
+    if not known:
+        return None
+    of_model: dict[str, list[float]] = {}
+    for (_, model), seconds in known.items():
+        of_model.setdefault(model, []).append(seconds)
+    usual = {model: sum(times) / len(times) for model, times in of_model.items()}
+    typical, strategy = sum(known.values()) / len(known), find_strategy(experiment.search)
+    return sum(
+        strategy.count(study)
+        * known.get((study.customer.id, study.model.id), usual.get(study.model.id, typical))
+        for study in new
+    )
+
+
+def _cores(cluster: Cluster) -> int | None:
+    if cluster.kind == "remote":
+        return None
+    if cluster.kind == "inline":
+        return 1
+    return min((cluster.workers or os.cpu_count() or 1) * cluster.threads, os.cpu_count() or 1)
+
+
+def _writes(prepared: Prepared) -> Mapping[str, int]:
+    """What would be written, at most: a customer without a new study keeps its champion."""
+    changes = (prepared.changes.customers, prepared.changes.models)
+    periods = sum(
+        len({c.key for c in difference.changed} | set(keys))
+        for difference in changes
+        for keys in [
+            difference.added
+            + difference.paused
+            + difference.resumed
+            + difference.removed
+            + difference.restored
+        ]
+    )
+    return {
+        "periods of customers and models": periods,
+        "MLflow runs": prepared.trials,
+        "model versions": len({study.customer.id for study in prepared.new}),
+    }

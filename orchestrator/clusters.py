@@ -115,7 +115,8 @@ def _local(cluster: Cluster) -> Iterator["Client"]:
             memory_limit=cluster.memory_limit,
             processes=True,
             host="127.0.0.1",
-            dashboard_address="127.0.0.1:0" if cluster.dashboard else None,
+            dashboard_address="127.0.0.1:0",  # without one Dask takes port 8787, if it is free
+            scheduler_kwargs={"dashboard": cluster.dashboard},
             silence_logs="CRITICAL",
             preload=[*dask.config.get("distributed.worker.preload"), _IGNORE_INTERRUPTS],
         ) as local,
@@ -139,6 +140,11 @@ def _remote(cluster: Cluster) -> Iterator["Client"]:
         )
     try:
         client = Client(cluster.address, security=security, timeout=cluster.connect_timeout)
+    except ValueError as error:
+        raise ConfigError(
+            f"{cluster.address!r} is no scheduler's address, such as tls://scheduler:8786: {error}",
+            key="cluster.address",
+        ) from error
     except (OSError, TimeoutError) as error:
         raise MachineryError(
             f"no Dask scheduler answers at {cluster.address}: {error}; "

@@ -58,3 +58,13 @@ def test_a_scheduler_that_does_not_answer_is_a_clear_error():
         connect(unused),
     ):
         pass
+
+
+def test_an_address_that_is_none_is_the_configurations_mistake():
+    with (
+        pytest.raises(
+            ConfigError, match=r"cluster\.address: 'localhost' is no scheduler's address"
+        ),
+        connect(Cluster(kind="remote", address="localhost")),
+    ):
+        pass

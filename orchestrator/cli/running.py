@@ -88,7 +88,7 @@ def _run(request: Request, arguments: Mapping[str, Any], where: Place, ledger: L
     file = request.file
     cluster = where.cluster if request.on_cluster else clusters.Cluster(kind="inline")
     with clusters.connect(cluster) as client:
-        if client is not None and client.dashboard_link:
+        if client is not None and cluster.dashboard and client.dashboard_link:
             output.say(f"Dask's dashboard: {client.dashboard_link}")
         with (
             stopping_on_interrupt() as stop,

@@ -9,7 +9,6 @@ from typing import Any
 
 from orchestrator.cli import output
 from orchestrator.ledger import Ledger
-from orchestrator.mapping import Fail
 from orchestrator.records import FlowRun, InstanceRecord, State
 
 _FAILURES_READ = 10_000
@@ -49,12 +48,8 @@ def describe(flow_run: FlowRun, ledger: Ledger) -> dict[str, Any]:
 
 
 def reason(error: str | None) -> str:
-    """Why something failed, in one line: of a traceback the line after its last frame."""
-    lines = (error or "").strip().splitlines()
-    frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
-    after = lines[frames[-1] + 1 :] if frames else lines
-    line = next((line for line in after if not line.startswith("    ")), "")
-    return line.removeprefix(f"{Fail.__module__}.{Fail.__qualname__}: ")
+    """Why something failed, in one line: the traceback follows after it."""
+    return (error or "").strip().partition("\n")[0]
 
 
 def title(instance: InstanceRecord) -> str:

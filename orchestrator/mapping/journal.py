@@ -170,7 +170,7 @@ class Journal:
             started=started or None,
             ended=columns.ended[index] or None,
             worker=columns.worker(index),
-            error=None if failure is None else failure.traceback or failure.error,
+            error=None if failure is None else f"{failure.error}\n{failure.traceback}".strip(),
             arguments=arguments,
             fingerprint=None if is_kept else name,
             value=None if is_kept else columns.values[index],

@@ -8,11 +8,10 @@ Touches no library; asked by the journal as instances start, upstreams first; ru
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.node_state import NodeState
-from orchestrator.mapping.nodes import OneItem, Reference
 
 Chosen = Callable[[str, str], bool]
 """Whether an instance, given by its node's name and its key, is to run again."""
@@ -53,18 +52,7 @@ class Again:
         items = state.items
         if items is not None and any(self._ran(*origin) for origin in items.origins(index)):
             return True
-        wholes = (*state.wholes, *self._whole_sources(state))
-        return any(number in self._again or number in self._above for number in wholes)
-
-    def _whole_sources(self, state: NodeState) -> Iterator[int]:
-        """Nodes it maps over, but for those it follows instance by instance."""
-        for leaf in () if state.node.items is None else state.node.items.leaves():
-            if isinstance(leaf, OneItem):
-                yield self._engine.state_of(leaf.reference.node).number
-            elif isinstance(leaf, Reference):
-                source = self._engine.state_of(leaf.node)
-                if not source.mapped:
-                    yield source.number
+        return any(number in self._again or number in self._above for number in state.wholes)
 
     def _ran(self, number: int, index: int) -> bool:
         return index in self._again.get(number, ()) or index in self._above.get(number, ())

@@ -16,45 +16,15 @@ from collections.abc import Callable
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from threadpoolctl import threadpool_limits
 
-from experiments import flights
-from orchestrator.records import Customer, Evaluation, ModelSpec, Step, Study, Trial
+from bench.routes import MODELS, largest, load
+from orchestrator.records import Evaluation, Study, Trial
 from orchestrator.search import open_strategy
 from orchestrator.training.cache import SharedCache
 from orchestrator.training.candidates import candidate
 from orchestrator.training.evaluate import evaluate_study
 
 ROUNDS = 5
-ROUTES, ROWS, COLUMNS = 50, 500, 6
-
-SCALE = Step(name="scale", estimator="sklearn.preprocessing:StandardScaler")
-MODELS = (
-    ModelSpec(
-        id="logreg",
-        steps=(SCALE, Step(name="clf", estimator="sklearn.linear_model:LogisticRegression")),
-        grid=({"clf__C": (0.01, 0.1, 1.0, 10.0)},),
-    ),
-    ModelSpec(
-        id="tree",
-        steps=(Step(name="clf", estimator="sklearn.tree:DecisionTreeClassifier"),),
-        grid=({"max_depth": (2, 4, 6, 8)},),
-    ),
-    ModelSpec(
-        id="knn",
-        steps=(SCALE, Step(name="clf", estimator="sklearn.neighbors:KNeighborsClassifier")),
-        grid=({"clf__n_neighbors": (3, 7, 15, 31)},),
-    ),
-)
-
-
-def load(customer: Customer):
-    """A route's first rows; `data` says whether as a frame or as an array."""
-    X, y = flights.load(customer)
-    X, y = X.iloc[:ROWS, :COLUMNS], y.iloc[:ROWS]
-    return (X, y) if customer.data["form"] == "frame" else (X.to_numpy(), y.to_numpy())
-
-
-def version(customer: Customer) -> str:
-    return flights.version(customer)
+ROUTES = 50
 
 
 def measure() -> dict[str, float]:
@@ -79,18 +49,10 @@ def _studies(form: str) -> list[Study]:
             snapshot="bench",
             customer=customer,
             model=model,
-            evaluation=Evaluation(loader="bench.evaluate:load"),
+            evaluation=Evaluation(loader="bench.routes:load"),
         )
-        for customer in _routes(form)
+        for customer in largest(ROUTES, form=form)
         for model in MODELS
-    ]
-
-
-def _routes(form: str) -> list[Customer]:
-    sizes = {route: len(rows) for route, rows in flights._flights_by_route().items()}  # noqa: SLF001 - the bench needs the largest
-    return [
-        Customer(id=f"{carrier}-{dest}", data={"carrier": carrier, "dest": dest, "form": form})
-        for carrier, dest in sorted(sizes, key=lambda route: -sizes[route])[:ROUTES]
     ]
 
 

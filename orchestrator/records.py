@@ -298,12 +298,12 @@ class Decision:
 class Promotion:
     """One change of one customer's champion: the decision, and where its model stands.
 
-    It is intended first, when the model's files are written, and confirmed when it is deployed.
+    It is intended first, then its model's files are written, then it is deployed and confirmed.
 
     Attributes:
         decision: Why; its `best` is what is deployed.
         run_id: MLflow's id of the run of the deployed trial.
-        source: The address of the model's files.
+        source: The address of the model's files; "" until they are written.
         at: When it was intended.
         model_name: MLflow's registered model; "" until it is deployed.
         version: Its version there; "" until it is deployed.

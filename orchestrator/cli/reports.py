@@ -33,6 +33,8 @@ def show_report(report: "Report") -> None:
         shown = min(len(report.promotions), _MOST_ROWS)
         line(f"\npromotions ({shown} of {len(report.promotions)}; all: orchestrator status)")
         table(*_promotions(report))
+    if report.behind:
+        line(f"\n{report.behind}")
     for note in report.notes:
         line(f"\nnote: {note}")
     line("\nin MLflow (start its page with: orchestrator ui)")

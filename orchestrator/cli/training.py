@@ -13,7 +13,7 @@ from orchestrator.cli import output, plans, reports
 from orchestrator.cli.interrupts import EXIT_INTERRUPTED, stopping_on_interrupt
 from orchestrator.cli.options import Config, Json
 from orchestrator.cli.progress import showing_progress
-from orchestrator.errors import UsageError
+from orchestrator.errors import MachineryError, UsageError
 
 
 def plan(*, config: Config = None, as_json: Json = False) -> None:
@@ -74,7 +74,9 @@ def run_experiment(
         reports.show_report(report)
     if report.flow_run.state == "interrupted":
         return EXIT_INTERRUPTED
-    return 0 if report.tolerated else 1
+    if not report.tolerated:
+        return 1
+    return MachineryError.exit_code if report.behind else 0
 
 
 def sync(*, config: Config = None, as_json: Json = False) -> None:

@@ -1,88 +1,66 @@
 """The driver's desk: from the ledger to MLflow, and nothing twice.
 
 What the ledger holds and MLflow lacks is sent: trials as runs, promotions as versions and
-aliases. Every step may be repeated, so that the same calls serve a run, a sync and a resume.
+aliases. Every step may be repeated, so that the same calls serve a run, a sync and a resume. MLflow
+in trouble stops nothing: what it lacks by then is in the ledger, and sent when it is asked again.
 
 Touches no library itself; takes decisions; gives promotions; runs on the driver, the one writer.
 """
 
 import getpass
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from threading import Lock
 
 from orchestrator.deployment.deployer import Challenger, Deployed, Deployer, ModelState
 from orchestrator.errors import MachineryError
+from orchestrator.experiment.orders import Refit, Refitted, best_of
 from orchestrator.ledger import Ledger
-from orchestrator.records import Decision, Promotion, Trial, TrialResult
+from orchestrator.records import Decision, Evaluation, Promotion
 from orchestrator.tracking.runs import tracked_run
-from orchestrator.tracking.tracker import Tracker
+from orchestrator.tracking.tracker import Location, Tracker
+from orchestrator.tracking.views import view_tags, views
 
 _SENT_AT_ONCE = 1_000
 """Trials in one transaction of MLflow's database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refit:
-    """An order to a worker: fit a decision's best trial, and write it where its run is kept.
+class Mlflow:
+    """MLflow, opened: its runs, its registered models, and the address workers send files to."""
 
-    Attributes:
-        id: The customer's id, which is the instance's key.
-        decision: What is promoted.
-        trial: Its best trial.
-        run_id: MLflow's id of the trial's run.
-        artifact_uri: The folder of the run's files.
-        tracking_uri: MLflow's address, where files go through its server.
-        allow_pickle: Whether the model may be pickled.
-    """
-
-    id: str
-    decision: Decision
-    trial: Trial
-    run_id: str
-    artifact_uri: str
+    tracker: Tracker
+    deployer: Deployer
     tracking_uri: str
-    allow_pickle: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refitted:
-    """A model that has been written: the order, the address of its files, and their format."""
-
-    refit: Refit
-    source: str
-    format: str
 
 
 class Desk:
-    """What the driver writes during one flow run.
+    """What the driver writes to MLflow during one flow run.
 
     Args:
-        flow_run: The flow run's id.
         ledger: What is true.
-        tracker: MLflow's runs.
-        deployer: MLflow's registered models.
-        tracking_uri: MLflow's address, for workers.
+        opened: MLflow, or the `MachineryError` of opening it, which every step then raises.
         allow_pickle: Whether models may be pickled.
 
     Attributes:
         has_sent: Whether MLflow was sent a trial or a promotion.
     """
 
-    def __init__(
-        self,
-        flow_run: str,
-        ledger: Ledger,
-        tracker: Tracker,
-        deployer: Deployer,
-        *,
-        tracking_uri: str,
-        allow_pickle: bool,
-    ) -> None:
-        self.flow_run = flow_run
+    def __init__(self, ledger: Ledger, opened: "Future[Mlflow]", *, allow_pickle: bool) -> None:
+        self._ledger, self._opened, self._allow_pickle = ledger, opened, allow_pickle
         self.has_sent = False
-        self._ledger, self._tracker, self._deployer = ledger, tracker, deployer
-        self._tracking_uri, self._allow_pickle = tracking_uri, allow_pickle
+        self._sending = Lock()  # a courier sends beside the thread that drives the flow
+
+    @property
+    def mlflow(self) -> Mlflow:
+        """MLflow, as it was opened.
+
+        Raises:
+            MachineryError: It could not be.
+        """
+        return self._opened.result()
 
     def send_trials(self) -> int:
         """Send MLflow every trial it lacks, oldest first; how many.
@@ -91,23 +69,34 @@ class Desk:
             MachineryError: MLflow refused; what it has by then is not sent again.
         """
         user, sent = _user(), 0
-        while pending := self._ledger.trials.pending(_SENT_AT_ONCE):
-            self._tracker.log([tracked_run(trial.result, user=user) for trial in pending])
-            self._ledger.trials.mark_sent(trial.run_id for trial in pending)
-            self.has_sent = True
-            sent += len(pending)
+        with self._sending:
+            while pending := self._ledger.trials.pending(_SENT_AT_ONCE):
+                self.mlflow.tracker.log([tracked_run(each.result, user=user) for each in pending])
+                self._ledger.trials.mark_sent(each.run_id for each in pending)
+                self.has_sent = True
+                sent += len(pending)
         return sent
 
-    def publish(self, decisions: Sequence[Decision]) -> list[Refit]:
-        """Send the trials, and list the models that have to be fitted again to be deployed.
+    def intend(self, decisions: Sequence[Decision]) -> list[Promotion]:
+        """Write into the ledger which champions are to change, before anything else is done."""
+        now = time.time()
+        intended = [
+            Promotion(decision=decision, run_id=decision.best.trial.run_id, source="", at=now)
+            for decision in decisions
+            if decision.promote and decision.best is not None
+        ]
+        self._ledger.promotions.intend(intended)
+        return intended
+
+    def orders(self, promotions: Sequence[Promotion]) -> list[Refit]:
+        """Where the models of intended promotions are to be written.
 
         Raises:
             MachineryError: MLflow refused, or lacks a run that is to be promoted.
         """
-        self.send_trials()
-        wanted = [(d, d.best.trial) for d in decisions if d.promote and d.best is not None]
-        places = self._tracker.locate([trial.run_id for _, trial in wanted])
-        missing = [trial.key for _, trial in wanted if trial.run_id not in places]
+        trials = [best_of(promotion).trial for promotion in promotions]
+        places = self._places([trial.run_id for trial in trials])
+        missing = [trial.key for trial in trials if trial.run_id not in places]
         if missing:
             raise MachineryError(
                 f"MLflow no longer has the runs of {len(missing)} trials to be promoted, such as "
@@ -115,66 +104,70 @@ class Desk:
             )
         return [
             Refit(
-                id=decision.customer.id,
-                decision=decision,
-                trial=trial,
-                run_id=places[trial.run_id].run_id,
+                id=promotion.decision.customer.id,
+                promotion=replace(promotion, run_id=places[trial.run_id].run_id),
                 artifact_uri=places[trial.run_id].artifact_uri,
-                tracking_uri=self._tracking_uri,
+                tracking_uri=self.mlflow.tracking_uri,
                 allow_pickle=self._allow_pickle,
             )
-            for decision, trial in wanted
+            for promotion, trial in zip(promotions, trials, strict=True)
         ]
 
     def deploy(self, refitted: Sequence[Refitted]) -> list[Promotion]:
-        """Make written models the champions of their customers: intend, deploy, confirm.
+        """Make written models, and any written before, the champions of their customers.
 
         Raises:
-            MachineryError: MLflow refused; the intent is in the ledger, and `sync` repeats it.
+            MachineryError: MLflow refused; the ledger knows what was written.
         """
-        now = time.time()
-        intended = [
-            Promotion(
-                decision=model.refit.decision,
-                run_id=model.refit.run_id,
-                source=model.source,
-                at=now,
-            )
-            for model in refitted
-        ]
-        self._ledger.promotions.intend(intended)
-        return self.deploy_pending()
-
-    def deploy_pending(self) -> list[Promotion]:
-        """Deploy what was intended and never confirmed.
-
-        Raises:
-            MachineryError: MLflow refused.
-        """
-        pending = self._ledger.promotions.pending()
-        if not pending:
+        self._ledger.promotions.written([model.promotion for model in refitted])
+        self.send_trials()  # a champion's run is there before its alias
+        written = [promotion for promotion in self._ledger.promotions.pending() if promotion.source]
+        if not written:
             return []
-        deployed = self._deployer.deploy([_challenger(promotion) for promotion in pending])
-        done = [_as_deployed(*pair) for pair in zip(pending, deployed, strict=True)]
+        deployed = self.mlflow.deployer.deploy([_challenger(promotion) for promotion in written])
+        done = [_as_deployed(*pair) for pair in zip(written, deployed, strict=True)]
         self._tag_champions(done)
         self._ledger.promotions.confirm(done)
         self.has_sent = True
         return done
 
-    def mark_listed(self, customers: Collection[str]) -> None:
+    def save_views(self, evaluation: Evaluation, flow_run: str) -> None:
+        """Save the views that compare this flow run's trials.
+
+        Raises:
+            MachineryError: MLflow refused.
+        """
+        shown = views(evaluation, flow_run)
+        self.mlflow.tracker.tag_experiment(view_tags(shown, at=time.time()))
+
+    def mark_listed(self) -> None:
         """Tag the models of customers that are no longer listed as retired, others as live.
 
         Raises:
             MachineryError: MLflow refused.
         """
-        deployed = self._deployer.champions()
-        states = {customer: model.state for customer, model in deployed.items()}
-        retired = [c for c, s in states.items() if s is ModelState.LIVE and c not in customers]
-        returned = [c for c, s in states.items() if s is ModelState.RETIRED and c in customers]
+        live = self._ledger.lives.live_at(time.time())
+        listed = {period.key for period in live if period.kind == "customer"}
+        deployer = self.mlflow.deployer
+        states = {customer: model.state for customer, model in deployer.champions().items()}
+        retired = [c for c, s in states.items() if s is ModelState.LIVE and c not in listed]
+        returned = [c for c, s in states.items() if s is ModelState.RETIRED and c in listed]
         if retired:
-            self._deployer.retire(retired)
+            deployer.retire(retired)
         if returned:
-            self._deployer.restore(returned)
+            deployer.restore(returned)
+
+    def lacking(self) -> tuple[int, int]:
+        """How many trials, and how many promotions, MLflow does not have yet."""
+        return len(self._ledger.trials.pending()), len(self._ledger.promotions.pending())
+
+    def _places(self, run_ids: Sequence[str]) -> Mapping[str, Location]:
+        """Where runs are kept; a server says so only of runs it has been sent."""
+        places = self.mlflow.tracker.locate(run_ids)
+        if len(places) < len(set(run_ids)):
+            self.send_trials()
+            places = self.mlflow.tracker.locate(run_ids)
+        return places
 
     def _tag_champions(self, done: Sequence[Promotion]) -> None:
         """The tag `champion` of a run is true while its model serves."""
@@ -184,12 +177,12 @@ class Desk:
             for promotion in done
             if promotion.decision.customer.id in before
         }
-        tags |= {_best(promotion).trial.run_id: {"champion": "true"} for promotion in done}
-        self._tracker.tag(tags)
+        tags |= {best_of(promotion).trial.run_id: {"champion": "true"} for promotion in done}
+        self.mlflow.tracker.tag(tags)
 
 
 def _challenger(promotion: Promotion) -> Challenger:
-    best = _best(promotion)
+    best = best_of(promotion)
     study = best.trial.study
     return Challenger(
         customer=promotion.decision.customer.id,
@@ -212,14 +205,6 @@ def _as_deployed(promotion: Promotion, deployed: Deployed) -> Promotion:
         version=deployed.version,
         previous_version=deployed.previous_version,
     )
-
-
-def _best(promotion: Promotion) -> TrialResult:
-    best = promotion.decision.best
-    if best is None:
-        customer = promotion.decision.customer.id
-        raise MachineryError(f"customer {customer!r}: a promotion without a trial is in the ledger")
-    return best
 
 
 def _user() -> str:

@@ -3,9 +3,12 @@
     choose [customers]      a coordinator a customer, on the driver
       read_version          on a worker, where only loading the data tells its version
       evaluate [studies]    on workers: every candidate of a model, on the same folds
-    publish                 the reduce: trials go to MLflow; lists the models to be fitted
+    publish                 the reduce: writes down who is promoted; lists the models to be fitted
     refit [promotions]      on workers: fits the winner on all rows and writes its files
     deploy                  the reduce: versions and aliases
+
+Beside it a courier sends MLflow the trials as they are recorded. Where MLflow fails, `publish` or
+`deploy` does; by then all it lacks is in the ledger.
 
 Touches no library itself; takes `Work` and a `Desk`; gives the promotions made.
 """
@@ -13,7 +16,8 @@ Touches no library itself; takes `Work` and a `Desk`; gives the promotions made.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.experiment.desk import Desk, Refit, Refitted
+from orchestrator.experiment.desk import Desk
+from orchestrator.experiment.orders import Refit, Refitted
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.work import Work, champion_study, with_version
 from orchestrator.mapping import Flow, Outcome, Outcomes, flow, task
@@ -84,6 +88,7 @@ def training_flow(
     work: Sequence[Work],
     desk: Desk,
     *,
+    flow_run: str,
     fingerprints: Fingerprints,
     fresh: bool,
 ) -> Flow:
@@ -93,10 +98,11 @@ def training_flow(
         experiment: How candidates are compared.
         work: One entry a customer.
         desk: Where the driver writes.
+        flow_run: Its id.
         fingerprints: What gives studies the hashes their results are known by.
         fresh: Recorded successes are not used again.
     """
-    evaluation, gate, flow_run = experiment.evaluation, experiment.gate, desk.flow_run
+    evaluation, gate = experiment.evaluation, experiment.gate
     evaluated = evaluate.options(cache=False) if fresh else evaluate
 
     @task
@@ -126,8 +132,8 @@ def training_flow(
 
     @task(runs_on="driver", trigger_rule="all_done")
     def publish(choices: Outcomes) -> list[Refit]:
-        """Send the trials to MLflow, and say which models are to be fitted, and where to."""
-        return desk.publish([choice.decision for choice in choices])
+        """Write down who is promoted, and say which models are to be fitted, and where to."""
+        return desk.orders(desk.intend([choice.decision for choice in choices]))
 
     @task(runs_on="driver", trigger_rule="all_done")
     def deploy(refitted: Outcomes) -> list[Promotion]:
@@ -140,6 +146,16 @@ def training_flow(
         return choices, deploy(refit.expand(what=publish(choices)))
 
     return train
+
+
+def refitting_flow(orders: Sequence[Refit]) -> Flow:
+    """The flow of a sync: the models that an earlier flow run left unwritten."""
+
+    @flow
+    def refitting() -> object:
+        return refit.expand(what=orders)
+
+    return refitting
 
 
 def trials_of(instance: InstanceRecord) -> Sequence[TrialResult]:

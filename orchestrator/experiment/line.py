@@ -4,16 +4,16 @@ Touches no library itself; takes an `Experiment`; gives a `Report`; runs on the 
 """
 
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
 
 from orchestrator.clusters import connect
 from orchestrator.errors import MachineryError
-from orchestrator.experiment.desk import Desk
+from orchestrator.experiment.courier import Courier
+from orchestrator.experiment.desk import Desk, Mlflow
 from orchestrator.experiment.environment import scored_elsewhere
-from orchestrator.experiment.flow import training_flow, trials_of
+from orchestrator.experiment.flow import refitting_flow, training_flow, trials_of
+from orchestrator.experiment.opening import opening
 from orchestrator.experiment.preparing import check, fetch_snapshot, fingerprints, prepare
 from orchestrator.experiment.report import (
     Report,
@@ -21,6 +21,7 @@ from orchestrator.experiment.report import (
     count_trials,
     failures,
     fresh_results,
+    still_serving,
 )
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.work import Work
@@ -28,9 +29,9 @@ from orchestrator.ledger import Champion, Changes, Ledger
 from orchestrator.mapping import Outcomes, Run
 from orchestrator.mapping.flows import new_id
 from orchestrator.mapping.run import Observer
-from orchestrator.records import Promotion, Snapshot, State
+from orchestrator.records import Promotion, Snapshot
 from orchestrator.registry import guards
-from orchestrator.tracking.tracker import Tracker
+from orchestrator.tracking.views import links, views
 
 UI_ADDRESS = "http://127.0.0.1:5000"
 """Where `orchestrator ui` serves MLflow's page unless it is told otherwise."""
@@ -58,14 +59,14 @@ def run(
     Raises:
         ConfigError: Configuration or models are wrong; nothing was started.
         RegistryError: The registry failed, or a guard refused; nothing was changed.
-        MachineryError: Ledger, cluster or MLflow failed; what was recorded is kept.
+        MachineryError: Ledger or cluster failed; what was recorded is kept.
     """
     started = time.time()
     guards.require_guards(accept)
     check(experiment)
     snapshot = fetch_snapshot(experiment, accept)
     flow_run = new_id()
-    with _opening(experiment) as opened, Ledger.open(experiment.ledger) as ledger:
+    with opening(experiment) as opened, Ledger.open(experiment.ledger) as ledger:
         champions = ledger.promotions.champions()
         prepared = prepare(
             experiment, ledger, snapshot, champions=champions, flow_run=flow_run, fresh=fresh
@@ -80,27 +81,29 @@ def run(
         with connect(experiment.cluster) as client:
             if client is not None and client.dashboard_link:
                 say(f"Dask dashboard while it runs: {client.dashboard_link}")
-            tracker, desk = opened.result()(flow_run, ledger)
+            _wait_until_open(opened, say)
+            desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
             flow = training_flow(
                 experiment,
                 prepared.work,
                 desk,
+                flow_run=flow_run,
                 fingerprints=fingerprints(experiment),
                 fresh=fresh,
             )
-            ended = flow.run(
-                client,
-                ledger.recorder(trials_of, prepared.recorded),
-                flow_run_id=flow_run,
-                context={"snapshot": snapshot.id, "config": experiment.config},
-                observer=observer,
-                stop=stop,
-            )
-        notes = _wrap_up(desk, tracker, experiment, snapshot, flow_run)
+            courier = Courier(desk, experiment.evaluation, flow_run)
+            with courier:
+                ended = flow.run(
+                    client,
+                    ledger.recorder(trials_of, prepared.recorded),
+                    flow_run_id=flow_run,
+                    context={"snapshot": snapshot.id, "config": experiment.config},
+                    observer=observer,
+                    stop=stop,
+                )
+        behind = _what_mlflow_lacks(desk, courier)
         if desk.has_sent:
             champions = ledger.promotions.champions()
-        notes += _left_behind(champions, snapshot)
-        notes += scored_elsewhere(ledger, prepared)
         return _report(
             experiment,
             ended,
@@ -109,90 +112,62 @@ def run(
             changes=prepared.changes,
             work=prepared.work,
             seconds=time.time() - started,
-            tracker=tracker,
-            notes=notes,
+            links=_links(experiment, opened, flow_run),
+            behind=behind,
+            notes=still_serving(champions, snapshot) + scored_elsewhere(ledger, prepared),
         )
 
 
 def sync(experiment: Experiment) -> tuple[int, int]:
     """Send MLflow what the ledger has and it lacks: how many trials, how many promotions.
 
+    Models that could not be written are fitted and written in this process.
+
     Raises:
-        MachineryError: MLflow refused.
+        MachineryError: MLflow refused, or a model could not be written.
     """
-    with _opening(experiment) as opened, Ledger.open(experiment.ledger) as ledger:
-        _, desk = opened.result()("", ledger)
-        return desk.send_trials(), len(desk.deploy_pending())
+    with opening(experiment) as opened, Ledger.open(experiment.ledger) as ledger:
+        desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
+        trials = desk.send_trials()
+        unwritten = [promotion for promotion in ledger.promotions.pending() if not promotion.source]
+        refitted = refitting_flow(desk.orders(unwritten)).run()["refit"]
+        promotions = len(desk.deploy(list(refitted)))
+        desk.mark_listed()
+        if refitted.failed:
+            first = refitted.failed[0]
+            raise MachineryError(
+                f"sent {trials} trials and {promotions} promotions, but the models of "
+                f"{len(refitted.failed)} customers could not be written, such as {first.key}: "
+                f"{first.error}"
+            )
+        return trials, promotions
 
 
-_MakeDesk = Callable[[str, Ledger], tuple[Tracker, Desk]]
+def _wait_until_open(opened: "Future[Mlflow]", say: Callable[[str], None]) -> None:
+    """MLflow in trouble stops no run; an address or an experiment that cannot be does.
 
-
-@contextmanager
-def _opening(experiment: Experiment) -> Iterator["Future[_MakeDesk]"]:
-    """MLflow being opened, beside whatever the caller does: it takes seconds to import."""
-    with ThreadPoolExecutor(1, thread_name_prefix="opening-mlflow") as pool:
-        yield pool.submit(_open_mlflow, experiment)
-
-
-def _open_mlflow(experiment: Experiment) -> _MakeDesk:
-    from orchestrator.deployment.opening import open_deployer  # late: they import MLflow
-    from orchestrator.tracking.opening import open_tracker
-
-    tracker = open_tracker(experiment.tracking, experiment.name, experiment.artifacts)
-    deployer = open_deployer(experiment.tracking, experiment.name)
-
-    def make(flow_run: str, ledger: Ledger) -> tuple[Tracker, Desk]:
-        return tracker, Desk(
-            flow_run,
-            ledger,
-            tracker,
-            deployer,
-            tracking_uri=experiment.tracking,
-            allow_pickle=experiment.allow_pickle,
-        )
-
-    return make
-
-
-def _wrap_up(
-    desk: Desk, tracker: Tracker, experiment: Experiment, snapshot: Snapshot, flow_run: str
-) -> tuple[str, ...]:
-    """What follows the flow: late trials, retired customers, saved views.
-
-    A flow run that had nothing to send leaves MLflow as it is, its saved views included.
+    Raises:
+        UsageError: MLflow's address is none, or its experiment was deleted there.
     """
-    from orchestrator.tracking.views import view_tags, views
-
-    listed = {customer.id for customer in snapshot.customers}
-    listed |= {row.id for row in snapshot.rejected if row.id is not None}
     try:
-        desk.send_trials()
-        desk.mark_listed(listed)
-        if desk.has_sent:
-            shown = views(experiment.evaluation, flow_run)
-            tracker.tag_experiment(view_tags(shown, at=time.time()))
+        opened.result()
     except MachineryError as error:
-        return (
-            f"MLflow is behind: {error}. Everything is in the ledger; `orchestrator sync` sends it",
-        )
-    return ()
+        say(f"{error}. The run goes on without; the ledger keeps what MLflow lacks")
 
 
-def _left_behind(champions: Mapping[str, Champion], snapshot: Snapshot) -> tuple[str, ...]:
-    """A note for each model that left the registry and still serves customers."""
-    listed = {model.id for model in snapshot.models}
-    active = {customer.id for customer in snapshot.customers}
-    serving = Counter(
-        champion.result.trial.study.model.id
-        for customer, champion in champions.items()
-        if customer in active
-    )
-    return tuple(
-        f"model {model!r} left the registry and still serves {number} customers, whose candidates "
-        "have not beaten it"
-        for model, number in sorted(serving.items())
-        if model not in listed
+def _what_mlflow_lacks(desk: Desk, courier: Courier) -> str | None:
+    """Send what is left; what could not be sent, and why, in a sentence; None if all was."""
+    trouble = ""
+    try:
+        courier.catch_up()
+    except MachineryError as error:
+        trouble = f": {error}"
+    trials, promotions = desk.lacking()
+    if not (trials or promotions or trouble):
+        return None
+    return (
+        f"MLflow lacks {trials} trials and {promotions} champions of this ledger{trouble}. Nothing "
+        "is lost: the ledger has them, and `orchestrator sync` sends them"
     )
 
 
@@ -205,7 +180,8 @@ def _report(
     changes: Changes,
     work: Sequence[Work],
     seconds: float,
-    tracker: Tracker,
+    links: Mapping[str, str],
+    behind: str | None,
     notes: tuple[str, ...],
 ) -> Report:
     evaluated, choices = ended.outcomes("evaluate") + ended.outcomes("evaluate_2"), ended["choose"]
@@ -226,8 +202,9 @@ def _report(
         promotions=_promotions(ended["deploy"]),
         fit_seconds=sum(sum(result.fit_seconds) for result in results),
         seconds=seconds,
-        tolerated=trials["failed"] <= experiment.tolerance * made and not _machinery_failed(others),
-        links=_links(experiment, tracker, ended.id),
+        tolerated=trials["failed"] <= experiment.tolerance * made and not ended["refit"].failed,
+        links=links,
+        behind=behind,
         notes=notes,
     )
 
@@ -238,13 +215,11 @@ def _promotions(deployed: Outcomes) -> tuple[Promotion, ...]:
     )
 
 
-def _machinery_failed(others: dict[str, Outcomes]) -> bool:
-    return any(outcome.state is State.FAILED for o in others.values() for outcome in o.items())
-
-
-def _links(experiment: Experiment, tracker: Tracker, flow_run: str) -> dict[str, str]:
-    from orchestrator.tracking.views import links, views
-
+def _links(experiment: Experiment, opened: "Future[Mlflow]", flow_run: str) -> Mapping[str, str]:
+    """Where to look; nowhere while MLflow cannot be opened."""
+    if opened.exception() is not None:
+        return {}
     is_server = experiment.tracking.startswith(("http://", "https://"))
     base = experiment.tracking if is_server else UI_ADDRESS
-    return dict(links(base, tracker.experiment_id, views(experiment.evaluation, flow_run)))
+    experiment_id = opened.result().tracker.experiment_id
+    return links(base, experiment_id, views(experiment.evaluation, flow_run))

@@ -3,9 +3,11 @@
 Touches scikit-learn and MLflow through their rooms; takes `Refit`; gives `Refitted`.
 """
 
+from dataclasses import replace
+
 from orchestrator.deployment.files import write_model
 from orchestrator.deployment.formats import Storable
-from orchestrator.experiment.desk import Refit, Refitted
+from orchestrator.experiment.orders import Refit, Refitted, best_of
 from orchestrator.training.refit import refit
 
 
@@ -18,12 +20,14 @@ def refit_and_write(what: Refit) -> Refitted:
         MachineryError: The files cannot be written.
         Exception: Whatever the estimator raises.
     """
-    fitted = refit(what.trial)
+    best = best_of(what.promotion)
+    fitted = refit(best.trial)
     model = Storable(
         estimator=fitted.estimator,
         sample=fitted.sample,
-        allowed=what.trial.study.evaluation.allowed,
+        allowed=best.trial.study.evaluation.allowed,
         allow_pickle=what.allow_pickle,
     )
     files = write_model(model, what.artifact_uri, tracking_uri=what.tracking_uri)
-    return Refitted(refit=what, source=files.source, format=files.format)
+    written = replace(what.promotion, source=files.source)
+    return Refitted(promotion=written, format=files.format)

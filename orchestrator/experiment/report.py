@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.experiment.flow import Choice
-from orchestrator.ledger import Changes
+from orchestrator.ledger import Champion, Changes
 from orchestrator.mapping import Outcome, Outcomes
-from orchestrator.records import FlowRun, Promotion, Rejected, State, TrialResult
+from orchestrator.records import FlowRun, Promotion, Rejected, Snapshot, State, TrialResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,10 @@ class Report:
         promotions: Champions that changed.
         fit_seconds: Spent in fitting, over all workers.
         seconds: From start to end.
-        tolerated: Whether the share of failed trials is within the experiment's tolerance.
+        tolerated: Whether the share of failed trials is within the experiment's tolerance, and
+            every champion could be fitted and written.
         links: Where to look, by name.
+        behind: What MLflow lacks of the ledger, why, and the cure; None when it has everything.
         notes: What a person should know besides.
     """
 
@@ -58,6 +60,7 @@ class Report:
     seconds: float
     tolerated: bool
     links: Mapping[str, str]
+    behind: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -123,4 +126,21 @@ def failures(
     return tuple(
         Failure(reason=reason, count=count, first=first[reason])
         for reason, count in counts.most_common()
+    )
+
+
+def still_serving(champions: Mapping[str, Champion], snapshot: Snapshot) -> tuple[str, ...]:
+    """A note for each model that left the registry and still serves customers."""
+    listed = {model.id for model in snapshot.models}
+    active = {customer.id for customer in snapshot.customers}
+    serving = Counter(
+        champion.result.trial.study.model.id
+        for customer, champion in champions.items()
+        if customer in active
+    )
+    return tuple(
+        f"model {model!r} left the registry and still serves {number} customers, whose candidates "
+        "have not beaten it"
+        for model, number in sorted(serving.items())
+        if model not in listed
     )

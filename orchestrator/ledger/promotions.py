@@ -49,19 +49,13 @@ class Promotions:
         with self._database.write() as connection:
             insert_missing(connection, promotions, rows)
 
+    def written(self, promotions: Sequence[Promotion]) -> None:
+        """The model files of these intended promotions are there; they now tell where."""
+        self._tell(promotions)
+
     def confirm(self, done: Sequence[Promotion]) -> None:
         """The aliases of these intended promotions were moved; they now tell where to."""
-        if not done:
-            return
-        these = and_(
-            promotions.c.flow_run == bindparam("of_flow_run"),
-            promotions.c.customer == bindparam("of_customer"),
-            promotions.c.confirmed.is_(None),
-        )
-        confirmed = update(promotions).where(these)
-        confirmed = confirmed.values(confirmed=time.time(), content=bindparam("as_deployed"))
-        with self._database.write() as connection:
-            connection.execute(confirmed, [_confirmation(promotion) for promotion in done])
+        self._tell(done, confirmed=time.time())
 
     def pending(self) -> Sequence[Promotion]:
         """The last promotion of each customer where it is intended but not confirmed.
@@ -90,6 +84,19 @@ class Promotions:
             promotions.c.customer == customer, promotions.c.confirmed.is_not(None)
         )
         return self._read(query.order_by(promotions.c.id))
+
+    def _tell(self, intended: Sequence[Promotion], **columns: float) -> None:
+        """Write what is now known of promotions that are not confirmed yet."""
+        if not intended:
+            return
+        these = and_(
+            promotions.c.flow_run == bindparam("of_flow_run"),
+            promotions.c.customer == bindparam("of_customer"),
+            promotions.c.confirmed.is_(None),
+        )
+        told = update(promotions).where(these).values(content=bindparam("as_known"), **columns)
+        with self._database.write() as connection:
+            connection.execute(told, [_known(promotion) for promotion in intended])
 
     def _champions(self, among: ColumnElement[bool]) -> Mapping[str, Champion]:
         chosen = self._read(_last_of_each(among))
@@ -120,11 +127,11 @@ def _row(promotion: Promotion) -> dict[str, Any]:
     }
 
 
-def _confirmation(promotion: Promotion) -> dict[str, str]:
+def _known(promotion: Promotion) -> dict[str, str]:
     return {
         "of_flow_run": promotion.decision.flow_run,
         "of_customer": promotion.decision.customer.id,
-        "as_deployed": dump(promotion),
+        "as_known": dump(promotion),
     }
 
 

@@ -1,0 +1,71 @@
+"""The courier: while workers work, MLflow is sent what the ledger has by then.
+
+Touches no library itself; takes a `Desk`; a thread of the driver's process. MLflow in trouble
+stops the courier and nothing else: what it has not sent is sent when the flow has ended, or by a
+sync.
+"""
+
+import logging
+from threading import Event, Thread
+from types import TracebackType
+
+from orchestrator.errors import MachineryError
+from orchestrator.experiment.desk import Desk
+from orchestrator.records import Evaluation
+
+logger = logging.getLogger(__name__)
+
+_EVERY_SECONDS = 0.5
+
+
+class Courier:
+    """Sends trials for as long as the context lasts.
+
+    A flow run that has nothing to send leaves MLflow as it is, its saved views included.
+
+    Args:
+        desk: What sends.
+        evaluation: How trials are compared, for the views.
+        flow_run: Whose trials they are.
+    """
+
+    def __init__(self, desk: Desk, evaluation: Evaluation, flow_run: str) -> None:
+        self._desk, self._evaluation, self._flow_run = desk, evaluation, flow_run
+        self._has_marked = self._has_viewed = False
+        self._over = Event()
+        self._thread = Thread(target=self._run, name="courier", daemon=True)
+
+    def __enter__(self) -> "Courier":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def catch_up(self) -> None:
+        """Do what is left to be done by now.
+
+        Raises:
+            MachineryError: MLflow refused.
+        """
+        if not self._has_marked:
+            self._desk.mark_listed()
+            self._has_marked = True
+        self._desk.send_trials()
+        if self._desk.has_sent and not self._has_viewed:
+            self._desk.save_views(self._evaluation, self._flow_run)
+            self._has_viewed = True
+
+    def _run(self) -> None:
+        try:
+            self.catch_up()
+            while not self._over.wait(_EVERY_SECONDS):
+                self.catch_up()
+        except MachineryError as error:
+            logger.warning("MLflow is sent nothing more until the flow has ended: %s", error)

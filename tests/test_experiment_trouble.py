@@ -1,0 +1,254 @@
+"""MLflow in trouble, for a whole run: it ends with what could be done; a sync sends the rest."""
+
+import shutil
+import sqlite3
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from orchestrator.clusters import Cluster
+from orchestrator.errors import MachineryError
+from orchestrator.experiment.line import run, sync
+from orchestrator.experiment.settings import Experiment
+from orchestrator.ledger import Ledger
+from orchestrator.records import Evaluation
+from orchestrator.tracking import bulk
+from orchestrator.tracking.ui import web_page
+
+TREE = {
+    "id": "tree",
+    "estimator": "sklearn.tree:DecisionTreeClassifier",
+    "grid": {"max_depth": [2, 4]},
+}
+CUSTOMERS = [{"id": f"customer-{n}", "data": {"seed": n, "form": "frame"}} for n in range(3)]
+
+
+def an_experiment(tmp_path, tracking, *, models=(TREE,), customers=CUSTOMERS, **changes):
+    """Three small customers and two candidates, in this process."""
+    settings = {
+        "name": "trouble",
+        "registry": {"source": "inline", "models": list(models), "customers": list(customers)},
+        "evaluation": Evaluation(loader="tests.synthetic:load"),
+        "cluster": Cluster(kind="inline"),
+        "ledger": f"sqlite:///{tmp_path}/ledger.db",
+        "tracking": tracking,
+        "artifacts": str(tmp_path / "artifacts"),
+    }
+    return Experiment(**{**settings, **changes})
+
+
+def in_ledger(experiment):
+    """How many trials it has, and how many MLflow lacks."""
+    with Ledger.open(experiment.ledger) as ledger:
+        flow_runs = [flow_run.id for flow_run in ledger.flow_runs.list()]
+        trials = [trial for each in flow_runs for trial in ledger.trials.of_run(each)]
+        return len(trials), len(ledger.trials.pending())
+
+
+def in_mlflow(experiment):
+    """Runs, and customers whose champion has an alias and exactly one version."""
+    client = MlflowClient(experiment.tracking, experiment.tracking)
+    found = client.get_experiment_by_name(experiment.name)
+    runs = client.search_runs([found.experiment_id]) if found else []
+    models = client.search_registered_models()
+    aliased = {
+        m.tags["customer"] for m in models if {k: int(v) for k, v in m.aliases.items()} == ONCE
+    }
+    return len({r.info.run_id for r in runs}), len(runs), aliased
+
+
+ONCE = {"champion": 1}
+EVERYONE = {"customer-0", "customer-1", "customer-2"}
+
+
+def is_behind(report):
+    """The report says what MLflow lacks and what to do, and the trials themselves are fine."""
+    assert report.behind is not None
+    assert "`orchestrator sync` sends them" in report.behind
+    assert report.trials == {"success": 6, "failed": 0, "reused": 0}
+    return True
+
+
+def made_good(experiment):
+    """A sync sends everything once; another one has nothing to send."""
+    sync(experiment)
+    assert in_ledger(experiment) == (6, 0)
+    assert in_mlflow(experiment) == (6, 6, EVERYONE)
+    assert sync(experiment) == (0, 0)
+    assert in_mlflow(experiment) == (6, 6, EVERYONE)
+
+
+def statement(database: Path, text: str) -> None:
+    connection = sqlite3.connect(database)
+    with connection:
+        connection.execute(text)
+    connection.close()
+
+
+@pytest.fixture
+def experiment(tmp_path, mlflow_url):
+    return an_experiment(tmp_path, mlflow_url)
+
+
+@pytest.fixture
+def database(tmp_path):
+    return tmp_path / "mlflow.db"
+
+
+def refusing_writes(database, tables=("runs", "registered_models")):
+    """As a read-only database does; the tests run as root, whom no file's mode stops."""
+    for table in tables:
+        statement(
+            database,
+            f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table} "
+            "BEGIN SELECT RAISE(ABORT, 'attempt to write a readonly database'); END",
+        )
+
+
+def accepting_writes(database, tables=("runs", "registered_models")):
+    for table in tables:
+        statement(database, f"DROP TRIGGER no_{table}")
+
+
+def test_a_database_that_takes_no_writes_stops_no_run(experiment, database):
+    refusing_writes(database)
+    report = run(experiment)
+    assert is_behind(report)
+    assert "MLflow lacks 6 trials and 3 champions" in report.behind
+    assert "readonly" in report.behind
+    assert report.flow_run.state == "failed"
+    assert "deploy" in {failure.first for failure in report.failures}
+    assert in_ledger(experiment) == (6, 6)
+    assert in_mlflow(experiment) == (0, 0, set())
+    accepting_writes(database)
+    made_good(experiment)
+
+
+def test_a_run_that_comes_before_the_sync_sends_everything_too(experiment, database):
+    refusing_writes(database)
+    run(experiment)
+    accepting_writes(database)
+    again = run(experiment)
+    assert again.behind is None
+    assert again.trials == {"success": 0, "failed": 0, "reused": 6}
+    assert in_mlflow(experiment) == (6, 6, EVERYONE)
+    assert sync(experiment) == (0, 0)
+
+
+def test_a_database_locked_for_a_while_is_waited_for(experiment, database):
+    run(experiment)  # which makes MLflow's experiment
+    other = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(1.0, lambda: other.execute("ROLLBACK"))
+    release.start()
+    report = run(experiment, fresh=True)
+    release.join()
+    other.close()
+    assert report.behind is None
+    assert in_mlflow(experiment) == (12, 12, EVERYONE)
+
+
+def test_a_database_locked_for_longer_than_anyone_waits(experiment, database, monkeypatch):
+    run(experiment)
+    monkeypatch.setattr(bulk, "_SECONDS_TO_WAIT_FOR_A_LOCK", 0.2)
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    report = run(experiment, fresh=True)
+    other.execute("ROLLBACK")
+    other.close()
+    assert is_behind(report)
+    assert "database is locked" in report.behind
+    assert in_ledger(experiment) == (12, 6)
+    sync(experiment)
+    assert in_mlflow(experiment) == (12, 12, EVERYONE)
+
+
+def test_a_database_of_another_mlflow_is_told_at_once_and_the_run_goes_on(experiment, database):
+    connection = sqlite3.connect(database)
+    (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    connection.close()
+    statement(database, "UPDATE alembic_version SET version_num = 'another'")
+    said = []
+    report = run(experiment, say=said.append)
+    assert any("out-of-date" in text and "run goes on" in text for text in said)
+    assert is_behind(report)
+    assert "MLflow lacks 6 trials and 3 champions" in report.behind
+    assert report.links == {}
+    statement(database, f"UPDATE alembic_version SET version_num = '{version}'")  # noqa: S608 - our own
+    made_good(experiment)
+
+
+def test_models_whose_folder_cannot_be_written_are_written_by_the_sync(experiment, tmp_path):
+    (tmp_path / "artifacts").write_text("a file where the folder should be")
+    report = run(experiment)
+    assert is_behind(report)
+    assert "MLflow lacks 0 trials and 3 champions" in report.behind
+    assert not report.tolerated
+    assert any("cannot be written" in failure.reason for failure in report.failures)
+    assert in_mlflow(experiment) == (6, 6, set())
+    with pytest.raises(MachineryError, match="3 customers could not be written"):
+        sync(experiment)
+    (tmp_path / "artifacts").unlink()
+    made_good(experiment)
+
+
+def test_a_server_that_dies_while_the_run_is_under_way(
+    tmp_path, empty_mlflow_database, monkeypatch
+):
+    """It dies once it has been found and the flow begins; a new one takes over."""
+    shutil.copyfile(empty_mlflow_database, tmp_path / "mlflow.db")
+    store, files = f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "files")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    server = ExitStack()
+    url = server.enter_context(web_page(store, artifact_root=files))
+    experiment = an_experiment(tmp_path, url, artifacts=None)
+
+    report = run(experiment, stop=server.close)  # asked when the flow begins, says nothing
+    assert is_behind(report)
+    assert in_ledger(experiment)[0] == 6
+    with web_page(store, artifact_root=files, port=int(url.rpartition(":")[2])):
+        made_good(experiment)
+
+
+def test_a_metric_that_is_no_number_fails_its_candidate_alone(tmp_path, mlflow_url):
+    customers = [*CUSTOMERS[:1], {"id": "tiny", "data": {"rows": 6, "form": "frame"}}]
+    evaluation = Evaluation(
+        loader="tests.synthetic:load", metrics=("roc_auc", "r2"), metric="roc_auc"
+    )
+    experiment = an_experiment(tmp_path, mlflow_url, customers=customers, evaluation=evaluation)
+    report = run(experiment)
+    assert report.behind is None
+    assert in_mlflow(experiment)[0] == report.trials["success"] + report.trials["failed"] == 4
+
+
+def test_a_parameter_of_a_megabyte_is_cut_with_a_tag_that_says_so(tmp_path, mlflow_url):
+    words = "x" * 1_000_000
+    long = {
+        "id": "long",
+        "pipeline": [
+            "sklearn.preprocessing:StandardScaler",
+            {"name": "clf", "estimator": "sklearn.dummy:DummyClassifier"},
+        ],
+        "params": {"clf__constant": words},
+    }
+    experiment = an_experiment(tmp_path, mlflow_url, models=[long], customers=CUSTOMERS[:1])
+    report = run(experiment)
+    assert report.behind is None
+    assert report.trials["success"] == 1
+    client = MlflowClient(mlflow_url)
+    found = client.get_experiment_by_name("trouble")
+    (tracked,) = client.search_runs([found.experiment_id])
+    assert 0 < len(tracked.data.params["clf__constant"]) <= 6_000
+    assert any("cut" in name or "cut" in value for name, value in tracked.data.tags.items())
+
+
+def test_registered_models_that_cannot_be_written_follow_later(experiment, database):
+    refusing_writes(database, ("registered_models",))
+    report = run(experiment)
+    assert is_behind(report)
+    assert "MLflow lacks 0 trials and 3 champions" in report.behind
+    accepting_writes(database, ("registered_models",))
+    made_good(experiment)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from threadpoolctl import threadpool_limits
 
-from bench.routes import MODELS, largest, load
+from bench._routes import MODELS, largest, load
 from orchestrator.records import Evaluation, Study, Trial
 from orchestrator.search import open_strategy
 from orchestrator.training.cache import SharedCache
@@ -49,7 +49,7 @@ def _studies(form: str) -> list[Study]:
             snapshot="bench",
             customer=customer,
             model=model,
-            evaluation=Evaluation(loader="bench.routes:load"),
+            evaluation=Evaluation(loader="bench._routes:load"),
         )
         for customer in largest(ROUTES, form=form)
         for model in MODELS

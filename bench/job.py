@@ -1,7 +1,7 @@
 """The whole job, from submission to the last alias: ours, the ideal, and what a user else would do.
 
     python -m bench.job                    every way in turn, 5 rounds after a warm-up
-    python -m bench.job --quick            ours and the ideal alone, 3 rounds
+    python -m bench.job --quick            ours and the loop alone, 3 rounds
     python -m bench.job --shape 500x12     another shape of the job: 5x120, 500x12, routes, slow
 
 600 trials: 50 routes x 12 candidates, 3 folds, ROC AUC, tracked in MLflow on SQLite, and each
@@ -19,23 +19,36 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
-from distributed import Client, LocalCluster
+from distributed import Client
 from mlflow import MlflowClient
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from threadpoolctl import threadpool_limits
 
-from bench import peers, routes, slow_fits
-from bench.peers import Job
-from orchestrator.clusters import Cluster
+from bench import _peers as peers
+from bench import _routes as routes
+from bench import _slow_fits as slow_fits
+from bench._peers import Job
+from orchestrator.clusters import Cluster, connect
 from orchestrator.experiment.line import run
 from orchestrator.experiment.settings import Experiment
 from orchestrator.records import Customer, Evaluation, ModelSpec
 
-WORKERS = 2
+WORKERS, FOLDS = 2, 3
 
-Way = Callable[["Setting"], float]
-"""Does the job once; gives its seconds."""
+T = TypeVar("T")
+
+
+class Spent(NamedTuple):
+    """What doing the job once took: wall seconds, and of CPU in the driver and the workers."""
+
+    seconds: float
+    cpu: float
+
+
+Way = Callable[["Setting"], Spent]
+"""Does the job once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +72,7 @@ SHAPES: dict[str, Callable[[], Job]] = {
     "slow": lambda: Job(
         customers=slow_fits.CUSTOMERS,
         models=slow_fits.MODELS,
-        loader="bench.slow_fits:load",
+        loader="bench._slow_fits:load",
         allowed=("sklearn", "bench"),
         fit_seconds=slow_fits.FIT_SECONDS,
     ),
@@ -78,33 +91,36 @@ def measure(
         peers_too: Which of the other ways to run.
     """
     job = SHAPES[shape]()
-    ways: dict[str, Way] = {"ours": _ours, "ideal": _ideal}
-    ways |= {name: _peer(peers.WAYS[name]) for name in peers_too}
-    name = "job" if shape == "50x12" else f"job.{shape}"
-    with _cluster() as client, threadpool_limits(limits=1), tempfile.TemporaryDirectory() as folder:
+    ways = {"ours": _ours, "loop": _loop} | {name: _peer(peers.WAYS[name]) for name in peers_too}
+    with _workers() as client, threadpool_limits(limits=1), tempfile.TemporaryDirectory() as folder:
         empty = _empty_mlflow(Path(folder))
-        taken: dict[str, list[float]] = {way: [] for way in ways}
-        cpu: list[float] = []
+        spent: dict[str, list[Spent]] = {way: [] for way in ways}
         for number in range(rounds + 1):
             for way, do in ways.items():
                 setting = Setting(job=job, client=client, folder=Path(folder, f"{way}{number}"))
                 setting.folder.mkdir()
                 setting.folder.joinpath("mlflow.db").write_bytes(empty)
-                before = _cpu_seconds(client)
-                taken[way].append(do(setting))
-                if way == "ours":
-                    cpu.append(_cpu_seconds(client) - before)
+                spent[way].append(do(setting))
                 client.run(_forget)
-    seconds = {way: statistics.median(each[1:]) for way, each in taken.items()}
+    name = "job" if shape == "50x12" else f"job.{shape}"
+    return {f"{name}.{figure}": value for figure, value in _figures(job, spent).items()}
+
+
+def _figures(job: Job, spent: dict[str, list[Spent]]) -> dict[str, float]:
+    wall = {way: statistics.median(s.seconds for s in each[1:]) for way, each in spent.items()}
+    cpu = {way: statistics.median(s.cpu for s in spent[way][1:]) for way in ("ours", "loop")}
+    ideal = cpu["loop"] / WORKERS if job.fit_seconds is None else wall["loop"]
     return {
-        f"{name}.ratio": seconds["ours"] / seconds["ideal"],
-        **{f"{name}.{way}_s": each for way, each in seconds.items()},
-        f"{name}.ours_cpu_s": statistics.median(cpu[1:]),
-        f"{name}.trials": float(job.trials),
+        "ratio": wall["ours"] / ideal,
+        "ratio_to_loop": wall["ours"] / wall["loop"],
+        "ideal_s": ideal,
+        **{f"{way}_s": seconds for way, seconds in wall.items()},
+        "ours_cpu_s": cpu["ours"],
+        "trials": float(job.trials),
     }
 
 
-def _ours(setting: Setting) -> float:
+def _ours(setting: Setting) -> Spent:
     """As a user runs it on a cluster that is up; ledger, registry, MLflow are new each time."""
     job, folder = setting.job, setting.folder
     experiment = Experiment(
@@ -120,37 +136,56 @@ def _ours(setting: Setting) -> float:
         tracking=setting.tracking,
         artifacts=str(folder / "artifacts"),
     )
-    began = time.perf_counter()
-    report = run(experiment)
-    seconds = time.perf_counter() - began
+    report, spent = _measured(setting.client, lambda: run(experiment))
     _check(setting, report.trials["success"], len(report.promotions))
-    return seconds
+    return spent
 
 
-def _ideal(setting: Setting) -> float:
-    """A bare loop of `cross_val_score`, divided by the cores: nothing tracked, nothing deployed."""
-    if setting.job.fit_seconds is not None:
-        return setting.job.trials * 3 * setting.job.fit_seconds / WORKERS
-    began = time.process_time()
-    with warnings.catch_warnings():
+def _loop(setting: Setting) -> Spent:
+    """A bare loop of `cross_val_score`, half of it on each worker: nothing tracked or deployed."""
+    job, client = setting.job, setting.client
+    if job.fit_seconds is not None:
+        return Spent(job.trials * FOLDS * job.fit_seconds / WORKERS, 0.0)
+    workers = list(client.scheduler_info(n_workers=-1)["workers"])
+    began = time.perf_counter()
+    halves = [
+        client.submit(_bare, job, job.customers[n::WORKERS], workers=[worker], pure=False)
+        for n, worker in enumerate(workers)
+    ]
+    cpu = sum(client.gather(halves))
+    return Spent(time.perf_counter() - began, cpu)
+
+
+def _bare(job: Job, customers: Sequence[Customer]) -> float:
+    """On a worker: every candidate of some customers; its CPU seconds."""
+    began = time.thread_time()
+    with threadpool_limits(limits=1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for customer in setting.job.customers:
-            X, y = setting.job.load(customer)
-            folds = StratifiedKFold(3, shuffle=True, random_state=0)
-            for candidate in setting.job.candidates(customer):
+        for customer in customers:
+            X, y = job.load(customer)
+            folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+            for candidate in job.candidates(customer):
                 cross_val_score(candidate.estimator, X, y, cv=folds, scoring="roc_auc")
-    return (time.process_time() - began) / WORKERS
+    return time.thread_time() - began
 
 
 def _peer(way: peers.Way) -> Way:
-    def timed(setting: Setting) -> float:
-        began = time.perf_counter()
-        way(setting.job, setting.tracking, str(setting.folder / "artifacts"), setting.client)
-        seconds = time.perf_counter() - began
+    def timed(setting: Setting) -> Spent:
+        artifacts = str(setting.folder / "artifacts")
+        _, spent = _measured(
+            setting.client, lambda: way(setting.job, setting.tracking, artifacts, setting.client)
+        )
         _check(setting, setting.job.trials, len(setting.job.customers))
-        return seconds
+        return spent
 
     return timed
+
+
+def _measured(client: Client, work: Callable[[], T]) -> tuple[T, Spent]:
+    cpu, began = _cpu_seconds(client), time.perf_counter()
+    done = work()
+    seconds = time.perf_counter() - began
+    return done, Spent(seconds, _cpu_seconds(client) - cpu)
 
 
 def _check(setting: Setting, trials: int, promotions: int) -> None:
@@ -166,17 +201,10 @@ def _check(setting: Setting, trials: int, promotions: int) -> None:
 
 
 @contextmanager
-def _cluster() -> Iterator[Client]:
-    with (
-        LocalCluster(
-            n_workers=WORKERS,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+def _workers() -> Iterator[Client]:
+    """The cluster of two worker processes that `kind: local` starts, up before the clock is."""
+    with connect(Cluster(workers=WORKERS, dashboard=False)) as client:
+        assert client is not None
         yield client
 
 
@@ -213,7 +241,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.job")
     parser.add_argument("--shape", choices=SHAPES, default="50x12")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="ours and the ideal alone, 3 rounds")
+    parser.add_argument("--quick", action="store_true", help="ours and the loop alone, 3 rounds")
     parser.add_argument("--peers", nargs="*", choices=peers.WAYS, default=list(peers.WAYS))
     given = parser.parse_args(arguments)
     if given.quick:

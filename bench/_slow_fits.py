@@ -40,7 +40,7 @@ class SlowClassifier(ClassifierMixin, BaseEstimator):
 MODELS = tuple(
     ModelSpec(
         id=name,
-        steps=(Step(name="clf", estimator="bench.slow_fits:SlowClassifier"),),
+        steps=(Step(name="clf", estimator="bench._slow_fits:SlowClassifier"),),
         grid=({"threshold": tuple(first + n / 20 for n in range(4))},),
     )
     for name, first in (("low", 0.1), ("middle", 0.4), ("high", 0.7))

@@ -63,7 +63,7 @@ class Job:
 
     customers: Sequence[Customer]
     models: Sequence[ModelSpec]
-    loader: str = "bench.routes:load"
+    loader: str = "bench._routes:load"
     allowed: tuple[str, ...] = ("sklearn",)
     fit_seconds: float | None = None
 

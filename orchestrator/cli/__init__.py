@@ -19,7 +19,7 @@ from typing import NoReturn
 
 import typer
 
-from orchestrator.cli import flows, logs, output, registry, runs, snapshots, training, ui
+from orchestrator.cli import cleaning, flows, logs, output, registry, runs, snapshots, training, ui
 from orchestrator.errors import OrchestratorError
 
 EXIT_BUG = 70
@@ -51,6 +51,8 @@ app.command(rich_help_panel="Run")(training.sync)
 app.command(rich_help_panel="Look")(training.why)
 app.command(rich_help_panel="Look")(training.status)
 app.command(rich_help_panel="Look")(training.history)
+app.command(rich_help_panel="Remove")(cleaning.clean)
+app.command(rich_help_panel="Remove")(cleaning.forget)
 app.add_typer(snapshots.snapshot_app, name="snapshot", rich_help_panel="Look")
 app.command(rich_help_panel="Look")(ui.ui)
 app.add_typer(registry.registry_app, name="registry", rich_help_panel="Run")

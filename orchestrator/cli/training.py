@@ -112,7 +112,7 @@ def status(
     from orchestrator.ledger import Ledger
 
     with Ledger.look(load(find(config)).ledger) as ledger:
-        found = standings(ledger, None if at is None else _epoch(at))
+        found = standings(ledger, None if at is None else epoch(at, "--at"))
     if as_json:
         output.as_json([reports.standing_row(standing) for standing in found])
     else:
@@ -141,9 +141,13 @@ def history(
         reports.show_life(found)
 
 
-def _epoch(text: str) -> float:
-    """A moment in local time, unless it names its zone, as epoch seconds."""
+def epoch(text: str, option: str) -> float:
+    """A moment in local time, unless it names its zone, as epoch seconds.
+
+    Raises:
+        UsageError: It is none; names the option it was given by.
+    """
     try:
         return datetime.fromisoformat(text).astimezone(UTC).timestamp()
     except ValueError:
-        raise UsageError(f"--at {text!r} is no moment; write it as 2026-03-01T00:00") from None
+        raise UsageError(f"{option} {text!r} is no moment; write it as 2026-03-01T00:00") from None

@@ -126,6 +126,10 @@ class BulkDeployer:
         with border, self._engine.connect() as connection:
             return {each.customer: each for each in read_deployed(connection, self._experiment)}
 
+    def forget(self, customer: str) -> bool:
+        """Delete a customer's registered model."""
+        return self._by_client.forget(customer)
+
     def _deploy(self, connection: Connection, chunk: Sequence[Challenger]) -> list[Deployed]:
         names = {model_name(self._experiment, each.customer): each for each in chunk}
         standing = read_standing(connection, list(names), [each.run_id for each in chunk])

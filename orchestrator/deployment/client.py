@@ -72,6 +72,16 @@ class ClientDeployer:
                 if Alias.CHAMPION in model.aliases
             }
 
+    def forget(self, customer: str) -> bool:
+        """Delete a customer's registered model with all its versions."""
+        with as_machinery_error(f"the model of {customer!r} was not deleted in MLflow", *_FOREIGN):
+            name = model_name(self._experiment, customer)
+            model = next((model for model in self._models() if model.name == name), None)
+            if model is not None:
+                check_owner(name, model.tags, self._experiment, customer)
+                self._client.delete_registered_model(name)
+        return model is not None
+
     def _deploy(self, challenger: Challenger, model: RegisteredModel | None) -> Deployed:
         if model is None:
             model = self._create_model(challenger.customer)

@@ -71,8 +71,9 @@ class Deployer(Protocol):
 
     The contract: every method may be called again after a failure, with the same or more: a version
     with the same run is found and used, an alias that already points there stays, and `previous`
-    keeps pointing to the champion before. An alias moves only to a version that exists. Nothing is
-    ever deleted. Whatever MLflow or its database raises becomes a `MachineryError`.
+    keeps pointing to the champion before. An alias moves only to a version that exists. Nothing but
+    what is to be forgotten is ever deleted. Whatever MLflow or its database raises becomes a
+    `MachineryError`.
     """
 
     def deploy(self, challengers: Sequence[Challenger]) -> Sequence[Deployed]:
@@ -101,6 +102,10 @@ class Deployer(Protocol):
 
     def champions(self) -> Mapping[str, Deployed]:
         """What is deployed, by customer."""
+        ...
+
+    def forget(self, customer: str) -> bool:
+        """Delete a customer's registered model with all its versions; whether there was one."""
         ...
 
 

@@ -12,6 +12,7 @@ from orchestrator.ledger.database import Database
 from orchestrator.ledger.flow_runs import FlowRuns
 from orchestrator.ledger.lives import Lives
 from orchestrator.ledger.promotions import Promotions
+from orchestrator.ledger.purge import Purge
 from orchestrator.ledger.recorder import LedgerRecorder, TrialsOf
 from orchestrator.ledger.snapshots import Snapshots
 from orchestrator.ledger.studies import Studies
@@ -28,6 +29,7 @@ class Ledger:
         studies: What the last studies followed from.
         trials: Trial results, and which of them MLflow still lacks.
         promotions: Changes of champions.
+        purge: The only way anything leaves it.
     """
 
     def __init__(self, database: Database) -> None:
@@ -38,6 +40,7 @@ class Ledger:
         self.studies = Studies(database)
         self.trials = Trials(database)
         self.promotions = Promotions(database)
+        self.purge = Purge(database)
 
     @classmethod
     def open(cls, address: str | Path) -> Self:

@@ -7,6 +7,7 @@ contract test reads both ways' runs through MLflow's own client.
 
 import math
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,11 +24,21 @@ from mlflow.store.tracking.dbmodels.models import (
     SqlTag,
 )
 from mlflow.utils.uri import append_to_uri_path
-from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, make_url, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    NullPool,
+    Table,
+    create_engine,
+    delete,
+    make_url,
+    select,
+    update,
+)
 
 from orchestrator.errors import MachineryError, UsageError, as_machinery_error
 from orchestrator.ledger.writing import insert_missing, insert_or_replace
-from orchestrator.tracking.experiments import FOREIGN, tag_experiment
+from orchestrator.tracking.experiments import FOREIGN, delete_files, tag_experiment
 from orchestrator.tracking.limits import tags_within_limits, within_limits
 from orchestrator.tracking.runs import MetricValue, TrackedRun
 from orchestrator.tracking.tracker import Location
@@ -38,7 +49,7 @@ _DATABASES = ("sqlite", "postgresql")
 _CHUNK = 1000
 _SECONDS_TO_WAIT_FOR_A_LOCK = 60.0
 
-_COLUMNS_WRITTEN: Mapping[type, frozenset[str]] = {
+_COLUMNS_WRITTEN: dict[type, frozenset[str]] = {
     SqlRun: frozenset(
         {
             *("run_uuid", "name", "status", "start_time", "end_time", "deleted_time"),
@@ -108,6 +119,32 @@ class BulkTracker:
     def locate(self, run_ids: Sequence[str]) -> Mapping[str, Location]:
         """Where runs are, or will be, kept: known without asking, since their ids are ours."""
         return {run_id: Location(run_id, self._artifact_uri(run_id)) for run_id in run_ids}
+
+    def delete(self, run_ids: Sequence[str]) -> None:
+        """Mark runs as deleted, many at once."""
+        runs, now = _table(SqlRun), round(time.time() * 1000)
+        marked = update(runs).values(lifecycle_stage=LifecycleStage.DELETED, deleted_time=now)
+        for start in range(0, len(run_ids), _CHUNK):
+            these = runs.c.run_uuid.in_(run_ids[start : start + _CHUNK])
+            with self._transaction(f"{len(run_ids)} runs were not deleted") as connection:
+                active = runs.c.lifecycle_stage == LifecycleStage.ACTIVE
+                connection.execute(marked.where(these, active))
+
+    def erase(self, customer: str, run_ids: Sequence[str]) -> bool:
+        """Erase every run of a customer, its files first."""
+        runs, tags = _table(SqlRun).c, _table(SqlTag).c
+        own = select(tags.run_uuid).where(tags.key == "customer", tags.value == customer)
+        here = (runs.experiment_id == int(self.experiment_id)) & runs.run_uuid.in_(own)
+        with self._transaction(f"the runs of {customer!r} were not erased") as connection:
+            tagged = set(connection.scalars(select(runs.run_uuid).where(here)))
+            gone = sorted(tagged | _known(connection, run_ids))
+            for run_id in gone:
+                delete_files(self._artifact_uri(run_id))
+            for model in reversed(_COLUMNS_WRITTEN):
+                for start in range(0, len(gone), _CHUNK):
+                    some = _table(model).c.run_uuid.in_(gone[start : start + _CHUNK])
+                    connection.execute(delete(_table(model)).where(some))
+        return True
 
     def tag_experiment(self, tags: Mapping[str, str]) -> None:
         """Set tags of the experiment; they are few, so MLflow's client does it."""

@@ -11,12 +11,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, Metric, Param, Run, RunStatus, RunTag, ViewType
+from mlflow.entities import (
+    Experiment,
+    LifecycleStage,
+    Metric,
+    Param,
+    Run,
+    RunStatus,
+    RunTag,
+    ViewType,
+)
 from mlflow.environment_variables import MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
 from orchestrator.errors import as_machinery_error
-from orchestrator.tracking.experiments import FOREIGN, tag_experiment
+from orchestrator.tracking.experiments import FOREIGN, delete_files, tag_experiment
 from orchestrator.tracking.limits import tags_within_limits, within_limits
 from orchestrator.tracking.runs import TrackedRun
 from orchestrator.tracking.tracker import Location
@@ -71,6 +80,20 @@ class ClientTracker:
             locations = {run_id: self._find(run_id) for run_id in run_ids}
         return {run_id: place for run_id, place in locations.items() if place is not None}
 
+    def delete(self, run_ids: Sequence[str]) -> None:
+        """Mark runs as deleted, one by one."""
+        with as_machinery_error(f"not all of {len(run_ids)} runs were deleted", *FOREIGN):
+            for place in filter(None, map(self._find, run_ids)):
+                self._delete(place.run_id)
+
+    def erase(self, customer: str, run_ids: Sequence[str]) -> bool:
+        """Delete a customer's files, and mark its runs as deleted: a server offers no more."""
+        with as_machinery_error(f"not all runs of {customer!r} were erased", *FOREIGN):
+            for place in filter(None, map(self._find, run_ids)):
+                delete_files(place.artifact_uri)
+                self._delete(place.run_id)
+        return False
+
     def tag_experiment(self, tags: Mapping[str, str]) -> None:
         """Set tags of the experiment."""
         tag_experiment(self._client, self.experiment_id, tags)
@@ -89,6 +112,10 @@ class ClientTracker:
             del metrics[:_METRICS_A_CALL], params[:_PARAMS_A_CALL]
         self._client.set_terminated(location.run_id, run.status, run.end_time)
         self._ended.add(run.run_id)
+
+    def _delete(self, run_id: str) -> None:
+        if self._client.get_run(run_id).info.lifecycle_stage == LifecycleStage.ACTIVE:
+            self._client.delete_run(run_id)
 
     def _create(self, run: TrackedRun) -> Location:
         tags = {**run.tags, RUN_KEY: run.run_id}

@@ -5,12 +5,15 @@ the driver.
 """
 
 import logging
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, LifecycleStage
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.utils.file_utils import local_file_uri_to_path
 from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -61,6 +64,15 @@ def tag_experiment(client: MlflowClient, experiment_id: str, tags: Mapping[str, 
     with as_machinery_error(f"tags of MLflow's experiment {experiment_id} were not set", *FOREIGN):
         for key, value in tags.items():
             client.set_experiment_tag(experiment_id, key, value)
+
+
+def delete_files(artifact_uri: str) -> None:
+    """Delete a run's files, wherever they are; where there are none, nothing happens."""
+    if local_file_uri_to_path(artifact_uri) != artifact_uri or "://" not in artifact_uri:
+        # MLflow's own way refuses a folder that is not there.
+        shutil.rmtree(local_file_uri_to_path(artifact_uri), ignore_errors=True)
+    else:
+        get_artifact_repository(artifact_uri).delete_artifacts()
 
 
 @contextmanager

@@ -53,6 +53,22 @@ class Tracker(Protocol):
         """Where runs are kept, by our run id; runs MLflow does not have may be left out."""
         ...
 
+    def delete(self, run_ids: Sequence[str]) -> None:
+        """Mark runs as deleted; MLflow shows them in its trash until `mlflow gc` empties it."""
+        ...
+
+    def erase(self, customer: str, run_ids: Sequence[str]) -> bool:
+        """Erase every run of a customer with its files, deleted ones included.
+
+        Args:
+            customer: Its id, which its runs carry as a tag.
+            run_ids: Runs of it that are known by id.
+
+        Returns:
+            Whether they are gone for good; a server only marks them as deleted.
+        """
+        ...
+
     def tag_experiment(self, tags: Mapping[str, str]) -> None:
         """Set tags of the experiment, such as saved views."""
         ...

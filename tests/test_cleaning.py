@@ -1,0 +1,139 @@
+"""Old trials leave by rule, after an archive; a customer is forgotten whole; nothing else goes."""
+
+import dataclasses
+import sqlite3
+import zlib
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+
+from orchestrator.errors import UsageError
+from orchestrator.experiment.cleaning import clean, cleanable, forget
+from orchestrator.experiment.line import run
+from orchestrator.experiment.standing import standings
+from orchestrator.ledger import Ledger
+from tests.test_experiment import ROUTES, TREE, an_experiment, champions, listing, tracked
+
+STUMP = {**TREE, "id": "stump", "grid": {"max_depth": [1]}}
+DEEP = {**STUMP, "grid": {"max_depth": [3]}}
+
+
+@pytest.fixture
+def experiment(tmp_path, mlflow_url):
+    """Two customers; one model, which was trained on three grids and so in three flow runs."""
+    first = an_experiment(tmp_path, mlflow_url, models=[STUMP], customers=ROUTES[:2])
+    run(first)
+    for depth in (12, 3):
+        grid = {**STUMP, "grid": {"max_depth": [depth]}}
+        last = listing(first, models=[grid], customers=ROUTES[:2])
+        run(last)
+    return last
+
+
+def in_the_ledger(experiment):
+    with Ledger.open(experiment.ledger) as ledger:
+        return {
+            customer: len(ledger.trials.of_customer(customer)) for customer in ("AA-STT", "AA-SFO")
+        }
+
+
+def everything_kept(tmp_path) -> bytes:
+    """What stands in ledger and MLflow, snapshots unpacked."""
+    found = b""
+    for name in ("ledger.db", "mlflow.db"):
+        with sqlite3.connect(tmp_path / name) as database:
+            found += "\n".join(database.iterdump()).encode()
+            if name == "ledger.db":
+                packed = database.execute("SELECT content FROM ledger_snapshots").fetchall()
+                found += b"".join(zlib.decompress(content) for (content,) in packed)
+        database.close()
+    return found
+
+
+def test_what_would_go_is_shown_and_nothing_is_done(experiment):
+    before = in_the_ledger(experiment)
+    found = cleanable(experiment, before=None, keep_last=1)
+    assert found.studies
+    assert in_the_ledger(experiment) == before
+
+
+def test_old_trials_are_archived_then_removed_and_champions_stay(experiment, tmp_path):
+    serving, runs = champions(experiment), {r.info.run_id for r in tracked(experiment.tracking)}
+    found = clean(experiment, tmp_path / "old" / "a.parquet", before=None, keep_last=1)
+    gone = {run_id for study in found.studies for run_id in study.run_ids}
+    assert gone
+    assert set(pq.read_table(found.archive).column("run_id").to_pylist()) == gone
+    left = {r.info.run_id: r.data.tags for r in tracked(experiment.tracking)}
+    assert left.keys() == runs - gone
+    assert sum(tags["champion"] == "true" for tags in left.values()) == 2
+    assert champions(experiment) == serving
+    assert sum(in_the_ledger(experiment).values()) == len(left)
+    assert cleanable(experiment, before=None, keep_last=1).studies == ()
+
+
+def test_after_cleaning_nothing_is_trained_again_that_has_not_changed(experiment, tmp_path):
+    clean(experiment, tmp_path / "a.parquet", before=None, keep_last=1)
+    report = run(experiment)
+    assert report.trials["success"] == 0
+    assert report.promotions == ()
+
+
+def test_a_removed_result_is_not_used_again(experiment, tmp_path):
+    found = clean(experiment, tmp_path / "a.parquet", before=None, keep_last=1)
+    grids = [{**STUMP, "grid": {"max_depth": [depth]}} for depth in (1, 12)]
+    again = [run(listing(experiment, models=[g], customers=ROUTES[:2])) for g in grids]
+    assert sum(report.trials["success"] for report in again) == found.trials
+
+
+def test_nothing_goes_that_ran_after_the_moment_or_is_among_the_last(experiment):
+    assert cleanable(experiment, before=1.0, keep_last=1).studies == ()
+    assert cleanable(experiment, before=None, keep_last=3).studies == ()
+
+
+def test_an_archive_is_never_overwritten(experiment, tmp_path):
+    file = tmp_path / "a.parquet"
+    file.write_text("precious")
+    with pytest.raises(UsageError, match="exists already"):
+        clean(experiment, file, before=None, keep_last=1)
+    assert file.read_text() == "precious"
+
+
+def test_a_forgotten_customer_is_nowhere(experiment, tmp_path):
+    client = MlflowClient(tracking_uri=experiment.tracking)
+    files = {
+        r.data.tags["customer"]: Path(r.info.artifact_uri)
+        for r in tracked(experiment.tracking)
+        if r.data.tags["champion"] == "true"
+    }
+    assert all(folder.is_dir() for folder in files.values())
+    assert b"AA-STT" in everything_kept(tmp_path)
+
+    found = forget(experiment, "AA-STT")
+
+    assert found.for_good
+    assert found.model == "flights-AA-STT"
+    assert b"AA-STT" not in everything_kept(tmp_path)
+    assert not files["AA-STT"].exists()
+    assert files["AA-SFO"].is_dir()
+    assert [m.name for m in client.search_registered_models()] == ["flights-AA-SFO"]
+    everyone = client.search_runs(["1"], run_view_type=ViewType.ALL)
+    assert {r.data.tags["customer"] for r in everyone} == {"AA-SFO"}
+    with Ledger.open(experiment.ledger) as ledger:
+        assert [standing.customer for standing in standings(ledger)] == ["AA-SFO"]
+        record = ledger.flow_runs.get(found.record)
+    assert record.flow == "forget"
+    assert record.context["removed"]["trials"] == 3
+
+
+def test_the_others_go_on_as_if_nothing_had_been(experiment):
+    forget(experiment, "AA-STT")
+    report = run(dataclasses.replace(listing(experiment, models=[DEEP], customers=ROUTES[1:2])))
+    assert report.trials == {"success": 0, "failed": 0, "reused": 1}
+
+
+def test_only_who_was_listed_can_be_forgotten(experiment):
+    with pytest.raises(UsageError, match="no customer 'nobody'"):
+        forget(experiment, "nobody")

@@ -3,15 +3,18 @@
 import ctypes
 import importlib.util
 import os
+import random
+import signal
 import sys
 import threading
 import time
 from contextlib import contextmanager
 from itertools import chain
 
+import dask
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, worker_client
 
 from orchestrator.errors import MachineryError
 from orchestrator.mapping.calling import Deferred, Failure, Zipped
@@ -26,6 +29,8 @@ from tests.contracts.executors import ExecutorContract, add, calls, carried_out,
 def cluster(workers=2, threads=1, **options):
     """A client of a cluster of its own, whose workers may be ended."""
     with (
+        # A LocalCluster drops a worker for good that happens to be restarting 15 s after a death.
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"}),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=threads,
@@ -228,6 +233,27 @@ def test_a_kept_value_survives_its_worker(on_mortal, mortal):
     assert values(on_mortal, np.max, node=1, columns={"a": [kept]}) == [5]
 
 
+def test_a_kept_value_outlives_its_executor_while_it_is_held(client):
+    with executing(client) as on:
+        (kept,) = values(on, large, columns={"n": [5]})
+    assert kept.fetch()[0] == 5
+
+
+def test_a_kept_value_that_is_gone_is_an_error_of_the_machinery(executor, client):
+    (kept,) = values(executor, large, columns={"n": [5]})
+    client.cancel([kept.future])
+    with pytest.raises(MachineryError, match="kept on the cluster cannot be brought here"):
+        kept.fetch()
+
+
+def test_a_task_may_use_the_cluster_itself(executor):
+    def total(x):
+        with worker_client() as inner:
+            return inner.submit(sum, [x, 1]).result()
+
+    assert values(executor, total, columns={"x": range(6)}) == [1, 2, 3, 4, 5, 6]
+
+
 def test_large_constants_are_sent_once_and_large_arguments_in_pieces(executor):
     constant = np.arange(3_000_000)  # 24 MB: over Dask's limit for a warning
     columns = {"x": [np.full(400_000, n) for n in range(12)]}  # 38 MB
@@ -411,6 +437,45 @@ def test_several_killers_in_a_long_batch_are_found(on_mortal):
     ended, blamed = with_losses(on_mortal, made, most=0)
     assert blamed == dict.fromkeys(bad, 1)
     assert ended == {x: x for x in range(1_000) if x not in bad}
+
+
+def test_whatever_workers_die_each_call_ends_once(mortal):
+    """Processes are killed from outside, at any time; large values of the first stage are lost."""
+    rows, chance = 1_500, random.Random(1)  # noqa: S311 - when to kill is no secret
+    mortal.wait_for_workers(2)
+    with executing(mortal) as on, killing(mortal, chance, times=4):
+        (made,) = carried_out(
+            on,
+            calls(
+                lambda x: time.sleep(0.002) or (large(x) if x % 50 == 0 else x),
+                columns={"x": range(rows)},
+            ),
+        )
+        items = [made[x] for x in range(rows)]
+        (used,) = carried_out(on, calls(lambda x: int(np.max(x)), node=1, columns={"x": items}))
+    assert used == {x: x for x in range(rows)}
+
+
+@contextmanager
+def killing(client, chance, times):
+    """Kills a worker process now and then."""
+    stop = threading.Event()
+
+    def kill():
+        for _ in range(times):
+            if stop.wait(chance.uniform(0.2, 1.0)):
+                return
+            pids = [n.pid for n in client.cluster.workers.values() if n.pid]
+            if pids:
+                os.kill(chance.choice(pids), signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 class Bomb:

@@ -246,7 +246,7 @@ class DaskExecutor:
         now = time.monotonic()
         for number, running in self._running.items():
             if running.deadline is not None and running.deadline <= now:
-                running.ending = True
+                running.ending = running.position
                 self._ending.add(running.worker)
                 self._listener.end_worker(number, running)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition
 
-ALONE_WITHIN_SECONDS = 60.0
+ALONE_WITHIN_SECONDS = 300.0
 """How long a suspect waits for the others to end. They may be waiting for it in turn, when a task
 runs a flow of its own; then it runs beside them, and nobody is blamed."""
 

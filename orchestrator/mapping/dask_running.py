@@ -9,7 +9,7 @@ from typing import Any
 from distributed import Future
 
 from orchestrator.mapping.dask_backlog import Work, suspects
-from orchestrator.mapping.dask_worker import seconds_between, told_one_by_one
+from orchestrator.mapping.dask_worker import LEFT, seconds_between, told_one_by_one
 from orchestrator.mapping.executing import Calls
 
 GRACE_SECONDS = 0.5
@@ -33,7 +33,8 @@ class Running:
         position: The last call told to have begun; None while none was.
         since: When that was told, by the driver's monotonic clock.
         alone: Whether nothing else runs in the worker's process.
-        ending: Whether that process is being ended because a call takes too long.
+        ending: The position of the call that takes too long, for whose sake that process is being
+            ended; None while it is not.
     """
 
     work: Work
@@ -45,7 +46,7 @@ class Running:
     position: int | None = None
     since: float = 0.0
     alone: bool = False
-    ending: bool = False
+    ending: int | None = None
 
     @property
     def calls(self) -> Calls:
@@ -56,7 +57,7 @@ class Running:
     def deadline(self) -> float | None:
         """When the call that runs has surely taken too long; None while no call runs."""
         timeout = self.calls.placement.timeout
-        if timeout is None or self.ending or not self.in_a_call:
+        if timeout is None or self.ending is not None or not self.in_a_call:
             return None
         return self.since + seconds_between(len(self.calls.indices)) + timeout + GRACE_SECONDS
 
@@ -71,7 +72,7 @@ class Running:
 
     def spare(self, at: float) -> None:
         """The scheduler knew better: the call had ended. Its time begins anew."""
-        self.ending, self.since = False, at
+        self.ending, self.since = None, at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ def after_death(running: Running) -> Aftermath:
     calls, position = running.calls, running.position
     if not calls.suspect:
         return Aftermath(again=(suspects(calls),))
-    if position is None or not running.alone:
+    if position in {None, LEFT} or not running.alone:
         return put_back(running)
     if not running.in_a_call:  # it died of unpickling arguments, or of pickling results
         if len(calls.indices) == 1:
@@ -113,11 +114,12 @@ def after_timeout(running: Running, *, alone: bool) -> Aftermath:
     Args:
         running: The batch whose call it is.
         alone: Whether nothing else can have run in that process. If something did, it may have
-            held Python's lock and been what kept this call: both shall run again, alone.
+            held Python's lock and been what kept this call: both shall run again, alone. They also
+            run again when the call ended after all while its worker was being ended.
     """
-    if not alone or running.position is None:
+    if not alone or running.ending is None or running.ending != running.position:
         return put_back(running)
-    return _around(running.calls, running.position)
+    return _around(running.calls, running.ending)
 
 
 def put_back(running: Running) -> Aftermath:

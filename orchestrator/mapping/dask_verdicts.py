@@ -52,7 +52,7 @@ def verdict(
     """
     calls = running.calls
     if isinstance(error, KilledWorker) and error.task == running.future.key:
-        if running.ending:
+        if running.ending is not None:
             return _hung(running, members)
         return _dead(running, error.last_worker.address, ending)
     if isinstance(error, KilledWorker) or getattr(error, "reason", "") == "lost dependencies":

@@ -22,6 +22,9 @@ from orchestrator.mapping.dask_packing import LARGE, pack_result, unpack
 LOADING = -1
 """In place of a position: the batch is with its worker, none of its calls has begun."""
 
+LEFT = -2
+"""In place of a position: whatever the worker dies of from now on, it is not this batch."""
+
 _TOLD_ONE_BY_ONE = 64
 _TELL_EVERY_SECONDS = 0.05
 
@@ -208,6 +211,7 @@ def _through_the_gate(batch: Batch, worker: Worker) -> Iterator[_Teller | None]:
             tell = _Teller(batch, worker, alone=alone)
             tell.now(LOADING)
             yield tell
+            tell.now(LEFT)
     else:
         with GATE.passing():
             yield None if batch.timeout is None else _Teller(batch, worker, alone=False)

@@ -116,7 +116,7 @@ def life_as_json(life: "Life") -> dict[str, Any]:
     events = [(period.start, f"{period.event} ({_until(period.end)})") for period in life.periods]
     for run in life.flow_runs:
         best = "" if run.score is None else f", best {run.best} with {run.score:.4f}"
-        failed = f", {run.failed} failed" if run.failed else ""
+        failed = f", {run.failed} failed ({run.failure})" if run.failed else ""
         events.append((run.at, f"flow run {run.flow_run}: {run.trials} trials{failed}{best}"))
     for promotion in life.promotions:
         customer, reason = promotion.decision.customer.id, promotion.decision.reason

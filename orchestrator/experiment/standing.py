@@ -32,12 +32,13 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialsOfRun:
-    """The trials a customer or model had in one flow run."""
+    """The trials a customer or model had in one flow run; `failure` is the commonest reason."""
 
     flow_run: str
     at: float
     trials: int
     failed: int
+    failure: str
     best: str
     score: float | None
 
@@ -133,7 +134,7 @@ def _life(
 
 
 def _of_run(flow_run: str, trials: Sequence[RecordedTrial]) -> TrialsOfRun:
-    counts = Counter(trial.result.state for trial in trials)
+    errors = Counter(t.result.error or "unknown" for t in trials if t.result.state == "failed")
     scored = [trial.result for trial in trials if trial.result.state == "success"]
     evaluation = trials[0].result.trial.study.evaluation
     sign = 1 if evaluation.direction == "maximize" else -1
@@ -142,7 +143,8 @@ def _of_run(flow_run: str, trials: Sequence[RecordedTrial]) -> TrialsOfRun:
         flow_run=flow_run,
         at=min(trial.result.started for trial in trials),
         trials=len(trials),
-        failed=counts["failed"],
+        failed=errors.total(),
+        failure=errors.most_common(1)[0][0] if errors else "",
         best=best.trial.key if best else "",
         score=best.mean(evaluation.metric) if best else None,
     )

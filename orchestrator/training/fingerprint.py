@@ -58,7 +58,7 @@ class Fingerprints:
         self._shared = {
             "folds": _way_of_comparing(evaluation),
             "search": _part(search.strategy, dict(search.settings)),
-            "code": _part(_own_code(), _loader_code(find_loader(evaluation.loader)), task),
+            "code": _code(evaluation.loader, task),
             "environment": environment(),
         }
         self._hashed = PARTS if with_environment else PARTS[:-1]
@@ -101,7 +101,6 @@ def environment() -> str:
 
 def _way_of_comparing(evaluation: Evaluation) -> str:
     return _part(
-        evaluation.loader,
         evaluation.folds,
         list(evaluation.metrics),
         evaluation.metric,
@@ -109,6 +108,10 @@ def _way_of_comparing(evaluation: Evaluation) -> str:
         evaluation.seed,
         evaluation.task,
     )
+
+
+def _code(loader: str, task: str) -> str:
+    return _part(loader, _loader_code(find_loader(loader)), _own_code(), task)
 
 
 def _part(*content: Any) -> str:

@@ -4,12 +4,13 @@ Touches distributed; takes `Cluster` settings; gives a client, or None for this 
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from orchestrator.errors import ConfigError, MachineryError
+from orchestrator.errors import ConfigError, MachineryError, as_machinery_error
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -60,16 +61,34 @@ class Cluster:
 
 
 def check(cluster: Cluster) -> None:
-    """Refuse settings that contradict each other, before anything is started.
+    """Refuse settings that cannot work or contradict each other, before anything is started.
 
     Raises:
         ConfigError: Naming the key and the cure.
     """
-    if cluster.kind != "remote":
+    if cluster.kind == "remote":
+        _check_address(cluster)
+        _check_files(cluster.tls)
         return
+    for key in ("address", "tls", "insecure"):
+        if getattr(cluster, key):
+            problem = f"is for a remote cluster only: write `kind: remote`, or leave out `{key}`"
+            raise ConfigError(problem, key=f"cluster.{key}")
+    for key, number in (("workers", cluster.workers), ("threads", cluster.threads)):
+        if number is not None and number < 1:
+            raise ConfigError(f"must be at least 1, not {number}", key=f"cluster.{key}")
+    _check_memory_limit(cluster.memory_limit)
+
+
+def _check_address(cluster: Cluster) -> None:
     if not cluster.address:
         raise ConfigError("a remote cluster needs the scheduler's address", key="cluster.address")
     url = urlsplit(cluster.address)
+    if url.scheme not in {"tls", "tcp"} or not url.hostname:
+        raise ConfigError(
+            f"{cluster.address!r} is no scheduler's address: write tls://scheduler:8786",
+            key="cluster.address",
+        )
     if url.scheme == "tls" and cluster.tls is None:
         raise ConfigError("tls:// needs the files {ca, cert, key}", key="cluster.tls")
     if url.scheme == "tcp" and url.hostname not in _LOOPBACK and not cluster.insecure:
@@ -78,6 +97,24 @@ def check(cluster: Cluster) -> None:
             "or write `insecure: true` where the network is trusted",
             key="cluster.address",
         )
+
+
+def _check_files(tls: Tls | None) -> None:
+    for name, file in asdict(tls).items() if tls else ():
+        if not Path(file).is_file():
+            raise ConfigError(f"there is no such file: {file}", key=f"cluster.tls.{name}")
+
+
+def _check_memory_limit(limit: str) -> None:
+    if limit == "auto":
+        return
+    from dask.utils import parse_bytes  # late: most configurations leave it at "auto"
+
+    try:
+        parse_bytes(limit)
+    except ValueError:
+        problem = f'{limit!r} is no amount of memory: write e.g. "2 GiB", or "auto"'
+        raise ConfigError(problem, key="cluster.memory_limit") from None
 
 
 @contextmanager
@@ -108,20 +145,24 @@ def _local(cluster: Cluster) -> Iterator["Client"]:
     import dask
     from distributed import Client, LocalCluster
 
-    with (
-        LocalCluster(
-            n_workers=cluster.workers,
-            threads_per_worker=cluster.threads,
-            memory_limit=cluster.memory_limit,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",  # without one Dask takes port 8787, if it is free
-            scheduler_kwargs={"dashboard": cluster.dashboard},
-            silence_logs="CRITICAL",
-            preload=[*dask.config.get("distributed.worker.preload"), _IGNORE_INTERRUPTS],
-        ) as local,
-        Client(local) as client,
-    ):
+    with ExitStack() as stack:
+        # distributed tells of workers that do not start by several errors of its own
+        with as_machinery_error("the local cluster did not start", OSError, RuntimeError):
+            local = stack.enter_context(
+                LocalCluster(
+                    n_workers=cluster.workers,
+                    threads_per_worker=cluster.threads,
+                    memory_limit=cluster.memory_limit,
+                    processes=True,
+                    host="127.0.0.1",
+                    # without an address Dask takes port 8787, if it is free
+                    dashboard_address="127.0.0.1:0",
+                    scheduler_kwargs={"dashboard": cluster.dashboard},
+                    silence_logs="CRITICAL",
+                    preload=[*dask.config.get("distributed.worker.preload"), _IGNORE_INTERRUPTS],
+                )
+            )
+            client = stack.enter_context(Client(local))
         yield client
 
 

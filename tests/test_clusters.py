@@ -1,5 +1,9 @@
 """Clusters: a client for as long as it is needed, and nothing left behind."""
 
+import multiprocessing.spawn
+import re
+import sys
+
 import psutil
 import pytest
 
@@ -36,14 +40,17 @@ def test_a_plain_scheduler_is_allowed_on_loopback_or_when_written_out():
     check(Cluster(kind="remote", address="tcp://10.0.0.1:8786", insecure=True))
 
 
-def test_tls_needs_its_files():
-    with pytest.raises(ConfigError, match=r"cluster\.tls"):
-        check(Cluster(kind="remote", address="tls://scheduler:8786"))
-    check(
-        Cluster(
-            kind="remote", address="tls://s:8786", tls=Tls(ca="ca.pem", cert="c.pem", key="k.pem")
-        )
-    )
+def test_tls_needs_its_files(tmp_path):
+    secured = {"kind": "remote", "address": "tls://scheduler:8786"}
+    with pytest.raises(ConfigError, match=r"cluster\.tls: tls:// needs the files"):
+        check(Cluster(**secured))
+    files = {name: tmp_path / f"{name}.pem" for name in ("ca", "cert", "key")}
+    tls = Tls(**{name: str(file) for name, file in files.items()})
+    for name, file in files.items():
+        with pytest.raises(ConfigError, match=rf"cluster\.tls\.{name}: .*{name}\.pem"):
+            check(Cluster(**secured, tls=tls))
+        file.touch()
+    check(Cluster(**secured, tls=tls))
 
 
 def test_a_remote_cluster_without_address_is_refused():
@@ -60,11 +67,53 @@ def test_a_scheduler_that_does_not_answer_is_a_clear_error():
         pass
 
 
-def test_an_address_that_is_none_is_the_configurations_mistake():
+@pytest.mark.parametrize(
+    "address",
+    ["localhost", "scheduler:8786", "ws://scheduler:8786", "http://scheduler:8786", "tcp://:8786"],
+)
+def test_an_address_that_is_none_is_the_configurations_mistake(address):
+    with pytest.raises(ConfigError, match=r"cluster\.address: .*write tls://scheduler:8786"):
+        check(Cluster(kind="remote", address=address, insecure=True))
+
+
+@pytest.mark.parametrize("kind", ["local", "inline"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"address": "tls://scheduler:8786"},
+        {"tls": Tls(ca="ca.pem", cert="cert.pem", key="key.pem")},
+        {"insecure": True},
+    ],
+)
+def test_what_is_for_a_remote_cluster_only_is_refused_for_others(kind, setting):
+    (key,) = setting
+    with pytest.raises(ConfigError, match=rf"cluster\.{key}: .*write `kind: remote`"):
+        check(Cluster(kind=kind, **setting))
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ({"workers": 0}, "cluster.workers: must be at least 1, not 0"),
+        ({"threads": -1}, "cluster.threads: must be at least 1, not -1"),
+        ({"memory_limit": "2 giraffes"}, "cluster.memory_limit: '2 giraffes' is no amount"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(setting, told):
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        check(Cluster(**setting))
+
+
+@pytest.mark.parametrize("limit", ["auto", "2 GiB", "500MB", "0.5"])
+def test_memory_is_written_in_dasks_words(limit):
+    check(Cluster(memory_limit=limit))
+
+
+def test_workers_that_do_not_start_are_a_failure_of_the_machinery(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(multiprocessing.spawn, "_python_exe", "/nowhere/python")
     with (
-        pytest.raises(
-            ConfigError, match=r"cluster\.address: 'localhost' is no scheduler's address"
-        ),
-        connect(Cluster(kind="remote", address="localhost")),
+        pytest.raises(MachineryError, match="the local cluster did not start"),
+        connect(Cluster(workers=1, dashboard=False)),
     ):
         pass

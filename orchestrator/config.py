@@ -18,10 +18,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields
 from difflib import get_close_matches
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -38,6 +40,7 @@ from orchestrator.records import Evaluation, Search
 from orchestrator.registry.documents import read_yaml
 from orchestrator.registry.guards import Limits
 from orchestrator.selection import Gate
+from orchestrator.tracking.reaching import is_server
 
 DEFAULT_PATHS = ("orchestrator.yaml", "configs/flights.yaml")
 """Where the configuration is looked for when neither --config nor the environment names it."""
@@ -106,6 +109,19 @@ def _unknown_key(key: str, known: list[str]) -> str:
     return f"unknown key {key!r}; {hint}"
 
 
+def _within(name: str, least: float, most: float = inf) -> AfterValidator:
+    """Refuse a record in which this number could never work."""
+
+    def check(record: Any) -> Any:
+        number = getattr(record, name)
+        if not least <= number <= most:
+            bounds = f"at least {least}" if most == inf else f"between {least} and {most}"
+            raise ValueError(f"{name} must be {bounds}, not {number}")
+        return record
+
+    return AfterValidator(check)
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -119,9 +135,11 @@ class _Tracking(_Section):
 class _Settings(_Section):
     experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$")]
     registry: dict[str, Any]
-    evaluation: Annotated[Evaluation, _keys_of(Evaluation)]
+    evaluation: Annotated[Evaluation, _keys_of(Evaluation), _within("folds", 2)]
     search: Search = Search()
-    limits: Annotated[Limits, _keys_of(Limits)] = Limits()
+    limits: Annotated[
+        Limits, _keys_of(Limits), _within("max_removed", 0, 1), _within("max_trials", 1)
+    ] = Limits()
     gate: Annotated[Gate, _keys_of(Gate)] = Gate()
     cluster: Annotated[clusters.Cluster, _keys_of(clusters.Cluster)] = clusters.Cluster()
     tracking: _Tracking = _Tracking()
@@ -148,8 +166,32 @@ class _Settings(_Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _workers_reach_the_models(self) -> "_Settings":
+        """Workers write the model files; those of another machine do not see a folder of this."""
+        if self.cluster.kind == "remote" and not self.tracking.artifacts and self._artifacts:
+            raise ValueError(
+                "tracking.artifacts must be written out where `cluster.kind` is remote: a folder "
+                "or an address that the workers share with this machine"
+            )
+        return self
+
+    @property
+    def _state(self) -> str:
+        return f"state/{self.experiment}"
+
+    @property
+    def _tracking_uri(self) -> str:
+        return self.tracking.uri or f"sqlite:///{self._state}/mlflow.db"
+
+    @property
+    def _artifacts(self) -> str | None:
+        """Where model files go; None leaves it to a tracking server, which has a place for them."""
+        if self.tracking.artifacts or is_server(self._tracking_uri):
+            return self.tracking.artifacts
+        return f"{self._state}/artifacts"
+
     def experiment_at(self, path: Path) -> Experiment:
-        state = f"state/{self.experiment}"
         return Experiment(
             name=self.experiment,
             config=str(path),
@@ -159,9 +201,9 @@ class _Settings(_Section):
             limits=self.limits,
             gate=self.gate,
             cluster=self.cluster,
-            ledger=self.ledger or f"sqlite:///{state}/ledger.db",
-            tracking=self.tracking.uri or f"sqlite:///{state}/mlflow.db",
-            artifacts=self.tracking.artifacts or f"{state}/artifacts",
+            ledger=self.ledger or f"sqlite:///{self._state}/ledger.db",
+            tracking=self._tracking_uri,
+            artifacts=self._artifacts,
             allow_pickle=self.tracking.allow_pickle,
             retrain_on=self.retrain_on,
             tolerance=self.tolerance,

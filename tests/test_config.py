@@ -14,6 +14,10 @@ evaluation: {loader: "experiments.flights:load"}
 """
 
 
+AT_A_SCHEDULER = "cluster: {kind: remote, address: 'tcp://localhost:8786'}\n"
+AT_ANOTHER_MACHINES_SCHEDULER = AT_A_SCHEDULER.replace("localhost", "10.0.0.1")
+
+
 @pytest.fixture
 def write(tmp_path):
     def write(text):
@@ -38,6 +42,17 @@ def test_what_is_left_out_is_embedded_and_local(write):
     assert experiment.artifacts == "state/flights/artifacts"
     assert experiment.cluster.kind == "local"
     assert (experiment.search.strategy, experiment.evaluation.folds) == ("grid", 3)
+
+
+def test_the_files_of_models_are_left_to_a_tracking_server(write):
+    served = f"{SMALL}tracking: {{uri: https://mlflow.example.com}}\n"
+    assert config.load(write(served)).artifacts is None
+    assert config.load(write(f"{served}{AT_A_SCHEDULER}")).artifacts is None
+
+
+def test_a_folder_that_is_written_out_is_taken_for_shared_with_a_remote_cluster(write):
+    written_out = f"{SMALL}{AT_A_SCHEDULER}tracking: {{artifacts: /shared/models}}\n"
+    assert config.load(write(written_out)).artifacts == "/shared/models"
 
 
 def test_the_demos_configuration_is_right():
@@ -69,8 +84,16 @@ def test_settings_of_a_strategy_stand_beside_its_name(write):
             "evaluation.metric is 'f1', which is not among evaluation.metrics: roc_auc",
         ),
         (
-            f"{SMALL}cluster: {{kind: remote, address: 'tcp://10.0.0.1:8786'}}\n",
+            f"{SMALL}tracking: {{artifacts: /shared}}\n{AT_ANOTHER_MACHINES_SCHEDULER}",
             "c.yaml: cluster.address: tcp://10.0.0.1:8786 is neither encrypted",
+        ),
+        (SMALL.replace("{loader:", "{folds: 1, loader:"), "evaluation: folds must be at least 2"),
+        (f"{SMALL}limits: {{max_removed: 10}}\n", "max_removed must be between 0 and 1, not 10"),
+        (f"{SMALL}limits: {{max_trials: 0}}\n", "limits: max_trials must be at least 1, not 0"),
+        (f"{SMALL}cluster: {{workers: 0}}\n", "c.yaml: cluster.workers: must be at least 1"),
+        (
+            f"{SMALL}{AT_A_SCHEDULER}",
+            "c.yaml: tracking.artifacts must be written out where `cluster.kind` is remote",
         ),
     ],
 )

@@ -6,6 +6,7 @@ Touches MLflow through the trackers; takes an address and an experiment's name; 
 from orchestrator.tracking import bulk
 from orchestrator.tracking.client import ClientTracker
 from orchestrator.tracking.experiments import open_experiment
+from orchestrator.tracking.reaching import is_server
 from orchestrator.tracking.tracker import Tracker
 
 _CONNECTIONS_TO_A_SERVER = 4
@@ -27,5 +28,5 @@ def open_tracker(uri: str, experiment: str, artifact_root: str | None = None) ->
     client, found = open_experiment(uri, experiment, artifact_root)
     if bulk.understands(uri):
         return bulk.BulkTracker(uri, client, found)
-    is_server = uri.startswith(("http://", "https://"))
-    return ClientTracker(client, found, connections=_CONNECTIONS_TO_A_SERVER if is_server else 1)
+    connections = _CONNECTIONS_TO_A_SERVER if is_server(uri) else 1
+    return ClientTracker(client, found, connections=connections)

@@ -17,6 +17,11 @@ _SECONDS_TO_CONNECT = 10.0
 _FOREIGN = (SQLAlchemyError, OSError)
 
 
+def is_server(uri: str) -> bool:
+    """Whether a tracking address is a server's, rather than a database's."""
+    return uri.lower().startswith(("http://", "https://"))
+
+
 def check_answers(uri: str) -> None:
     """Connect to the tracking address once.
 
@@ -24,7 +29,7 @@ def check_answers(uri: str) -> None:
         UsageError: It is no address of a database or a server, or its driver is not installed.
         MachineryError: Nothing answers there.
     """
-    if uri.startswith(("http://", "https://")):
+    if is_server(uri):
         _check_server(uri)
     else:
         _check_database(uri)

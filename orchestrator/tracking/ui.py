@@ -16,7 +16,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from orchestrator.errors import MachineryError, UsageError, as_machinery_error
-from orchestrator.tracking.reaching import check_answers
+from orchestrator.tracking.reaching import check_answers, is_server
 
 _HOST = "127.0.0.1"
 _SECONDS_TO_START = 60.0
@@ -41,7 +41,7 @@ def web_page(uri: str, *, artifact_root: str, port: int | None = None) -> Iterat
         UsageError: The tracking address is a server, which serves its own page.
         MachineryError: The database cannot be used, the port is taken, or it does not start.
     """
-    if uri.startswith(("http://", "https://")):
+    if is_server(uri):
         raise UsageError(f"a server is running already: open {uri}")
     check_answers(uri)
     port = _claim_port(port)

@@ -28,7 +28,7 @@ demo: $(READY)  ## train a model per route on real flights, change the registry,
 
 .PHONY: ui
 ui: $(READY)  ## look at the runs in MLflow's web page
-	$(BIN)/orchestrator ui
+	$(BIN)/orchestrator ui --config configs/flights.yaml
 
 .PHONY: lint
 lint: $(READY)  ## ruff: style, mistakes, formatting
@@ -59,5 +59,9 @@ bench: $(READY)  ## the benchmarks; writes build/bench.json
 all: lint types arch test  ## what CI runs
 
 .PHONY: clean
-clean:  ## forget the demo's state and build output (asks nothing)
-	rm -rf state build .mypy_cache .ruff_cache .hypothesis .coverage
+clean:  ## remove build output and caches; what runs have recorded stays
+	rm -rf build .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+
+.PHONY: clean-demo
+clean-demo:  ## forget all that the demo trained and recorded (asks nothing)
+	rm -rf state/flights

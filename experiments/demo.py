@@ -12,6 +12,9 @@ from pathlib import Path
 
 import yaml
 
+CONFIG = "configs/flights.yaml"
+"""Named in every command, so that a configuration of the user's own is never touched."""
+
 LISTS = Path("configs/registry/flights.yaml")
 CHANGED = Path("state/flights/changed.yaml")
 
@@ -35,7 +38,7 @@ def main() -> None:
     orchestrator("run")
     tell("A route that has left keeps its history, and its model.")
     orchestrator("history", REMOVED_CUSTOMERS[0])
-    tell("Next: `orchestrator status` lists who is served by what; `make ui` shows every trial.")
+    tell(f"Next: `orchestrator status -c {CONFIG}` tells what serves whom; `make ui` shows trials.")
 
 
 def changed() -> dict[str, list[dict[str, object]]]:
@@ -53,6 +56,7 @@ def tell(text: str) -> None:
 
 def orchestrator(*arguments: str) -> None:
     """Type a command, as a person would."""
+    arguments = (*arguments, "--config", CONFIG)
     print(f"$ orchestrator {' '.join(arguments)}", flush=True)
     command = [sys.executable, "-m", "orchestrator", *arguments]
     ended = subprocess.run(command, check=False)  # noqa: S603 - our own command line

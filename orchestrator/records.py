@@ -213,7 +213,12 @@ class Study:
 
     @property
     def grid(self) -> Grid:
-        """What is searched: the customer's own grid for this model, or the model's."""
+        """What is searched: the customer's own grid for this model, or the model's.
+
+        The champion's study has the one point that the champion is, whatever the customer's grid.
+        """
+        if self.champion:
+            return self.model.grid
         return self.customer.grids.get(self.model.id, self.model.grid)
 
 

@@ -10,8 +10,10 @@ from tests.ledger_records import promotion, result
 
 
 def promoted(ledger, *promotions):
+    """Intended and confirmed at once, each at its own time."""
     ledger.promotions.intend(promotions)
-    ledger.promotions.confirm(promotions)
+    for each in promotions:
+        ledger.promotions.confirm([each], at=each.at)
 
 
 def versions(champions):
@@ -53,6 +55,20 @@ def test_an_intent_that_a_later_one_overtook_is_no_longer_pending(ledger):
     ledger.promotions.intend([promotion(version="1", of="run-1")])
     promoted(ledger, promotion(version="2", of="run-2"))
     assert ledger.promotions.pending() == []
+
+
+def test_what_is_served_at_a_moment_is_what_mlflow_had_been_told_by_then(ledger):
+    ledger.promotions.intend([promotion(at=1.0)])
+    ledger.promotions.confirm([promotion(at=1.0)], at=2.0)
+    assert ledger.promotions.at(1.5) == {}
+    assert versions(ledger.promotions.at(2.0)) == {"acme": "1"}
+
+
+def test_an_incumbent_is_what_was_last_decided_whether_deployed_or_not(ledger):
+    promoted(ledger, promotion(version="1", of="run-1"), promotion("b", "1"))
+    ledger.promotions.intend([promotion(version="2", of="run-2")])
+    assert versions(ledger.promotions.incumbents()) == {"acme": "2", "b": "1"}
+    assert versions(ledger.promotions.champions()) == {"acme": "1", "b": "1"}
 
 
 def test_intending_or_confirming_twice_changes_nothing(ledger):

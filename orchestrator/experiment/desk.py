@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 
 from orchestrator.deployment.deployer import Challenger, Deployed, Deployer, ModelState
-from orchestrator.errors import MachineryError
+from orchestrator.errors import MachineryError, UsageError
 from orchestrator.experiment.orders import Refit, Refitted, best_of
 from orchestrator.ledger import Ledger
 from orchestrator.records import Decision, Evaluation, Promotion
@@ -46,11 +46,13 @@ class Desk:
 
     Attributes:
         has_sent: Whether MLflow was sent a trial or a promotion.
+        refused: By customer, why its champion cannot be registered.
     """
 
     def __init__(self, ledger: Ledger, opened: "Future[Mlflow]", *, allow_pickle: bool) -> None:
         self._ledger, self._opened, self._allow_pickle = ledger, opened, allow_pickle
         self.has_sent = False
+        self.refused: dict[str, str] = {}
         self._sending = Lock()  # a courier sends beside the thread that drives the flow
 
     @property
@@ -78,7 +80,12 @@ class Desk:
         return sent
 
     def intend(self, decisions: Sequence[Decision]) -> list[Promotion]:
-        """Write into the ledger which champions are to change, before anything else is done."""
+        """Write into the ledger which champions are to change, before anything else is done.
+
+        Returns:
+            Every intended promotion whose model is still to be written, those that an earlier
+            flow run left behind included.
+        """
         now = time.time()
         intended = [
             Promotion(decision=decision, run_id=decision.best.trial.run_id, source="", at=now)
@@ -86,7 +93,9 @@ class Desk:
             if decision.promote and decision.best is not None
         ]
         self._ledger.promotions.intend(intended)
-        return intended
+        return [
+            promotion for promotion in self._ledger.promotions.pending() if not promotion.source
+        ]
 
     def orders(self, promotions: Sequence[Promotion]) -> list[Refit]:
         """Where the models of intended promotions are to be written.
@@ -124,12 +133,23 @@ class Desk:
         written = [promotion for promotion in self._ledger.promotions.pending() if promotion.source]
         if not written:
             return []
-        deployed = self.mlflow.deployer.deploy([_challenger(promotion) for promotion in written])
-        done = [_as_deployed(*pair) for pair in zip(written, deployed, strict=True)]
+        done = self._register(written)
         self._tag_champions(done)
         self._ledger.promotions.confirm(done)
         self.has_sent = True
         return done
+
+    def _register(self, written: Sequence[Promotion]) -> list[Promotion]:
+        """Register all at once; where one is refused, each by itself, so that the others go on."""
+        deployer = self.mlflow.deployer
+        try:
+            deployed = deployer.deploy([_challenger(promotion) for promotion in written])
+        except UsageError as error:
+            if len(written) == 1:
+                self.refused[written[0].decision.customer.id] = str(error)
+                return []
+            return [done for promotion in written for done in self._register([promotion])]
+        return [_as_deployed(*pair) for pair in zip(written, deployed, strict=True)]
 
     def save_views(self, evaluation: Evaluation, flow_run: str) -> None:
         """Save the views that compare this flow run's trials.

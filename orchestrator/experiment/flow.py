@@ -14,14 +14,16 @@ Touches no library itself; takes `Work` and a `Desk`; gives the promotions made.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.experiment.desk import Desk
 from orchestrator.experiment.orders import Refit, Refitted
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.work import Work, champion_study, with_version
+from orchestrator.ledger import Champion
 from orchestrator.mapping import Flow, Outcome, Outcomes, flow, task
 from orchestrator.records import (
+    Customer,
     Decision,
     InstanceRecord,
     Promotion,
@@ -90,7 +92,6 @@ def training_flow(
     *,
     flow_run: str,
     fingerprints: Fingerprints,
-    fresh: bool,
 ) -> Flow:
     """The flow of one flow run; it closes over what was fetched when the run started.
 
@@ -100,10 +101,8 @@ def training_flow(
         desk: Where the driver writes.
         flow_run: Its id.
         fingerprints: What gives studies the hashes their results are known by.
-        fresh: Recorded successes are not used again.
     """
     evaluation, gate = experiment.evaluation, experiment.gate
-    evaluated = evaluate.options(cache=False) if fresh else evaluate
 
     @task
     async def choose(work: Work) -> Choice:
@@ -112,23 +111,28 @@ def training_flow(
         if studies and not studies[0].data_version:
             versions = await read_version.expand(study=studies[:1])
             studies = with_version(studies, next(iter(versions), ""), fingerprints)
-        outcomes = await evaluated.expand(study=studies)
-        results = [result for of_study in outcomes for result in of_study]
+        outcomes = await evaluate.expand(study=studies)
+        results = _at_todays_cost(studies, outcomes)
+        unfinished = _unfinished(studies, outcomes)
         incumbent = scored_already(work, results)
         if incumbent is None and work.champion is not None and results:
             study = champion_study(studies, work.champion, fingerprints)
-            rescored = await evaluated.expand(study=[study])
-            incumbent = _only_result(study, rescored)
+            rescored = await evaluate.options(name="rescore").expand(study=[study])
+            incumbent = next((result for of_study in rescored for result in of_study), None)
+            if incumbent is None:
+                unscored = _unfinished((study,), rescored)
+                decision = _as_it_is(flow_run, work.customer, work.champion, unscored)
+                return Choice(decision=decision, unfinished=unfinished + unscored)
         decision = decide(
             flow_run,
             work.customer,
-            results,
+            [*results, *unfinished],
             incumbent,
             evaluation=evaluation,
             gate=gate,
             deployed_data=work.champion.result.data_version if work.champion else "",
         )
-        return Choice(decision=decision, unfinished=_unfinished(studies, outcomes))
+        return Choice(decision=decision, unfinished=unfinished)
 
     @task(runs_on="driver", trigger_rule="all_done")
     def publish(choices: Outcomes) -> list[Refit]:
@@ -162,7 +166,7 @@ def trials_of(instance: InstanceRecord) -> Sequence[TrialResult]:
     """The trials in what an instance of the training flow returned, for the ledger."""
     if isinstance(instance.value, Choice):
         return instance.value.unfinished
-    if instance.node.startswith("evaluate") and instance.state is State.SUCCESS:
+    if instance.node.startswith(("evaluate", "rescore")) and instance.state is State.SUCCESS:
         results: Sequence[TrialResult] = instance.value
         return results
     return ()
@@ -187,11 +191,36 @@ def scored_already(work: Work, results: Sequence[TrialResult]) -> TrialResult | 
     return None
 
 
-def _only_result(study: Study, outcomes: Outcomes) -> TrialResult:
-    """The result of a study of one trial, a failed one where the study itself failed."""
-    for results in outcomes:
-        return results[0]  # type: ignore[no-any-return]  # outcomes are of any type
-    return _unfinished((study,), outcomes)[0]
+def _at_todays_cost(studies: Sequence[Study], outcomes: Outcomes) -> list[TrialResult]:
+    """All results; those recorded earlier take the cost that the registry lists now."""
+    return [
+        _with_cost(result, studies[outcome.index].model.cost)
+        for outcome in outcomes.items()
+        for result in outcome.value or ()
+    ]
+
+
+def _with_cost(result: TrialResult, cost: float) -> TrialResult:
+    trial = result.trial
+    if trial.study.model.cost == cost:
+        return result
+    study = replace(trial.study, model=replace(trial.study.model, cost=cost))
+    return replace(result, trial=replace(trial, study=study))
+
+
+def _as_it_is(
+    flow_run: str, customer: Customer, champion: Champion, unscored: Sequence[TrialResult]
+) -> Decision:
+    """The champion serves on, since nothing can be compared with it."""
+    why = next((result.error for result in unscored), None) or "its data was skipped"
+    return Decision(
+        flow_run=flow_run,
+        customer=customer,
+        best=champion.result,
+        incumbent=champion.result,
+        promote=False,
+        reason=f"the champion could not be scored again: {why}",
+    )
 
 
 def _unfinished(studies: Sequence[Study], outcomes: Outcomes) -> tuple[TrialResult, ...]:

@@ -17,6 +17,7 @@ from orchestrator.experiment.opening import opening
 from orchestrator.experiment.preparing import check, fetch_snapshot, fingerprints, prepare
 from orchestrator.experiment.report import (
     Report,
+    all_results,
     count_studies,
     count_trials,
     failures,
@@ -67,13 +68,11 @@ def run(
     snapshot = fetch_snapshot(experiment, accept)
     flow_run = new_id()
     with opening(experiment) as opened, Ledger.open(experiment.ledger) as ledger:
-        champions = ledger.promotions.champions()
+        champions = ledger.promotions.incumbents()
         prepared = prepare(
             experiment, ledger, snapshot, champions=champions, flow_run=flow_run, fresh=fresh
         )
         guards.enforce(prepared.refusals, accept)
-        ledger.snapshots.save(snapshot)
-        ledger.lives.apply(snapshot)
         say(
             f"{len(prepared.work)} customers, {prepared.studies} studies, of which "
             f"{len(prepared.new)} to train with at most {prepared.trials} trials"
@@ -82,6 +81,8 @@ def run(
             if client is not None and client.dashboard_link:
                 say(f"Dask dashboard while it runs: {client.dashboard_link}")
             _wait_until_open(opened, say)
+            ledger.snapshots.save(snapshot)  # from here on nothing but the machine can stop it
+            ledger.lives.apply(snapshot)
             desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
             flow = training_flow(
                 experiment,
@@ -89,7 +90,6 @@ def run(
                 desk,
                 flow_run=flow_run,
                 fingerprints=fingerprints(experiment),
-                fresh=fresh,
             )
             courier = Courier(desk, experiment.evaluation, flow_run)
             with courier:
@@ -100,10 +100,10 @@ def run(
                     context={"snapshot": snapshot.id, "config": experiment.config},
                     observer=observer,
                     stop=stop,
+                    again=_everything if fresh else None,
                 )
         behind = _what_mlflow_lacks(desk, courier)
-        if desk.has_sent:
-            champions = ledger.promotions.champions()
+        champions = ledger.promotions.champions()
         return _report(
             experiment,
             ended,
@@ -114,7 +114,9 @@ def run(
             seconds=time.time() - started,
             links=_links(experiment, opened, flow_run),
             behind=behind,
-            notes=still_serving(champions, snapshot) + scored_elsewhere(ledger, prepared),
+            notes=still_serving(champions, snapshot)
+            + scored_elsewhere(ledger, prepared)
+            + tuple(f"customer {c!r} is not served: {why}" for c, why in desk.refused.items()),
         )
 
 
@@ -141,6 +143,11 @@ def sync(experiment: Experiment) -> tuple[int, int]:
                 f"{first.error}"
             )
         return trials, promotions
+
+
+def _everything(_node: str, _key: str) -> bool:
+    """What runs again with `fresh`."""
+    return True
 
 
 def _wait_until_open(opened: "Future[Mlflow]", say: Callable[[str], None]) -> None:
@@ -184,11 +191,11 @@ def _report(
     behind: str | None,
     notes: tuple[str, ...],
 ) -> Report:
-    evaluated, choices = ended.outcomes("evaluate") + ended.outcomes("evaluate_2"), ended["choose"]
-    results = fresh_results(evaluated)
+    evaluated, choices = ended.outcomes("evaluate") + ended.outcomes("rescore"), ended["choose"]
+    results = all_results(evaluated)
     trials = count_trials(evaluated, choices)
     others = {name: ended[name] for name in ("publish", "refit", "deploy")}
-    made = trials["success"] + trials["failed"]
+    unserved = len(choices.failed) + len(ended["refit"].failed)
     return Report(
         flow_run=ended.flow_run,
         snapshot=snapshot.id,
@@ -200,9 +207,10 @@ def _report(
         studies=count_studies(evaluated),
         failures=failures(results, choices, others),
         promotions=_promotions(ended["deploy"]),
-        fit_seconds=sum(sum(result.fit_seconds) for result in results),
+        fit_seconds=sum(sum(result.fit_seconds) for result in fresh_results(evaluated)),
         seconds=seconds,
-        tolerated=trials["failed"] <= experiment.tolerance * made and not ended["refit"].failed,
+        tolerated=trials["failed"] <= experiment.tolerance * sum(trials.values())
+        and unserved <= experiment.tolerance * len(work),
         links=links,
         behind=behind,
         notes=notes,

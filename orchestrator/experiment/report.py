@@ -64,6 +64,11 @@ class Report:
     notes: tuple[str, ...] = ()
 
 
+def all_results(evaluated: Sequence[Outcomes]) -> list[TrialResult]:
+    """The results of all studies, those that were recorded before included."""
+    return [result for outcomes in evaluated for results in outcomes for result in results]
+
+
 def fresh_results(evaluated: Sequence[Outcomes]) -> list[TrialResult]:
     """The results of studies that were run, not recalled."""
     return [
@@ -76,14 +81,14 @@ def fresh_results(evaluated: Sequence[Outcomes]) -> list[TrialResult]:
 
 
 def count_trials(evaluated: Sequence[Outcomes], choices: Outcomes) -> dict[str, int]:
-    """Trials by what became of them."""
+    """Trials by what became of them; one that failed is a failure, whenever it did."""
     counts = Counter({"success": 0, "failed": 0, "reused": 0})
     for outcomes in evaluated:
         for outcome in outcomes.items():
-            if outcome.state is State.CACHED:
-                counts["reused"] += len(outcome.value)
-            elif outcome.state is State.SUCCESS:
-                counts.update(result.state for result in outcome.value)
+            recorded = outcome.state is State.CACHED
+            for result in outcome.value or ():
+                good = "reused" if recorded else "success"
+                counts[good if result.state == "success" else "failed"] += 1
     counts["failed"] += sum(len(choice.unfinished) for choice in choices)
     return dict(counts)
 
@@ -104,7 +109,7 @@ def failures(
     """Why trials and instances failed, most frequent reason first.
 
     Args:
-        results: Trials of this flow run.
+        results: Trials, those recorded before included.
         choices: What became of the customers.
         others: Further nodes of the flow, by name.
     """

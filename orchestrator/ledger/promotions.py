@@ -53,9 +53,9 @@ class Promotions:
         """The model files of these intended promotions are there; they now tell where."""
         self._tell(promotions)
 
-    def confirm(self, done: Sequence[Promotion]) -> None:
-        """The aliases of these intended promotions were moved; they now tell where to."""
-        self._tell(done, confirmed=time.time())
+    def confirm(self, done: Sequence[Promotion], at: float | None = None) -> None:
+        """The aliases of these intended promotions were moved, now or then; they tell where to."""
+        self._tell(done, confirmed=time.time() if at is None else at)
 
     def pending(self) -> Sequence[Promotion]:
         """The last promotion of each customer where it is intended but not confirmed.
@@ -69,6 +69,14 @@ class Promotions:
         """By customer, what serves now; removed customers keep theirs."""
         return self._champions(promotions.c.confirmed.is_not(None))
 
+    def incumbents(self) -> Mapping[str, Champion]:
+        """By customer, what was last decided to serve, whether MLflow has been told yet or not.
+
+        This is what a challenger has to beat: a promotion that MLflow has still to be told of is
+        deployed later, unless a later decision overtakes it.
+        """
+        return {c.customer: c for c in map(_champion, self._read(_last_of_each()))}
+
     def champion(self, customer: str) -> Champion | None:
         """What serves one customer now."""
         chain = self.of_customer(customer)
@@ -76,7 +84,7 @@ class Promotions:
 
     def at(self, time: float) -> Mapping[str, Champion]:
         """By customer, what served at a moment."""
-        return self._champions(and_(promotions.c.confirmed.is_not(None), promotions.c.at <= time))
+        return self._champions(promotions.c.confirmed <= time)
 
     def of_customer(self, customer: str) -> Sequence[Promotion]:
         """The customer's confirmed promotions, oldest first."""

@@ -10,7 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.clusters import Cluster
-from orchestrator.errors import RegistryError
+from orchestrator.errors import RegistryError, UsageError
 from orchestrator.experiment.line import run, sync
 from orchestrator.experiment.planning import plan
 from orchestrator.experiment.settings import Experiment
@@ -312,6 +312,18 @@ def test_many_customers_vanishing_at_once_is_refused_and_changes_nothing(tmp_pat
     with Ledger.open(experiment.ledger) as ledger:
         assert {s.state for s in standings(ledger)} == {"active"}
     assert run(fewer, accept=["max_removed"]).changes.customers.removed == ("AA-SFO",)
+
+
+def test_another_experiments_ledger_is_refused_before_anything_is_touched(tmp_path, mlflow_url):
+    """Its customers would be taken for removed ones."""
+    experiment = an_experiment(tmp_path, mlflow_url, customers=ROUTES[:1])
+    run(experiment)
+    other = dataclasses.replace(experiment, name="churn")
+    for attempt in (run, plan, sync):
+        with pytest.raises(UsageError, match="is of experiment 'flights', not of 'churn'"):
+            attempt(other)
+    with Ledger.open(experiment.ledger) as ledger:
+        assert [s.state for s in standings(ledger)] == ["active"]
 
 
 def test_sync_has_nothing_to_send_after_a_run(tmp_path, mlflow_url):

@@ -3,7 +3,7 @@
 Touches no library; takes records of `orchestrator.experiment`; prints; runs on the driver.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -139,9 +139,15 @@ def _summary(report: "Report") -> list[tuple[str, str]]:
             "trials",
             f"{trials['success']} succeeded, {trials['failed']} failed, {trials['reused']} reused",
         ),
+        ("instances", _instances(report.flow_run.counts)),
         ("promotions", str(len(report.promotions))),
         ("time", f"{duration(report.seconds)} ({duration(report.fit_seconds)} of fits)"),
     ]
+
+
+def _instances(by_state: Mapping[str, int]) -> str:
+    """What was expected, and how all of it ended (law 2)."""
+    return f"{sum(by_state.values())} expected = {counts(by_state).replace(', ', ' + ')}"
 
 
 def _promotions(

@@ -68,6 +68,7 @@ def run(
     snapshot = fetch_snapshot(experiment, accept)
     flow_run = new_id()
     with opening(experiment) as opened, Ledger.open(experiment.ledger) as ledger:
+        ledger.require_owner(experiment.name)
         champions = ledger.promotions.incumbents()
         prepared = prepare(
             experiment, ledger, snapshot, champions=champions, flow_run=flow_run, fresh=fresh
@@ -81,6 +82,7 @@ def run(
             if client is not None and client.dashboard_link:
                 say(f"Dask dashboard while it runs: {client.dashboard_link}")
             _wait_until_open(opened, say)
+            ledger.require_owner(experiment.name, claim=True)
             ledger.snapshots.save(snapshot)  # from here on nothing but the machine can stop it
             ledger.lives.apply(snapshot)
             desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
@@ -129,6 +131,7 @@ def sync(experiment: Experiment) -> tuple[int, int]:
         MachineryError: MLflow refused, or a model could not be written.
     """
     with opening(experiment) as opened, Ledger.open(experiment.ledger) as ledger:
+        ledger.require_owner(experiment.name)
         desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
         trials = desk.send_trials()
         unwritten = [promotion for promotion in ledger.promotions.pending() if not promotion.source]

@@ -95,6 +95,7 @@ def plan(experiment: Experiment) -> Plan:
     check(experiment)
     snapshot = fetch_snapshot(experiment)
     with Ledger.look(experiment.ledger) as ledger:
+        ledger.require_owner(experiment.name)
         prepared = prepare(experiment, ledger, snapshot)
         return Plan(
             snapshot=snapshot.id,

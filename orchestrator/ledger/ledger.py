@@ -1,6 +1,6 @@
 """The ledger as one object with a narrow part for each concern.
 
-Touches no library itself; takes a database address; gives the parts; runs on the driver, which is
+Touches SQLAlchemy; takes a database address; gives the parts; runs on the driver, which is
 its only writer (law 5).
 """
 
@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from sqlalchemy import select
+
+from orchestrator.errors import UsageError
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.flow_runs import FlowRuns
 from orchestrator.ledger.lives import Lives
@@ -16,7 +19,9 @@ from orchestrator.ledger.purge import Purge
 from orchestrator.ledger.recorder import LedgerRecorder, TrialsOf
 from orchestrator.ledger.snapshots import Snapshots
 from orchestrator.ledger.studies import Studies
+from orchestrator.ledger.tables import owner
 from orchestrator.ledger.trials import Trials
+from orchestrator.ledger.writing import insert_missing
 
 
 class Ledger:
@@ -67,6 +72,26 @@ class Ledger:
     def address(self) -> str:
         """Where it is, without a password."""
         return self._database.name
+
+    def require_owner(self, experiment: str, *, claim: bool = False) -> None:
+        """Refuse another experiment's ledger: its customers would be taken for removed ones.
+
+        Args:
+            experiment: Whose ledger this should be.
+            claim: Make it the experiment's own, where it is nobody's yet.
+
+        Raises:
+            UsageError: It is another experiment's.
+        """
+        with self._database.write() if claim else self._database.read() as connection:
+            if claim:
+                insert_missing(connection, owner, [{"id": 1, "experiment": experiment}])
+            found = connection.execute(select(owner.c.experiment)).scalar_one_or_none()
+        if found not in {None, experiment}:
+            raise UsageError(
+                f"the ledger {self.address} is of experiment {found!r}, not of {experiment!r}: "
+                "give each experiment a ledger of its own"
+            )
 
     def recorder(
         self, trials_of: TrialsOf | None = None, planned: Mapping[str, bool] | None = None

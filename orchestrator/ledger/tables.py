@@ -36,6 +36,14 @@ schema_version = Table(
     comment="One row: which version of this file made or last upgraded the database.",
 )
 
+owner = Table(
+    "ledger_owner",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    Column("experiment", Name, nullable=False),
+    comment="At most one row: whose customers, models and champions these are.",
+)
+
 snapshots = Table(
     "ledger_snapshots",
     metadata,

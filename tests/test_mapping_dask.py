@@ -18,8 +18,8 @@ from distributed import Client, LocalCluster, worker_client
 
 from orchestrator.errors import MachineryError
 from orchestrator.mapping.calling import Deferred, Failure, Zipped
-from orchestrator.mapping.dask import DaskExecutor
-from orchestrator.mapping.dask_kept import KeptValue
+from orchestrator.mapping.dask.executor import DaskExecutor
+from orchestrator.mapping.dask.kept import KeptValue
 from orchestrator.mapping.executing import Lost, Report
 from orchestrator.mapping.inline import InlineExecutor
 from tests.contracts.executors import ExecutorContract, add, calls, carried_out, itself, values

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.mapping.dask_backlog import ANYWHERE, Backlog, Work, lane_of, suspects
-from orchestrator.mapping.dask_cluster import Members
-from orchestrator.mapping.dask_gate import Gate
-from orchestrator.mapping.dask_pace import BATCHES_PER_THREAD, MOST_IN_FLIGHT, Pace
-from orchestrator.mapping.dask_running import Running, after_death, after_timeout, put_back
-from orchestrator.mapping.dask_scheduler import batch_key, number_of, summary_key
-from orchestrator.mapping.dask_worker import LEFT, LOADING
+from orchestrator.mapping.dask.backlog import ANYWHERE, Backlog, Work, lane_of, suspects
+from orchestrator.mapping.dask.cluster import Members
+from orchestrator.mapping.dask.gate import Gate
+from orchestrator.mapping.dask.pace import BATCHES_PER_THREAD, MOST_IN_FLIGHT, Pace
+from orchestrator.mapping.dask.running import Running, after_death, after_timeout, put_back
+from orchestrator.mapping.dask.scheduler import batch_key, number_of, summary_key
+from orchestrator.mapping.dask.worker import LEFT, LOADING
 from tests.contracts.executors import add, calls
 
 LIMIT_SECONDS = 10

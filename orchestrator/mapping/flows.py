@@ -196,7 +196,7 @@ def _executor(client: "Client | None") -> Executor:
     if client is None:
         return InlineExecutor()
     # distributed takes a second to import, which flows in this process need not wait for
-    from orchestrator.mapping.dask import DaskExecutor
+    from orchestrator.mapping.dask.executor import DaskExecutor
 
     return DaskExecutor(client)
 

@@ -10,17 +10,17 @@ from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 
 from orchestrator.mapping.calling import Failure
-from orchestrator.mapping.dask_backlog import Work
-from orchestrator.mapping.dask_cluster import Members
-from orchestrator.mapping.dask_reports import failed_report, hung_report
-from orchestrator.mapping.dask_running import (
+from orchestrator.mapping.dask.backlog import Work
+from orchestrator.mapping.dask.cluster import Members
+from orchestrator.mapping.dask.reports import failed_report, hung_report
+from orchestrator.mapping.dask.running import (
     Aftermath,
     Running,
     after_death,
     after_timeout,
     put_back,
 )
-from orchestrator.mapping.dask_worker import timed_out
+from orchestrator.mapping.dask.worker import timed_out
 from orchestrator.mapping.executing import Calls, Event, Lost, Report
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 
 from orchestrator.mapping.calling import Failure, Performed, failure_of
-from orchestrator.mapping.dask_kept import KeptValue
-from orchestrator.mapping.dask_running import Running
-from orchestrator.mapping.dask_worker import Ran
+from orchestrator.mapping.dask.kept import KeptValue
+from orchestrator.mapping.dask.running import Running
+from orchestrator.mapping.dask.worker import Ran
 from orchestrator.mapping.executing import Calls, Event, Lost, Report
 
 

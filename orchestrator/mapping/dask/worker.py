@@ -16,8 +16,8 @@ from distributed import Worker, get_worker
 from distributed.utils import sync
 
 from orchestrator.mapping.calling import Failure, Performed, failure_of, perform
-from orchestrator.mapping.dask_gate import GATE
-from orchestrator.mapping.dask_packing import LARGE, pack_result, unpack
+from orchestrator.mapping.dask.gate import GATE
+from orchestrator.mapping.dask.packing import LARGE, pack_result, unpack
 
 LOADING = -1
 """In place of a position: the batch is with its worker, none of its calls has begun."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from math import ceil
 
-from orchestrator.mapping.dask_pace import Pace
+from orchestrator.mapping.dask.pace import Pace
 from orchestrator.mapping.executing import Calls, Placement
 
 Lane = tuple[tuple[tuple[str, float], ...], tuple[str, ...]]

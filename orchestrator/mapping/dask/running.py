@@ -8,8 +8,8 @@ from typing import Any
 
 from distributed import Future
 
-from orchestrator.mapping.dask_backlog import Work, suspects
-from orchestrator.mapping.dask_worker import LEFT, seconds_between, told_one_by_one
+from orchestrator.mapping.dask.backlog import Work, suspects
+from orchestrator.mapping.dask.worker import LEFT, seconds_between, told_one_by_one
 from orchestrator.mapping.executing import Calls
 
 GRACE_SECONDS = 0.5

@@ -1,8 +1,8 @@
 """The executor for a Dask cluster: calls in batches, large values kept there, deaths survived.
 
 Touches distributed; takes `Calls`; gives `Report` and `Lost`. Runs on the driver, in the one thread
-that drives the flow. What runs on workers is in `dask_worker`, on the scheduler in
-`dask_scheduler`, in Dask's thread of this process in `dask_listening`.
+that drives the flow. What runs on workers is in `worker`, on the scheduler in
+`scheduler`, in Dask's thread of this process in `listening`.
 """
 
 import time
@@ -13,15 +13,15 @@ from itertools import count
 from distributed import Client
 
 from orchestrator.errors import MachineryError, UsageError
-from orchestrator.mapping.dask_backlog import ANYWHERE, Backlog, Work, lane_of, suspects
-from orchestrator.mapping.dask_cluster import Members
-from orchestrator.mapping.dask_listening import Ended, Listener, Told
-from orchestrator.mapping.dask_pace import Pace
-from orchestrator.mapping.dask_reports import failed_report, ran_report, without
-from orchestrator.mapping.dask_running import Running
-from orchestrator.mapping.dask_sending import CannotTravelError, Sender, TooLargeError
-from orchestrator.mapping.dask_verdicts import all_failed, verdict
-from orchestrator.mapping.dask_worker import Ran
+from orchestrator.mapping.dask.backlog import ANYWHERE, Backlog, Work, lane_of, suspects
+from orchestrator.mapping.dask.cluster import Members
+from orchestrator.mapping.dask.listening import Ended, Listener, Told
+from orchestrator.mapping.dask.pace import Pace
+from orchestrator.mapping.dask.reports import failed_report, ran_report, without
+from orchestrator.mapping.dask.running import Running
+from orchestrator.mapping.dask.sending import CannotTravelError, Sender, TooLargeError
+from orchestrator.mapping.dask.verdicts import all_failed, verdict
+from orchestrator.mapping.dask.worker import Ran
 from orchestrator.mapping.executing import Calls, Event
 
 PATIENCE_SECONDS = 300.0

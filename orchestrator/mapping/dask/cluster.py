@@ -1,13 +1,13 @@
 """Who is in the cluster, and whether anybody there can run a call.
 
-Touches no library; takes what `dask_scheduler.Watch` tells; gives answers. Runs on the driver.
+Touches no library; takes what `scheduler.Watch` tells; gives answers. Runs on the driver.
 """
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from orchestrator.mapping.dask_backlog import ANYWHERE, Lane
+from orchestrator.mapping.dask.backlog import ANYWHERE, Lane
 
 
 class Member:

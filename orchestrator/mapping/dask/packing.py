@@ -16,7 +16,7 @@ from typing import Any
 
 import cloudpickle
 
-from orchestrator.mapping.dask_kept import KeptValue
+from orchestrator.mapping.dask.kept import KeptValue
 
 LARGE = 64 * 1024
 """Bytes from which a result stays on the cluster (law 10)."""

@@ -15,10 +15,10 @@ from typing import Any
 from distributed import Client, Future
 
 from orchestrator.errors import MachineryError, as_machinery_error
-from orchestrator.mapping.dask_running import Running
-from orchestrator.mapping.dask_scheduler import Watch, end_worker, summary_key
-from orchestrator.mapping.dask_sending import AT_ONCE
-from orchestrator.mapping.dask_worker import Ran, summary
+from orchestrator.mapping.dask.running import Running
+from orchestrator.mapping.dask.scheduler import Watch, end_worker, summary_key
+from orchestrator.mapping.dask.sending import AT_ONCE
+from orchestrator.mapping.dask.worker import Ran, summary
 
 _ANSWER_SECONDS = 30.0
 

@@ -13,10 +13,10 @@ import dask
 from distributed import Client, Future
 
 from orchestrator.mapping.calling import Failure, failure_of
-from orchestrator.mapping.dask_kept import KeptValue
-from orchestrator.mapping.dask_packing import LARGE, Packed, pack
-from orchestrator.mapping.dask_scheduler import batch_key
-from orchestrator.mapping.dask_worker import Batch, Order, Parcel, deliver, run_batch, take
+from orchestrator.mapping.dask.kept import KeptValue
+from orchestrator.mapping.dask.packing import LARGE, Packed, pack
+from orchestrator.mapping.dask.scheduler import batch_key
+from orchestrator.mapping.dask.worker import Batch, Order, Parcel, deliver, run_batch, take
 from orchestrator.mapping.executing import Calls
 
 AT_ONCE = 1_000_000

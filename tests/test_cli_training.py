@@ -1,5 +1,6 @@
 """The commands about training, as they are typed: what they print, and how they end."""
 
+import io
 import json
 import os
 import signal
@@ -217,3 +218,64 @@ def test_help_is_there_at_once_and_imports_nothing_slow():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert ran.stdout.strip() == "[]"
+
+
+def test_what_would_be_done_is_explained_for_one_customer(project, typed):
+    typed("registry", "import", "lists.yaml")
+    code, out, _ = typed("why", "AA-STT")
+    assert (code, "nothing serves it yet" in out, "being new" in out) == (0, True, True)
+    assert not (project / "ledger.db").exists()
+    typed("run")
+    code, out, _ = typed("why", "AA-STT", "--json")
+    told = json.loads(out)
+    assert {study["action"] for study in told["studies"]} == {"reuse"}
+    assert told["champion"]["registered_model"] == "flights-AA-STT"
+    assert "nothing would change" in typed("why", "AA-STT")[1]
+    assert typed("why", "nobody")[0] == 2
+
+
+def test_snapshots_are_listed_shown_and_compared(project, typed):
+    typed("registry", "import", "lists.yaml")
+    typed("run")
+    write("lists.yaml", {"models": [LOGISTIC, TREE], "customers": ROUTES[:1]})
+    typed("registry", "import", "lists.yaml")
+    code, out, _ = typed("plan")
+    assert (code, "1: AA-SFO" in out) == (0, True)
+    typed("run")
+    _, out, _ = typed("snapshot", "list", "--json")
+    after, before = (fetch["snapshot"] for fetch in json.loads(out))
+    assert "AA-SFO" in typed("snapshot", "show", before[:10])[1]
+    assert "AA-SFO" not in typed("snapshot", "show", after)[1]
+    assert "1: AA-SFO" in typed("snapshot", "diff", before, after)[1]
+    _, out, _ = typed("snapshot", "diff", before, after, "--json")
+    assert json.loads(out)["customers"]["removed"] == ["AA-SFO"]
+    assert typed("snapshot", "show", "nothing")[0] == 2
+
+
+def test_what_is_old_is_removed_only_with_yes(project, typed):
+    typed("registry", "import", "lists.yaml")
+    typed("run")
+    typed("run", "--fresh")
+    code, out, _ = typed("clean", "--keep-last", "1")
+    assert (code, "would be removed" in out, "add --yes" in out) == (0, True, True)
+    assert typed("clean", "--yes", "--dry-run")[0] == 2
+    assert typed("clean", "--before", "yesterday")[0] == 2
+    _, out, _ = typed("clean", "--yes", "--archive", "old.parquet", "--json")
+    told = json.loads(out)
+    assert told["removed"]
+    assert told["trials"] > 0
+    assert (project / "old.parquet").exists()
+    assert "0 studies with 0 trials" in typed("clean")[1]
+
+
+def test_a_customer_is_forgotten_only_when_that_is_certain(project, typed, monkeypatch):
+    typed("registry", "import", "lists.yaml")
+    typed("run")
+    monkeypatch.setattr("sys.stdin", io.StringIO("AA-SFO\n"))
+    code, _, err = typed("forget", "AA-STT")
+    assert (code, "nothing was forgotten" in err) == (2, True)
+    code, out, _ = typed("forget", "AA-STT", "--yes")
+    assert (code, "flights-AA-STT is deleted" in out) == (0, True)
+    assert "AA-STT" not in typed("status")[1]
+    assert "forget" in typed("runs")[1]
+    assert typed("history", "AA-STT")[0] == 2

@@ -81,8 +81,8 @@ class TestBulkOnPostgres(TestBulkOnSqlite):
         return mlflow_postgres_url
 
     @pytest.fixture
-    def reopened(self, url):
-        return lambda: open_tracker(url, "flights", "s3://bucket/artifacts")
+    def reopened(self, url, tmp_path):
+        return lambda: open_tracker(url, "flights", f"file://{tmp_path}/artifacts")
 
 
 class TestClientOnSqlite(TestBulkOnSqlite):

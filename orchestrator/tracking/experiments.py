@@ -8,6 +8,7 @@ import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, LifecycleStage
@@ -66,13 +67,22 @@ def tag_experiment(client: MlflowClient, experiment_id: str, tags: Mapping[str, 
             client.set_experiment_tag(experiment_id, key, value)
 
 
-def delete_files(artifact_uri: str) -> None:
-    """Delete a run's files, wherever they are; where there are none, nothing happens."""
-    if local_file_uri_to_path(artifact_uri) != artifact_uri or "://" not in artifact_uri:
+def delete_files(artifact_uri: str, tracking_uri: str | None = None) -> None:
+    """Delete a run's files, wherever they are; where there are none, nothing happens.
+
+    Args:
+        artifact_uri: Their folder.
+        tracking_uri: MLflow's address, where files go through its server.
+
+    Raises:
+        MachineryError: The library that reaches them is not installed.
+    """
+    if urlsplit(artifact_uri).scheme in {"", "file"}:
         # MLflow's own way refuses a folder that is not there.
         shutil.rmtree(local_file_uri_to_path(artifact_uri), ignore_errors=True)
-    else:
-        get_artifact_repository(artifact_uri).delete_artifacts()
+        return
+    with as_machinery_error(f"files at {artifact_uri} were not deleted", ImportError):
+        get_artifact_repository(artifact_uri, tracking_uri).delete_artifacts()
 
 
 @contextmanager

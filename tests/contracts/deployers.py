@@ -7,6 +7,7 @@ from mlflow.exceptions import MlflowException
 
 from orchestrator.deployment.deployer import Challenger, Deployed, ModelState
 from orchestrator.errors import UsageError
+from tests.contracts.registry_sources import HOSTILE_IDS
 
 EXPERIMENT = "flights"
 
@@ -160,6 +161,19 @@ class DeployerContract:
         mlflow.delete_registered_model("renamed")
         with pytest.raises(MlflowException):
             mlflow.get_model_version_by_alias("renamed", "champion")
+
+    def test_a_forgotten_customer_has_no_model_and_others_keep_theirs(self, deployer, mlflow):
+        deployer.deploy([challenger()])
+        deployer.deploy([challenger("AA-SFO", number=3)])
+        assert deployer.forget("AA-DFW")
+        assert not deployer.forget("AA-DFW")
+        assert list(deployer.champions()) == ["AA-SFO"]
+        with pytest.raises(MlflowException):
+            mlflow.get_registered_model("flights-AA-DFW")
+
+    def test_strange_ids_come_back_as_they_were(self, deployer):
+        deployer.deploy([challenger(id_, n) for n, id_ in enumerate(HOSTILE_IDS, start=1)])
+        assert set(deployer.champions()) == set(HOSTILE_IDS)
 
 
 def alias(mlflow: MlflowClient, name: str) -> str:

@@ -207,3 +207,24 @@ class TrackerContract:
         assert tracker.tag({}) == frozenset()
         assert tracker.locate([]) == {}
         assert found() == []
+
+    def test_deleted_runs_are_in_the_trash_and_others_are_not(self, tracker, found):
+        tracker.log([run(0), run(1)])
+        tracker.delete([run(0).run_id, run(7).run_id])
+        tracker.delete([run(0).run_id])
+        assert [shown.info.run_name for shown in found()] == ["AA-DFW/tree/1"]
+        (deleted,) = found(run_view_type=ViewType.DELETED_ONLY)
+        assert deleted.info.run_name == "AA-DFW/tree/0"
+
+    def test_an_erased_customer_has_no_runs_and_no_files(self, tracker, mlflow, found, tmp_path):
+        other = run(2, tags={**run(2).tags, "customer": "AA-SFO"})
+        tracker.log([run(0), run(1), other])
+        (tmp_path / "model.txt").write_text("weights")
+        ours = tracker.locate([run(0).run_id])[run(0).run_id].run_id
+        mlflow.log_artifact(ours, str(tmp_path / "model.txt"))
+        for_good = tracker.erase("AA-DFW", [run(0).run_id, run(1).run_id])
+        assert [shown.data.tags["customer"] for shown in found()] == ["AA-SFO"]
+        left = found(run_view_type=ViewType.DELETED_ONLY)
+        assert len(left) == (0 if for_good else 2)
+        if not for_good:
+            assert mlflow.list_artifacts(ours) == []

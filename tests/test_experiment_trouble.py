@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from orchestrator.cli.training import run_experiment
 from orchestrator.clusters import Cluster
-from orchestrator.errors import MachineryError
+from orchestrator.errors import MachineryError, UsageError
 from orchestrator.experiment.line import run, sync
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Ledger
@@ -252,3 +253,20 @@ def test_registered_models_that_cannot_be_written_follow_later(experiment, datab
     assert "MLflow lacks 0 trials and 3 champions" in report.behind
     accepting_writes(database, ("registered_models",))
     made_good(experiment)
+
+
+def test_an_experiment_that_was_deleted_in_mlflow_is_refused(experiment, mlflow_url):
+    client = MlflowClient(mlflow_url)
+    client.delete_experiment(client.create_experiment("trouble"))
+    with pytest.raises(UsageError, match="mlflow experiments restore"):
+        run(experiment)
+
+
+def test_the_exit_code_says_that_mlflow_is_behind(experiment, database, monkeypatch, capsys):
+    monkeypatch.setattr("orchestrator.config.find", lambda config: config)
+    monkeypatch.setattr("orchestrator.config.load", lambda _: experiment)
+    refusing_writes(database)
+    assert run_experiment(None, as_json=False, fresh=False) == 4
+    assert "`orchestrator sync` sends them" in " ".join(capsys.readouterr().out.split())
+    accepting_writes(database)
+    assert run_experiment(None, as_json=False, fresh=False) == 0

@@ -9,7 +9,7 @@ import logging
 from threading import Event, Thread
 from types import TracebackType
 
-from orchestrator.errors import MachineryError
+from orchestrator.errors import OrchestratorError
 from orchestrator.experiment.desk import Desk
 from orchestrator.records import Evaluation
 
@@ -67,5 +67,5 @@ class Courier:
             self.catch_up()
             while not self._over.wait(_EVERY_SECONDS):
                 self.catch_up()
-        except MachineryError as error:
+        except OrchestratorError as error:
             logger.warning("MLflow is sent nothing more until the flow has ended: %s", error)

@@ -55,6 +55,10 @@ cover: $(READY)  ## the test suite with branch coverage
 bench: $(READY)  ## the benchmarks; writes build/bench.json
 	$(BIN)/python -m bench
 
+.PHONY: bench-compare
+bench-compare: $(READY)  ## what a change did to the job: make bench-compare BASE=<git revision>
+	$(BIN)/python -m bench._compare $(BASE)
+
 .PHONY: all
 all: lint types arch test  ## what CI runs
 

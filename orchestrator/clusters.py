@@ -3,9 +3,10 @@
 Touches distributed; takes `Cluster` settings; gives a client, or None for this process; driver.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -137,6 +138,24 @@ def connect(cluster: Cluster) -> Iterator["Client | None"]:
     else:
         with _remote(cluster) as client:
             yield client
+
+
+def warm_up(client: "Client", modules: Sequence[str]) -> None:
+    """Have the workers import modules while the driver is busy with something else.
+
+    Returns at once. What cannot be imported fails where it is needed, and says so there.
+    """
+    from distributed import fire_and_forget  # late, as below
+
+    for worker in client.scheduler_info(n_workers=-1)["workers"]:
+        imported = client.submit(_import, tuple(modules), workers=[worker], pure=False)
+        fire_and_forget(imported)
+
+
+def _import(modules: Sequence[str]) -> None:
+    for module in modules:
+        with suppress(Exception):  # a user's module may raise anything; so will who needs it
+            import_module(module)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from orchestrator.clusters import Cluster, Tls, check, connect
+from orchestrator.clusters import Cluster, Tls, check, connect, warm_up
 from orchestrator.errors import ConfigError, MachineryError
 
 
@@ -117,3 +117,15 @@ def test_workers_that_do_not_start_are_a_failure_of_the_machinery(monkeypatch):
         connect(Cluster(workers=1, dashboard=False)),
     ):
         pass
+
+
+def test_workers_import_what_they_are_told_to_and_nobody_waits_for_it(client):
+    warm_up(
+        client, ["no_such_module", "wave"]
+    )  # of the standard library, and wanted by nobody else
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    looks = [
+        client.submit(lambda: "wave" in sys.modules, workers=[worker], pure=False)
+        for worker in workers  # a worker of one thread looks after it has imported
+    ]
+    assert client.gather(looks) == [True, True]

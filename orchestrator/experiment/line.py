@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 
-from orchestrator.clusters import connect
+from orchestrator.clusters import connect, warm_up
 from orchestrator.errors import MachineryError
 from orchestrator.experiment.courier import Courier
 from orchestrator.experiment.desk import Desk, Mlflow
@@ -36,6 +36,9 @@ from orchestrator.tracking.views import links, views
 
 UI_ADDRESS = "http://127.0.0.1:5000"
 """Where `orchestrator ui` serves MLflow's page unless it is told otherwise."""
+
+_EVALUATING = "orchestrator.training.evaluate"
+"""What workers need first; it takes them a second or two to import."""
 
 
 def run(
@@ -81,6 +84,8 @@ def run(
         with connect(experiment.cluster) as client:
             if client is not None and client.dashboard_link:
                 say(f"Dask dashboard while it runs: {client.dashboard_link}")
+            if client is not None:
+                warm_up(client, [_EVALUATING, experiment.evaluation.loader.partition(":")[0]])
             _wait_until_open(opened, say)
             ledger.require_owner(experiment.name, claim=True)
             ledger.snapshots.save(snapshot)  # from here on nothing but the machine can stop it

@@ -4,6 +4,7 @@ import multiprocessing.spawn
 import re
 import sys
 
+import httpx
 import psutil
 import pytest
 
@@ -28,6 +29,13 @@ def test_a_local_cluster_runs_processes_on_loopback_and_leaves_none():
         process for process in alive if "resource_tracker" not in " ".join(process.cmdline())
     ]
     assert not workers
+
+
+def test_the_dashboard_of_a_local_cluster_answers():
+    with connect(Cluster(workers=1)) as client:
+        link = client.dashboard_link
+        assert link.startswith("http://127.0.0.1:")
+        assert httpx.get(link, timeout=30).status_code == 200
 
 
 def test_a_plain_scheduler_on_another_machine_is_refused():

@@ -155,6 +155,34 @@ def test_a_wrong_list_is_told_with_file_and_key(project, typed, models, customer
     assert "Traceback" not in err
 
 
+def test_a_file_with_bad_customers_is_not_imported_at_all(project, typed):
+    typed("registry", "import", "lists.yaml")
+    before = typed("registry", "show", "--json")[1]
+    bad = [{"id": f"odd{n}", "tags": 3} for n in range(7)]
+    write("lists.yaml", {"models": [TREE], "customers": [ROUTES[0], *bad]})
+    code, out, err = typed("registry", "import", "lists.yaml")
+    assert (code, out) == (2, "")
+    assert "lists.yaml: nothing was imported, since 7 rows are wrong" in err
+    assert all(f"customers[{n + 1}] (odd{n}): tags" in err for n in range(7))
+    assert json.loads(typed("registry", "show", "--json")[1])["id"] == json.loads(before)["id"]
+
+
+def test_tables_of_other_names_are_not_imported_into(project, typed):
+    registry = {"source": "sql", "url": "sqlite:///registry.db", "customers": "clients"}
+    change("orchestrator.yaml", registry=registry)
+    code, _, err = typed("registry", "import", "lists.yaml")
+    assert code == 2
+    assert "orchestrator.yaml: registry.customers: this registry reads 'clients'" in err
+    assert not Path("registry.db").exists()
+
+
+def test_a_table_that_is_not_there_is_told_with_a_cure_that_works(project, typed):
+    typed("registry", "import", "lists.yaml")
+    registry = {"source": "sql", "url": "sqlite:///registry.db", "customers": "clients"}
+    change("orchestrator.yaml", registry=registry)
+    assert "name one that is there, or leave out `customers`" in typed("registry", "show")[2]
+
+
 def test_a_bad_customer_is_set_aside_and_shown_while_the_others_go_on(project, typed):
     change("orchestrator.yaml", registry={"source": "file", "path": "lists.yaml"})
     write("lists.yaml", {"models": [TREE], "customers": [ROUTES[0], {"id": "odd", "tags": 3}]})
@@ -162,6 +190,41 @@ def test_a_bad_customer_is_set_aside_and_shown_while_the_others_go_on(project, t
     assert code == 0
     assert "set aside: customer odd: tags" in out
     assert "2 succeeded, 0 failed" in out
+
+
+TALKATIVE = """
+from experiments import flights
+
+print("a loader is imported")
+
+def load(customer):
+    print("a loader talks")
+    return flights.load(customer)
+"""
+
+
+@pytest.mark.parametrize("cluster", [{"kind": "inline"}, {"workers": 1, "dashboard": False}])
+def test_json_is_all_there_is_on_stdout_however_loaders_talk(project, cluster):
+    (project / "talkative.py").write_text(TALKATIVE, encoding="utf-8")
+    registry = {"source": "inline", "models": [TREE], "customers": ROUTES[:1]}
+    evaluation = {"loader": "talkative:load"}
+    change("orchestrator.yaml", registry=registry, evaluation=evaluation, cluster=cluster)
+    for command in ("plan", "run"):
+        ended = in_a_process(command, "--json")
+        assert isinstance(json.loads(ended.stdout), dict)
+        assert "a loader is imported" in ended.stderr
+    assert "a loader talks" in ended.stderr
+
+
+def in_a_process(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "orchestrator", *arguments],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+    )
 
 
 def test_failed_trials_beyond_the_tolerance_end_with_one(project, typed):

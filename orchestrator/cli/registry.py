@@ -3,6 +3,7 @@
 Touches typer; each command opens what it needs and prints.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from orchestrator.cli import output
 from orchestrator.cli.changes import show_set_aside
 from orchestrator.cli.options import Config, Json
 from orchestrator.errors import ConfigError
-from orchestrator.records import Customer, ModelSpec, Snapshot
+from orchestrator.records import Customer, ModelSpec, Rejected, Snapshot
 
 registry_app = typer.Typer(help="The lists of models and customers.", no_args_is_help=True)
 
@@ -26,6 +27,8 @@ def import_file(
 ) -> None:
     """Make the SQL registry of the configuration equal to the lists in a file.
 
+    A file with a wrong row is refused as a whole: a customer that was left out would be removed.
+
     Example: orchestrator registry import configs/registry/flights.yaml
     """
     from orchestrator.config import find, load  # late: the rest of the program
@@ -37,6 +40,7 @@ def import_file(
     url = _sql_url(experiment.registry, experiment.config)
     source = open_source("file", {"path": file})
     lists = fetch(source, allowed=experiment.evaluation.allowed)
+    _require_all(lists.rejected, file)
     imported = import_rows(url, lists.models, lists.customers)
     if as_json:
         output.as_json([asdict(part) for part in imported])
@@ -46,8 +50,6 @@ def import_file(
             f"{part.kind}: {len(part.added)} added, {len(part.changed)} changed, "
             f"{len(part.removed)} removed, {part.unchanged} unchanged"
         )
-    for row in lists.rejected:
-        output.report(f"left out: customer {row.id or f'in row {row.row}'}: {row.reason}")
 
 
 @registry_app.command("show")
@@ -109,7 +111,25 @@ def _sql_url(registry: Any, file: str | None) -> str:
             file=file,
             key="registry",
         )
+    for kind in ("models", "customers"):
+        if registry.get(kind, kind) != kind:
+            problem = (
+                f"this registry reads {registry[kind]!r}, but import writes the table {kind!r} "
+                f"alone: leave out `{kind}`, or change that table where it is made"
+            )
+            raise ConfigError(problem, file=file, key=f"registry.{kind}")
     return str(registry["url"])
+
+
+def _require_all(rejected: Sequence[Rejected], file: str) -> None:
+    if not rejected:
+        return
+    rows = [
+        f"  customers[{row.row}]{f' ({row.id})' if row.id else ''}: {row.reason}"
+        for row in rejected
+    ]
+    problem = f"nothing was imported, since {len(rejected)} rows are wrong:\n" + "\n".join(rows)
+    raise ConfigError(problem, file=file)
 
 
 def _short(value: Any) -> str:

@@ -3,7 +3,6 @@
 Touches no library itself; takes a flow file and its parameters; gives an exit code; driver.
 """
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +74,7 @@ def carry_out(request: Request, where: Place, *, as_json: bool) -> int:
     """Run a flow and report how it went; gives the exit code."""
     arguments = parameters.typed(request.file.flow, request.texts)
     with Ledger.open(where.ledger) as ledger:
-        with output.stdout_for_report_only() if as_json else contextlib.nullcontext():
+        with output.stdout_for_report_only(when=as_json):
             run = _run(request, arguments, where, ledger)
         if as_json:
             output.as_json(describe(run.flow_run, ledger))

@@ -24,7 +24,8 @@ def plan(*, config: Config = None, as_json: Json = False) -> None:
     from orchestrator.config import find, load  # late: the rest of the program
     from orchestrator.experiment.planning import plan as make_plan
 
-    planned = make_plan(load(find(config)))
+    with output.stdout_for_report_only(when=as_json):
+        planned = make_plan(load(find(config)))
     if as_json:
         output.as_json(plans.plan_as_json(planned))
     else:
@@ -44,7 +45,8 @@ def why(
     from orchestrator.config import find, load  # late: the rest of the program
     from orchestrator.experiment.why import why as explain
 
-    found = explain(load(find(config)), customer)
+    with output.stdout_for_report_only(when=as_json):
+        found = explain(load(find(config)), customer)
     if as_json:
         output.as_json(plans.why_as_json(found))
     else:
@@ -59,7 +61,11 @@ def run_experiment(
     from orchestrator.experiment.line import run
 
     experiment = load(find(config))
-    with stopping_on_interrupt() as stop, showing_progress(experiment.name) as observer:
+    with (
+        output.stdout_for_report_only(when=as_json),
+        stopping_on_interrupt() as stop,
+        showing_progress(experiment.name) as observer,
+    ):
         report = run(
             experiment,
             fresh=fresh,
@@ -87,7 +93,8 @@ def sync(*, config: Config = None, as_json: Json = False) -> None:
     from orchestrator.config import find, load  # late: the rest of the program
     from orchestrator.experiment.line import sync as send
 
-    trials, promotions = send(load(find(config)))
+    with output.stdout_for_report_only(when=as_json):
+        trials, promotions = send(load(find(config)))
     if as_json:
         output.as_json({"trials": trials, "promotions": promotions})
     else:

@@ -159,7 +159,13 @@ def _require_table(
     """Refuse a table that is not there: that is a mistake in the configuration."""
     table = _TABLE.fullmatch(wanted)
     if table and not sqlalchemy.inspect(connection).has_table(table["name"], table["schema"]):
-        problem = f"{description} has no table {wanted!r}; `orchestrator registry import` makes one"
+        cure = (
+            "`orchestrator registry import FILE` makes it"
+            if wanted == kind
+            else f"name one that is there, or leave out `{kind}` for the table that "
+            "`orchestrator registry import FILE` makes"
+        )
+        problem = f"{description} has no table {wanted!r}; {cure}"
         raise ConfigError(problem, key=f"registry.{kind}")
 
 

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from mlflow import MlflowClient
 
+from orchestrator import config
 from orchestrator.clusters import Cluster
 from orchestrator.errors import RegistryError, UsageError
 from orchestrator.experiment.line import run, sync
@@ -123,6 +125,35 @@ def test_one_command_trains_tracks_and_deploys_on_real_workers(tmp_path, mlflow_
 
     loaded = subprocess.run(
         [sys.executable, "-I", "-c", PREDICT, mlflow_url, "models:/flights-AA-SFO@champion"],
+        cwd=Path("/"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert loaded.stdout.strip() == "3", loaded.stderr
+
+
+@pytest.mark.slow
+def test_models_go_to_a_tracking_server_and_load_from_it(tmp_path, mlflow_server, monkeypatch):
+    """As configured by its address alone: the server keeps the files."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
+    lists = {"models": [TREE], "customers": ROUTES[:1]}
+    settings = {
+        "experiment": "served",
+        "registry": {"source": "inline", **lists},
+        "evaluation": {"loader": "experiments.flights:load"},
+        "cluster": {"kind": "inline"},
+        "tracking": {"uri": mlflow_server},
+    }
+    Path("orchestrator.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    report = run(config.load(Path("orchestrator.yaml")))
+    assert report.behind is None
+    assert [p.model_name for p in report.promotions] == ["served-AA-STT"]
+    assert not list(tmp_path.rglob("artifacts")), "nothing was written beside the server"
+    loaded = subprocess.run(
+        [sys.executable, "-I", "-c", PREDICT, mlflow_server, "models:/served-AA-STT@champion"],
         cwd=Path("/"),
         capture_output=True,
         text=True,

@@ -21,6 +21,7 @@ from orchestrator.deployment.deployer import (
     check_one_each,
     check_owner,
     model_tags,
+    state_of,
 )
 from orchestrator.deployment.names import model_name
 from orchestrator.errors import as_machinery_error
@@ -136,7 +137,11 @@ class ClientDeployer:
             self._client.set_registered_model_tag(model.name, "state", state)
 
     def _own_models(self) -> Iterable[RegisteredModel]:
-        return (m for m in self._models() if m.tags.get("experiment") == self._experiment)
+        return (
+            model
+            for model in self._models()
+            if model.tags.get("experiment") == self._experiment and "customer" in model.tags
+        )
 
     def _models(self) -> Iterator[RegisteredModel]:
         """Every registered model whose name begins as ours do, with tags and aliases."""
@@ -162,5 +167,5 @@ def _deployed(model: RegisteredModel) -> Deployed:
         model_name=model.name,
         version=str(model.aliases[Alias.CHAMPION]),
         previous_version=_alias(model, Alias.PREVIOUS),
-        state=ModelState(model.tags["state"]),
+        state=state_of(model.tags),
     )

@@ -101,7 +101,7 @@ class Deployer(Protocol):
         ...
 
     def champions(self) -> Mapping[str, Deployed]:
-        """What is deployed, by customer."""
+        """What is deployed, by customer; not a model whose tag `customer` somebody deleted."""
         ...
 
     def forget(self, customer: str) -> bool:
@@ -112,6 +112,11 @@ class Deployer(Protocol):
 def model_tags(experiment: str, customer: str) -> dict[str, str]:
     """The tags of a customer's registered model."""
     return {"experiment": experiment, "customer": customer, "state": ModelState.LIVE}
+
+
+def state_of(tags: Mapping[str, str]) -> ModelState:
+    """A model is live unless its tags say otherwise; people may have deleted or changed them."""
+    return ModelState.RETIRED if tags.get("state") == ModelState.RETIRED else ModelState.LIVE
 
 
 def check_one_each(challengers: Sequence[Challenger]) -> None:

@@ -16,7 +16,7 @@ from mlflow.store.model_registry.dbmodels.models import (
 from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
 from sqlalchemy import Connection, Table, func, select
 
-from orchestrator.deployment.deployer import Alias, Deployed, ModelState
+from orchestrator.deployment.deployer import Alias, Deployed, state_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +73,13 @@ def read_deployed(connection: Connection, experiment: str) -> Iterator[Deployed]
     ):
         versions.setdefault(name, {})[alias] = str(version)
     for name, pointing in versions.items():
-        if Alias.CHAMPION in pointing:
+        if Alias.CHAMPION in pointing and "customer" in told[name]:
             yield Deployed(
                 customer=told[name]["customer"],
                 model_name=name,
                 version=pointing[Alias.CHAMPION],
                 previous_version=pointing.get(Alias.PREVIOUS),
-                state=ModelState(told[name]["state"]),
+                state=state_of(told[name]),
             )
 
 

@@ -143,6 +143,17 @@ class DeployerContract:
         with pytest.raises(UsageError, match="rename that model"):
             deployer.deploy([challenger()])
 
+    def test_tags_that_people_deleted_stop_nothing(self, deployer, mlflow):
+        deployer.deploy([challenger(name, number=n) for n, name in enumerate("abc")])
+        deployer.retire(["b"])
+        mlflow.delete_registered_model_tag("flights-a", "customer")
+        mlflow.delete_registered_model_tag("flights-b", "state")
+        mlflow.set_registered_model_tag("flights-c", "state", "unheard of")
+        states = {customer: each.state for customer, each in deployer.champions().items()}
+        assert states == {"b": ModelState.LIVE, "c": ModelState.LIVE}
+        assert deployer.retire(["a", "b", "c"]) == {"a"}
+        assert deployer.champions()["b"].state is ModelState.RETIRED
+
     def test_two_challengers_of_one_customer_are_refused(self, deployer):
         with pytest.raises(UsageError, match="'AA-DFW' has 2 challengers"):
             deployer.deploy([challenger(number=1), challenger(number=2)])

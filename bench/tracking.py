@@ -48,9 +48,9 @@ def measure() -> dict[str, float]:
             )
             for way, opened in ways.items()
         }
-        with web_page(server, artifact_root=folder) as url:
+        with web_page(server, artifact_root=folder) as page:
             figures["tracking.ms_per_run.client_server"] = _milliseconds(
-                open_tracker(url, "flights"), RUNS_BY_CLIENT, "client_server"
+                open_tracker(page.address, "flights"), RUNS_BY_CLIENT, "client_server"
             )
     bulk, client = (figures[f"tracking.ms_per_run.{way}_sqlite"] for way in ("bulk", "client"))
     return {**figures, "tracking.bulk_speedup.sqlite": client / bulk}

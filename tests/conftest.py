@@ -100,8 +100,8 @@ def mlflow_server(empty_mlflow_database: Path, tmp_path_factory) -> Iterator[str
 
     folder = tmp_path_factory.mktemp("mlflow-server")
     shutil.copyfile(empty_mlflow_database, folder / "mlflow.db")
-    with web_page(f"sqlite:///{folder}/mlflow.db", artifact_root=str(folder / "files")) as url:
-        yield url
+    with web_page(f"sqlite:///{folder}/mlflow.db", artifact_root=str(folder / "files")) as page:
+        yield page.address
 
 
 @pytest.fixture(scope="session")

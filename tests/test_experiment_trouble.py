@@ -204,7 +204,7 @@ def test_a_server_that_dies_while_the_run_is_under_way(
     store, files = f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "files")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     server = ExitStack()
-    url = server.enter_context(web_page(store, artifact_root=files))
+    url = server.enter_context(web_page(store, artifact_root=files)).address
     experiment = an_experiment(tmp_path, url, artifacts=None)
 
     report = run(experiment, stop=server.close)  # asked when the flow begins, says nothing

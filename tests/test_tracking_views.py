@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import zlib
 
+import psutil
 import pytest
 import requests
 
@@ -62,11 +63,20 @@ class TestViews:
 
 class TestTheWebPage:
     def test_it_answers_until_the_block_ends(self, mlflow_url, tmp_path):
-        with web_page(mlflow_url, artifact_root=str(tmp_path)) as url:
+        with web_page(mlflow_url, artifact_root=str(tmp_path)) as page:
+            url = page.address
             assert url.startswith("http://127.0.0.1:")
             assert requests.get(f"{url}/health", timeout=10).ok
         with pytest.raises(requests.ConnectionError):
             requests.get(f"{url}/health", timeout=10)
+
+    def test_a_server_that_dies_is_told_of(self, mlflow_url, tmp_path):
+        before = set(psutil.Process().children())
+        with web_page(mlflow_url, artifact_root=str(tmp_path)) as page:
+            (server,) = set(psutil.Process().children()) - before
+            server.terminate()
+            with pytest.raises(MachineryError, match="MLflow's web page ended by itself"):
+                page.wait()
 
     def test_a_port_that_is_taken_is_named(self, mlflow_server, mlflow_url, tmp_path):
         port = int(mlflow_server.rpartition(":")[2])

@@ -3,7 +3,7 @@
 Touches typer; opens the page, prints the links to its views, and waits for Ctrl-C.
 """
 
-import threading
+import signal
 from contextlib import suppress
 from typing import Annotated
 
@@ -11,13 +11,14 @@ import typer
 
 from orchestrator.cli import output
 from orchestrator.cli.options import Config
-
-_PORT = 5000
+from orchestrator.tracking.views import UI_PORT, links, views
 
 
 def ui(
     config: Config = None,
-    port: Annotated[int, typer.Option(help="On this machine's loopback address.")] = _PORT,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="On this machine's loopback address.")
+    ] = UI_PORT,
 ) -> None:
     """Serve MLflow's web page on this experiment, until Ctrl-C.
 
@@ -25,15 +26,18 @@ def ui(
     """
     from orchestrator.config import find, load  # late: the rest of the program
     from orchestrator.tracking.opening import open_tracker
-    from orchestrator.tracking.ui import web_page
-    from orchestrator.tracking.views import links, views
+    from orchestrator.tracking.ui import require_database, web_page
 
     experiment = load(find(config))
+    require_database(experiment.tracking)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends the page as Ctrl-C does
     tracker = open_tracker(experiment.tracking, experiment.name, experiment.artifacts)
     shown = views(experiment.evaluation, flow_run="")
-    with web_page(experiment.tracking, artifact_root=tracker.artifact_root, port=port) as address:
-        output.report(f"MLflow is served at {address} (Ctrl-C ends it)")
-        for name, link in links(address, tracker.experiment_id, shown).items():
+    with (
+        suppress(KeyboardInterrupt),  # how it is meant to end
+        web_page(experiment.tracking, artifact_root=tracker.artifact_root, port=port) as page,
+    ):
+        output.report(f"MLflow is served at {page.address} (Ctrl-C ends it)")
+        for name, link in links(page.address, tracker.experiment_id, shown).items():
             output.report(f"  {name}: {link}")
-        with suppress(KeyboardInterrupt):  # how it is meant to end
-            threading.Event().wait()
+        page.wait()

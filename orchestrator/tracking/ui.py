@@ -11,12 +11,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from dataclasses import dataclass
+from typing import IO, NoReturn
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from orchestrator.errors import MachineryError, UsageError, as_machinery_error
-from orchestrator.tracking.reaching import check_answers, is_server
+from orchestrator.tracking.reaching import check_answers, is_server, without_password
 
 _HOST = "127.0.0.1"
 _SECONDS_TO_START = 60.0
@@ -25,8 +26,36 @@ _SECONDS_BETWEEN_TRIES = 0.1
 _LINES_SHOWN = 10
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebPage:
+    """A page that is being served, and where."""
+
+    address: str
+    _server: "subprocess.Popen[bytes]"
+    _log: IO[bytes]
+
+    def wait(self) -> NoReturn:
+        """Return never: the page is served until an exception, such as Ctrl-C, ends the waiting.
+
+        Raises:
+            MachineryError: The server ended by itself, and with which words.
+        """
+        self._server.wait()
+        raise _ended(self._log)
+
+
+def require_database(uri: str) -> None:
+    """Refuse to serve a page for an address that has one.
+
+    Raises:
+        UsageError: The tracking address is a server, which serves its own page.
+    """
+    if is_server(uri):
+        raise UsageError(f"a server is running already: open {without_password(uri)}")
+
+
 @contextmanager
-def web_page(uri: str, *, artifact_root: str, port: int | None = None) -> Iterator[str]:
+def web_page(uri: str, *, artifact_root: str, port: int | None = None) -> Iterator[WebPage]:
     """Serve MLflow's web page on this machine alone; it ends with the `with` block.
 
     Args:
@@ -35,14 +64,13 @@ def web_page(uri: str, *, artifact_root: str, port: int | None = None) -> Iterat
         port: Where; None takes any free one.
 
     Yields:
-        Its address, once it answers.
+        The page, once it answers.
 
     Raises:
         UsageError: The tracking address is a server, which serves its own page.
         MachineryError: The database cannot be used, the port is taken, or it does not start.
     """
-    if is_server(uri):
-        raise UsageError(f"a server is running already: open {uri}")
+    require_database(uri)
     check_answers(uri)
     port = _claim_port(port)
     with tempfile.TemporaryFile() as log:
@@ -50,7 +78,7 @@ def web_page(uri: str, *, artifact_root: str, port: int | None = None) -> Iterat
         try:
             url = f"http://{_HOST}:{port}"
             _wait_until_it_answers(url, server, log)
-            yield url
+            yield WebPage(address=url, _server=server, _log=log)
         finally:
             _stop(server)
 
@@ -73,12 +101,16 @@ def _wait_until_it_answers(url: str, server: subprocess.Popen[bytes], log: IO[by
     deadline = time.monotonic() + _SECONDS_TO_START
     while not _answers(url):
         if server.poll() is not None:
-            log.seek(0)
-            said = log.read().decode(errors="replace").splitlines()[-_LINES_SHOWN:]
-            raise MachineryError("\n".join(["MLflow's web page ended by itself:", *said]))
+            raise _ended(log)
         if time.monotonic() > deadline:
             raise MachineryError(f"MLflow's web page does not answer at {url}")
         time.sleep(_SECONDS_BETWEEN_TRIES)
+
+
+def _ended(log: IO[bytes]) -> MachineryError:
+    log.seek(0)
+    said = log.read().decode(errors="replace").splitlines()[-_LINES_SHOWN:]
+    return MachineryError("\n".join(["MLflow's web page ended by itself:", *said]))
 
 
 def _answers(url: str) -> bool:

@@ -17,6 +17,9 @@ from typing import Any, Literal
 
 from orchestrator.records import Evaluation
 
+UI_PORT = 5000
+"""Where `orchestrator ui` serves MLflow's page unless it is told otherwise."""
+
 _TAG = "mlflow.sharedViewState."
 
 

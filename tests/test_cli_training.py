@@ -4,10 +4,12 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -97,6 +99,9 @@ def test_a_newcomers_afternoon(project, typed):
     assert "champion of AA-SFO: flights-AA-SFO v1 (first champion)" in out
     assert "removed (until now)" in out
     assert "removed (until now)" in typed("history", "tree")[1]
+    assert typed("history", "tree", "--model")[1] == typed("history", "tree")[1]
+    assert "no customer 'tree'" in typed("history", "tree", "--customer")[2]
+    assert typed("history", "tree", "--customer", "--model")[0] == 2
 
     code, out, _ = typed("runs", "--json")
     assert len(json.loads(out)) == 2
@@ -165,6 +170,18 @@ def test_a_file_with_bad_customers_is_not_imported_at_all(project, typed):
     assert "lists.yaml: nothing was imported, since 7 rows are wrong" in err
     assert all(f"customers[{n + 1}] (odd{n}): tags" in err for n in range(7))
     assert json.loads(typed("registry", "show", "--json")[1])["id"] == json.loads(before)["id"]
+
+
+@pytest.mark.parametrize("emptied", ["models", "customers"])
+def test_an_empty_list_is_not_imported_but_shown(project, typed, emptied):
+    write("lists.yaml", {"models": [TREE], "customers": ROUTES[:1], emptied: []})
+    code, _, err = typed("registry", "import", "lists.yaml")
+    assert code == 2
+    assert f"lists.yaml: nothing was imported, since there are no {emptied}" in err
+    assert "--accept" not in err
+    change("orchestrator.yaml", registry={"source": "file", "path": "lists.yaml"})
+    assert typed("registry", "show")[0] == 0
+    assert "`orchestrator run --accept empty` lets it pass" in typed("plan")[2]
 
 
 def test_tables_of_other_names_are_not_imported_into(project, typed):
@@ -268,6 +285,40 @@ def test_ctrl_c_ends_cleanly_and_the_next_run_goes_on(project, typed):
     assert "`orchestrator run` goes on from there" in out
     assert "Traceback" not in err
     assert typed("run")[0] == 0
+
+
+def test_the_page_is_not_served_for_a_server_nor_at_ports_that_are_none(project, typed):
+    assert typed("ui", "--port", "0")[0] == 2
+    assert typed("ui", "--port", "70000")[0] == 2
+    change("orchestrator.yaml", tracking={"uri": "http://127.0.0.1:9"})
+    code, out, err = typed("ui")
+    assert (code, out) == (2, "")
+    assert "a server is running already: open http://127.0.0.1:9" in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_page_ends_with_its_command(project, number):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", "ui", "--port", str(port)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert (
+        command.stdout.readline()
+        == f"MLflow is served at http://127.0.0.1:{port} (Ctrl-C ends it)\n"
+    )
+    serving = psutil.Process(command.pid).children(recursive=True)
+    command.send_signal(number)
+    _, err = command.communicate(timeout=60)
+    assert (command.returncode, err) == (0, "")
+    _, alive = psutil.wait_procs(serving, timeout=10)
+    assert not alive
 
 
 def test_help_is_there_at_once_and_imports_nothing_slow():

@@ -44,7 +44,9 @@ def show_plan(plan: "Plan") -> None:
     for note in plan.notes:
         line(f"\nnote: {note}")
     for guard, reason in plan.refusals.items():
-        line(f"\na run would be refused: {reason} (--accept {guard} lets it)")
+        line(
+            f"\na run would be refused: {reason} (`orchestrator run --accept {guard}` lets it pass)"
+        )
 
 
 def plan_as_json(plan: "Plan") -> dict[str, Any]:

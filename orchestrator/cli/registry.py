@@ -3,7 +3,6 @@
 Touches typer; each command opens what it needs and prints.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -13,7 +12,7 @@ from orchestrator.cli import output
 from orchestrator.cli.changes import show_set_aside
 from orchestrator.cli.options import Config, Json
 from orchestrator.errors import ConfigError
-from orchestrator.records import Customer, ModelSpec, Rejected, Snapshot
+from orchestrator.records import Customer, ModelSpec, Snapshot
 
 registry_app = typer.Typer(help="The lists of models and customers.", no_args_is_help=True)
 
@@ -39,8 +38,9 @@ def import_file(
     experiment = load(find(config))
     url = _sql_url(experiment.registry, experiment.config)
     source = open_source("file", {"path": file})
-    lists = fetch(source, allowed=experiment.evaluation.allowed)
-    _require_all(lists.rejected, file)
+    # An empty list is refused below: `--accept` is for runs.
+    lists = fetch(source, allowed=experiment.evaluation.allowed, accept=["empty"])
+    _require_usable(lists, file)
     imported = import_rows(url, lists.models, lists.customers)
     if as_json:
         output.as_json([asdict(part) for part in imported])
@@ -61,7 +61,7 @@ def show_lists(*, config: Config = None, as_json: Json = False) -> None:
     from orchestrator.config import find, load  # late: the rest of the program
     from orchestrator.experiment.preparing import fetch_snapshot
 
-    snapshot = fetch_snapshot(load(find(config)))
+    snapshot = fetch_snapshot(load(find(config)), accept=["empty"])
     if as_json:
         output.as_json(asdict(snapshot))
     else:
@@ -121,15 +121,18 @@ def _sql_url(registry: Any, file: str | None) -> str:
     return str(registry["url"])
 
 
-def _require_all(rejected: Sequence[Rejected], file: str) -> None:
-    if not rejected:
-        return
-    rows = [
+def _require_usable(lists: Snapshot, file: str) -> None:
+    """Refuse what would empty a list, or remove the customers of rows that are wrong."""
+    for kind, listed in (("models", lists.models), ("customers", lists.customers)):
+        if not listed:
+            raise ConfigError(f"nothing was imported, since there are no {kind}", file=file)
+    wrong = [
         f"  customers[{row.row}]{f' ({row.id})' if row.id else ''}: {row.reason}"
-        for row in rejected
+        for row in lists.rejected
     ]
-    problem = f"nothing was imported, since {len(rejected)} rows are wrong:\n" + "\n".join(rows)
-    raise ConfigError(problem, file=file)
+    if wrong:
+        problem = f"nothing was imported, since {len(wrong)} rows are wrong:\n" + "\n".join(wrong)
+        raise ConfigError(problem, file=file)
 
 
 def _short(value: Any) -> str:

@@ -129,19 +129,25 @@ def status(
 def history(
     key: Annotated[str, typer.Argument(help="A customer's or a model's id.")],
     *,
+    customer: Annotated[bool, typer.Option("--customer", help="The id is a customer's.")] = False,
+    model: Annotated[bool, typer.Option("--model", help="The id is a model's.")] = False,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Tell the life of one customer or model: its periods, trials and champions.
 
+    Of an id that both a customer and a model have, it tells the customer's unless --model is given.
+
     Example: orchestrator history AA-LAX
     """
+    if customer and model:
+        raise UsageError("--customer or --model: give one of the two")
     from orchestrator.config import find, load  # late: the rest of the program
     from orchestrator.experiment.standing import life
     from orchestrator.ledger import Ledger
 
     with Ledger.look(load(find(config)).ledger) as ledger:
-        found = life(ledger, key)
+        found = life(ledger, key, "customer" if customer else "model" if model else None)
     if as_json:
         output.as_json(reports.life_as_json(found))
     else:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from orchestrator.errors import UsageError
 from orchestrator.ledger import Champion, Ledger, Period, RecordedTrial
+from orchestrator.ledger.changes import Kind
 from orchestrator.records import Promotion
 
 
@@ -51,7 +52,7 @@ class Life:
         kind, key: Whose.
         periods: Its registry rows as they were, oldest first.
         flow_runs: Its trials, flow run by flow run.
-        promotions: A customer's champions, oldest first; of a model, those it became.
+        promotions: A customer's champions, oldest first; of a model, those it ever became.
     """
 
     kind: str
@@ -84,30 +85,39 @@ def standings(ledger: Ledger, at: float | None = None) -> tuple[Standing, ...]:
     )
 
 
-def life(ledger: Ledger, key: str) -> Life:
+def life(ledger: Ledger, key: str, kind: Kind | None = None) -> Life:
     """The history of a customer, or of a model, with this id.
+
+    Args:
+        ledger: What is known.
+        key: The id.
+        kind: Which of the two; None is the customer, where there is one.
 
     Raises:
         UsageError: The ledger has never seen such an id.
     """
-    periods = ledger.lives.history("customer", key)
-    if periods:
+    kinds: tuple[Kind, ...] = ("customer", "model") if kind is None else (kind,)
+    lives = {kind: ledger.lives.history(kind, key) for kind in kinds}
+    if lives.get("customer"):
         trials, promotions = ledger.trials.of_customer(key), ledger.promotions.of_customer(key)
-        return _life("customer", key, periods, trials, promotions)
-    periods = ledger.lives.history("model", key)
-    if not periods:
-        raise UsageError(
-            f"no customer and no model {key!r} has ever been listed; "
-            "`orchestrator status` lists the customers"
-        )
-    trials = ledger.trials.of_model(key)
-    promoted = ledger.promotions.champions()
-    now = [p for c in promoted if _model(promoted[c]) == key for p in _last(ledger, c)]
-    return _life("model", key, periods, trials, now)
+        return _life("customer", key, lives["customer"], trials, promotions)
+    if lives.get("model"):
+        trials = ledger.trials.of_model(key)
+        return _life("model", key, lives["model"], trials, _became(ledger, key, trials))
+    raise UsageError(
+        f"no {' and no '.join(kinds)} {key!r} has ever been listed; "
+        "`orchestrator status` lists the customers"
+    )
 
 
-def _last(ledger: Ledger, customer: str) -> Sequence[Promotion]:
-    return ledger.promotions.of_customer(customer)[-1:]
+def _became(ledger: Ledger, model: str, trials: Sequence[RecordedTrial]) -> list[Promotion]:
+    """The promotions in which a model became champion of one of those it was tried for."""
+    return [
+        promotion
+        for customer in {trial.result.trial.study.customer.id for trial in trials}
+        for promotion in ledger.promotions.of_customer(customer)
+        if promotion.decision.best and promotion.decision.best.trial.study.model.id == model
+    ]
 
 
 def _model(champion: Champion) -> str:

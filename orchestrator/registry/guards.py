@@ -75,7 +75,9 @@ def enforce(found: Sequence[Refusal], accept: Collection[str] = ()) -> None:
     require_guards(accept)
     standing = [refusal for refusal in found if refusal.guard not in accept]
     if standing:
-        lines = [f"  {r.reason}; `--accept {r.guard}` lets it pass" for r in standing]
+        lines = [
+            f"  {r.reason}; `orchestrator run --accept {r.guard}` lets it pass" for r in standing
+        ]
         raise RegistryError(
             "the registry's answer is refused; nothing was changed, and what is deployed keeps "
             "serving:\n" + "\n".join(lines)

@@ -18,7 +18,7 @@ from orchestrator.experiment.planning import plan
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.standing import life, standings
 from orchestrator.ledger import Ledger
-from orchestrator.records import Evaluation
+from orchestrator.records import Evaluation, Search
 from orchestrator.registry.guards import Limits
 from orchestrator.registry.importing import import_rows
 from orchestrator.registry.snapshots import fetch
@@ -82,11 +82,6 @@ def champions(experiment):
             customer: (champion.result.trial.study.model.id, dict(champion.result.trial.params))
             for customer, champion in ledger.promotions.champions().items()
         }
-
-
-def scores(experiment, flow_run):
-    with Ledger.open(experiment.ledger) as ledger:
-        return {t.result.trial.key: t.result.scores for t in ledger.trials.of_run(flow_run)}
 
 
 PREDICT = """
@@ -248,6 +243,22 @@ def test_a_better_model_replaces_the_champion_which_becomes_previous(tmp_path, m
         if r.data.tags["model"] == "stump" or r.data.tags["champion"] == "true"
     }
     assert by_model == {"stump": "false", "logistic": "true"}
+    with Ledger.open(experiment.ledger) as ledger:
+        beaten, winner = (life(ledger, model).promotions for model in ("stump", "logistic"))
+    assert [p.version for p in beaten] == ["1"], "what it once was stays told"
+    assert [p.version for p in winner] == ["2"]
+
+
+def test_an_id_that_a_customer_and_a_model_share_has_two_lives(tmp_path, mlflow_url):
+    namesake = {**TREE, "id": "AA-STT"}
+    experiment = an_experiment(tmp_path, mlflow_url, models=[namesake], customers=ROUTES[:1])
+    run(experiment)
+    with Ledger.open(experiment.ledger) as ledger:
+        assert life(ledger, "AA-STT").kind == "customer"
+        assert life(ledger, "AA-STT", "customer").kind == "customer"
+        assert life(ledger, "AA-STT", "model").kind == "model"
+        with pytest.raises(UsageError, match="no model '9E-BNA' has ever been listed"):
+            life(ledger, "9E-BNA", "model")
 
 
 def test_a_paused_customer_is_not_trained_and_keeps_its_model(tmp_path, mlflow_url):
@@ -293,18 +304,51 @@ def test_data_that_cannot_be_loaded_fails_that_customer_alone_and_is_seen(tmp_pa
     assert run(experiment).trials["failed"] == 2, "a failure is no recorded success"
 
 
+FOREST = {
+    "id": "forest",
+    "estimator": "sklearn.ensemble:RandomForestClassifier",
+    "params": {"n_estimators": 5},
+    "grid": {"max_depth": [1, 2, 3, 4, 5, 6], "min_samples_leaf": [1, 2, 3]},
+}
+
+
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_everywhere(tmp_path, mlflow_url):
-    found = []
-    for number, cluster in enumerate(
-        [INLINE, Cluster(workers=1, dashboard=False), Cluster(workers=2, dashboard=False)]
-    ):
-        folder = tmp_path / str(number)
+def test_the_same_seed_gives_the_same_everywhere_and_another_seed_another(tmp_path, mlflow_url):
+    def found(name, cluster=INLINE, seed=0):
+        folder = tmp_path / name
         folder.mkdir()
-        experiment = an_experiment(folder, mlflow_url, cluster=cluster, name=f"flights{number}")
+        experiment = an_experiment(
+            folder,
+            mlflow_url,
+            name=name,
+            models=[LOGISTIC, FOREST],
+            customers=ROUTES[:1],
+            search=Search(strategy="random", settings={"n_trials": 3}),
+            evaluation=Evaluation(loader="experiments.flights:load", seed=seed),
+            cluster=cluster,
+        )
         report = run(experiment)
-        found.append((scores(experiment, report.flow_run.id), champions(experiment)))
-    assert found[0] == found[1] == found[2]
+        return drawn(experiment, report.flow_run.id), champions(experiment)
+
+    first = found("inline")
+    assert found("one", Cluster(workers=1, dashboard=False)) == first
+    assert found("two", Cluster(workers=2, dashboard=False)) == first
+    other = found("other", seed=1)
+    assert {params for params, _ in other[0].values()} != {
+        params for params, _ in first[0].values()
+    }
+    assert {scores for _, scores in other[0].values()} != {
+        scores for _, scores in first[0].values()
+    }
+
+
+def drawn(experiment, flow_run):
+    """What was tried in a flow run, and how it scored, by the trial's key."""
+    with Ledger.open(experiment.ledger) as ledger:
+        return {
+            t.result.trial.key: (str(dict(t.result.trial.params)), str(t.result.scores))
+            for t in ledger.trials.of_run(flow_run)
+        }
 
 
 @pytest.mark.postgres

@@ -6,6 +6,7 @@ Touches no library itself; takes an `Experiment`; gives a `Report`; runs on the 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
+from typing import Any
 
 from orchestrator.clusters import connect, warm_up
 from orchestrator.errors import MachineryError
@@ -33,6 +34,7 @@ from orchestrator.mapping.run import Observer
 from orchestrator.records import Promotion, Snapshot
 from orchestrator.registry import guards
 from orchestrator.tracking.views import links, views
+from orchestrator.training.cache import forget
 
 UI_ADDRESS = "http://127.0.0.1:5000"
 """Where `orchestrator ui` serves MLflow's page unless it is told otherwise."""
@@ -109,6 +111,7 @@ def run(
                     stop=stop,
                     again=_everything if fresh else None,
                 )
+            _release_data(client)
         behind = _what_mlflow_lacks(desk, courier)
         champions = ledger.promotions.champions()
         return _report(
@@ -168,6 +171,14 @@ def _wait_until_open(opened: "Future[Mlflow]", say: Callable[[str], None]) -> No
         opened.result()
     except MachineryError as error:
         say(f"{error}. The run goes on without; the ledger keeps what MLflow lacks")
+
+
+def _release_data(client: Any) -> None:
+    """Processes that outlive the flow run let go of its customers' data."""
+    if client is None:
+        forget()
+    else:
+        client.run(forget, on_error="ignore")
 
 
 def _what_mlflow_lacks(desk: Desk, courier: Courier) -> str | None:

@@ -105,3 +105,8 @@ class SharedCache:
 def of_this_process() -> SharedCache:
     """The one cache of this worker process: tasks are handed no object that outlives them."""
     return SharedCache()
+
+
+def forget() -> None:
+    """Let go of all that this process shares: no study of a flow run is left to come."""
+    of_this_process().clear()

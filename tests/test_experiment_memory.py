@@ -1,0 +1,37 @@
+"""A process that runs an experiment again and again does not grow."""
+
+import psutil
+import pytest
+
+from orchestrator.clusters import Cluster
+from orchestrator.experiment.line import run
+from orchestrator.experiment.settings import Experiment
+from orchestrator.records import Evaluation
+
+TREE = {
+    "id": "tree",
+    "estimator": "sklearn.tree:DecisionTreeClassifier",
+    "grid": {"max_depth": [2, 4]},
+}
+CUSTOMERS = [{"id": f"customer-{n}", "data": {"seed": n, "rows": 2_000}} for n in range(5)]
+WARM_UP, RUNS = 8, 20
+
+
+@pytest.mark.slow
+def test_memory_is_flat_over_twenty_runs_in_one_process(tmp_path, mlflow_url):
+    experiment = Experiment(
+        name="memory",
+        registry={"source": "inline", "models": [TREE], "customers": CUSTOMERS},
+        evaluation=Evaluation(loader="tests.synthetic:load"),
+        cluster=Cluster(kind="inline"),
+        ledger=f"sqlite:///{tmp_path}/ledger.db",
+        tracking=mlflow_url,
+        artifacts=str(tmp_path / "artifacts"),
+    )
+    process, megabytes = psutil.Process(), []
+    for _ in range(RUNS):
+        report = run(experiment, fresh=True)
+        assert report.trials["success"] == 10
+        megabytes.append(process.memory_info().rss / 2**20)
+    grown = megabytes[-1] - megabytes[WARM_UP - 1]
+    assert grown < 10, f"grew by {grown:.0f} MB in {RUNS - WARM_UP} runs: {megabytes}"

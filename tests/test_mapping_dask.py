@@ -217,12 +217,18 @@ def test_a_kept_value_moves_from_worker_to_worker(executor, client):
         assert result == [0, 1, 2, 3]
 
 
+def tasks_of(dask_scheduler):
+    return list(dask_scheduler.tasks)
+
+
 def test_kept_values_go_when_nobody_holds_them(executor, client):
+    others = set(on_scheduler(client, tasks_of))  # whoever else uses this cluster holds them
     kept = values(executor, large, columns={"n": range(3)})
+    assert set(on_scheduler(client, tasks_of)) - others
     del kept
     executor.close()
     gone_by = time.monotonic() + 10
-    while on_scheduler(client, lambda dask_scheduler: list(dask_scheduler.tasks)):
+    while set(on_scheduler(client, tasks_of)) - others:
         assert time.monotonic() < gone_by
 
 
@@ -559,11 +565,12 @@ def test_of_cancelled_calls_nothing_is_heard(executor):
 
 
 def test_closing_leaves_the_cluster_as_it_was(client):
+    others = set(on_scheduler(client, tasks_of))
     with executing(client) as on:
         on.submit(calls(lambda x: time.sleep(0.2), columns={"x": range(50)}))
         on.wait(30.0)
     gone_by = time.monotonic() + 10
-    while on_scheduler(client, lambda dask_scheduler: list(dask_scheduler.tasks)):
+    while set(on_scheduler(client, tasks_of)) - others:
         assert time.monotonic() < gone_by
     names = on_scheduler(client, lambda dask_scheduler: list(dask_scheduler.plugins))
     assert on._listener._topic not in names

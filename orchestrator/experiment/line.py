@@ -4,8 +4,9 @@ Touches no library itself; takes an `Experiment`; gives a `Report`; runs on the 
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 from orchestrator.clusters import connect, warm_up
@@ -15,7 +16,13 @@ from orchestrator.experiment.desk import Desk, Mlflow
 from orchestrator.experiment.environment import scored_elsewhere
 from orchestrator.experiment.flow import refitting_flow, training_flow, trials_of
 from orchestrator.experiment.opening import opening
-from orchestrator.experiment.preparing import check, fetch_snapshot, fingerprints, prepare
+from orchestrator.experiment.preparing import (
+    Prepared,
+    check,
+    fetch_snapshot,
+    fingerprints,
+    prepare,
+)
 from orchestrator.experiment.report import (
     Report,
     all_results,
@@ -26,18 +33,14 @@ from orchestrator.experiment.report import (
     still_serving,
 )
 from orchestrator.experiment.settings import Experiment
-from orchestrator.experiment.work import Work
-from orchestrator.ledger import Champion, Changes, Ledger
+from orchestrator.ledger import Ledger
 from orchestrator.mapping import Outcomes, Run
 from orchestrator.mapping.flows import new_id
 from orchestrator.mapping.run import Observer
 from orchestrator.records import Promotion, Snapshot
 from orchestrator.registry import guards
-from orchestrator.tracking.views import links, views
+from orchestrator.tracking.views import UI_PORT, links, views
 from orchestrator.training.cache import forget
-
-UI_ADDRESS = "http://127.0.0.1:5000"
-"""Where `orchestrator ui` serves MLflow's page unless it is told otherwise."""
 
 _EVALUATING = "orchestrator.training.evaluate"
 """What workers need first; it takes them a second or two to import."""
@@ -73,34 +76,21 @@ def run(
     snapshot = fetch_snapshot(experiment, accept)
     flow_run = new_id()
     with opening(experiment) as opened, Ledger.open(experiment.ledger) as ledger:
-        ledger.require_owner(experiment.name)
-        champions = ledger.promotions.incumbents()
-        prepared = prepare(
-            experiment, ledger, snapshot, champions=champions, flow_run=flow_run, fresh=fresh
-        )
+        prepared = _prepare(experiment, ledger, snapshot, flow_run, fresh=fresh)
         guards.enforce(prepared.refusals, accept)
-        say(
-            f"{len(prepared.work)} customers, {prepared.studies} studies, of which "
-            f"{len(prepared.new)} to train with at most {prepared.trials} trials"
+        say(_in_a_sentence(prepared))
+        desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
+        courier = Courier(desk, experiment.evaluation, flow_run)
+        flow = training_flow(
+            experiment,
+            prepared.work,
+            desk,
+            flow_run=flow_run,
+            fingerprints=fingerprints(experiment),
         )
-        with connect(experiment.cluster) as client:
-            if client is not None and client.dashboard_link:
-                say(f"Dask dashboard while it runs: {client.dashboard_link}")
-            if client is not None:
-                warm_up(client, [_EVALUATING, experiment.evaluation.loader.partition(":")[0]])
+        with _cluster(experiment, say) as client:
             _wait_until_open(opened, say)
-            ledger.require_owner(experiment.name, claim=True)
-            ledger.snapshots.save(snapshot)  # from here on nothing but the machine can stop it
-            ledger.lives.apply(snapshot)
-            desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
-            flow = training_flow(
-                experiment,
-                prepared.work,
-                desk,
-                flow_run=flow_run,
-                fingerprints=fingerprints(experiment),
-            )
-            courier = Courier(desk, experiment.evaluation, flow_run)
+            _take_over(ledger, experiment, snapshot)
             with courier:
                 ended = flow.run(
                     client,
@@ -112,21 +102,15 @@ def run(
                     again=_everything if fresh else None,
                 )
             _release_data(client)
-        behind = _what_mlflow_lacks(desk, courier)
-        champions = ledger.promotions.champions()
         return _report(
             experiment,
             ended,
-            champions=champions,
-            snapshot=snapshot,
-            changes=prepared.changes,
-            work=prepared.work,
-            seconds=time.time() - started,
+            prepared,
+            ledger,
+            behind=_what_mlflow_lacks(desk, courier),
+            refused=desk.refused,
             links=_links(experiment, opened, flow_run),
-            behind=behind,
-            notes=still_serving(champions, snapshot)
-            + scored_elsewhere(ledger, prepared)
-            + tuple(f"customer {c!r} is not served: {why}" for c, why in desk.refused.items()),
+            seconds=time.time() - started,
         )
 
 
@@ -154,6 +138,46 @@ def sync(experiment: Experiment) -> tuple[int, int]:
                 f"{first.error}"
             )
         return trials, promotions
+
+
+def _prepare(
+    experiment: Experiment, ledger: Ledger, snapshot: Snapshot, flow_run: str, *, fresh: bool
+) -> Prepared:
+    """What is to be done, against what was last decided to serve."""
+    ledger.require_owner(experiment.name)
+    return prepare(
+        experiment,
+        ledger,
+        snapshot,
+        champions=ledger.promotions.incumbents(),
+        flow_run=flow_run,
+        fresh=fresh,
+    )
+
+
+def _in_a_sentence(prepared: Prepared) -> str:
+    return (
+        f"{len(prepared.work)} customers, {prepared.studies} studies, of which "
+        f"{len(prepared.new)} to train with at most {prepared.trials} trials"
+    )
+
+
+@contextmanager
+def _cluster(experiment: Experiment, say: Callable[[str], None]) -> Iterator[Any]:
+    """The experiment's cluster, its workers importing already what they will need."""
+    with connect(experiment.cluster) as client:
+        if client is not None:
+            if experiment.cluster.dashboard:
+                say(f"Dask dashboard while it runs: {client.dashboard_link}")
+            warm_up(client, [_EVALUATING, experiment.evaluation.loader.partition(":")[0]])
+        yield client
+
+
+def _take_over(ledger: Ledger, experiment: Experiment, snapshot: Snapshot) -> None:
+    """Write what was fetched as what is; nothing but the machine can stop the run from here on."""
+    ledger.require_owner(experiment.name, claim=True)
+    ledger.snapshots.save(snapshot)
+    ledger.lives.apply(snapshot)
 
 
 def _everything(_node: str, _key: str) -> bool:
@@ -200,28 +224,27 @@ def _what_mlflow_lacks(desk: Desk, courier: Courier) -> str | None:
 def _report(
     experiment: Experiment,
     ended: Run,
+    prepared: Prepared,
+    ledger: Ledger,
     *,
-    champions: Mapping[str, Champion],
-    snapshot: Snapshot,
-    changes: Changes,
-    work: Sequence[Work],
-    seconds: float,
-    links: Mapping[str, str],
     behind: str | None,
-    notes: tuple[str, ...],
+    refused: Mapping[str, str],
+    links: Mapping[str, str],
+    seconds: float,
 ) -> Report:
     evaluated, choices = ended.outcomes("evaluate") + ended.outcomes("rescore"), ended["choose"]
     results = all_results(evaluated)
     trials = count_trials(evaluated, choices)
     others = {name: ended[name] for name in ("publish", "refit", "deploy")}
     unserved = len(choices.failed) + len(ended["refit"].failed)
+    champions = ledger.promotions.champions()
     return Report(
         flow_run=ended.flow_run,
-        snapshot=snapshot.id,
-        changes=changes,
-        rejected=snapshot.rejected,
-        customers=len(work),
-        served=sum(piece.id in champions for piece in work),
+        snapshot=prepared.snapshot.id,
+        changes=prepared.changes,
+        rejected=prepared.snapshot.rejected,
+        customers=len(prepared.work),
+        served=sum(piece.id in champions for piece in prepared.work),
         trials=trials,
         studies=count_studies(evaluated),
         failures=failures(results, choices, others),
@@ -229,10 +252,12 @@ def _report(
         fit_seconds=sum(sum(result.fit_seconds) for result in fresh_results(evaluated)),
         seconds=seconds,
         tolerated=trials["failed"] <= experiment.tolerance * sum(trials.values())
-        and unserved <= experiment.tolerance * len(work),
+        and unserved <= experiment.tolerance * len(prepared.work),
         links=links,
         behind=behind,
-        notes=notes,
+        notes=still_serving(champions, prepared.snapshot)
+        + scored_elsewhere(ledger, prepared)
+        + tuple(f"customer {customer!r} is not served: {why}" for customer, why in refused.items()),
     )
 
 
@@ -247,6 +272,6 @@ def _links(experiment: Experiment, opened: "Future[Mlflow]", flow_run: str) -> M
     if opened.exception() is not None:
         return {}
     is_server = experiment.tracking.startswith(("http://", "https://"))
-    base = experiment.tracking if is_server else UI_ADDRESS
+    base = experiment.tracking if is_server else f"http://127.0.0.1:{UI_PORT}"
     experiment_id = opened.result().tracker.experiment_id
     return links(base, experiment_id, views(experiment.evaluation, flow_run))

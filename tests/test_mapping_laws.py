@@ -482,7 +482,7 @@ def require_all_ended(driver):
 
 
 class TestEngine:
-    @settings(max_examples=1000, deadline=None)
+    @settings(max_examples=2_000, deadline=None)
     @given(plans(), st.integers(0, 2**32))
     def test_case_25_it_ends_as_the_oracle_says(self, flow, seed):
         oracle = Oracle(flow)

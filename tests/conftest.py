@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from orchestrator.ledger import Ledger
 
 if TYPE_CHECKING:
     from distributed import Client
+
+
+# How fast a machine is, and who else uses it, is no property of the code.
+settings.register_profile("laws", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("laws")
 
 
 @pytest.fixture(scope="session")

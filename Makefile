@@ -6,6 +6,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
+# Each process of the tests has its own PostgreSQL, MLflow server and Dask workers: few are enough.
+PARALLEL := -n logical --maxprocesses 4 --dist worksteal
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -45,11 +48,11 @@ arch: $(READY)  ## import-linter: rooms import downwards only
 
 .PHONY: test
 test: $(READY)  ## the whole test suite, under 8 minutes on two cores
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
 .PHONY: cover
 cover: $(READY)  ## the test suite with branch coverage
-	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest $(PARALLEL) --cov --cov-report=term-missing:skip-covered
 
 .PHONY: bench
 bench: $(READY)  ## the benchmarks; writes build/bench.json

@@ -242,6 +242,10 @@ class Trial:
         return identity.run_id(self.study.flow_run, self.key)
 
 
+TrialState = Literal["success", "failed"]
+"""How a trial ended."""
+
+
 @quickly_unpickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
@@ -261,7 +265,7 @@ class TrialResult:
     """
 
     trial: Trial
-    state: Literal["success", "failed"]
+    state: TrialState
     scores: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     fit_seconds: tuple[float, ...] = ()
     score_seconds: tuple[float, ...] = ()

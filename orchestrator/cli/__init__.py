@@ -2,6 +2,7 @@
 
     flows, runs                 commands for any flow
     training, registry, ui      commands for the training of models
+    trials                      the command that lists a customer's trials
     running, rerunning          what `run FILE` and `rerun` do
     flow_files, parameters      FILE.py:flow and --param name=value
     output, progress            what people and machines are shown
@@ -19,7 +20,18 @@ from typing import NoReturn
 
 import typer
 
-from orchestrator.cli import cleaning, flows, logs, output, registry, runs, snapshots, training, ui
+from orchestrator.cli import (
+    cleaning,
+    flows,
+    logs,
+    output,
+    registry,
+    runs,
+    snapshots,
+    training,
+    trials,
+    ui,
+)
 from orchestrator.errors import OrchestratorError
 
 EXIT_BUG = 70
@@ -51,6 +63,7 @@ app.command(rich_help_panel="Run")(training.sync)
 app.command(rich_help_panel="Look")(training.why)
 app.command(rich_help_panel="Look")(training.status)
 app.command(rich_help_panel="Look")(training.history)
+app.command(rich_help_panel="Look")(trials.trials)
 app.command(rich_help_panel="Remove")(cleaning.clean)
 app.command(rich_help_panel="Remove")(cleaning.forget)
 app.add_typer(snapshots.snapshot_app, name="snapshot", rich_help_panel="Look")

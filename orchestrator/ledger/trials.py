@@ -28,7 +28,7 @@ from orchestrator.ledger.database import Database
 from orchestrator.ledger.encoding import dump, load, storable
 from orchestrator.ledger.tables import studies, trials
 from orchestrator.ledger.writing import insert_missing
-from orchestrator.records import Study, Trial, TrialResult
+from orchestrator.records import Study, Trial, TrialResult, TrialState
 
 StudyName = tuple[str, str]
 """A study's flow run and key."""
@@ -95,7 +95,9 @@ class Trials:
         """All trials a model ever had, oldest first."""
         return self._read(_recorded().where(studies.c.model == model))
 
-    def best(self, customer: str, n: int = 1) -> Sequence[RecordedTrial]:
+    def best(
+        self, customer: str, n: int = 1, *, model: str | None = None
+    ) -> Sequence[RecordedTrial]:
         """A customer's best trials by the metric and direction it was last compared by.
 
         They may be of different flow runs, and so of different data.
@@ -105,7 +107,22 @@ class Trials:
             if last is None:
                 return []
             query = _comparable(customer, last.metric, last.direction)
+            if model is not None:
+                query = query.where(studies.c.model == model)
             return _records(connection.execute(query.limit(n)))
+
+    def latest(
+        self, customer: str, n: int, *, model: str | None = None, state: TrialState | None = None
+    ) -> Sequence[RecordedTrial]:
+        """A customer's last trials, latest first."""
+        query = _recorded().where(studies.c.customer == customer)
+        if model is not None:
+            query = query.where(studies.c.model == model)
+        if state is not None:
+            query = query.where(trials.c.state == state)
+        latest_first = query.order_by(trials.c.study.desc(), trials.c.number.desc())
+        with self._database.read() as connection:
+            return _records(connection.execute(latest_first.limit(n)))
 
     def durations(self) -> dict[tuple[str, str], float]:
         """Mean seconds a trial took, by customer and model, each in its last flow run."""

@@ -14,7 +14,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from orchestrator.errors import MachineryError, UsageError
-from orchestrator.ledger.schema import is_prepared, prepare
+from orchestrator.ledger.backup import copy
+from orchestrator.ledger.schema import found_version, prepare
+from orchestrator.ledger.tables import SCHEMA_VERSION
 
 _BUSY_SECONDS = 60.0
 _WRITING = "ledger_writing"
@@ -28,6 +30,10 @@ class Database:
         address: As `Ledger.open` takes it.
         make: Whether to make it where there is none; else an empty one in memory stands for it.
 
+    Attributes:
+        name: Its address, without a password.
+        file: Where it is on SQLite, None elsewhere.
+
     Raises:
         UsageError: The address is none the ledger can use.
         MachineryError: The database cannot be opened, is corrupt, or is of a newer version.
@@ -36,6 +42,7 @@ class Database:
     def __init__(self, address: str | Path, *, make: bool = True) -> None:
         url = _url(address)
         self.name = url.render_as_string(hide_password=True)
+        self.file = _file(url)
         self._engine = _engine(url) if make or _may_exist(url) else _engine(_NOWHERE)
         try:
             self._prepare(make=make)
@@ -63,13 +70,18 @@ class Database:
     def _prepare(self, *, make: bool) -> None:
         with self.read() as connection:
             # A look first, so that who only reads never waits for who writes.
-            prepared = is_prepared(connection, self.name)
-        if not prepared and not make:
+            found = found_version(connection, self.name)
+        if found is None and not make:
             self.close()
             self._engine = _engine(_NOWHERE)
-        if not prepared:
+        if found != SCHEMA_VERSION:
             with self.write() as connection:
-                prepare(connection, self.name)
+                prepare(connection, self.name, self._keep_old)
+
+    def _keep_old(self, version: int) -> None:
+        """Copy the file as it is before its schema is upgraded; a server has its own backups."""
+        if self.file is not None:
+            copy(self.file, self.file.with_name(f"{self.file.name}.v{version}.backup"))
 
 
 def _url(address: str | Path) -> URL:
@@ -97,8 +109,13 @@ _NOWHERE = URL.create("sqlite")
 """A database in memory: what a ledger that is not there knows is nothing."""
 
 
+def _file(url: URL) -> Path | None:
+    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+
 def _may_exist(url: URL) -> bool:
-    return url.get_backend_name() != "sqlite" or Path(str(url.database)).exists()
+    file = _file(url)
+    return file is None or file.exists()
 
 
 def _engine(url: URL) -> Engine:

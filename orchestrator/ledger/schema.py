@@ -1,29 +1,31 @@
-"""Puts the schema into an empty database, and refuses one this program does not know.
+"""Puts the schema into an empty database, upgrades an older one, and refuses a newer one.
 
 Touches SQLAlchemy; takes a connection; gives nothing; runs on the driver when a ledger is opened.
 """
+
+from collections.abc import Callable
 
 from sqlalchemy import Connection, inspect, select, text
 
 from orchestrator.errors import MachineryError
 from orchestrator.ledger.tables import SCHEMA_VERSION, metadata, schema_version
 
-_CREATION_LOCK = 0x6C656467
-"""Any number of our own: who holds PostgreSQL's advisory lock of it creates the schema."""
+_SCHEMA_LOCK = 0x6C656467
+"""Any number of our own: who holds PostgreSQL's advisory lock of it changes the schema."""
 
 
-def is_prepared(connection: Connection, name: str) -> bool:
-    """Whether the schema is there.
+def found_version(connection: Connection, name: str) -> int | None:
+    """The version of the schema that is there; None where there is none.
 
     Args:
         connection: Inside any transaction.
         name: What to call the ledger in messages.
 
     Raises:
-        MachineryError: It is there, and of a version this program does not know.
+        MachineryError: It is of a version this program does not know.
     """
     if not inspect(connection).has_table(schema_version.name):
-        return False
+        return None
     found = connection.execute(select(schema_version.c.version)).scalar_one_or_none()
     if found is None:
         raise MachineryError(f"ledger {name}: its schema version is missing; restore a backup")
@@ -32,14 +34,30 @@ def is_prepared(connection: Connection, name: str) -> bool:
             f"ledger {name}: its schema version {found} is newer than the {SCHEMA_VERSION} that"
             " this program knows; upgrade orchestrator, nothing was changed"
         )
-    return True
+    return int(found)
 
 
-def prepare(connection: Connection, name: str) -> None:
-    """Create the schema, unless another process was faster; as `is_prepared`, but writing."""
+def prepare(connection: Connection, name: str, keep_old: Callable[[int], None]) -> None:
+    """Make the schema what `tables` says, unless another process was faster.
+
+    Args:
+        connection: Inside a writing transaction.
+        name: What to call the ledger in messages.
+        keep_old: Told the version found before it is upgraded, to keep a copy.
+
+    Raises:
+        MachineryError: As `found_version`.
+    """
     if connection.dialect.name == "postgresql":
         # SQLite's writing transaction is exclusive already.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _CREATION_LOCK})
-    if not is_prepared(connection, name):
+        connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _SCHEMA_LOCK})
+    found = found_version(connection, name)
+    if found is None:
         metadata.create_all(connection)
         connection.execute(schema_version.insert().values(id=1, version=SCHEMA_VERSION))
+    elif found < SCHEMA_VERSION:
+        from orchestrator.ledger.migrations import upgrade  # late: Alembic, which is seldom needed
+
+        keep_old(found)
+        upgrade(connection, found)
+        connection.execute(schema_version.update().values(version=SCHEMA_VERSION))

@@ -20,8 +20,8 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 1
-"""Raised by one with every change of this file, together with a migration."""
+SCHEMA_VERSION = 2
+"""Raised by one with every change of this file, together with a revision in `migrations`."""
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")
 """A key or id: compared byte by byte on both databases, so that a prefix is a range."""
@@ -42,6 +42,22 @@ owner = Table(
     Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
     Column("experiment", Name, nullable=False),
     comment="At most one row: whose customers, models and champions these are.",
+)
+
+leases = Table(
+    "ledger_leases",
+    metadata,
+    Column("flow", Name, primary_key=True),
+    Column("token", Name, nullable=False, comment="whose it is; drawn by chance"),
+    Column("flow_run", Name, nullable=False, comment="empty: no flow run, e.g. a sync"),
+    Column("host", Text, nullable=False),
+    Column("place", Text, nullable=False, comment="where `pid` has a meaning"),
+    Column("pid", Integer, nullable=False),
+    Column("taken", Double, nullable=False),
+    Column("beats", Integer, nullable=False, comment="grows for as long as it is held"),
+    Column("beaten", Double, nullable=False, comment="when `beats` last grew, by host"),
+    Column("lasts", Double, nullable=False, comment="seconds without a beat until it is given up"),
+    comment="Who drives a flow now: at most one live driver for each.",
 )
 
 snapshots = Table(

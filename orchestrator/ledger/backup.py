@@ -1,0 +1,33 @@
+"""A copy of an SQLite ledger as it is at one moment, whoever writes to it meanwhile.
+
+Touches sqlite3; takes two files; gives nothing; runs on the driver.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from orchestrator.errors import MachineryError
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a database, by SQLite's own backup; a file that is there is replaced when it is whole.
+
+    Raises:
+        MachineryError: Either file cannot be read or written; the target is as it was.
+    """
+    part = target.with_name(target.name + ".part")
+    try:
+        part.unlink(missing_ok=True)
+        part.touch(mode=0o600)
+        with (
+            closing(sqlite3.connect(source.absolute().as_uri() + "?mode=ro", uri=True)) as old,
+            closing(sqlite3.connect(part)) as new,
+        ):
+            old.backup(new)
+            # One file, that needs no -wal beside it.
+            new.execute("PRAGMA journal_mode = DELETE")
+        part.replace(target)
+    except (OSError, sqlite3.Error) as error:
+        part.unlink(missing_ok=True)
+        raise MachineryError(f"ledger {source}: cannot be copied to {target}: {error}") from error

@@ -1,0 +1,39 @@
+"""How a ledger of an earlier version becomes one of this program: Alembic's revisions, in order.
+
+    v0002_leases.py     version 1 -> 2
+    ...
+
+To change the schema: change `tables.py`, raise its `SCHEMA_VERSION`, and add `vNNNN_what.py` here
+with `revision = "NNNN"`, the one before as `down_revision`, and an `upgrade()` that uses
+`alembic.op`. A test proves that what it makes of version 1 is what `tables.py` says. Version 1 is
+where this began, so it has no revision; a downgrade is a backup, so none has a `downgrade()`.
+
+Touches Alembic; takes a connection inside a writing transaction; runs on the driver.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection
+
+
+def upgrade(connection: Connection, found: int) -> None:
+    """Make a schema of version `found` one of the newest version."""
+    with Operations.context(MigrationContext.configure(connection)):
+        for script in _after(found):
+            script.module.upgrade()
+
+
+def newest() -> int:
+    """The version that the last revision makes."""
+    return max(int(script.revision) for script in _after(0))
+
+
+def _after(version: int) -> Iterator[Script]:
+    """The revisions that come after a version, oldest first."""
+    here = Path(__file__).parent
+    scripts = ScriptDirectory(here, version_locations=[here]).walk_revisions()
+    return (script for script in reversed(list(scripts)) if int(script.revision) > version)

@@ -224,12 +224,39 @@ class Study:
 
 @quickly_unpickled
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How much of a resource a trial is given: the first `amount` of `of` folds, for example.
+
+    Attributes:
+        resource: What is rationed: folds, iterations of the fit, or training rows.
+        amount: How much of it.
+        of: How much all of it is.
+    """
+
+    resource: Literal["folds", "iterations", "rows"]
+    amount: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.amount} of {self.of} {self.resource}"
+
+
+@quickly_unpickled
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One point of a study: `params` holds the searched values only, without the fixed ones."""
+    """One point of a study, and how far it is to be evaluated.
+
+    Attributes:
+        study: Which.
+        number: Its number there; a trial that goes on with a larger budget keeps it.
+        params: The searched values only, without the fixed ones.
+        budget: The part it is given; None is everything.
+    """
 
     study: Study
     number: int
     params: Params
+    budget: Budget | None = None
 
     @property
     def key(self) -> str:
@@ -242,8 +269,8 @@ class Trial:
         return identity.run_id(self.study.flow_run, self.key)
 
 
-TrialState = Literal["success", "failed"]
-"""How a trial ended."""
+TrialState = Literal["success", "pruned", "failed", "timed_out"]
+"""How a trial ended, by Optuna's meaning: `pruned` was given up with what it had, by choice."""
 
 
 @quickly_unpickled
@@ -252,8 +279,9 @@ class TrialResult:
     """What became of a trial.
 
     Attributes:
-        trial: What was tried.
-        state: `success` has scores; `failed` has an error.
+        trial: What was tried, and with how much of a budget.
+        state: `success` has all scores and alone can win; `pruned` has those of its budget, unless
+            the trial goes on; `failed` and `timed_out` have an error, and the folds before it.
         scores: By metric, one value a fold.
         fit_seconds: One value a fold.
         score_seconds: One value a fold.
@@ -276,8 +304,13 @@ class TrialResult:
     worker: str = ""
     error: str | None = None
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether something went wrong; a pruned trial is none."""
+        return self.state in {"failed", "timed_out"}
+
     def mean(self, metric: str) -> float:
-        """The mean over folds of one metric."""
+        """The mean over folds of one metric; over those it had, where it is pruned."""
         values = self.scores[metric]
         return sum(values) / len(values)
 

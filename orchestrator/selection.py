@@ -58,7 +58,7 @@ def decide(
         verdict = _Verdict(incumbent, promote=False, reason=refusal)
     elif incumbent is None:
         verdict = _Verdict(best, promote=True, reason="first champion")
-    elif incumbent.state == "failed":
+    elif incumbent.state != "success":
         reason = f"the champion now fails: {incumbent.error}"
         verdict = _Verdict(best, promote=True, reason=reason)
     else:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from orchestrator.errors import MachineryError
-from orchestrator.records import State
+from orchestrator.records import Budget, State
 from tests.ledger_records import LOSS, flow_run, instance, result
 
 
@@ -38,6 +38,17 @@ def test_a_result_comes_back_as_it_was_with_its_study(trials):
     failed = result(number=1, score=None)
     trials.add([whole, failed])
     assert results(trials.of_run("run-1")) == [whole, failed]
+
+
+def test_a_pruned_trial_comes_back_with_its_budget_and_is_never_the_best(trials):
+    pruned = result(score=0.99)
+    budget = Budget(resource="folds", amount=2, of=5)
+    trial = dataclasses.replace(pruned.trial, budget=budget)
+    pruned = dataclasses.replace(pruned, state="pruned", trial=trial)
+    whole = result(number=1, score=0.5)
+    trials.add([pruned, whole])
+    assert results(trials.of_run("run-1")) == [pruned, whole]
+    assert results(trials.best("acme")) == [whole]
 
 
 def test_a_score_that_is_not_a_number_stays_one(trials):

@@ -65,6 +65,11 @@ def test_a_failed_trial_never_wins():
     )
 
 
+def test_a_pruned_trial_never_wins_however_good_the_folds_it_had():
+    pruned = dataclasses.replace(result("b", 0.99), state="pruned")
+    assert best_result([pruned, result(score=0.1)], MAXIMIZE).state == "success"
+
+
 def test_the_first_success_becomes_champion():
     decision = choose([result()])
     assert decision.promote

@@ -1,5 +1,7 @@
 """Runs reach MLflow alike whichever tracker writes them."""
 
+import dataclasses
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from mlflow import MlflowClient
 
 from orchestrator.errors import MachineryError, UsageError
 from orchestrator.records import (
+    Budget,
     Customer,
     Evaluation,
     ModelSpec,
@@ -156,6 +159,19 @@ class TestWhatIsSaidOfATrial:
         tracked = tracked_run(failed, user="ada")
         assert tracked.status == "FAILED"
         assert tracked.tags["error"] == "ValueError: one class"
+
+    def test_a_pruned_trial_was_killed_with_the_folds_it_had(self):
+        budget = Budget(resource="folds", amount=2, of=3)
+        trial = dataclasses.replace(result().trial, budget=budget)
+        pruned = result(trial=trial, state="pruned", scores={"roc_auc": (0.6, 0.7)})
+        tracked = tracked_run(pruned, user="ada")
+        assert tracked.status == "KILLED"
+        assert (tracked.tags["state"], tracked.tags["budget"]) == ("pruned", "2 of 3 folds")
+        assert ("roc_auc_fold", 0.7, 1) in tracked.metrics
+
+    def test_a_trial_that_timed_out_failed_and_says_so(self):
+        tracked = tracked_run(result(state="timed_out", scores={}), user="ada")
+        assert (tracked.status, tracked.tags["state"]) == ("FAILED", "timed_out")
 
     def test_it_has_the_trials_own_id_and_times(self):
         tracked = tracked_run(result(), user="ada")

@@ -130,19 +130,27 @@ def life_as_json(life: "Life") -> dict[str, Any]:
 
 
 def _summary(report: "Report") -> list[tuple[str, str]]:
-    trials = report.trials
     return [
         ("state", report.flow_run.state),
         ("customers", f"{report.customers} worked on, {report.served} of them served"),
         ("studies", counts(report.studies)),
-        (
-            "trials",
-            f"{trials['success']} succeeded, {trials['failed']} failed, {trials['reused']} reused",
-        ),
+        ("trials", _trials(report.trials)),
         ("instances", _instances(report.flow_run.counts)),
         ("promotions", str(len(report.promotions))),
         ("time", f"{duration(report.seconds)} ({duration(report.fit_seconds)} of fits)"),
     ]
+
+
+def _trials(by_state: Mapping[str, int]) -> str:
+    """How they ended; what did not happen is left out, where it seldom does."""
+    said = {"success": "succeeded", "pruned": "pruned", "failed": "failed"}
+    said |= {"timed_out": "timed out", "reused": "reused"}
+    always = {"success", "failed", "reused"}
+    return ", ".join(
+        f"{by_state.get(state, 0)} {word}"
+        for state, word in said.items()
+        if state in by_state or state in always
+    )
 
 
 def _instances(by_state: Mapping[str, int]) -> str:

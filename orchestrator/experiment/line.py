@@ -251,7 +251,8 @@ def _report(
         promotions=_promotions(ended["deploy"]),
         fit_seconds=sum(sum(result.fit_seconds) for result in fresh_results(evaluated)),
         seconds=seconds,
-        tolerated=trials["failed"] <= experiment.tolerance * sum(trials.values())
+        tolerated=trials["failed"] + trials.get("timed_out", 0)
+        <= experiment.tolerance * sum(trials.values())
         and unserved <= experiment.tolerance * len(prepared.work),
         links=links,
         behind=behind,

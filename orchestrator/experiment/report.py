@@ -33,7 +33,8 @@ class Report:
         rejected: Rows set aside.
         customers: How many were worked on.
         served: Customers among them that have a champion now.
-        trials: Trials by state; `reused` are those of recorded studies.
+        trials: Trials by state; `reused` are those of recorded studies, unless they failed.
+            `pruned` and `timed_out` are there where there were any.
         studies: Studies by state.
         failures: Reasons why trials or instances failed, most frequent first.
         promotions: Champions that changed.
@@ -87,8 +88,7 @@ def count_trials(evaluated: Sequence[Outcomes], choices: Outcomes) -> dict[str, 
         for outcome in outcomes.items():
             recorded = outcome.state is State.CACHED
             for result in outcome.value or ():
-                good = "reused" if recorded else "success"
-                counts[good if result.state == "success" else "failed"] += 1
+                counts["reused" if recorded and not result.is_failure else result.state] += 1
     counts["failed"] += sum(len(choice.unfinished) for choice in choices)
     return dict(counts)
 
@@ -114,9 +114,7 @@ def failures(
         others: Further nodes of the flow, by name.
     """
     found: list[tuple[str, str]] = [
-        (result.error or "unknown", result.trial.key)
-        for result in results
-        if result.state == "failed"
+        (result.error or "unknown", result.trial.key) for result in results if result.is_failure
     ]
     done: Sequence[Choice] = choices
     found += [(r.error or "unknown", r.trial.key) for choice in done for r in choice.unfinished]

@@ -144,7 +144,7 @@ def _life(
 
 
 def _of_run(flow_run: str, trials: Sequence[RecordedTrial]) -> TrialsOfRun:
-    errors = Counter(t.result.error or "unknown" for t in trials if t.result.state == "failed")
+    errors = Counter(t.result.error or "unknown" for t in trials if t.result.is_failure)
     scored = [trial.result for trial in trials if trial.result.state == "success"]
     evaluation = trials[0].result.trial.study.evaluation
     sign = 1 if evaluation.direction == "maximize" else -1

@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised by one with every change of this file, together with a revision in `migrations`."""
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")
@@ -191,9 +191,10 @@ trials = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("run_id", Name, nullable=False, comment="MLflow's, deterministic"),
     Column("state", Text, nullable=False),
-    Column("score", Double, comment="mean of the study's metric; null if failed or not finite"),
+    Column("score", Double, comment="mean of the study's metric; null unless a finite success"),
     Column("seconds", Double, nullable=False, comment="fits and scorings of all folds"),
     Column("params", Text, nullable=False, comment="JSON"),
+    Column("budget", Text, comment="the part it was given, JSON; null: everything"),
     Column("scores", Text, nullable=False, comment="by metric, one value a fold, JSON"),
     Column("fit_seconds", Text, nullable=False, comment="one value a fold, JSON"),
     Column("score_seconds", Text, nullable=False, comment="one value a fold, JSON"),

@@ -28,7 +28,7 @@ from orchestrator.ledger.database import Database
 from orchestrator.ledger.encoding import dump, load, storable
 from orchestrator.ledger.tables import studies, trials
 from orchestrator.ledger.writing import insert_missing
-from orchestrator.records import Study, Trial, TrialResult, TrialState
+from orchestrator.records import Budget, Study, Trial, TrialResult, TrialState
 
 StudyName = tuple[str, str]
 """A study's flow run and key."""
@@ -189,6 +189,7 @@ def _trial_row(study: int, result: TrialResult) -> dict[str, Any]:
         "score": _score(result),
         "seconds": math.fsum((*result.fit_seconds, *result.score_seconds)),
         "params": dump(result.trial.params),
+        "budget": None if result.trial.budget is None else dump(result.trial.budget),
         "scores": dump(result.scores),
         "fit_seconds": dump(result.fit_seconds),
         "score_seconds": dump(result.score_seconds),
@@ -245,7 +246,12 @@ def _records(rows: Iterable[Row[Any]]) -> list[RecordedTrial]:
 
 def _record(row: Row[Any], study: Study) -> RecordedTrial:
     result = TrialResult(
-        trial=Trial(study=study, number=row.number, params=json.loads(row.params)),
+        trial=Trial(
+            study=study,
+            number=row.number,
+            params=json.loads(row.params),
+            budget=None if row.budget is None else Budget(**json.loads(row.budget)),
+        ),
         state=row.state,
         scores=_per_fold(row.scores),
         fit_seconds=tuple(json.loads(row.fit_seconds)),

@@ -5,7 +5,9 @@ writes alike; runs on the driver.
 
 Runs of all customers and models share their metric keys, because MLflow's table is one table:
 `roc_auc` (mean over folds), `roc_auc_std`, `roc_auc_fold` (one step a fold, which MLflow draws as
-a chart), `fit_seconds`, `score_seconds`, `rows`. What to group by is a tag.
+a chart), `fit_seconds`, `score_seconds`, `rows`. What to group by is a tag. A pruned trial is a
+run that was KILLED, with the folds it had; a trial that timed out is FAILED like any that went
+wrong, and the tag `state` tells which.
 """
 
 import math
@@ -13,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from orchestrator.records import TrialResult
+from orchestrator.records import TrialResult, TrialState
 
 
 class MetricValue(NamedTuple):
@@ -40,12 +42,20 @@ class TrackedRun:
 
     run_id: str
     name: str
-    status: Literal["FINISHED", "FAILED"]
+    status: Literal["FINISHED", "FAILED", "KILLED"]
     start_time: int
     end_time: int
     params: Mapping[str, str]
     metrics: Sequence[MetricValue]
     tags: Mapping[str, str]
+
+
+_STATUS: Mapping[TrialState, Literal["FINISHED", "FAILED", "KILLED"]] = {
+    "success": "FINISHED",
+    "pruned": "KILLED",  # MLflow's word for a run that somebody ended before it was done
+    "failed": "FAILED",
+    "timed_out": "FAILED",
+}
 
 
 def tracked_run(result: TrialResult, *, user: str, source: str = "orchestrator") -> TrackedRun:
@@ -61,7 +71,7 @@ def tracked_run(result: TrialResult, *, user: str, source: str = "orchestrator")
     return TrackedRun(
         run_id=trial.run_id,
         name=trial.key,
-        status="FINISHED" if result.state == "success" else "FAILED",
+        status=_STATUS[result.state],
         start_time=round(result.started * 1000),
         end_time=round(result.ended * 1000),
         params={name: str(value) for name, value in params.items()},
@@ -88,6 +98,8 @@ def _tags(result: TrialResult) -> dict[str, str]:
         "snapshot": study.snapshot,
         "data_version": result.data_version,
         "worker": result.worker,
+        "state": "" if result.state == "success" else result.state,
+        "budget": "" if result.trial.budget is None else str(result.trial.budget),
         "champion": "false",  # until it is promoted; `!=` finds only runs that have the tag
         "error": result.error or "",
     }

@@ -1,6 +1,7 @@
 """How a ledger of an earlier version becomes one of this program: Alembic's revisions, in order.
 
     v0002_leases.py     version 1 -> 2
+    v0003_budgets.py    version 2 -> 3
     ...
 
 To change the schema: change `tables.py`, raise its `SCHEMA_VERSION`, and add `vNNNN_what.py` here

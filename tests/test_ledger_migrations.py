@@ -30,6 +30,11 @@ def first_version(tmp_path):
     return file
 
 
+def index_of(told):
+    only_where = {name: str(where) for name, where in told.get("dialect_options", {}).items()}
+    return told["column_names"], bool(told["unique"]), only_where
+
+
 def schema_of(connection: Connection):
     """Everything of the schema that a database can tell, whatever the order of columns."""
     told = inspect(connection)
@@ -43,7 +48,7 @@ def schema_of(connection: Connection):
             "foreign keys": told.get_foreign_keys(table),
             "checks": sorted(check["sqltext"] for check in told.get_check_constraints(table)),
             "unique": told.get_unique_constraints(table),
-            "indexes": {index["name"]: str(index) for index in told.get_indexes(table)},
+            "indexes": {index["name"]: index_of(index) for index in told.get_indexes(table)},
         }
         for table in told.get_table_names()
     }

@@ -122,6 +122,27 @@ def _within(name: str, least: float, most: float = inf) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _metrics_by_name(value: Any) -> Any:
+    """A metric written as an import path is known by its function's name from here on.
+
+    The metric that selects is the first one where it is not named.
+    """
+    if not isinstance(value, Mapping) or not isinstance(value.get("metrics", []), list):
+        return value
+    written = [*value.get("metrics", [])] or [value.get("metric", "roc_auc")]
+    names = {metric: str(metric).rpartition(":")[2] for metric in map(str, written)}
+    if len(set(names.values())) < len(written):
+        raise ValueError(f"two of the metrics have one name: {', '.join(names.values())}")
+    own = {name: path for path, name in names.items() if ":" in path}
+    selects = str(value.get("metric", next(iter(names))))
+    return {
+        **value,
+        "metrics": list(names.values()),
+        "metric": names.get(selects, selects),
+        **({"scorers": {**value.get("scorers", {}), **own}} if own else {}),
+    }
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -135,7 +156,9 @@ class _Tracking(_Section):
 class _Settings(_Section):
     experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$")]
     registry: dict[str, Any]
-    evaluation: Annotated[Evaluation, _keys_of(Evaluation), _within("folds", 2)]
+    evaluation: Annotated[
+        Evaluation, BeforeValidator(_metrics_by_name), _keys_of(Evaluation), _within("folds", 2)
+    ]
     search: Search = Search()
     limits: Annotated[
         Limits, _keys_of(Limits), _within("max_removed", 0, 1), _within("max_trials", 1)

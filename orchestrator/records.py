@@ -145,9 +145,11 @@ class Evaluation:
     Attributes:
         loader: Import path `package.module:function` of the data loader.
         folds: Stratified cross-validation folds.
-        metrics: scikit-learn scorer names, all of them recorded.
+        metrics: Names of scorers, scikit-learn's or those of `scorers`; all are recorded.
         metric: The one of `metrics` that selects.
-        direction: Optuna's word for which way `metric` is better.
+        direction: Optuna's word for which way `metric` is better; a scorer's more is better, unless
+            it is a project's own plain function.
+        scorers: By name, the import path `package.module:function` of a project's own scorers.
         seed: The experiment's seed (law 9).
         task: What the target is; decides between stratified and plain folds.
         allowed: Packages whose estimators may be used (law 8).
@@ -161,6 +163,7 @@ class Evaluation:
     seed: int = 0
     task: Literal["classification", "regression"] = "classification"
     allowed: tuple[str, ...] = ("sklearn",)
+    scorers: Mapping[str, str] = field(default_factory=dict)
 
 
 @quickly_unpickled

@@ -64,6 +64,22 @@ def test_settings_of_a_strategy_stand_beside_its_name(write):
     assert (search.strategy, search.settings) == ("random", {"n_trials": 20})
 
 
+def test_an_own_scorer_is_known_by_the_name_of_its_function(write):
+    text = SMALL.replace('load"', 'load", metrics: [roc_auc, "mine.scorers:profit"]')
+    evaluation = config.load(write(text)).evaluation
+    assert evaluation.metrics == ("roc_auc", "profit")
+    assert evaluation.scorers == {"profit": "mine.scorers:profit"}
+    selecting = text.replace("metrics:", 'metric: "mine.scorers:profit", metrics:')
+    assert config.load(write(selecting)).evaluation.metric == "profit"
+
+
+def test_the_first_metric_selects_where_none_is_named(write):
+    several = SMALL.replace('load"', 'load", metrics: [f1, roc_auc]')
+    assert config.load(write(several)).evaluation.metric == "f1"
+    alone = config.load(write(SMALL.replace('load"', 'load", metric: f1'))).evaluation
+    assert (alone.metric, alone.metrics) == ("f1", ("f1",))
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -80,12 +96,16 @@ def test_settings_of_a_strategy_stand_beside_its_name(write):
         ("a: [", "c.yaml: line 2"),
         (f"{SMALL}gate: {{}}\ngate: {{}}\n", "the key 'gate' twice"),
         (
-            SMALL.replace("load}", "load}").replace('load"', 'load", metric: f1'),
+            SMALL.replace('load"', 'load", metrics: [roc_auc], metric: f1'),
             "evaluation.metric is 'f1', which is not among evaluation.metrics: roc_auc",
         ),
         (
             f"{SMALL}tracking: {{artifacts: /shared}}\n{AT_ANOTHER_MACHINES_SCHEDULER}",
             "c.yaml: cluster.address: tcp://10.0.0.1:8786 is neither encrypted",
+        ),
+        (
+            SMALL.replace('load"', 'load", metrics: ["a:profit", "b:profit"]'),
+            "evaluation: two of the metrics have one name: profit, profit",
         ),
         (SMALL.replace("{loader:", "{folds: 1, loader:"), "evaluation: folds must be at least 2"),
         (f"{SMALL}limits: {{max_removed: 10}}\n", "max_removed must be between 0 and 1, not 10"),

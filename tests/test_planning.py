@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from orchestrator.errors import RegistryError, UsageError
+from orchestrator.errors import ConfigError, RegistryError, UsageError
 from orchestrator.experiment.line import run
 from orchestrator.experiment.planning import plan
 from orchestrator.experiment.standing import life
@@ -235,3 +235,16 @@ def test_two_snapshots_are_compared(trained):
     assert [change.field for change in changes.models.changed] == ["grid"]
     assert json.dumps(dataclasses.asdict(compare(after, before)))
     assert compare(after, before).customers.added == ("AA-SFO",)
+
+
+def test_a_model_that_a_metric_cannot_score_is_refused_with_file_and_key(tmp_path, mlflow_url):
+    svm = {"id": "svm", "estimator": "sklearn.svm:LinearSVC"}
+    experiment = an_experiment(tmp_path, mlflow_url, models=[svm], customers=ROUTES[:1])
+    by_probability = dataclasses.replace(
+        experiment.evaluation, metrics=("neg_log_loss",), metric="neg_log_loss"
+    )
+    refused = dataclasses.replace(experiment, evaluation=by_probability, config="c.yaml")
+    needs = "c.yaml: evaluation.metrics: neg_log_loss needs predict_proba, which model 'svm'"
+    for planned in (plan, run):
+        with pytest.raises(ConfigError, match=needs):
+            planned(refused)

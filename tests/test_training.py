@@ -11,7 +11,6 @@ import pytest
 import threadpoolctl
 from sklearn.model_selection import cross_validate
 
-from orchestrator.errors import ConfigError
 from orchestrator.records import (
     Customer,
     Evaluation,
@@ -29,7 +28,6 @@ from orchestrator.training.candidates import candidate
 from orchestrator.training.data import DataError
 from orchestrator.training.evaluate import evaluate_study
 from orchestrator.training.isolation import isolated
-from orchestrator.training.metrics import require_metrics
 from orchestrator.training.prepared import prepare
 from orchestrator.training.refit import refit
 
@@ -318,9 +316,3 @@ def test_a_loader_that_raises_is_the_studys_own_failure():
 def test_data_that_cannot_be_used_names_the_customer():
     with pytest.raises(DataError, match=r"customer 'acme': .* returned no rows"):
         evaluated(study_of(data={"rows": 0}))
-
-
-def test_an_unknown_metric_is_refused_with_the_nearest_known():
-    require_metrics(["roc_auc", "neg_log_loss"])
-    with pytest.raises(ConfigError, match="no metric 'roc_acu'; did you mean 'roc_auc'"):
-        require_metrics(["accuracy", "roc_acu"])

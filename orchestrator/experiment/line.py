@@ -19,6 +19,7 @@ from orchestrator.experiment.opening import opening
 from orchestrator.experiment.preparing import (
     Prepared,
     check,
+    check_models,
     fetch_snapshot,
     fingerprints,
     prepare,
@@ -74,6 +75,7 @@ def run(
     guards.require_guards(accept)
     check(experiment)
     snapshot = fetch_snapshot(experiment, accept)
+    check_models(experiment, snapshot)
     flow_run = new_id()
     with opening(experiment) as opened, Ledger.open(experiment.ledger) as ledger:
         prepared = _prepare(experiment, ledger, snapshot, flow_run, fresh=fresh)

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 from orchestrator.clusters import Cluster
 from orchestrator.experiment.environment import scored_elsewhere
-from orchestrator.experiment.preparing import Prepared, check, count_trials, fetch_snapshot, prepare
+from orchestrator.experiment.preparing import (
+    Prepared,
+    check,
+    check_models,
+    count_trials,
+    fetch_snapshot,
+    prepare,
+)
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Changes, Ledger
 from orchestrator.records import Rejected, Study
@@ -94,6 +101,7 @@ def plan(experiment: Experiment) -> Plan:
     """
     check(experiment)
     snapshot = fetch_snapshot(experiment)
+    check_models(experiment, snapshot)
     with Ledger.look(experiment.ledger) as ledger:
         ledger.require_owner(experiment.name)
         prepared = prepare(experiment, ledger, snapshot)

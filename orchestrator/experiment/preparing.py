@@ -58,12 +58,12 @@ def check(experiment: Experiment) -> None:
     Raises:
         ConfigError: Naming the key.
     """
-    from orchestrator.training.metrics import require_metrics  # late: it imports scikit-learn
+    from orchestrator.training.scorers import require_metrics  # late: it imports scikit-learn
 
     with _in_file(experiment):
         find_strategy(experiment.search)
         find_loader(experiment.evaluation.loader)
-        require_metrics(experiment.evaluation.metrics)
+        require_metrics(experiment.evaluation)
 
 
 def fetch_snapshot(experiment: Experiment, accept: Collection[str] = ()) -> Snapshot:
@@ -76,6 +76,18 @@ def fetch_snapshot(experiment: Experiment, accept: Collection[str] = ()) -> Snap
     with _in_file(experiment):
         models, customers = open_sources(experiment.registry, file=experiment.config)
         return fetch(models, customers, allowed=experiment.evaluation.allowed, accept=tuple(accept))
+
+
+def check_models(experiment: Experiment, snapshot: Snapshot) -> None:
+    """Refuse models that could never be scored.
+
+    Raises:
+        ConfigError: A metric asks for a method that a model does not have.
+    """
+    from orchestrator.training.scorers import require_methods  # late: it imports scikit-learn
+
+    with _in_file(experiment):
+        require_methods(snapshot.models, experiment.evaluation)
 
 
 def prepare(

@@ -15,11 +15,10 @@ Touches no library; takes a `Customer`; gives `Data`; the driver finds loaders, 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
-from orchestrator.errors import ConfigError
 from orchestrator.records import Customer
+from orchestrator.training.imports import find_function
 
 
 class DataError(ValueError):
@@ -90,22 +89,8 @@ def find_loader(path: str) -> Loader:
     Raises:
         ConfigError: The path is malformed, cannot be imported, or names no function.
     """
-    module_name, _, function_name = path.partition(":")
-    if not module_name or not function_name.isidentifier():
-        raise _wrong(f"{path!r} names no loader; write 'package.module:function'")
-    try:
-        module = import_module(module_name)
-    except Exception as error:  # a user's module may raise anything at import
-        problem = f"{type(error).__name__}: {error}"
-        raise _wrong(f"loader {path!r} cannot be imported: {problem}") from error
-    load = getattr(module, function_name, None)
-    if not callable(load):
-        raise _wrong(f"loader {path!r}: module {module_name!r} has no such function")
+    load = find_function(path, what="loader", key="evaluation.loader")
     return Loader(path=path, load=load, version=_version_beside(load))
-
-
-def _wrong(problem: str) -> ConfigError:
-    return ConfigError(problem, key="evaluation.loader")
 
 
 def _version_beside(load: Callable[..., Any]) -> Callable[[Customer], str] | None:

@@ -9,12 +9,14 @@ import os
 import socket
 import time
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 
 from orchestrator.records import Study, Trial, TrialResult
 from orchestrator.training.cache import SharedCache, of_this_process
 from orchestrator.training.candidates import candidate
 from orchestrator.training.isolation import isolated
 from orchestrator.training.prepared import Prepared, prepare
+from orchestrator.training.scorers import sources
 from orchestrator.training.scoring import FoldScores
 from orchestrator.training.sharing import score
 
@@ -87,13 +89,14 @@ _NOTHING = FoldScores(scores={}, fit_seconds=(), score_seconds=())
 def _scores(trial: Trial, prepared: Prepared, cache: SharedCache) -> FoldScores:
     if prepared.problem:
         raise ValueError(prepared.problem)
-    metrics = trial.study.evaluation.metrics
-    found = score(candidate(trial), prepared, metrics, cache)
-    for metric in metrics:
-        for fold, value in enumerate(found.scores[metric]):
+    evaluation = trial.study.evaluation
+    found = score(candidate(trial), prepared, sources(evaluation), cache)
+    scores = dict(zip(evaluation.metrics, found.scores.values(), strict=True))
+    for metric, values in scores.items():
+        for fold, value in enumerate(values):
             if not math.isfinite(value):
                 raise ValueError(f"the {metric} of fold {fold} is {value}")
-    return found
+    return replace(found, scores=scores)
 
 
 def _in_one_line(error: Exception) -> str:

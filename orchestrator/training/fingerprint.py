@@ -5,7 +5,8 @@
     grid         what is searched
     folds        folds, metrics, seed: how candidates are compared
     search       the strategy and its settings
-    code         the loader's file, this package's code of searching and scoring, the task
+    code         the files of the loader and of own scorers, this package's code of searching and
+                 scoring, the task
     environment  the version of scikit-learn
 
 Studies with an equal hash need not be run twice. The parts are kept beside the results, so that
@@ -18,6 +19,7 @@ on the driver.
 
 import hashlib
 import inspect
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
@@ -26,7 +28,8 @@ from typing import Any
 
 from orchestrator.identity import digest
 from orchestrator.records import Customer, Evaluation, Grid, ModelSpec, Search, Study
-from orchestrator.training.data import Loader, find_loader
+from orchestrator.training.data import find_loader
+from orchestrator.training.imports import find_function
 
 PARTS = ("data", "params", "grid", "folds", "search", "code", "environment")
 
@@ -58,7 +61,7 @@ class Fingerprints:
         self._shared = {
             "folds": _way_of_comparing(evaluation),
             "search": _part(search.strategy, dict(search.settings)),
-            "code": _code(evaluation.loader, task),
+            "code": _code(evaluation, task),
             "environment": environment(),
         }
         self._hashed = PARTS if with_environment else PARTS[:-1]
@@ -107,11 +110,14 @@ def _way_of_comparing(evaluation: Evaluation) -> str:
         evaluation.direction,
         evaluation.seed,
         evaluation.task,
+        dict(evaluation.scorers),
     )
 
 
-def _code(loader: str, task: str) -> str:
-    return _part(loader, _loader_code(find_loader(loader)), _own_code(), task)
+def _code(evaluation: Evaluation, task: str) -> str:
+    loader = evaluation.loader
+    scorers = [_code_at(path) for _, path in sorted(evaluation.scorers.items())]
+    return _part(loader, _code_of(find_loader(loader).load), scorers, _own_code(), task)
 
 
 def _part(*content: Any) -> str:
@@ -122,10 +128,16 @@ def _plain(grid: Grid) -> list[dict[str, list[object]]]:
     return [{name: list(values) for name, values in part.items()} for part in grid]
 
 
+def _code_at(path: str) -> str:
+    """The code of a scorer; of one that scikit-learn's `make_scorer` made, of its function."""
+    found = find_function(path, what="scorer", key="evaluation.metrics")
+    return _code_of(getattr(found, "_score_func", found))
+
+
 @cache
-def _loader_code(loader: Loader) -> str:
-    """A hash of the file that defines the loader: what it calls is most often beside it."""
-    source = inspect.getsourcefile(inspect.unwrap(loader.load))
+def _code_of(function: Callable[..., Any]) -> str:
+    """A hash of the file that defines a function: what it calls is most often beside it."""
+    source = inspect.getsourcefile(inspect.unwrap(function))
     return _hash_of(Path(source)) if source else ""
 
 

@@ -10,7 +10,6 @@ Touches scikit-learn and numpy; takes a fitted estimator and targets; gives scor
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -18,25 +17,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
-from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.metrics import check_scoring
 
-from orchestrator.errors import ConfigError
+from orchestrator.training.scorers import find_scorer
 
 Answer = NDArray[Any]
-
-
-def require_metrics(metrics: Sequence[str]) -> None:
-    """Refuse names that are no scorers of scikit-learn; the driver does so before a flow run.
-
-    Raises:
-        ConfigError: A name is unknown.
-    """
-    known = get_scorer_names()
-    for metric in metrics:
-        if metric not in known:
-            close = get_close_matches(metric, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-            raise ConfigError(f"there is no metric {metric!r}; {hint}", key="evaluation.metrics")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +67,19 @@ def score_quickly(
 
 
 def score_by_sklearn(estimator: Any, X: Any, y: Any, metrics: Sequence[str]) -> dict[str, float]:
-    """The scores by scikit-learn's scorers, which also predict once for all metrics."""
+    """The scores by scorers, of which scikit-learn's predict once for all metrics."""
     found = _scorer(tuple(metrics))(estimator, X, y)
     return {metric: float(value) for metric, value in found.items()}
 
 
+def scorers(metrics: Sequence[str]) -> dict[str, Any]:
+    """The scorers by the names they were asked for with, as scikit-learn takes them."""
+    return {metric: find_scorer(metric) for metric in metrics}
+
+
 @cache
 def _scorer(metrics: tuple[str, ...]) -> Any:
-    return check_scoring(scoring=list(metrics), raise_exc=True)
+    return check_scoring(scoring=scorers(metrics), raise_exc=True)
 
 
 def _roc_auc(estimator: Any, X: Any, targets: BinaryTargets, answers: dict[str, Answer]) -> float:

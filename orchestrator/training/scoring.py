@@ -11,7 +11,9 @@ from sklearn.model_selection import cross_validate
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
+from orchestrator.training.metrics import scorers
 from orchestrator.training.prepared import Prepared
+from orchestrator.training.scorers import NoNumberError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,23 +29,34 @@ def score_plainly(estimator: Any, prepared: Prepared, metrics: Sequence[str]) ->
     """The scores by `cross_validate`, which every quicker way must equal.
 
     Raises:
+        NoNumberError: A project's own scorer gave none; the message names metric and fold.
         Exception: Whatever the estimator or a metric raises.
     """
-    data = prepared.data
-    found = cross_validate(
-        estimator,
-        data.X,
-        data.y,
-        cv=prepared.folds,
-        scoring=list(metrics),
-        params=fit_params(estimator, data.sample_weight),
-        error_score="raise",
-    )
+    found = [_score_fold(estimator, prepared, fold, metrics) for fold in range(len(prepared.folds))]
     return FoldScores(
-        scores={metric: tuple(found[f"test_{metric}"].tolist()) for metric in metrics},
-        fit_seconds=tuple(found["fit_time"].tolist()),
-        score_seconds=tuple(found["score_time"].tolist()),
+        scores={metric: tuple(fold[f"test_{metric}"] for fold in found) for metric in metrics},
+        fit_seconds=tuple(fold["fit_time"] for fold in found),
+        score_seconds=tuple(fold["score_time"] for fold in found),
     )
+
+
+def _score_fold(
+    estimator: Any, prepared: Prepared, fold: int, metrics: Sequence[str]
+) -> dict[str, float]:
+    data = prepared.data
+    try:
+        found = cross_validate(
+            estimator,
+            data.X,
+            data.y,
+            cv=[prepared.folds[fold]],
+            scoring=scorers(metrics),
+            params=fit_params(estimator, data.sample_weight),
+            error_score="raise",
+        )
+    except NoNumberError as error:
+        raise error.of_fold(fold) from error
+    return {name: values.item() for name, values in found.items()}
 
 
 def fit_params(estimator: Any, sample_weight: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from orchestrator.training.cache import SharedCache
 from orchestrator.training.folds import Fold, lent
 from orchestrator.training.metrics import score_by_sklearn, score_quickly
 from orchestrator.training.prepared import Prepared
+from orchestrator.training.scorers import sees_only_predictions
 from orchestrator.training.scoring import FoldScores, fit_params, score_plainly
 from orchestrator.training.steps import Step, shareable_steps
 
@@ -49,6 +50,8 @@ def score_by_sharing(
     Raises:
         Exception: Something failed, perhaps only because it was shared.
     """
+    if not all(map(sees_only_predictions, metrics)):
+        return None
     steps = shareable_steps(estimator)
     if not steps:
         return None

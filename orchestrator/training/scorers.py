@@ -1,0 +1,204 @@
+"""The configured metrics as scorers: scikit-learn's by name, own ones by import path.
+
+A scorer is called with a fitted estimator, the test rows and their targets, and gives a number of
+which more is better. A project's own is a function of these three, or made by scikit-learn's
+`make_scorer`:
+
+    def profit(estimator, X, y) -> float: ...
+
+Only a plain function may give what less is better of: then the configuration says
+`direction: minimize`.
+
+Touches scikit-learn; takes names and import paths; gives scorers; the driver checks with it what
+workers then call.
+"""
+
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from numbers import Real
+from typing import Any
+
+from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
+
+from orchestrator.errors import ConfigError
+from orchestrator.estimators import build
+from orchestrator.records import Evaluation, ModelSpec
+from orchestrator.training.imports import find_function
+
+_MADE = type(make_scorer(max))
+"""The class of scorers that only look at an estimator's predictions."""
+
+_METRICS = "evaluation.metrics"
+_OF_CLASSES = tuple(
+    f"sklearn.metrics.{module}" for module in ("_classification", "_ranking", "_scorer", "cluster")
+)
+"""Where scikit-learn keeps the functions behind scorers that compare classes."""
+
+
+class NoNumberError(TypeError):
+    """A scorer gave something else than a number.
+
+    Args:
+        metric: Which scorer.
+        value: What it gave.
+        fold: On which fold; -1 when that is not known.
+    """
+
+    def __init__(self, metric: str, value: object, fold: int = -1) -> None:
+        place = f" of fold {fold}" if fold >= 0 else ""
+        super().__init__(f"the {metric}{place} is {value!r}, which is no number")
+        self._metric, self._value = metric, value
+
+    def of_fold(self, fold: int) -> "NoNumberError":
+        """The same error, telling the fold."""
+        return NoNumberError(self._metric, self._value, fold)
+
+
+def sources(evaluation: Evaluation) -> tuple[str, ...]:
+    """The metrics by what `find_scorer` knows them by: scikit-learn's name, or an import path."""
+    return tuple(evaluation.scorers.get(metric, metric) for metric in evaluation.metrics)
+
+
+@cache
+def find_scorer(source: str) -> Any:
+    """The scorer of scikit-learn's with this name, or the project's own at this import path.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if ":" in source:
+        return Checked(source, _own(source))
+    known = get_scorer_names()
+    if source not in known:
+        close = get_close_matches(source, known, n=3)
+        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else _how_to_name(known)
+        raise ConfigError(f"there is no metric {source!r}; {hint}", key=_METRICS)
+    return get_scorer(source)
+
+
+def sees_only_predictions(source: str) -> bool:
+    """Whether a scorer asks an estimator for predictions, and looks at nothing else of it.
+
+    Then it may be given the last step of a pipeline and what the others make of the rows.
+    """
+    scorer = find_scorer(source)
+    return isinstance(scorer.scorer if isinstance(scorer, Checked) else scorer, _MADE)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A project's own scorer, which has to give a number."""
+
+    source: str
+    scorer: Any
+
+    def __call__(self, estimator: Any, X: Any, y: Any) -> float:
+        """The score.
+
+        Raises:
+            NoNumberError: It gave something else.
+            Exception: Whatever it raises.
+        """
+        value = self.scorer(estimator, X, y)
+        if hasattr(value, "item") and getattr(value, "size", 0) == 1:
+            value = value.item()
+        if not isinstance(value, Real):
+            raise NoNumberError(self.source, value)
+        return float(value)
+
+
+def require_metrics(evaluation: Evaluation) -> None:
+    """Refuse metrics that cannot be measured, or not for such a target.
+
+    Raises:
+        ConfigError: A metric is unknown, is of classes where the target is an amount, or is
+            minimized though more of it is better.
+    """
+    for metric, source in zip(evaluation.metrics, sources(evaluation), strict=True):
+        scorer = find_scorer(source)
+        if evaluation.task == "regression" and _is_of_classes(scorer):
+            raise ConfigError(
+                f"{metric} compares classes, and evaluation.task is regression; "
+                "take for instance r2 or neg_root_mean_squared_error",
+                key=_METRICS,
+            )
+    _require_direction(evaluation)
+
+
+def require_methods(models: Iterable[ModelSpec], evaluation: Evaluation) -> None:
+    """Refuse models that can never be scored, for want of a method that a metric asks.
+
+    Raises:
+        ConfigError: Naming the metric and the model.
+    """
+    for model in models:
+        for metric, source in zip(evaluation.metrics, sources(evaluation), strict=True):
+            methods = _methods(find_scorer(source))
+            if not any(_has_one_of(methods, each) for each in _variants(model, evaluation)):
+                raise ConfigError(
+                    f"{metric} needs {' or '.join(methods)}, which model {model.id!r} "
+                    f"({model.steps[-1].estimator}) has not with any of its parameters; "
+                    "take another metric, or the model out of the registry",
+                    key=_METRICS,
+                )
+
+
+def _own(source: str) -> Any:
+    found = find_function(source, what="scorer", key=_METRICS)
+    try:
+        inspect.signature(found).bind("estimator", "X", "y")
+    except TypeError as error:
+        raise ConfigError(
+            f"{source!r} is no scorer, which is called with (estimator, X, y): {error}; of a "
+            "function of (y_true, y_pred), make one with sklearn.metrics.make_scorer",
+            key=_METRICS,
+        ) from error
+    return found
+
+
+def _require_direction(evaluation: Evaluation) -> None:
+    scorer = find_scorer(evaluation.scorers.get(evaluation.metric, evaluation.metric))
+    is_free = isinstance(scorer, Checked) and not isinstance(scorer.scorer, _MADE)
+    if evaluation.direction == "minimize" and not is_free:
+        raise ConfigError(
+            f"more {evaluation.metric} is better, as with every scorer of scikit-learn (losses "
+            "are negated there); leave `direction` out",
+            key="evaluation.direction",
+        )
+
+
+def _how_to_name(known: Sequence[str]) -> str:
+    return f"known are {', '.join(known)}, or an own one: 'package.module:function'"
+
+
+def _is_of_classes(scorer: Any) -> bool:
+    made = scorer.scorer if isinstance(scorer, Checked) else scorer
+    function = getattr(made, "_score_func", None)
+    home = getattr(function, "__module__", "")
+    return home.startswith(_OF_CLASSES) or _methods(scorer) != ("predict",)
+
+
+def _methods(scorer: Any) -> tuple[str, ...]:
+    """The estimator's methods of which the scorer needs one; a plain function says nothing."""
+    made = scorer.scorer if isinstance(scorer, Checked) else scorer
+    asked = getattr(made, "_response_method", "predict")
+    return (asked,) if isinstance(asked, str) else tuple(asked)
+
+
+def _has_one_of(methods: Sequence[str], estimator: Any) -> bool:
+    return any(hasattr(estimator, method) for method in methods)
+
+
+def _variants(model: ModelSpec, evaluation: Evaluation) -> Iterator[Any]:
+    """The model as it is listed, then with each searched value by itself.
+
+    Some have a method with some parameters only, such as SGDClassifier(loss="log_loss").
+    """
+    yield build(model, {}, evaluation.allowed)
+    for part in model.grid:
+        for name, values in part.items():
+            for value in values:
+                yield build(model, {name: value}, evaluation.allowed)

@@ -5,6 +5,7 @@ import sqlite3
 import zlib
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
@@ -40,17 +41,28 @@ def in_the_ledger(experiment):
         }
 
 
+def archived(folder: Path, name: str) -> pd.DataFrame:
+    return pq.read_table(folder / f"{name}.parquet").to_pandas()
+
+
+def instances_in_the_ledger(experiment) -> int:
+    with Ledger.open(experiment.ledger) as ledger:
+        flow_runs = [flow_run.id for flow_run in ledger.flow_runs.list()]
+        return sum(len(ledger.flow_runs.instances(flow_run)) for flow_run in flow_runs)
+
+
+def first_flow_run(experiment) -> str:
+    with Ledger.open(experiment.ledger) as ledger:
+        return min(flow_run.id for flow_run in ledger.flow_runs.list())
+
+
 def everything_kept(tmp_path) -> bytes:
-    """What stands in ledger and MLflow, snapshots unpacked."""
-    found = b""
-    for name in ("ledger.db", "mlflow.db"):
-        with sqlite3.connect(tmp_path / name) as database:
-            found += "\n".join(database.iterdump()).encode()
-            if name == "ledger.db":
-                packed = database.execute("SELECT content FROM ledger_snapshots").fetchall()
-                found += b"".join(zlib.decompress(content) for (content,) in packed)
-        database.close()
-    return found
+    """What stands in the files of ledger and MLflow, free pages included, snapshots unpacked."""
+    found = b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+    with sqlite3.connect(tmp_path / "ledger.db") as database:
+        packed = database.execute("SELECT content FROM ledger_snapshots").fetchall()
+    database.close()
+    return found + b"".join(zlib.decompress(content) for (content,) in packed)
 
 
 def test_what_would_go_is_shown_and_nothing_is_done(experiment):
@@ -62,27 +74,57 @@ def test_what_would_go_is_shown_and_nothing_is_done(experiment):
 
 def test_old_trials_are_archived_then_removed_and_champions_stay(experiment, tmp_path):
     serving, runs = champions(experiment), {r.info.run_id for r in tracked(experiment.tracking)}
-    found = clean(experiment, tmp_path / "old" / "a.parquet", before=None, keep_last=1)
+    found = clean(experiment, tmp_path / "old" / "a", before=None, keep_last=1)
     gone = {run_id for study in found.studies for run_id in study.run_ids}
     assert gone
-    assert set(pq.read_table(found.archive).column("run_id").to_pylist()) == gone
+    assert set(archived(tmp_path / "old" / "a", "trials")["run_id"]) == gone
+    assert len(archived(tmp_path / "old" / "a", "instances")) == found.instances > 0
     left = {r.info.run_id: r.data.tags for r in tracked(experiment.tracking)}
     assert left.keys() == runs - gone
     assert sum(tags["champion"] == "true" for tags in left.values()) == 2
     assert champions(experiment) == serving
     assert sum(in_the_ledger(experiment).values()) == len(left)
-    assert cleanable(experiment, before=None, keep_last=1).studies == ()
+    left = cleanable(experiment, before=None, keep_last=1)
+    assert (left.studies, left.instances) == ((), 0)
+
+
+def test_a_study_stays_whose_result_was_used_again(experiment):
+    """The grid went from 1 to 12 to 3, and back to 1, whose results are the first flow run's."""
+    report = run(listing(experiment, models=[STUMP], customers=ROUTES[:2]))
+    assert report.trials["reused"] == 2
+    removable = cleanable(experiment, before=None, keep_last=1).studies
+    assert removable
+    assert all(study.flow_run != first_flow_run(experiment) for study in removable)
+
+
+def test_instances_of_nights_without_news_do_not_pile_up(experiment, tmp_path):
+    left = []
+    for nights in (1, 3):
+        for _ in range(nights):
+            run(experiment)
+        clean(experiment, tmp_path / f"{nights}", before=None, keep_last=1)
+        left.append(instances_in_the_ledger(experiment))
+    assert left[0] == left[1]
+    assert run(experiment).trials["reused"] == 2
+
+
+def test_a_run_that_a_person_tagged_stays_with_its_study(experiment, tmp_path):
+    studies = cleanable(experiment, before=None, keep_last=1).studies
+    client = MlflowClient(tracking_uri=experiment.tracking)
+    client.set_tag(studies[0].run_ids[0], "keep", "true")
+    assert cleanable(experiment, before=None, keep_last=1).studies == studies[1:]
+    assert clean(experiment, tmp_path / "a", before=None, keep_last=1).studies == studies[1:]
 
 
 def test_after_cleaning_nothing_is_trained_again_that_has_not_changed(experiment, tmp_path):
-    clean(experiment, tmp_path / "a.parquet", before=None, keep_last=1)
+    clean(experiment, tmp_path / "a", before=None, keep_last=1)
     report = run(experiment)
     assert report.trials["success"] == 0
     assert report.promotions == ()
 
 
 def test_a_removed_result_is_not_used_again(experiment, tmp_path):
-    found = clean(experiment, tmp_path / "a.parquet", before=None, keep_last=1)
+    found = clean(experiment, tmp_path / "a", before=None, keep_last=1)
     grids = [{**STUMP, "grid": {"max_depth": [depth]}} for depth in (1, 12)]
     again = [run(listing(experiment, models=[g], customers=ROUTES[:2])) for g in grids]
     assert sum(report.trials["success"] for report in again) == found.trials
@@ -94,11 +136,11 @@ def test_nothing_goes_that_ran_after_the_moment_or_is_among_the_last(experiment)
 
 
 def test_an_archive_is_never_overwritten(experiment, tmp_path):
-    file = tmp_path / "a.parquet"
-    file.write_text("precious")
+    folder = tmp_path / "a"
+    folder.mkdir()
     with pytest.raises(UsageError, match="exists already"):
-        clean(experiment, file, before=None, keep_last=1)
-    assert file.read_text() == "precious"
+        clean(experiment, folder, before=None, keep_last=1)
+    assert list(folder.iterdir()) == []
 
 
 def test_a_forgotten_customer_is_nowhere(experiment, tmp_path):

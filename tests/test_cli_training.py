@@ -374,11 +374,11 @@ def test_what_is_old_is_removed_only_with_yes(project, typed):
     assert (code, "would be removed" in out, "add --yes" in out) == (0, True, True)
     assert typed("clean", "--yes", "--dry-run")[0] == 2
     assert typed("clean", "--before", "yesterday")[0] == 2
-    _, out, _ = typed("clean", "--yes", "--archive", "old.parquet", "--json")
+    _, out, _ = typed("clean", "--yes", "--archive", "old", "--json")
     told = json.loads(out)
     assert told["removed"]
     assert told["trials"] > 0
-    assert (project / "old.parquet").exists()
+    assert (project / "old" / "trials.parquet").exists()
     assert "0 studies with 0 trials" in typed("clean")[1]
 
 

@@ -6,7 +6,7 @@ Touches typer; each command asks before it acts; driver.
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from orchestrator.cli import output
 from orchestrator.cli.options import Config, Json
 from orchestrator.cli.training import epoch
 from orchestrator.errors import UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.experiment.cleaning import Cleaning
 
 _MOST_SHOWN = 20
 
@@ -32,7 +35,7 @@ def clean(
     ] = 1,
     archive: Annotated[
         Path | None,
-        typer.Option(help="The Parquet file that is written first; by default archive/MOMENT."),
+        typer.Option(help="The folder whose Parquet files are written first; archive/MOMENT."),
     ] = None,
     yes: Yes = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show it: the default.")] = False,
@@ -42,7 +45,7 @@ def clean(
     """Remove old trials from the ledger and MLflow, archived first; champions always stay.
 
     Without --yes it only shows what would go. What was ever deployed stays, and the last study
-    of each customer and model.
+    of each customer and model, and whatever a run's tag `keep` in MLflow asks to be kept.
 
     Example: orchestrator clean --before 2026-03-01 --keep-last 3 --yes
     """
@@ -54,22 +57,28 @@ def clean(
     experiment = load(find(config))
     moment = None if before is None else epoch(before, "--before")
     if yes:
-        file = archive or Path("archive") / f"{time.strftime('%Y%m%d-%H%M%S')}.parquet"
-        found = cleaning.clean(experiment, file, before=moment, keep_last=keep_last)
+        folder = archive or Path("archive") / time.strftime("%Y%m%d-%H%M%S")
+        found = cleaning.clean(experiment, folder, before=moment, keep_last=keep_last)
     else:
         found = cleaning.cleanable(experiment, before=moment, keep_last=keep_last)
     if as_json:
         output.as_json({**asdict(found), "trials": found.trials, "removed": yes})
-        return
+    else:
+        _show(found, removed=yes)
+
+
+def _show(found: "Cleaning", *, removed: bool) -> None:
     rows = [(s.flow_run, s.customer, s.model, len(s.run_ids)) for s in found.studies]
     output.table(("flow run", "customer", "model", "trials"), rows[:_MOST_SHOWN])
     if len(rows) > _MOST_SHOWN:
         output.report(f"and {len(rows) - _MOST_SHOWN} more studies")
-    verb = "removed" if yes else "would be removed"
-    output.report(f"{len(rows)} studies with {found.trials} trials {verb}")
-    if found.archive:
-        output.report(f"archived in {found.archive}")
-    elif rows:
+    output.report(
+        f"{len(rows)} studies with {found.trials} trials, and {found.instances} instances that "
+        f"ended again later, {'removed' if removed else 'would be removed'}"
+    )
+    for archive in found.archives:
+        output.report(f"archived in {archive}")
+    if not removed and (rows or found.instances):
         output.report("add --yes to archive and remove them")
 
 

@@ -5,16 +5,18 @@ MLflow goes first and the ledger last, so that either can be repeated after a fa
 Touches pyarrow; takes an `Experiment`; gives what went; runs on the driver.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from orchestrator.deployment.names import model_name
 from orchestrator.errors import MachineryError, UsageError
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Ledger
-from orchestrator.ledger.purge import OldStudy
+from orchestrator.ledger.old import OldInstance, OldStudy
 from orchestrator.mapping.flows import new_id
+from orchestrator.tracking.tracker import Tracker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +24,14 @@ class Cleaning:
     """What `clean` removed, or would remove.
 
     Attributes:
-        studies: Replaced by later ones and never deployed.
-        archive: The Parquet file their trials were written to; "" when nothing was removed.
+        studies: Replaced by later ones, never deployed, and not kept by request.
+        instances: How many instances ended again in later flow runs.
+        archives: The Parquet files that all this was written to; none when nothing was removed.
     """
 
     studies: tuple[OldStudy, ...]
-    archive: str = ""
+    instances: int
+    archives: tuple[str, ...] = ()
 
     @property
     def trials(self) -> int:
@@ -57,22 +61,25 @@ def cleanable(experiment: Experiment, *, before: float | None, keep_last: int) -
 
     Args:
         experiment: Whose ledger.
-        before: Only studies of flow runs that started before this moment, in epoch seconds.
+        before: Only what ran in flow runs that started before this moment, in epoch seconds.
         keep_last: How many studies of each customer and model stay; at least one does.
+
+    Raises:
+        MachineryError: MLflow, which knows the runs that are kept by request, cannot be reached.
     """
     with Ledger.look(experiment.ledger) as ledger:
-        old = ledger.purge.old_studies(before=before, keep_last=keep_last)
-    return Cleaning(studies=tuple(old))
+        old = _find(experiment, ledger, before=before, keep_last=keep_last)
+    return Cleaning(studies=tuple(old.studies), instances=len(old.instances))
 
 
 def clean(
     experiment: Experiment, archive: Path, *, before: float | None, keep_last: int
 ) -> Cleaning:
-    """Archive old trials, delete their runs in MLflow, and remove them from the ledger.
+    """Archive what is old, delete its runs in MLflow, and remove it from the ledger.
 
     Args:
         experiment: Whose ledger and MLflow.
-        archive: The Parquet file to write; it must not exist.
+        archive: The folder for the Parquet files to write; it must not exist.
         before: As `cleanable` takes it.
         keep_last: As `cleanable` takes it.
 
@@ -80,19 +87,20 @@ def clean(
         UsageError: The archive exists already.
         MachineryError: The archive cannot be written, or MLflow refused; repeat it then.
     """
-    from orchestrator.tracking.opening import open_tracker  # late: it imports MLflow
-
     if archive.exists():
-        raise UsageError(f"--archive {archive} exists already; name another file")
+        raise UsageError(f"--archive {archive} exists already; name another folder")
     with Ledger.open(experiment.ledger) as ledger:
-        old = ledger.purge.old_studies(before=before, keep_last=keep_last)
-        if not old:
-            return Cleaning(studies=())
-        _archive(ledger, old, archive)
-        tracker = open_tracker(experiment.tracking, experiment.name, experiment.artifacts)
-        tracker.delete([run_id for study in old for run_id in study.run_ids])
-        ledger.purge.remove(old)
-    return Cleaning(studies=tuple(old), archive=str(archive))
+        old = _find(experiment, ledger, before=before, keep_last=keep_last)
+        if not old.studies and not old.instances:
+            return Cleaning(studies=(), instances=0)
+        files = _archive(ledger, old, archive)
+        run_ids = _run_ids(old.studies)
+        if run_ids:
+            _tracker(experiment).delete(run_ids)
+        ledger.old.remove(old.studies, old.instances)
+    return Cleaning(
+        studies=tuple(old.studies), instances=len(old.instances), archives=tuple(map(str, files))
+    )
 
 
 def forget(experiment: Experiment, customer: str) -> Forgetting:
@@ -102,31 +110,64 @@ def forget(experiment: Experiment, customer: str) -> Forgetting:
         UsageError: The ledger has never seen such a customer.
         MachineryError: MLflow refused; repeat it then.
     """
-    from orchestrator.deployment.opening import open_deployer  # late: they import MLflow
-    from orchestrator.tracking.opening import open_tracker
+    from orchestrator.deployment.opening import open_deployer  # late: it imports MLflow
 
     with Ledger.open(experiment.ledger) as ledger:
-        run_ids = ledger.purge.run_ids_of(customer)
+        run_ids = ledger.forgetting.run_ids(customer)
         if not run_ids and not ledger.lives.history("customer", customer):
             raise UsageError(f"no customer {customer!r} has ever been listed")
-        tracker = open_tracker(experiment.tracking, experiment.name, experiment.artifacts)
+        tracker = _tracker(experiment)
         had_model = open_deployer(experiment.tracking, experiment.name).forget(customer)
         for_good = tracker.erase(customer, run_ids)
         record = new_id()
-        removed = ledger.purge.forget(customer, record=record)
+        removed = ledger.forgetting.forget(customer, record=record)
     model = model_name(experiment.name, customer) if had_model else ""
     return Forgetting(record=record, removed=removed, model=model, for_good=for_good)
 
 
-def _archive(ledger: Ledger, old: Sequence[OldStudy], file: Path) -> None:
-    """Write the trials of these studies to a Parquet file, complete or not at all."""
+class _Old(NamedTuple):
+    studies: Sequence[OldStudy]
+    instances: Sequence[OldInstance]
+
+
+def _find(experiment: Experiment, ledger: Ledger, *, before: float | None, keep_last: int) -> _Old:
+    """What may go by the ledger's rule, without what a person asked MLflow to keep."""
+    studies = ledger.old.studies(before=before, keep_last=keep_last)
+    run_ids = _run_ids(studies)
+    kept = _tracker(experiment).kept(run_ids) if run_ids else frozenset()
+    return _Old(
+        [study for study in studies if kept.isdisjoint(study.run_ids)],
+        ledger.old.instances(before=before, keep_last=keep_last),
+    )
+
+
+def _run_ids(studies: Iterable[OldStudy]) -> list[str]:
+    return [run_id for study in studies for run_id in study.run_ids]
+
+
+def _tracker(experiment: Experiment) -> Tracker:
+    from orchestrator.tracking.opening import open_tracker  # late: it imports MLflow
+
+    return open_tracker(experiment.tracking, experiment.name, experiment.artifacts)
+
+
+def _archive(ledger: Ledger, old: _Old, folder: Path) -> list[Path]:
+    """Write all that is old to Parquet files in a new folder, complete or not at all."""
     import pyarrow as pa  # late: only here
     import pyarrow.parquet as pq
 
-    unfinished = file.with_name(f"{file.name}.unfinished")
+    content = {
+        "trials": ledger.old.trial_rows(old.studies),
+        "instances": ledger.old.instance_rows(old.instances),
+    }
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pylist(list(ledger.purge.rows(old))), unfinished)
-        unfinished.rename(file)
+        unfinished.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tables = {name: pa.Table.from_pylist(list(rows)) for name, rows in content.items()}
+        written = [name for name, table in tables.items() if table.num_rows]
+        for name in written:
+            pq.write_table(tables[name], unfinished / f"{name}.parquet")
+        unfinished.rename(folder)
     except OSError as error:
-        raise MachineryError(f"the archive {file} cannot be written: {error}") from error
+        raise MachineryError(f"the archive {folder} cannot be written: {error}") from error
+    return [folder / f"{name}.parquet" for name in written]

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from orchestrator.errors import MachineryError, UsageError
 from orchestrator.ledger.backup import copy
 from orchestrator.ledger.schema import found_version, prepare
-from orchestrator.ledger.tables import SCHEMA_VERSION
+from orchestrator.ledger.tables import SCHEMA_VERSION, metadata
 
 _BUSY_SECONDS = 60.0
 _WRITING = "ledger_writing"
@@ -63,6 +63,17 @@ class Database:
         with _translated(self.name), writing.begin() as connection:
             yield connection
 
+    def compact(self) -> None:
+        """Overwrite what was deleted: otherwise it stays readable in the file's free pages."""
+        with _translated(self.name), self._engine.connect() as connection:
+            if self._engine.dialect.name == "sqlite":
+                # Past SQLAlchemy, which would begin a transaction: neither may be within one.
+                _execute_alone(connection, "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
+            else:
+                alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+                for table in metadata.sorted_tables:
+                    alone.exec_driver_sql(f"VACUUM FULL {table.name}")
+
     def close(self) -> None:
         """Give up all connections."""
         self._engine.dispose()
@@ -103,6 +114,16 @@ def _url(address: str | Path) -> URL:
             raise UsageError("the ledger outlives the process: give a file, sqlite:///ledger.db")
         case other:
             raise UsageError(f"ledger address: {other!r} is neither sqlite nor postgresql")
+
+
+def _execute_alone(connection: Connection, *statements: str) -> None:
+    file = connection.connection.driver_connection
+    assert isinstance(file, sqlite3.Connection)  # noqa: S101 - the caller has asked the dialect
+    for statement in statements:
+        try:
+            file.execute(statement)
+        except sqlite3.Error as error:
+            raise OperationalError(statement, None, error) from error
 
 
 _NOWHERE = URL.create("sqlite")

@@ -13,9 +13,10 @@ from sqlalchemy import select
 from orchestrator.errors import UsageError
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.flow_runs import FlowRuns
+from orchestrator.ledger.forgetting import Forgetting
 from orchestrator.ledger.lives import Lives
+from orchestrator.ledger.old import Old
 from orchestrator.ledger.promotions import Promotions
-from orchestrator.ledger.purge import Purge
 from orchestrator.ledger.recorder import LedgerRecorder, TrialsOf
 from orchestrator.ledger.snapshots import Snapshots
 from orchestrator.ledger.studies import Studies
@@ -34,7 +35,8 @@ class Ledger:
         studies: What the last studies followed from.
         trials: Trial results, and which of them MLflow still lacks.
         promotions: Changes of champions.
-        purge: The only way anything leaves it.
+        old: What later work has replaced, and the way it leaves.
+        forgetting: The way a customer leaves.
     """
 
     def __init__(self, database: Database) -> None:
@@ -45,7 +47,8 @@ class Ledger:
         self.studies = Studies(database)
         self.trials = Trials(database)
         self.promotions = Promotions(database)
-        self.purge = Purge(database)
+        self.old = Old(database)
+        self.forgetting = Forgetting(database)
 
     @classmethod
     def open(cls, address: str | Path) -> Self:

@@ -41,7 +41,7 @@ from orchestrator.ledger.writing import insert_missing, insert_or_replace
 from orchestrator.tracking.experiments import FOREIGN, delete_files, tag_experiment
 from orchestrator.tracking.limits import tags_within_limits, within_limits
 from orchestrator.tracking.runs import MetricValue, TrackedRun
-from orchestrator.tracking.tracker import Location
+from orchestrator.tracking.tracker import KEEP, Location
 
 _Row = dict[str, Any]
 
@@ -120,6 +120,13 @@ class BulkTracker:
         """Where runs are, or will be, kept: known without asking, since their ids are ours."""
         return {run_id: Location(run_id, self._artifact_uri(run_id)) for run_id in run_ids}
 
+    def kept(self, run_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these runs a person asked to stay, found in one query for all."""
+        tags = _table(SqlTag).c
+        asked = select(tags.run_uuid).where(tags.key == KEEP, tags.value != "false")
+        with self._transaction("the runs to keep were not looked up") as connection:
+            return frozenset(connection.scalars(asked)).intersection(run_ids)
+
     def delete(self, run_ids: Sequence[str]) -> None:
         """Mark runs as deleted, many at once."""
         runs, now = _table(SqlRun), round(time.time() * 1000)
@@ -144,6 +151,7 @@ class BulkTracker:
                 for start in range(0, len(gone), _CHUNK):
                     some = _table(model).c.run_uuid.in_(gone[start : start + _CHUNK])
                     connection.execute(delete(_table(model)).where(some))
+        self._compact()
         return True
 
     def tag_experiment(self, tags: Mapping[str, str]) -> None:
@@ -201,6 +209,14 @@ class BulkTracker:
         with border, self._engine.begin() as connection:
             self._check_experiment(connection)
             yield connection
+
+    def _compact(self) -> None:
+        """Overwrite what was erased: otherwise it stays readable in SQLite's free pages."""
+        failed = as_machinery_error("what was erased stays in the database's free pages", *FOREIGN)
+        if self._engine.dialect.name == "sqlite":
+            with failed, self._engine.connect() as connection:
+                alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+                alone.exec_driver_sql("VACUUM")
 
     def _check_experiment(self, connection: Connection) -> None:
         experiments = _table(SqlExperiment).c

@@ -28,7 +28,7 @@ from orchestrator.errors import as_machinery_error
 from orchestrator.tracking.experiments import FOREIGN, delete_files, tag_experiment
 from orchestrator.tracking.limits import tags_within_limits, within_limits
 from orchestrator.tracking.runs import TrackedRun
-from orchestrator.tracking.tracker import Location
+from orchestrator.tracking.tracker import KEEP, Location
 
 RUN_KEY = "run_key"
 """The tag that holds our id of a run whose own id MLflow chose."""
@@ -79,6 +79,12 @@ class ClientTracker:
         with as_machinery_error(f"{len(run_ids)} runs were not looked up in MLflow", *FOREIGN):
             locations = {run_id: self._find(run_id) for run_id in run_ids}
         return {run_id: place for run_id, place in locations.items() if place is not None}
+
+    def kept(self, run_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these runs a person asked to stay, found in one search for all."""
+        with as_machinery_error("the runs to keep were not looked up in MLflow", *FOREIGN):
+            asked = self._search(f"tags.{KEEP} != 'false'")
+            return frozenset(map(_our_id, asked)).intersection(run_ids)
 
     def delete(self, run_ids: Sequence[str]) -> None:
         """Mark runs as deleted, one by one."""
@@ -158,7 +164,13 @@ class ClientTracker:
 
     def _remember(self, runs: Iterable[Run]) -> None:
         for run in runs:
-            key = run.data.tags.get(RUN_KEY, run.info.run_id)
+            key = _our_id(run)
             self._found[key] = Location(run.info.run_id, run.info.artifact_uri)
             if RunStatus.is_terminated(RunStatus.from_string(run.info.status)):
                 self._ended.add(key)
+
+
+def _our_id(run: Run) -> str:
+    """The id we know a run by; MLflow's own where it was written in bulk."""
+    key: str = run.data.tags.get(RUN_KEY, run.info.run_id)
+    return key

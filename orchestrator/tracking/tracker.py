@@ -8,6 +8,9 @@ from typing import NamedTuple, Protocol
 
 from orchestrator.tracking.runs import TrackedRun
 
+KEEP = "keep"
+"""The tag, with any text but `false`, by which a person asks in MLflow for a run to stay."""
+
 
 class Location(NamedTuple):
     """Where MLflow keeps a run.
@@ -51,6 +54,10 @@ class Tracker(Protocol):
 
     def locate(self, run_ids: Sequence[str]) -> Mapping[str, Location]:
         """Where runs are kept, by our run id; runs MLflow does not have may be left out."""
+        ...
+
+    def kept(self, run_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these runs a person asked to stay, by the tag `keep`."""
         ...
 
     def delete(self, run_ids: Sequence[str]) -> None:

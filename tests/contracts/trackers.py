@@ -216,6 +216,15 @@ class TrackerContract:
         (deleted,) = found(run_view_type=ViewType.DELETED_ONLY)
         assert deleted.info.run_name == "AA-DFW/tree/0"
 
+    def test_runs_are_kept_that_a_person_tagged_so(self, tracker, mlflow, found):
+        tracker.log([run(0), run(1), run(2)])
+        ours = {shown.info.run_name: shown.info.run_id for shown in found()}
+        mlflow.set_tag(ours["AA-DFW/tree/1"], "keep", "for the audit")
+        mlflow.set_tag(ours["AA-DFW/tree/2"], "keep", "false")
+        everything = [run(number).run_id for number in range(3)]
+        assert tracker.kept(everything) == {run(1).run_id}
+        assert tracker.kept([run(0).run_id]) == frozenset()
+
     def test_an_erased_customer_has_no_runs_and_no_files(self, tracker, mlflow, found, tmp_path):
         other = run(2, tags={**run(2).tags, "customer": "AA-SFO"})
         tracker.log([run(0), run(1), other])

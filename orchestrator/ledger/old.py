@@ -1,0 +1,224 @@
+"""Removing what later work has replaced: studies with their trials and results, and instances.
+
+Touches SQLAlchemy; takes a rule; gives what there is to remove as plain rows, for an archive, then
+removes it; runs on the driver.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, delete, func, select
+
+from orchestrator.ledger.database import Database
+from orchestrator.ledger.tables import (
+    flow_runs,
+    instances,
+    nodes,
+    promotions,
+    results,
+    studies,
+    trials,
+)
+from orchestrator.records import State
+
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OldStudy:
+    """A study that a later one has replaced.
+
+    Attributes:
+        id: Its number in the ledger.
+        flow_run, customer, model: Which.
+        key: Its lasting name.
+        run_ids: The MLflow runs of its trials.
+    """
+
+    id: int
+    flow_run: str
+    customer: str
+    model: str
+    key: str
+    run_ids: tuple[str, ...]
+
+
+class OldInstance(NamedTuple):
+    """An instance that ended again in later flow runs, by its node's number and its key."""
+
+    node: int
+    key: str
+
+
+class Old:
+    """What later work has replaced, and the way it leaves the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def studies(self, *, before: float | None, keep_last: int) -> list[OldStudy]:
+        """Studies that may go: replaced by later ones, never deployed, known to MLflow.
+
+        A study whose results the last flow run used again is no old one, whenever it ran.
+
+        Args:
+            before: Only those of flow runs that started before this moment.
+            keep_last: How many of each customer and model stay, whatever their age; the last one
+                always does, since it is what an unchanged customer is compared by.
+        """
+        turn = func.row_number().over(partition_by=studies.c.key, order_by=studies.c.id.desc())
+        ranked = select(studies.c.id, turn.label("turn")).subquery()
+        unsent = select(trials.c.study).where(trials.c.sent.is_(None))
+        query = (
+            select(studies)
+            .join(ranked, ranked.c.id == studies.c.id)
+            .join(flow_runs, flow_runs.c.id == studies.c.flow_run)
+            .where(ranked.c.turn > max(keep_last, 1), studies.c.id.not_in(unsent))
+            .order_by(studies.c.id)
+        )
+        if before is not None:
+            query = query.where(flow_runs.c.started < before)
+        with self._database.read() as connection:
+            needed = _deployed(connection) | _in_use(connection)
+            found = [
+                row for row in connection.execute(query) if (row.flow_run, row.key) not in needed
+            ]
+            run_ids = _run_ids(connection, [row.id for row in found])
+        return [
+            OldStudy(
+                id=row.id,
+                flow_run=row.flow_run,
+                customer=row.customer,
+                model=row.model,
+                key=row.key,
+                run_ids=tuple(run_ids.get(row.id, ())),
+            )
+            for row in found
+        ]
+
+    def instances(self, *, before: float | None, keep_last: int) -> list[OldInstance]:
+        """Instances that may go: of ended flow runs, and ended again in later ones.
+
+        Those with a recorded result stay with it; they go with their study.
+
+        Args:
+            before: Only those of flow runs that started before this moment.
+            keep_last: How many of each node and key stay, whatever their age; at least one does.
+        """
+        ranked = _ranked().subquery()
+        may_be_used_again = ranked.c.fingerprint.is_not(None) & (
+            ranked.c.state == State.SUCCESS.value
+        )
+        query = (
+            select(ranked.c.node, ranked.c.key)
+            .join(flow_runs, flow_runs.c.id == ranked.c.flow_run)
+            .where(ranked.c.turn > max(keep_last, 1), ~may_be_used_again)
+            .where(flow_runs.c.ended.is_not(None))
+            .order_by(ranked.c.node)
+        )
+        if before is not None:
+            query = query.where(flow_runs.c.started < before)
+        with self._database.read() as connection:
+            return [OldInstance(*row) for row in connection.execute(query)]
+
+    def trial_rows(self, old: Sequence[OldStudy]) -> Iterator[dict[str, Any]]:
+        """Everything about these studies' trials, for an archive."""
+        query = select(studies, trials).join(trials, trials.c.study == studies.c.id)
+        with self._database.read() as connection:
+            for some in _chunks([study.id for study in old]):
+                found = connection.execute(query.where(studies.c.id.in_(some)))
+                yield from (dict(row) for row in found.mappings())
+
+    def instance_rows(self, old: Sequence[OldInstance]) -> Iterator[dict[str, Any]]:
+        """Everything about these instances, for an archive."""
+        query = select(nodes.c.flow_run, nodes.c.name, instances).join(nodes)
+        with self._database.read() as connection:
+            for node, keys in _by_node(old):
+                these = (instances.c.node == node) & instances.c.key.in_(keys)
+                yield from (dict(row) for row in connection.execute(query.where(these)).mappings())
+
+    def remove(self, old_studies: Sequence[OldStudy], old_instances: Sequence[OldInstance]) -> None:
+        """Remove these studies with their trials, instances and results, and these instances."""
+        with self._database.write() as connection:
+            for node, keys in _by_node(old_instances):
+                these = (instances.c.node == node) & instances.c.key.in_(keys)
+                connection.execute(delete(instances).where(these))
+            _remove_results(connection, {(study.flow_run, study.key) for study in old_studies})
+            for some in _chunks([study.id for study in old_studies]):
+                connection.execute(delete(trials).where(trials.c.study.in_(some)))
+                connection.execute(delete(studies).where(studies.c.id.in_(some)))
+
+
+def _ranked() -> Select[Any]:
+    """Instances, those of a node's name and key numbered from the last one, which is 1."""
+    turn = func.row_number().over(
+        partition_by=(nodes.c.name, instances.c.key), order_by=instances.c.node.desc()
+    )
+    return select(instances, nodes.c.flow_run, turn.label("turn")).join(nodes)
+
+
+def _in_use(connection: Connection) -> set[tuple[str, str]]:
+    """By flow run and key, the study of each key whose results were the last to be used."""
+    ranked = _ranked().subquery()
+    last = select(ranked.c.fingerprint).where(ranked.c.turn == 1, ranked.c.fingerprint.is_not(None))
+    query = (
+        select(nodes.c.flow_run, instances.c.key)
+        .join(nodes)
+        .where(instances.c.state == State.SUCCESS.value, instances.c.fingerprint.in_(last))
+        .order_by(instances.c.node)  # trained once more with --fresh, the later one counts
+    )
+    latest = {key: flow_run for flow_run, key in connection.execute(query)}
+    return {(flow_run, key) for key, flow_run in latest.items()}
+
+
+def _deployed(connection: Connection) -> set[tuple[str, str]]:
+    """Flow run and key of every study that a version in MLflow was made of."""
+    found = set()
+    for content in connection.execute(select(promotions.c.content)).scalars():
+        study = json.loads(content)["decision"]["best"]["trial"]["study"]
+        key = f"{study['customer']['id']}/{study['model']['id']}"
+        found.add((study["flow_run"], f"{key}@champion" if study["champion"] else key))
+    return found
+
+
+def _run_ids(connection: Connection, numbers: Sequence[int]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for some in _chunks(numbers):
+        query = select(trials.c.study, trials.c.run_id).where(trials.c.study.in_(some))
+        for study, run_id in connection.execute(query):
+            found.setdefault(study, []).append(run_id)
+    return found
+
+
+def _remove_results(connection: Connection, names: set[tuple[str, str]]) -> None:
+    """Remove instances by flow run and key, and what they returned unless others returned it."""
+    keys = sorted({key for _, key in names})
+    gone: set[str] = set()
+    kept: set[str] = set()
+    for some in _chunks(keys):
+        query = (
+            select(nodes.c.flow_run, instances)
+            .join(nodes, nodes.c.id == instances.c.node)
+            .where(instances.c.key.in_(some), instances.c.state == State.SUCCESS.value)
+        )
+        for row in connection.execute(query).all():
+            is_gone = (row.flow_run, row.key) in names
+            (gone if is_gone else kept).add(row.fingerprint or "")
+            if is_gone:
+                this = (instances.c.node == row.node) & (instances.c.key == row.key)
+                connection.execute(delete(instances).where(this))
+    for some in _chunks(sorted(gone - kept - {""})):
+        connection.execute(delete(results).where(results.c.fingerprint.in_(some)))
+
+
+def _by_node(old: Iterable[OldInstance]) -> Iterator[tuple[int, Sequence[str]]]:
+    for node, some in groupby(old, key=lambda instance: instance.node):
+        for keys in _chunks([instance.key for instance in some]):
+            yield node, keys
+
+
+def _chunks(numbers: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (numbers[start : start + _AT_ONCE] for start in range(0, len(numbers), _AT_ONCE))

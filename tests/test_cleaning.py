@@ -53,7 +53,7 @@ def instances_in_the_ledger(experiment) -> int:
 
 def first_flow_run(experiment) -> str:
     with Ledger.open(experiment.ledger) as ledger:
-        return min(flow_run.id for flow_run in ledger.flow_runs.list())
+        return min(ledger.flow_runs.list(), key=lambda flow_run: flow_run.started).id
 
 
 def everything_kept(tmp_path) -> bytes:

@@ -50,6 +50,10 @@ arch: $(READY)  ## import-linter: rooms import downwards only
 test: $(READY)  ## the whole test suite, under 8 minutes on two cores
 	$(BIN)/pytest $(PARALLEL)
 
+.PHONY: chaos
+chaos: $(READY)  ## every fault many times, each injected at random moments; over an hour
+	$(BIN)/python -m tests.chaos
+
 .PHONY: cover
 cover: $(READY)  ## the test suite with branch coverage
 	$(BIN)/pytest $(PARALLEL) --cov --cov-report=term-missing:skip-covered

@@ -1,0 +1,129 @@
+"""Scenes made to measure: with the database, the servers and the disk that their faults need.
+
+Touches PostgreSQL, mounts and network namespaces; takes faults; gives a `Scene`.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from tests.chaos.faults import Fault
+from tests.chaos.places import Postgres, dask_cluster, mlflow_server, network, postgres, tmpfs
+from tests.chaos.scene import Scene, environment, prepare
+
+Database = Literal["sqlite", "postgres"]
+
+DATABASES: tuple[Database, ...] = ("sqlite", "postgres")
+
+_DISK = "48m"
+_TEMPLATE = "empty_mlflow"
+
+
+class Stage:
+    """Makes scenes one after another; ends its PostgreSQL with the `with` block.
+
+    Args:
+        folder: Where scenes are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._scenes = folder, 0
+        self._open = ExitStack()
+        self._postgres: Postgres | None = None
+        self._empty_mlflow = folder / "empty.db"
+        _make_mlflow(f"sqlite:///{self._empty_mlflow}")
+
+    def __enter__(self) -> "Stage":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._open.close()
+
+    @contextmanager
+    def scene(self, faults: Sequence[Fault], database: Database) -> Iterator[Scene]:
+        """A fresh scene with what these faults need."""
+        self._scenes += 1
+        folder = self._folder / str(self._scenes)
+        needs = frozenset[str]().union(*(fault.needs for fault in faults))
+        with ExitStack() as stack:
+            if "tmpfs" in needs:
+                stack.enter_context(tmpfs(folder, _DISK))
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self._empty_mlflow, folder / "mlflow.db")
+            changes, places = self._databases(database), dict[str, Any]()
+            if "clock" in needs:
+                places["clock"] = True
+            if "postgres" in needs:
+                places["postgres"] = self._server()
+            if "mlflow" in needs:
+                places["mlflow"] = stack.enter_context(mlflow_server(folder))
+                changes["tracking"] = places["mlflow"].address
+            if "netns" in needs:
+                places["netns"] = stack.enter_context(network())
+            if needs & {"dask", "netns"}:
+                wire = places.get("netns")
+                cluster = stack.enter_context(dask_cluster(environment(folder), wire))
+                places["dask"] = cluster
+                changes["cluster"] = {
+                    "kind": "remote",
+                    "address": cluster.address,
+                    **({"insecure": True} if wire else {}),
+                }
+            yield prepare(folder, places=places, **changes)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _databases(self, database: Database) -> dict[str, Any]:
+        if database == "sqlite":
+            return {}
+        server = self._server()
+        return {
+            "ledger": server.create(f"ledger{self._scenes}"),
+            "store": server.create(f"mlflow{self._scenes}", template=_TEMPLATE),
+        }
+
+    def _server(self) -> Postgres:
+        if self._postgres is None:
+            self._postgres = self._open.enter_context(postgres())
+            _make_mlflow(self._postgres.create(_TEMPLATE))
+        return self._postgres
+
+
+def why_not(fault: Fault, database: Database) -> str | None:
+    """Why a fault cannot strike here; None where it can."""
+    on_postgres, root = database == "postgres", os.geteuid() == 0
+    reasons = {
+        "is of PostgreSQL only": "postgres" in fault.needs and not on_postgres,
+        "the ledger is not on this disk": "tmpfs" in fault.needs and on_postgres,
+        "the server is tried over SQLite": "mlflow" in fault.needs and on_postgres,
+        "mounts are not permitted": "tmpfs" in fault.needs and not (root and _may_mount()),
+        "network namespaces are not permitted": "netns" in fault.needs
+        and not (root and _may_cut()),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def _may_cut() -> bool:
+    return shutil.which("ip") is not None and _succeeds("unshare", "--net", "true")
+
+
+def _may_mount() -> bool:
+    return _succeeds("unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt")
+
+
+def _succeeds(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def _make_mlflow(address: str) -> None:
+    from mlflow import MlflowClient  # late: it takes seconds to import
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    MlflowClient(address)
+    SqlAlchemyStore(address, None).engine.dispose()  # nothing copies a database that is in use

@@ -155,9 +155,15 @@ def _fill(experiment: Experiment, customers: int, models: int) -> None:
 def _model(number: int) -> dict[str, Any]:
     return {
         "id": f"model-{number}",
-        "pipeline": ["sklearn.preprocessing:StandardScaler", "sklearn.linear_model:Ridge"],
-        "params": {"ridge__solver": "svd", "ridge__max_iter": 100 + number},
-        "grid": {"ridge__alpha": [10.0**power for power in range(TRIALS)]},
+        "pipeline": [
+            "sklearn.preprocessing:StandardScaler",
+            "sklearn.linear_model:LogisticRegression",
+        ],
+        "params": {
+            "logisticregression__solver": "lbfgs",
+            "logisticregression__max_iter": 100 + number,
+        },
+        "grid": {"logisticregression__C": [10.0**power for power in range(TRIALS)]},
     }
 
 
@@ -177,7 +183,7 @@ def _results(study: Study) -> tuple[TrialResult, ...]:
     better = int(study.model.id[-1])
     return tuple(
         TrialResult(
-            trial=Trial(study=study, number=number, params={"ridge__alpha": 10.0**number}),
+            trial=Trial(study=study, number=number, params={"logisticregression__C": 10.0**number}),
             state="success",
             scores={"roc_auc": (0.6 + better / 20, 0.61, 0.62 + number / 100)},
             fit_seconds=(0.01, 0.01, 0.01),

@@ -5,7 +5,9 @@
     |   |-- ConfigError            a file and a key of it are wrong
     |   `-- FlowError              a flow is built wrongly (is a TypeError too)
     |-- RegistryError              the registry failed or a guard refused its answer  exit 3
+    |-- HeldError                  another driver is at work; nothing was started       exit 75
     `-- MachineryError             cluster, ledger or tracking failed                 exit 4
+        `-- LeaseLostError         another driver took this one's place
 
 A task's own failure is none of these: it is a value, the `error` of its outcome (law 2).
 
@@ -62,8 +64,19 @@ class RegistryError(OrchestratorError):
     exit_code = 3
 
 
+class HeldError(OrchestratorError):
+    """Another driver is at work on the same experiment or flow; nothing was started."""
+
+    exit_code = 75
+    """EX_TEMPFAIL of sysexits.h: the same command may succeed later."""
+
+
 class MachineryError(OrchestratorError):
     """The cluster, the ledger or the tracking server failed; what was recorded is kept."""
+
+
+class LeaseLostError(MachineryError):
+    """Another driver took the place of this one, which may write nothing more."""
 
 
 @contextmanager

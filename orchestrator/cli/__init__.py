@@ -50,7 +50,8 @@ def prepare() -> None:
     """Map tasks over lists fetched at run time; train and deploy a model per customer.
 
     Exit codes: 0 all well, 1 the flow run failed, 2 bad usage or configuration, 3 the registry
-    failed, 4 the cluster, ledger or tracking failed, 130 interrupted.
+    failed, 4 the cluster, ledger or tracking failed, 75 another driver is at work on the same
+    (try again later), 130 interrupted.
     """
     _import_from_here()
     logs.quiet()

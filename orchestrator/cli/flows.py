@@ -13,6 +13,7 @@ from orchestrator.cli.options import (
     Config,
     FlowFile,
     FlowRunId,
+    Force,
     Fresh,
     Json,
     Key,
@@ -32,6 +33,7 @@ def run(
     on_cluster: OnCluster = False,
     fresh: Fresh = False,
     accept: Accept = None,
+    force: Force = False,
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -50,14 +52,20 @@ def run(
         if accept:
             raise typer.BadParameter("--accept is for the configured experiment, not for a FILE")
         code = run_file(
-            file, param or [], config=config, on_cluster=on_cluster, fresh=fresh, as_json=json
+            file,
+            param or [],
+            config=config,
+            on_cluster=on_cluster,
+            fresh=fresh,
+            force=force,
+            as_json=json,
         )
     else:
         from orchestrator.cli.training import run_experiment
 
         if param or on_cluster:
             raise typer.BadParameter("--param and --cluster are for the flow of a FILE")
-        code = run_experiment(config, as_json=json, fresh=fresh, accept=accept or [])
+        code = run_experiment(config, as_json=json, fresh=fresh, force=force, accept=accept or [])
     raise typer.Exit(code)
 
 
@@ -68,6 +76,7 @@ def rerun(
     state: OfState = None,
     key: Key = None,
     on_cluster: OnClusterAgain = None,
+    force: Force = False,
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -81,7 +90,9 @@ def rerun(
     from orchestrator.cli.rerunning import Choice, rerun_part  # late: brings the ledger
 
     choice = Choice(task=task, state=state, key=key)
-    code = rerun_part(flow_run, choice, config=config, on_cluster=on_cluster, as_json=json)
+    code = rerun_part(
+        flow_run, choice, config=config, on_cluster=on_cluster, force=force, as_json=json
+    )
     raise typer.Exit(code)
 
 

@@ -99,3 +99,22 @@ OnClusterAgain = Annotated[
         show_default=False,
     ),
 ]
+
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Take the place of a driver that holds the lease, dead or alive. One that lives can "
+        "write nothing more and ends with an error; what it has not yet recorded is done again.",
+    ),
+]
+
+Grace = Annotated[
+    float,
+    typer.Option(
+        "--grace",
+        metavar="SECONDS",
+        min=0,
+        help="How long Ctrl-C or SIGTERM waits for what runs, before it is given up.",
+    ),
+]

@@ -36,7 +36,13 @@ class Choice:
 
 
 def rerun_part(
-    flow_run: str, choice: Choice, *, config: str | None, on_cluster: bool | None, as_json: bool
+    flow_run: str,
+    choice: Choice,
+    *,
+    config: str | None,
+    on_cluster: bool | None,
+    force: bool,
+    as_json: bool,
 ) -> int:
     """Run a part of a flow run again; gives the exit code.
 
@@ -45,6 +51,7 @@ def rerun_part(
         choice: Which part.
         config: The configuration, which names the ledger.
         on_cluster: Where; None means where it ran before.
+        force: Take the place of a driver that may be at work on the flow.
         as_json: Whether the report is JSON.
 
     Raises:
@@ -69,6 +76,7 @@ def rerun_part(
         texts=old.context["params"],
         on_cluster=old.context["cluster"] if on_cluster is None else on_cluster,
         again=lambda node, key: (node, key) in chosen,
+        force=force,
         rerun_of=old.id,
     )
     return carry_out(request, where, as_json=as_json)

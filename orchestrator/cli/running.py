@@ -14,8 +14,9 @@ from orchestrator.cli.interrupts import EXIT_INTERRUPTED, stopping_on_interrupt
 from orchestrator.cli.progress import showing_progress
 from orchestrator.cli.settings import Place, place
 from orchestrator.cli.summary import describe, summarize
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import Hold, Ledger
 from orchestrator.mapping import Run
+from orchestrator.mapping.flows import new_id
 
 _EXIT_CODES = {"success": 0, "failed": 1, "interrupted": EXIT_INTERRUPTED}
 
@@ -30,6 +31,7 @@ class Request:
         on_cluster: On the configured cluster, else in this process.
         again: Which instances run again though a success of theirs is recorded, by node and
             key; with them runs what depends on them. None stands for none.
+        force: Take the place of a driver that may be at work on the flow.
         rerun_of: The flow run of which this runs a part again.
     """
 
@@ -37,6 +39,7 @@ class Request:
     texts: Mapping[str, str]
     on_cluster: bool
     again: Callable[[str, str], bool] | None = None
+    force: bool = False
     rerun_of: str | None = None
 
     def context(self) -> dict[str, Any]:
@@ -58,6 +61,7 @@ def run_file(
     config: str | None,
     on_cluster: bool,
     fresh: bool,
+    force: bool,
     as_json: bool,
 ) -> int:
     """Run the flow of a file; gives the exit code."""
@@ -66,6 +70,7 @@ def run_file(
         texts=parameters.split(given),
         on_cluster=on_cluster,
         again=(lambda _node, _key: True) if fresh else None,
+        force=force,
     )
     return carry_out(request, place(config), as_json=as_json)
 
@@ -75,7 +80,7 @@ def carry_out(request: Request, where: Place, *, as_json: bool) -> int:
     arguments = parameters.typed(request.file.flow, request.texts)
     with Ledger.open(where.ledger) as ledger:
         with output.stdout_for_report_only(when=as_json):
-            run = _run(request, arguments, where, ledger)
+            run = _drive(request, arguments, where, ledger)
         if as_json:
             output.as_json(describe(run.flow_run, ledger))
         else:
@@ -83,7 +88,22 @@ def carry_out(request: Request, where: Place, *, as_json: bool) -> int:
     return _EXIT_CODES[run.state]
 
 
-def _run(request: Request, arguments: Mapping[str, Any], where: Place, ledger: Ledger) -> Run:
+def _drive(request: Request, arguments: Mapping[str, Any], where: Place, ledger: Ledger) -> Run:
+    """Be the flow's one driver, and run it."""
+    flow_run, name = new_id(), request.file.flow.name
+    with ledger.holding(name, flow_run, force=request.force, say=output.say) as hold:
+        return _run(request, arguments, where, ledger, hold=hold, flow_run=flow_run)
+
+
+def _run(
+    request: Request,
+    arguments: Mapping[str, Any],
+    where: Place,
+    ledger: Ledger,
+    *,
+    hold: Hold,
+    flow_run: str,
+) -> Run:
     file = request.file
     cluster = where.cluster if request.on_cluster else clusters.Cluster(kind="inline")
     with clusters.connect(cluster) as client:
@@ -97,9 +117,10 @@ def _run(request: Request, arguments: Mapping[str, Any], where: Place, ledger: L
             return file.flow.run(
                 client,
                 ledger.recorder(),
+                flow_run_id=flow_run,
                 context=request.context(),
                 observer=observer,
-                stop=stop,
+                stop=hold.guarded(stop),
                 again=request.again,
                 **arguments,
             )

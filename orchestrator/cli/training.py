@@ -54,7 +54,12 @@ def why(
 
 
 def run_experiment(
-    config: str | None, *, as_json: bool, fresh: bool, accept: Sequence[str] = ()
+    config: str | None,
+    *,
+    as_json: bool,
+    fresh: bool,
+    force: bool = False,
+    accept: Sequence[str] = (),
 ) -> int:
     """Train, track, select and deploy, as the configuration says; gives the exit code."""
     from orchestrator.config import find, load  # late: the rest of the program
@@ -70,6 +75,7 @@ def run_experiment(
             experiment,
             fresh=fresh,
             accept=accept,
+            force=force,
             observer=observer,
             stop=stop,
             say=output.say,

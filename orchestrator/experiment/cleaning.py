@@ -85,11 +85,12 @@ def clean(
 
     Raises:
         UsageError: The archive exists already.
+        HeldError: A driver is at work on the experiment.
         MachineryError: The archive cannot be written, or MLflow refused; repeat it then.
     """
     if archive.exists():
         raise UsageError(f"--archive {archive} exists already; name another folder")
-    with Ledger.open(experiment.ledger) as ledger:
+    with Ledger.open(experiment.ledger) as ledger, ledger.holding(experiment.name):
         old = _find(experiment, ledger, before=before, keep_last=keep_last)
         if not old.studies and not old.instances:
             return Cleaning(studies=(), instances=0)
@@ -108,11 +109,12 @@ def forget(experiment: Experiment, customer: str) -> Forgetting:
 
     Raises:
         UsageError: The ledger has never seen such a customer.
+        HeldError: A driver is at work on the experiment.
         MachineryError: MLflow refused; repeat it then.
     """
     from orchestrator.deployment.opening import open_deployer  # late: it imports MLflow
 
-    with Ledger.open(experiment.ledger) as ledger:
+    with Ledger.open(experiment.ledger) as ledger, ledger.holding(experiment.name):
         run_ids = ledger.forgetting.run_ids(customer)
         if not run_ids and not ledger.lives.history("customer", customer):
             raise UsageError(f"no customer {customer!r} has ever been listed")

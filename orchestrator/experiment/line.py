@@ -6,7 +6,7 @@ Touches no library itself; takes an `Experiment`; gives a `Report`; runs on the 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from orchestrator.clusters import connect, warm_up
@@ -34,7 +34,7 @@ from orchestrator.experiment.report import (
     still_serving,
 )
 from orchestrator.experiment.settings import Experiment
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import Hold, Ledger
 from orchestrator.mapping import Outcomes, Run
 from orchestrator.mapping.flows import new_id
 from orchestrator.mapping.run import Observer
@@ -52,6 +52,7 @@ def run(
     *,
     fresh: bool = False,
     accept: Collection[str] = (),
+    force: bool = False,
     observer: Observer | None = None,
     stop: Callable[[], bool] | None = None,
     say: Callable[[str], None] = lambda _: None,
@@ -62,6 +63,7 @@ def run(
         experiment: What to run.
         fresh: Train studies again that have a recorded success.
         accept: Names of guards whose objections are known and meant.
+        force: Take the place of a driver that may be at work on the experiment.
         observer: Told of the flow's progress.
         stop: Asked often; once it says yes, nothing more is started.
         say: Told what happens, in sentences.
@@ -69,6 +71,7 @@ def run(
     Raises:
         ConfigError: Configuration or models are wrong; nothing was started.
         RegistryError: The registry failed, or a guard refused; nothing was changed.
+        HeldError: Another driver is at work on the experiment; nothing was changed.
         MachineryError: Ledger or cluster failed; what was recorded is kept.
     """
     started = time.time()
@@ -77,7 +80,11 @@ def run(
     snapshot = fetch_snapshot(experiment, accept)
     check_models(experiment, snapshot)
     flow_run = new_id()
-    with opening(experiment) as opened, Ledger.open(experiment.ledger) as ledger:
+    with (
+        opening(experiment) as opened,
+        Ledger.open(experiment.ledger) as ledger,
+        _driving(experiment, ledger, flow_run, force=force, say=say) as hold,
+    ):
         prepared = _prepare(experiment, ledger, snapshot, flow_run, fresh=fresh)
         guards.enforce(prepared.refusals, accept)
         say(_in_a_sentence(prepared))
@@ -100,7 +107,7 @@ def run(
                     flow_run_id=flow_run,
                     context={"snapshot": snapshot.id, "config": experiment.config},
                     observer=observer,
-                    stop=stop,
+                    stop=hold.guarded(stop),
                     again=_everything if fresh else None,
                 )
             _release_data(client)
@@ -122,10 +129,14 @@ def sync(experiment: Experiment) -> tuple[int, int]:
     Models that could not be written are fitted and written in this process.
 
     Raises:
+        HeldError: A driver is at work on the experiment; it sends them itself.
         MachineryError: MLflow refused, or a model could not be written.
     """
-    with opening(experiment) as opened, Ledger.open(experiment.ledger) as ledger:
-        ledger.require_owner(experiment.name)
+    with (
+        opening(experiment) as opened,
+        Ledger.open(experiment.ledger) as ledger,
+        _driving(experiment, ledger),
+    ):
         desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
         trials = desk.send_trials()
         unwritten = [promotion for promotion in ledger.promotions.pending() if not promotion.source]
@@ -142,11 +153,23 @@ def sync(experiment: Experiment) -> tuple[int, int]:
         return trials, promotions
 
 
+def _driving(
+    experiment: Experiment,
+    ledger: Ledger,
+    flow_run: str = "",
+    *,
+    force: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> AbstractContextManager[Hold]:
+    """Be the experiment's one driver, if the ledger is its own."""
+    ledger.require_owner(experiment.name)
+    return ledger.holding(experiment.name, flow_run, force=force, say=say)
+
+
 def _prepare(
     experiment: Experiment, ledger: Ledger, snapshot: Snapshot, flow_run: str, *, fresh: bool
 ) -> Prepared:
     """What is to be done, against what was last decided to serve."""
-    ledger.require_owner(experiment.name)
     return prepare(
         experiment,
         ledger,

@@ -7,6 +7,7 @@ PostgreSQL by address.
 """
 
 from orchestrator.ledger.changes import Changes, Difference, FieldChange
+from orchestrator.ledger.holding import Hold
 from orchestrator.ledger.ledger import Ledger
 from orchestrator.ledger.lives import Period, compare
 from orchestrator.ledger.promotions import Champion
@@ -20,6 +21,7 @@ __all__ = [
     "Difference",
     "Fetch",
     "FieldChange",
+    "Hold",
     "Ledger",
     "LedgerRecorder",
     "Period",

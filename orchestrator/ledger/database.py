@@ -5,7 +5,7 @@ driver. Everything SQLAlchemy raises leaves here as a `MachineryError` that says
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class Database:
     Attributes:
         name: Its address, without a password.
         file: Where it is on SQLite, None elsewhere.
+        guard: Called at the beginning of each writing transaction; it may refuse by raising.
 
     Raises:
         UsageError: The address is none the ledger can use.
@@ -43,6 +44,7 @@ class Database:
         url = _url(address)
         self.name = url.render_as_string(hide_password=True)
         self.file = _file(url)
+        self.guard: Callable[[Connection], None] | None = None
         self._engine = _engine(url) if make or _may_exist(url) else _engine(_NOWHERE)
         try:
             self._prepare(make=make)
@@ -61,6 +63,8 @@ class Database:
         """One transaction that is committed at the end, or not at all."""
         writing = self._engine.execution_options(**{_WRITING: True})
         with _translated(self.name), writing.begin() as connection:
+            if self.guard is not None:
+                self.guard(connection)
             yield connection
 
     def compact(self) -> None:

@@ -6,7 +6,8 @@ what this module reads.
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Container, Iterable, Sequence
 from fnmatch import translate
 from itertools import islice
 from typing import Any
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from orchestrator.errors import UsageError
 from orchestrator.ledger.database import Database
+from orchestrator.ledger.leases import all_leases
 from orchestrator.ledger.lookup import begins_with, one_id
 from orchestrator.ledger.tables import flow_runs, instances, nodes, results
 from orchestrator.records import FlowRun, InstanceRecord, State
@@ -25,7 +27,10 @@ _LATEST_FIRST = flow_runs.c.started.desc(), flow_runs.c.id.desc()
 
 
 class FlowRuns:
-    """Which flows ran, and how each of their instances ended."""
+    """Which flows ran, and how each of their instances ended.
+
+    A flow run whose driver seems to be dead is `interrupted`, though nobody could write it down.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -34,7 +39,8 @@ class FlowRuns:
         """The last flow runs, latest first."""
         query = select(flow_runs).order_by(*_LATEST_FIRST).limit(limit)
         with self._database.read() as connection:
-            return [_flow_run(row) for row in connection.execute(query)]
+            over = _left_by_the_dead(connection)
+            return [_flow_run(row, over) for row in connection.execute(query)]
 
     def get(self, flow_run: str) -> FlowRun:
         """One flow run.
@@ -48,7 +54,7 @@ class FlowRuns:
         with self._database.read() as connection:
             full = _full_id(connection, flow_run)
             query = select(flow_runs).where(flow_runs.c.id == full)
-            return _flow_run(connection.execute(query).one())
+            return _flow_run(connection.execute(query).one(), _left_by_the_dead(connection))
 
     def counts(self, flow_run: str) -> dict[str, dict[State, int]]:
         """How many instances of each node ended in each state; `flow_run` as `get` takes it."""
@@ -153,11 +159,18 @@ def _matching(rows: Iterable[Row[Any]], key_pattern: str | None) -> Iterable[Row
     return (row for row in rows if matches(row.key))
 
 
-def _flow_run(row: Row[Any]) -> FlowRun:
+def _left_by_the_dead(connection: Connection) -> frozenset[str]:
+    """The flow runs whose drivers have left a lease behind, as it seems."""
+    now = time.time()
+    return frozenset(lease.flow_run for lease in all_leases(connection) if lease.seems_over(now))
+
+
+def _flow_run(row: Row[Any], over: Container[str]) -> FlowRun:
+    is_over = row.state == "running" and row.id in over
     return FlowRun(
         id=row.id,
         flow=row.flow,
-        state=row.state,
+        state="interrupted" if is_over else row.state,
         params=json.loads(row.params),
         started=row.started,
         ended=row.ended,

@@ -4,7 +4,8 @@ Touches SQLAlchemy; takes a database address; gives the parts; runs on the drive
 its only writer (law 5).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +15,8 @@ from orchestrator.errors import UsageError
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.flow_runs import FlowRuns
 from orchestrator.ledger.forgetting import Forgetting
+from orchestrator.ledger.holding import Hold, holding
+from orchestrator.ledger.leases import Leases
 from orchestrator.ledger.lives import Lives
 from orchestrator.ledger.old import Old
 from orchestrator.ledger.promotions import Promotions
@@ -32,6 +35,7 @@ class Ledger:
         snapshots: What the registry returned.
         lives: Which customers and models were listed when, and how.
         flow_runs: Flow runs and their instances.
+        leases: Who drives a flow now.
         studies: What the last studies followed from.
         trials: Trial results, and which of them MLflow still lacks.
         promotions: Changes of champions.
@@ -44,6 +48,7 @@ class Ledger:
         self.snapshots = Snapshots(database)
         self.lives = Lives(database)
         self.flow_runs = FlowRuns(database)
+        self.leases = Leases(database)
         self.studies = Studies(database)
         self.trials = Trials(database)
         self.promotions = Promotions(database)
@@ -95,6 +100,17 @@ class Ledger:
                 f"the ledger {self.address} is of experiment {found!r}, not of {experiment!r}: "
                 "give each experiment a ledger of its own"
             )
+
+    def holding(
+        self,
+        flow: str,
+        flow_run: str = "",
+        *,
+        force: bool = False,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> AbstractContextManager[Hold]:
+        """Be the one driver of a flow for a while; arguments and errors are explained there."""
+        return holding(self._database, flow, flow_run, force=force, say=say)
 
     def recorder(
         self, trials_of: TrialsOf | None = None, planned: Mapping[str, bool] | None = None

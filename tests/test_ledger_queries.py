@@ -51,10 +51,12 @@ def plan_of(ledger):
 
 
 def scans_a_table(plan):
-    """Whether some table is read from end to end, rather than searched or walked by an index."""
-    return any(
-        line.startswith("SCAN ledger_") and "USING" not in line for line in plan.splitlines()
-    )
+    """Whether some table is read from end to end, rather than searched or walked by an index.
+
+    That of leases has one row for each flow that is driven now.
+    """
+    scans = (line for line in plan.splitlines() if line.startswith("SCAN ledger_"))
+    return any("USING" not in line and line != "SCAN ledger_leases" for line in scans)
 
 
 LISTINGS = {

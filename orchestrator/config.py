@@ -169,6 +169,7 @@ class _Settings(_Section):
     ledger: str | None = None
     retrain_on: Literal["environment"] | None = None
     tolerance: Annotated[float, Field(ge=0, le=1)] = 0.0
+    grace: Annotated[float, Field(ge=0)] = 30.0
 
     @field_validator("search", mode="before")
     @classmethod
@@ -230,6 +231,7 @@ class _Settings(_Section):
             allow_pickle=self.tracking.allow_pickle,
             retrain_on=self.retrain_on,
             tolerance=self.tolerance,
+            grace=self.grace,
         )
 
 

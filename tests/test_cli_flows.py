@@ -433,8 +433,11 @@ def slow(seconds: float):
 """
 
 
-def interrupted(folder, *arguments, times=1):
-    """Runs a flow and sends Ctrl-C, as a terminal does to all its processes, once a task runs."""
+def interrupted(folder, *arguments, times=1, number=signal.SIGINT):
+    """Runs a flow and sends Ctrl-C, as a terminal does to all its processes, once a task runs.
+
+    SIGTERM goes to the driver alone, as systemd and Kubernetes send it.
+    """
     (folder / "slow.py").write_text(SLOW)
     with subprocess.Popen(
         [sys.executable, "-m", "orchestrator", "run", "slow.py", *arguments],
@@ -446,8 +449,9 @@ def interrupted(folder, *arguments, times=1):
     ) as process:
         lines = []
         for said in ("begun", "stopping")[:times]:
-            lines += iter(lambda said=said: read_up_to(process.stdout, said), None)
-            os.killpg(process.pid, signal.SIGINT)
+            lines += read_up_to(process.stdout, said)
+            send = os.killpg if number == signal.SIGINT else os.kill
+            send(process.pid, number)
         lines += process.stdout.read().splitlines()
     # multiprocessing's own tracker ends when it sees that all others have
     _, left = psutil.wait_procs(processes_of_session(process.pid), timeout=10)
@@ -456,9 +460,12 @@ def interrupted(folder, *arguments, times=1):
 
 
 def read_up_to(stream, beginning):
-    """The next line, None once there was one that begins so."""
-    line = stream.readline()
-    return None if line.startswith(beginning) else line
+    """The lines until one begins so."""
+    lines = []
+    while not (lines and lines[-1].startswith(beginning)):
+        lines.append(stream.readline().rstrip())
+        assert lines.count("") < 100, f"it has ended: {lines}"
+    return lines
 
 
 def processes_of_session(session):
@@ -483,6 +490,22 @@ def test_ctrl_c_lets_what_runs_end_and_the_same_command_goes_on(orchestrator, tm
     assert run["counts"] == {"success": ended, "pending": 40 - ended}
     _, out, _ = orchestrator("run", "slow.py", "-p", "seconds=0", "--inline")
     assert "instances: 40 success" in out
+
+
+def test_sigterm_does_the_same(orchestrator, tmp_path):
+    code, _ = interrupted(tmp_path, "-p", "seconds=0.2", number=signal.SIGTERM)
+    assert code == 130
+    [run] = as_json(orchestrator("runs", "--json")[1])
+    assert run["state"] == "interrupted"
+
+
+@pytest.mark.parametrize("where", ["--inline", "--cluster"])
+def test_what_takes_longer_than_the_grace_time_is_given_up(orchestrator, tmp_path, where):
+    code, lines = interrupted(tmp_path, "-p", "seconds=100", "--grace", "0.3", where)
+    assert code == 130
+    assert "stopping: waiting at most 0.3 s for what runs; Ctrl-C again stops at once" in lines
+    [run] = as_json(orchestrator("runs", "--json")[1])
+    assert (run["state"], run["counts"]) == ("interrupted", {"pending": 40})
 
 
 @pytest.mark.parametrize("where", ["--inline", "--cluster"])

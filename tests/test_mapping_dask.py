@@ -564,6 +564,26 @@ def test_of_cancelled_calls_nothing_is_heard(executor):
     assert list(executor.wait(0.3)) == []
 
 
+def test_what_has_not_begun_is_withdrawn_and_what_runs_goes_on(executor, tmp_path):
+    def work(x):
+        (tmp_path / str(x)).touch()
+        while not (tmp_path / "go on").exists():
+            time.sleep(0.01)
+        return x
+
+    executor.submit(calls(work, columns={"x": range(20)}, batch=1))
+    limit = time.monotonic() + 30.0
+    while len(begun := list(tmp_path.iterdir())) < 2:
+        assert time.monotonic() < limit
+        executor.wait(0.05)
+    executor.withdraw()
+    withdrawn = [index for event in heard(executor, 18) for index in event.indices]
+    assert sorted([*withdrawn, *(int(each.name) for each in begun)]) == list(range(20))
+    (tmp_path / "go on").touch()
+    ended = [index for event in heard(executor, 2) for index in event.indices]
+    assert sorted(ended) == sorted(int(each.name) for each in begun)
+
+
 def test_closing_leaves_the_cluster_as_it_was(client):
     others = set(on_scheduler(client, tasks_of))
     with executing(client) as on:

@@ -15,6 +15,7 @@ from orchestrator.cli.options import (
     FlowRunId,
     Force,
     Fresh,
+    Grace,
     Json,
     Key,
     OfState,
@@ -34,6 +35,7 @@ def run(
     fresh: Fresh = False,
     accept: Accept = None,
     force: Force = False,
+    grace: Grace = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -58,6 +60,7 @@ def run(
             on_cluster=on_cluster,
             fresh=fresh,
             force=force,
+            grace=grace,
             as_json=json,
         )
     else:
@@ -65,7 +68,9 @@ def run(
 
         if param or on_cluster:
             raise typer.BadParameter("--param and --cluster are for the flow of a FILE")
-        code = run_experiment(config, as_json=json, fresh=fresh, force=force, accept=accept or [])
+        code = run_experiment(
+            config, as_json=json, fresh=fresh, force=force, grace=grace, accept=accept or []
+        )
     raise typer.Exit(code)
 
 
@@ -77,6 +82,7 @@ def rerun(
     key: Key = None,
     on_cluster: OnClusterAgain = None,
     force: Force = False,
+    grace: Grace = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -91,7 +97,13 @@ def rerun(
 
     choice = Choice(task=task, state=state, key=key)
     code = rerun_part(
-        flow_run, choice, config=config, on_cluster=on_cluster, force=force, as_json=json
+        flow_run,
+        choice,
+        config=config,
+        on_cluster=on_cluster,
+        force=force,
+        grace=grace,
+        as_json=json,
     )
     raise typer.Exit(code)
 

@@ -1,5 +1,7 @@
 """Ctrl-C: once to stop when what runs has ended, twice to stop at once.
 
+SIGTERM, from systemd or Kubernetes, is taken for Ctrl-C, and so is the end of the grace time.
+
 Touches signal; gives the question `stop` that `Flow.run` asks; runs in the driver's main thread.
 """
 
@@ -11,16 +13,24 @@ from types import FrameType
 from orchestrator.cli import output
 
 EXIT_INTERRUPTED = 130
-"""128 + SIGINT, as shells have it."""
+"""128 + SIGINT, as shells have it; after SIGTERM as well."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+_TO_WRITE_SECONDS = 5.0
+"""What the driver has beyond the grace time to write down what ended, and to say so."""
+
 
 @contextmanager
-def stopping_on_interrupt() -> Iterator[Callable[[], bool]]:
+def stopping_on_interrupt(grace: float) -> Iterator[Callable[[], bool]]:
     """While it lasts, the first Ctrl-C (or SIGTERM) makes the yielded question answer yes.
 
-    The second one raises KeyboardInterrupt, wherever the program is.
+    The second one raises KeyboardInterrupt, wherever the program is. So does the end of the grace
+    time, should the program not have come to its end by itself by then, as a flow in this process
+    cannot while a call of it runs.
+
+    Args:
+        grace: Seconds.
     """
     asked = False
 
@@ -28,12 +38,24 @@ def stopping_on_interrupt() -> Iterator[Callable[[], bool]]:
         nonlocal asked
         asked = True
         for number in _SIGNALS:
-            signal.signal(number, signal.default_int_handler)
-        output.say("stopping: waiting for what runs; press Ctrl-C again to stop at once")
+            signal.signal(number, at_once)
+        signal.signal(signal.SIGALRM, at_once)
+        signal.setitimer(signal.ITIMER_REAL, grace + _TO_WRITE_SECONDS)
+        output.say(
+            f"stopping: waiting at most {grace:g} s for what runs; Ctrl-C again stops at once"
+        )
 
-    before = {number: signal.signal(number, first) for number in _SIGNALS}
+    def at_once(_signal: int, _frame: FrameType | None) -> None:
+        output.say("stopping at once: `orchestrator resume` goes on with what has not ended")
+        raise KeyboardInterrupt
+
+    numbers = (*_SIGNALS, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in _SIGNALS:
+        signal.signal(number, first)
     try:
         yield lambda: asked
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)

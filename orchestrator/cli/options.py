@@ -110,11 +110,13 @@ Force = Annotated[
 ]
 
 Grace = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--grace",
         metavar="SECONDS",
         min=0,
-        help="How long Ctrl-C or SIGTERM waits for what runs, before it is given up.",
+        help="How long Ctrl-C or SIGTERM waits for what runs before giving it up; by default the "
+        "configuration's `grace`, 30.",
+        show_default=False,
     ),
 ]

@@ -42,6 +42,7 @@ def rerun_part(
     config: str | None,
     on_cluster: bool | None,
     force: bool,
+    grace: float | None,
     as_json: bool,
 ) -> int:
     """Run a part of a flow run again; gives the exit code.
@@ -52,12 +53,13 @@ def rerun_part(
         config: The configuration, which names the ledger.
         on_cluster: Where; None means where it ran before.
         force: Take the place of a driver that may be at work on the flow.
+        grace: Seconds that what runs has to end when it is interrupted; None: as configured.
         as_json: Whether the report is JSON.
 
     Raises:
         UsageError: There is nothing to run again, or the flow's file is gone or has changed.
     """
-    where = place(config)
+    where = place(config, grace=grace)
     with Ledger.open(where.ledger) as ledger:
         old = ledger.flow_runs.get(flow_run)
         chosen = choice.of(ledger, old.id)

@@ -62,6 +62,7 @@ def run_file(
     on_cluster: bool,
     fresh: bool,
     force: bool,
+    grace: float | None,
     as_json: bool,
 ) -> int:
     """Run the flow of a file; gives the exit code."""
@@ -72,7 +73,7 @@ def run_file(
         again=(lambda _node, _key: True) if fresh else None,
         force=force,
     )
-    return carry_out(request, place(config), as_json=as_json)
+    return carry_out(request, place(config, grace=grace), as_json=as_json)
 
 
 def carry_out(request: Request, where: Place, *, as_json: bool) -> int:
@@ -110,7 +111,7 @@ def _run(
         if client is not None and cluster.dashboard and client.dashboard_link:
             output.say(f"Dask's dashboard: {client.dashboard_link}")
         with (
-            stopping_on_interrupt() as stop,
+            stopping_on_interrupt(where.grace) as stop,
             showing_progress(f"flow {file.flow.name}") as observer,
             flow_files.blaming(file.file),
         ):
@@ -121,6 +122,7 @@ def _run(
                 context=request.context(),
                 observer=observer,
                 stop=hold.guarded(stop),
+                grace=where.grace,
                 again=request.again,
                 **arguments,
             )

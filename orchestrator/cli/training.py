@@ -4,6 +4,7 @@ Touches typer; each command opens what it needs, prints, and gives an exit code;
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -59,6 +60,7 @@ def run_experiment(
     as_json: bool,
     fresh: bool,
     force: bool = False,
+    grace: float | None = None,
     accept: Sequence[str] = (),
 ) -> int:
     """Train, track, select and deploy, as the configuration says; gives the exit code."""
@@ -66,9 +68,11 @@ def run_experiment(
     from orchestrator.experiment.line import run
 
     experiment = load(find(config))
+    if grace is not None:
+        experiment = replace(experiment, grace=grace)
     with (
         output.stdout_for_report_only(when=as_json),
-        stopping_on_interrupt() as stop,
+        stopping_on_interrupt(experiment.grace) as stop,
         showing_progress(experiment.name) as observer,
     ):
         report = run(

@@ -108,6 +108,7 @@ def run(
                     context={"snapshot": snapshot.id, "config": experiment.config},
                     observer=observer,
                     stop=hold.guarded(stop),
+                    grace=experiment.grace,
                     again=_everything if fresh else None,
                 )
             _release_data(client)

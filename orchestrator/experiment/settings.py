@@ -32,6 +32,7 @@ class Experiment:
         retrain_on: `environment` trains everything again when the version of scikit-learn is
             another one than when it was scored; None only tells.
         tolerance: The share of trials that may fail before a flow run counts as failed.
+        grace: Seconds that what runs has to end when a flow run is interrupted.
         config: The file it was read from, for messages.
     """
 
@@ -48,4 +49,5 @@ class Experiment:
     allow_pickle: bool = False
     retrain_on: Literal["environment"] | None = None
     tolerance: float = 0.0
+    grace: float = 30.0
     config: str | None = None

@@ -3,7 +3,7 @@
 A pure state machine: events in, instructions out. No I/O, no clock, no Dask, no thread; the
 driver loop (`run.py`) brings it events and carries out what it says.
 
-    events          add, ended, recalled, lost, due, cancel, stop
+    events          add, ended, recalled, lost, withdrawn, due, cancel, stop
     instructions    take() -> what to start; effects() -> what ended, failed for now, is given up
 
 What a node's items are stands in `expansion`, what an end leads to in `ends`, what it means for
@@ -110,6 +110,13 @@ class Engine:
                 self._again(state, index)
         self._offer(state)
         self._settle()
+
+    def withdrawn(self, number: int, indices: Sequence[int]) -> None:
+        """These will not run, since nothing more is to be started."""
+        state = self.nodes[number]
+        given_up = [index for index in indices if state.columns.states[index] == RUNNING]
+        state.running -= len(given_up)
+        state.set(given_up, State.PENDING)
 
     def due(self, number: int, index: int) -> None:
         """The delay of a retry is over."""

@@ -1,4 +1,4 @@
-"""The seam where instances are carried out: `Calls` in, `Report` and `Lost` out.
+"""The seam where instances are carried out: `Calls` in, `Report`, `Lost` and `Withdrawn` out.
 
 Touches no library. Executors: `inline` (this process) and `dask` (a cluster). Both perform calls
 by `orchestrator.mapping.calling.perform`. Runs on the driver.
@@ -111,7 +111,15 @@ class Lost:
     reason: str
 
 
-Event = Report | Lost
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """Instances that had not begun when the executor was asked to give up such ones."""
+
+    node: int
+    indices: Sequence[int]
+
+
+Event = Report | Lost | Withdrawn
 
 
 class Kept(ABC):
@@ -125,10 +133,10 @@ class Kept(ABC):
 class Executor(Protocol):
     """Carries out calls.
 
-    The contract: every instance submitted ends up in exactly one `Report` or `Lost`, unless it
-    is cancelled first; after a `Lost` it may be submitted again. A call that exceeds its timeout,
-    or arguments or results that cannot be pickled, end in a `Report` with a `Failure` that says
-    so; batch mates are unharmed. Anything raised is a failure of the machinery.
+    The contract: every instance submitted ends up in exactly one `Report`, `Lost` or `Withdrawn`,
+    unless it is cancelled first; after a `Lost` it may be submitted again. A call that exceeds
+    its timeout, or arguments or results that cannot be pickled, end in a `Report` with a `Failure`
+    that says so; batch mates are unharmed. Anything raised is a failure of the machinery.
     """
 
     def room(self) -> int:
@@ -145,6 +153,13 @@ class Executor(Protocol):
 
     def cancel(self, node: int, indices: Sequence[int]) -> None:
         """Give up these calls; no event comes for them any more."""
+        ...
+
+    def withdraw(self) -> None:
+        """Give up what has not begun: it is `Withdrawn`, at once or as soon as that is known.
+
+        What runs goes on; nothing is submitted any more.
+        """
         ...
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ Touches no library; `Flow.run` is where everything of this package comes togethe
 
 import inspect
 import json
+import math
 import os
 import time
 from collections import Counter
@@ -83,6 +84,7 @@ class Flow:
         context: Mapping[str, Any] | None = None,
         observer: Observer | None = None,
         stop: Callable[[], bool] | None = None,
+        grace: float = math.inf,
         again: Chosen | None = None,
         **params: Any,
     ) -> "Run":
@@ -96,6 +98,8 @@ class Flow:
             observer: Told of progress.
             stop: Asked often; once it says yes nothing more is started, and the flow run ends
                 `interrupted` when what was running has ended.
+            grace: Seconds that what runs then has to end; what takes longer is given up. In this
+                process a call cannot be given up.
             again: Asked with an instance's node and key, whether it runs again though a success
                 of it is recorded; what depends on it then does too.
             **params: The flow function's parameters.
@@ -119,7 +123,9 @@ class Flow:
         removed = 0
         try:
             engine.add(scope.fresh())
-            loop = DriverLoop(engine, executor, journal=journal, observer=observer, stop=stop)
+            loop = DriverLoop(
+                engine, executor, journal=journal, observer=observer, stop=stop, grace=grace
+            )
             finished = loop.run()
             removed = journal.removed() if journal is not None and finished else 0
         except BaseException:
@@ -149,7 +155,7 @@ class Flow:
             raise FlowError(f"task {too_long(node.name, length, self.max_map_length)}")
 
 
-_RESERVED = frozenset({"client", "ledger", "flow_run_id", "context", "observer", "stop", "again"})
+_RESERVED = frozenset(inspect.signature(Flow.run).parameters) - {"self", "params"}
 
 
 @overload

@@ -49,5 +49,8 @@ class InlineExecutor:
     def cancel(self, node: int, indices: Sequence[int]) -> None:
         """Nothing: calls have ended when `submit` returns."""
 
+    def withdraw(self) -> None:
+        """Nothing, as above."""
+
     def close(self) -> None:
         """Nothing is held."""

@@ -4,6 +4,7 @@ Touches no library; takes the nodes of a flow; gives the engine in its final sta
 """
 
 import heapq
+import math
 import time
 from array import array
 from collections import Counter
@@ -16,7 +17,7 @@ from orchestrator.mapping.calling import Failure, Performed, failure_of, perform
 from orchestrator.mapping.coordinators import Coordinators, here
 from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.events import Ended, Start
-from orchestrator.mapping.executing import Calls, Event, Executor, Placement, Report
+from orchestrator.mapping.executing import Calls, Event, Executor, Placement, Report, Withdrawn
 from orchestrator.mapping.journal import Journal
 from orchestrator.mapping.node_state import WHOLE_ITEM, NodeState
 from orchestrator.mapping.options import placement, value_for
@@ -59,6 +60,7 @@ class DriverLoop:
         journal: Where ends are recorded; None for nowhere.
         observer: Told of progress, at most ten times a second.
         stop: Asked often; once it says yes, nothing more is started.
+        grace: Seconds that what runs by then has to end; what takes longer is given up.
     """
 
     def __init__(
@@ -69,9 +71,11 @@ class DriverLoop:
         journal: Journal | None = None,
         observer: Observer | None = None,
         stop: Callable[[], bool] | None = None,
+        grace: float = math.inf,
     ) -> None:
         self._engine, self._executor, self._journal = engine, executor, journal
-        self._observer, self._stop = observer, stop
+        self._observer, self._stop, self._grace = observer, stop, grace
+        self._stopping_since: float | None = None
         self._coordinators = Coordinators(engine)
         self._delays: list[tuple[float, int, int]] = []
         self._in_flight = 0
@@ -81,10 +85,7 @@ class DriverLoop:
         """Run to the end; False when it was stopped before."""
         try:
             while not self._engine.done:
-                stopped = self._stop is not None and self._stop()
-                if stopped:
-                    self._engine.stop()
-                if stopped and not self._in_flight:
+                if self._has_stopped():
                     return False
                 self._start_ready()
                 self._follow_up()
@@ -99,6 +100,16 @@ class DriverLoop:
                 self._journal.flush()
         self._observe(force=True)
         return True
+
+    def _has_stopped(self) -> bool:
+        """Whether it was asked to stop, and what ran then has ended or had its time."""
+        if self._stopping_since is None and self._stop is not None and self._stop():
+            self._stopping_since = time.monotonic()
+            self._engine.stop()
+            self._executor.withdraw()
+        if self._stopping_since is None:
+            return False
+        return not self._in_flight or time.monotonic() - self._stopping_since > self._grace
 
     # -- starting ------------------------------------------------------------------------------
 
@@ -209,6 +220,8 @@ class DriverLoop:
             if not state.mapped and state.consumers:  # its items are counted and named here
                 event.performed.values[:] = [here(value) for value in event.performed.values]
             self._end(state, event.indices, event.performed, event.worker)
+        elif isinstance(event, Withdrawn):
+            self._engine.withdrawn(event.node, event.indices)
         else:
             self._engine.lost(event.node, event.indices, event.culprit, event.reason)
 

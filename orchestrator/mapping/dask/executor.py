@@ -22,7 +22,7 @@ from orchestrator.mapping.dask.running import Running
 from orchestrator.mapping.dask.sending import CannotTravelError, Sender, TooLargeError
 from orchestrator.mapping.dask.verdicts import all_failed, verdict
 from orchestrator.mapping.dask.worker import Ran
-from orchestrator.mapping.executing import Calls, Event
+from orchestrator.mapping.executing import Calls, Event, Withdrawn
 
 PATIENCE_SECONDS = 300.0
 """How long calls wait for a worker that can run them, where there was one before."""
@@ -50,7 +50,7 @@ class DaskExecutor:
         if client.asynchronous:
             raise UsageError("a flow needs a Client made with asynchronous=False")
         self._client, self._patience = client, patience
-        self._broken, self._closed = "", False
+        self._broken, self._closed, self._withdrawing = "", False, False
         self._check()
         topic = uuid.uuid4().hex[:12]
         self._sender, self._listener = Sender(client, topic), Listener(client, topic)
@@ -110,6 +110,14 @@ class DaskExecutor:
                 if len(running.cancelled) == len(running.calls.indices):
                     self._client.cancel([self._drop(number).future])
 
+    def withdraw(self) -> None:
+        """Give up what waits here, and, once workers have said what they run, what waits there."""
+        self._withdrawing = True
+        for lane in list(self._backlog.lanes()):
+            for calls in self._backlog.clear(lane):
+                self._ready.append(Withdrawn(node=calls.node, indices=calls.indices))
+        self._listener.ask_what_began([running.future.key for running in self._running.values()])
+
     def close(self) -> None:
         """Give up what is in flight; values that someone still holds stay on the cluster."""
         if self._closed:
@@ -157,7 +165,9 @@ class DaskExecutor:
         """Put work into the backlog, without the calls nobody waits for any more."""
         for work in works:
             work.calls = work.calls.without(cancelled) if cancelled else work.calls
-            if work.calls.indices:
+            if self._withdrawing:
+                self._ready.append(Withdrawn(node=work.calls.node, indices=work.calls.indices))
+            elif work.calls.indices:
                 self._backlog.add(work)
 
     # -- from the cluster ----------------------------------------------------------------------
@@ -176,7 +186,10 @@ class DaskExecutor:
         if isinstance(news, Ended):
             if news.number in self._running:  # else it was cancelled meanwhile
                 self._ended(self._drop(news.number), news.ran, news.error)
-            return
+        else:
+            self._hear_message(news)
+
+    def _hear_message(self, news: Told) -> None:
         match news.message:
             case {"joined": described}:
                 self._members.joined(described)
@@ -191,6 +204,8 @@ class DaskExecutor:
                 self._take_back(number)
             case {"spared": number} if number in self._running:
                 self._running[number].spare(news.at)
+            case {"asked": asked, "began": began}:
+                self._withdraw_others(frozenset(asked).difference(began))
             case {"broken": problem}:
                 self._broken = problem
         self._pace.threads = self._members.threads
@@ -215,6 +230,14 @@ class DaskExecutor:
         if lane_of(running.calls.placement) != ANYWHERE:
             self._client.cancel([self._drop(number).future])
             self._again([running.work], running.cancelled)
+
+    def _withdraw_others(self, waiting: Container[str]) -> None:
+        """Batches that wait at Dask shall not begin."""
+        for number, running in list(self._running.items()):
+            if running.future.key in waiting and running.future.status == "pending":
+                calls = self._drop(number).calls
+                self._client.cancel([running.future])
+                self._say(running, Withdrawn(node=calls.node, indices=calls.indices))
 
     def _drop(self, number: int) -> Running:
         running = self._running.pop(number)

@@ -6,7 +6,7 @@ emptied by the driver's, and is the only place where the two meet.
 
 import time
 from asyncio import CancelledError as AsyncCancelledError
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -18,7 +18,7 @@ from orchestrator.errors import MachineryError, as_machinery_error
 from orchestrator.mapping.dask.running import Running
 from orchestrator.mapping.dask.scheduler import Watch, end_worker, summary_key
 from orchestrator.mapping.dask.sending import AT_ONCE
-from orchestrator.mapping.dask.worker import Ran, summary
+from orchestrator.mapping.dask.worker import Ran, begun, summary
 
 _ANSWER_SECONDS = 30.0
 
@@ -87,6 +87,10 @@ class Listener:
             self._end_worker, number, running.position, running.future.key, running.worker
         )
 
+    def ask_what_began(self, keys: Sequence[str]) -> None:
+        """Hear which of these batches have begun; never, where a worker does not answer."""
+        self._client.loop.add_callback(self._ask_what_began, list(keys))
+
     def close(self) -> None:
         """Leave the cluster as it was."""
         # A scheduler that is gone, or was restarted, has forgotten us by itself.
@@ -114,3 +118,10 @@ class Listener:
         except Exception as error:  # noqa: BLE001 - whatever the scheduler raises
             message = {"broken": f"a worker that hangs could not be ended: {error}"}
         self._news.put(Told(time.monotonic(), message))
+
+    async def _ask_what_began(self, keys: list[str]) -> None:
+        """In Dask's thread."""
+        with suppress(Exception):  # a cluster in trouble tells of it elsewhere
+            answers = await self._client.run(begun, keys, on_error="ignore")
+            began = [key for of_worker in answers.values() for key in of_worker]
+            self._news.put(Told(time.monotonic(), {"asked": keys, "began": began}))

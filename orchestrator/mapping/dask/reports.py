@@ -12,7 +12,7 @@ from orchestrator.mapping.calling import Failure, Performed, failure_of
 from orchestrator.mapping.dask.kept import KeptValue
 from orchestrator.mapping.dask.running import Running
 from orchestrator.mapping.dask.worker import Ran
-from orchestrator.mapping.executing import Calls, Event, Lost, Report
+from orchestrator.mapping.executing import Calls, Event, Report
 
 
 def ran_report(running: Running, ran: Ran, keep: Callable[[int], KeptValue]) -> Report:
@@ -57,9 +57,9 @@ def without(event: Event, indices: Container[int]) -> Event | None:
     if not heard:
         return None
     left = [event.indices[p] for p in heard]
-    if isinstance(event, Lost):
-        return replace(event, indices=left)
-    return replace(event, indices=left, performed=event.performed.at(heard))
+    if isinstance(event, Report):
+        return replace(event, indices=left, performed=event.performed.at(heard))
+    return replace(event, indices=left)
 
 
 def _report(calls: Calls, performed: Performed, worker: str) -> Report:

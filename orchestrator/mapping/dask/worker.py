@@ -135,6 +135,16 @@ class RanLarge:
         return sum(map(sizeof, self.values.values()))
 
 
+_NOT_BEGUN = frozenset({"waiting", "ready", "constrained", "fetch", "flight", "missing"})
+"""States that Dask has for a task on a worker before it runs there."""
+
+
+def begun(keys: Sequence[str], dask_worker: Worker) -> list[str]:
+    """Those of some tasks that run on this worker, or have run."""
+    tasks = dask_worker.state.tasks
+    return [key for key in keys if key in tasks and tasks[key].state not in _NOT_BEGUN]
+
+
 def run_batch(
     batch: Batch, parcel: Parcel, for_parcel: Sequence[Any], for_columns: Sequence[Any]
 ) -> Ran | RanLarge:

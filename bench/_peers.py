@@ -7,6 +7,8 @@ knows that `log_model` is slow unless it is told requirements and signature.
     joblib          joblib over customers, tracked afterwards with `MlflowClient`
     naive_dask      a Dask future a trial, tracked inside it with `mlflow.start_run`
     gridsearch_dask `GridSearchCV` a customer and model, its fits on joblib's Dask backend
+
+The ways of packages that this project does not depend on stand in `_peers_elsewhere`.
 """
 
 import time
@@ -59,6 +61,7 @@ class Job:
         loader: The data's.
         allowed: Packages whose estimators may be used.
         fit_seconds: What a fit takes, where it is known because fits sleep.
+        folds: How many; the other ways know three only.
     """
 
     customers: Sequence[Customer]
@@ -66,6 +69,7 @@ class Job:
     loader: str = "bench._routes:load"
     allowed: tuple[str, ...] = ("sklearn",)
     fit_seconds: float | None = None
+    folds: int = 3
 
     def load(self, customer: Customer) -> tuple[Any, Any]:
         data = find_loader(self.loader)(customer)
@@ -107,14 +111,14 @@ def by_joblib(job: Job, tracking: str, artifacts: str, client: Client) -> None: 
     )
     scored = [each for of_customer in of_customers for each in of_customer]
     run_ids = _track_afterwards(scored, tracking, artifacts)
-    _deploy(job, list(zip(scored, run_ids, strict=True)), tracking)
+    deploy(job, list(zip(scored, run_ids, strict=True)), tracking)
 
 
 def by_dask(job: Job, tracking: str, artifacts: str, client: Client) -> None:
     MlflowClient(tracking).create_experiment("bench", artifacts)
     candidates = [each for customer in job.customers for each in job.candidates(customer)]
-    futures = client.map(_score_and_track, candidates, job=job, tracking=tracking, pure=False)
-    _deploy(job, client.gather(futures), tracking)
+    futures = client.map(score_and_track, candidates, job=job, tracking=tracking, pure=False)
+    deploy(job, client.gather(futures), tracking)
 
 
 def by_grid_search(job: Job, tracking: str, artifacts: str, client: Client) -> None:  # noqa: ARG001 - joblib's backend finds it
@@ -125,7 +129,7 @@ def by_grid_search(job: Job, tracking: str, artifacts: str, client: Client) -> N
             for model in job.models:
                 scored += _grid_search(job, customer, model, X, y)
     run_ids = _track_afterwards(scored, tracking, artifacts)
-    _deploy(job, list(zip(scored, run_ids, strict=True)), tracking)
+    deploy(job, list(zip(scored, run_ids, strict=True)), tracking)
 
 
 WAYS: dict[str, Way] = {
@@ -137,10 +141,10 @@ WAYS: dict[str, Way] = {
 
 def _score_customer(job: Job, customer: Customer) -> list[Scored]:
     X, y = job.load(customer)
-    return [_score(candidate, X, y) for candidate in job.candidates(customer)]
+    return [score(candidate, X, y) for candidate in job.candidates(customer)]
 
 
-def _score(candidate: Candidate, X: Any, y: Any) -> Scored:
+def score(candidate: Candidate, X: Any, y: Any) -> Scored:
     began = time.time()
     with threadpool_limits(limits=1, user_api="blas"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -149,14 +153,14 @@ def _score(candidate: Candidate, X: Any, y: Any) -> Scored:
     return Scored(candidate=candidate, scores=scores.tolist(), began=began, ended=time.time())
 
 
-def _score_and_track(candidate: Candidate, job: Job, tracking: str) -> tuple[Scored, str]:
+def score_and_track(candidate: Candidate, job: Job, tracking: str) -> tuple[Scored, str]:
     mlflow.set_tracking_uri(tracking)
     mlflow.set_experiment("bench")
     with mlflow.start_run() as run:
-        scored = _score(candidate, *job.load(candidate.customer))
+        scored = score(candidate, *job.load(candidate.customer))
         mlflow.log_params(candidate.params)
-        mlflow.log_metrics(_metrics(scored))
-        mlflow.set_tags(_tags(scored))
+        mlflow.log_metrics(metrics(scored))
+        mlflow.set_tags(tags(scored))
     return scored, run.info.run_id
 
 
@@ -186,12 +190,12 @@ def _grid_search(job: Job, customer: Customer, model: ModelSpec, X: Any, y: Any)
     ]
 
 
-def _metrics(scored: Scored) -> dict[str, float]:
+def metrics(scored: Scored) -> dict[str, float]:
     folds = {f"roc_auc_fold{n}": score for n, score in enumerate(scored.scores)}
     return {"roc_auc": scored.mean, "seconds": scored.ended - scored.began, **folds}
 
 
-def _tags(scored: Scored) -> dict[str, str]:
+def tags(scored: Scored) -> dict[str, str]:
     return {"customer": scored.candidate.customer.id, "model": scored.candidate.model.id}
 
 
@@ -204,16 +208,16 @@ def _track_afterwards(scored: Sequence[Scored], tracking: str, artifacts: str) -
         moment = round(each.ended * 1000)
         client.log_batch(
             run.info.run_id,
-            metrics=[Metric(name, value, moment, 0) for name, value in _metrics(each).items()],
+            metrics=[Metric(name, value, moment, 0) for name, value in metrics(each).items()],
             params=[Param(name, str(value)) for name, value in each.candidate.params.items()],
-            tags=[RunTag(name, value) for name, value in _tags(each).items()],
+            tags=[RunTag(name, value) for name, value in tags(each).items()],
         )
         client.set_terminated(run.info.run_id, end_time=moment)
         run_ids.append(run.info.run_id)
     return run_ids
 
 
-def _deploy(job: Job, tracked: Sequence[tuple[Scored, str]], tracking: str) -> None:
+def deploy(job: Job, tracked: Sequence[tuple[Scored, str]], tracking: str) -> None:
     """Refit each customer's best, log it into its run, register it, and set the alias."""
     mlflow.set_tracking_uri(tracking)
     mlflow.set_registry_uri(tracking)

@@ -1,6 +1,6 @@
 """What one champion costs: its model files, then registered model, version, tags and alias.
 
-    python -m bench.deploy
+    python -m bench deploy
 
 500 champions, each a scaled logistic regression of six columns, fitted beforehand. One process
 writes the files; on a cluster the workers share that part. Registration is measured in bulk and,
@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from bench._turns import Figures
 from orchestrator.deployment.client import ClientDeployer
 from orchestrator.deployment.deployer import Challenger
 from orchestrator.deployment.files import ModelFiles, write_model
@@ -27,12 +28,13 @@ from orchestrator.deployment.opening import open_deployer
 from orchestrator.identity import digest
 from orchestrator.tracking.opening import open_tracker
 
-CHAMPIONS = 500
+CHAMPIONS, QUICK_CHAMPIONS = 500, 100
 BY_CLIENT = 50
 
 
-def measure() -> dict[str, float]:
+def measure(*, quick: bool = False) -> Figures:
     """Milliseconds a champion: files, registration, and both together."""
+    champions = QUICK_CHAMPIONS if quick else CHAMPIONS
     with tempfile.TemporaryDirectory() as folder:
         uri = f"sqlite:///{folder}/mlflow.db"
         open_tracker(uri, "bench", folder)  # which makes the database
@@ -42,18 +44,18 @@ def measure() -> dict[str, float]:
         model = _model()
         write_model(model, f"{folder}/warm-up")
         files, writing = _timed(
-            lambda: [write_model(model, f"{folder}/{n}/artifacts") for n in range(CHAMPIONS)]
+            lambda: [write_model(model, f"{folder}/{n}/artifacts") for n in range(champions)]
         )
         challengers = [_challenger(number, each) for number, each in enumerate(files)]
         _, bulk = _timed(lambda: in_bulk.deploy(challengers))
         _, client_seconds = _timed(lambda: by_client.deploy(challengers[:BY_CLIENT]))
         _, again = _timed(lambda: in_bulk.deploy(challengers))
     return {
-        "deploy.ms_per_champion": (writing + bulk) / CHAMPIONS * 1000,
-        "deploy.ms_per_champion.files": writing / CHAMPIONS * 1000,
-        "deploy.ms_per_champion.register_bulk": bulk / CHAMPIONS * 1000,
+        "deploy.ms_per_champion": (writing + bulk) / champions * 1000,
+        "deploy.ms_per_champion.files": writing / champions * 1000,
+        "deploy.ms_per_champion.register_bulk": bulk / champions * 1000,
         "deploy.ms_per_champion.register_client": client_seconds / BY_CLIENT * 1000,
-        "deploy.ms_per_champion.register_again": again / CHAMPIONS * 1000,
+        "deploy.ms_per_champion.register_again": again / champions * 1000,
     }
 
 
@@ -76,8 +78,3 @@ def _challenger(number: int, files: ModelFiles) -> Challenger:
         source=files.source,
         tags={"model": "logreg", "format": files.format},
     )
-
-
-if __name__ == "__main__":
-    for name, value in measure().items():
-        print(f"{name:42} {value:8.3f}")

@@ -1,6 +1,6 @@
 """What scoring candidates costs a worker, against a bare loop of `cross_val_score`.
 
-    python -m bench.evaluate
+    python -m bench evaluate
 
 600 trials: 50 routes of the flights, 500 rows each, 6 columns, 12 candidates, 3 stratified folds,
 ROC AUC. CPU time of one process with BLAS and OpenMP on one thread, both ways in turn, medians of
@@ -12,29 +12,33 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from threadpoolctl import threadpool_limits
 
 from bench._routes import MODELS, largest, load
+from bench._turns import QUICK_ROUNDS, ROUNDS, Figures, in_turn
 from orchestrator.records import Evaluation, Study, Trial
 from orchestrator.search import open_strategy
 from orchestrator.training.cache import SharedCache
 from orchestrator.training.candidates import candidate
 from orchestrator.training.evaluate import evaluate_study
 
-ROUNDS = 5
 ROUTES = 50
 
 
-def measure() -> dict[str, float]:
+def measure(*, quick: bool = False) -> Figures:
     """CPU seconds of both ways and their ratio, for frames and arrays."""
-    figures = {}
+    figures: Figures = {}
     for form in ("frame", "array"):
-        studies = _studies(form)
+        studies, rounds = _studies(form), QUICK_ROUNDS if quick else ROUNDS
+        ways = {"ours": partial(_ours, studies), "bare": partial(_bare, studies)}
+        timed = {name: partial(_cpu_seconds, way) for name, way in ways.items()}
         with threadpool_limits(limits=1), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ours, bare = _cpu_seconds(lambda s=studies: _ours(s), lambda s=studies: _bare(s))
+            seconds = in_turn(f"evaluate {form}", timed, rounds=rounds)
+        ours, bare = (statistics.median(seconds[name]) for name in ways)
         figures |= {
             f"evaluate.{form}.ours_s": ours,
             f"evaluate.{form}.bare_s": bare,
@@ -75,18 +79,7 @@ def _trials(study: Study) -> list[Trial]:
     return list(trials)
 
 
-def _cpu_seconds(*ways: Callable[[], None]) -> list[float]:
-    """The median of each way, taken in turn so that both see the same machine."""
-    seconds: list[list[float]] = [[] for _ in ways]
-    for round_number in range(ROUNDS + 1):
-        for way, taken in zip(ways, seconds, strict=True):
-            began = time.process_time()
-            way()
-            if round_number > 0:
-                taken.append(time.process_time() - began)
-    return [statistics.median(taken) for taken in seconds]
-
-
-if __name__ == "__main__":
-    for name, value in measure().items():
-        print(f"{name:42} {value:8.3f}")
+def _cpu_seconds(way: Callable[[], None], _round: int) -> float:
+    began = time.process_time()
+    way()
+    return time.process_time() - began

@@ -1,6 +1,6 @@
 """What a mapped instance costs on two Dask workers with the ledger on SQLite, beside client.map.
 
-    python -m bench.mapping
+    python -m bench mapping
 
 A flow adds two numbers: as many instances as the product of two ranges. The time of a flow run is
 wall time of `Flow.run`, recording in the ledger included, the median of some rounds; the cluster
@@ -21,6 +21,7 @@ from pathlib import Path
 
 from distributed import Client, LocalCluster
 
+from bench._turns import Figures
 from orchestrator.ledger import Ledger
 from orchestrator.mapping import flow, task
 
@@ -41,20 +42,27 @@ def additions(columns: int, rows: int = ROWS):
     return add.expand(x=range(columns), y=range(rows))
 
 
-def measure() -> dict[str, float]:
-    """Milliseconds an instance at 100,000 and a million, raw `client.map`, memory, first item."""
+def measure(*, quick: bool = False) -> Figures:
+    """Milliseconds an instance at 100,000 and a million, raw `client.map`, memory, first item.
+
+    Args:
+        quick: One round, and not the million.
+    """
     with _cluster() as client:
-        figures = {
-            "mapping.ms_per_item": statistics.median(
-                _milliseconds(client, ITEMS) for _ in range(ROUNDS)
-            ),
+        each = statistics.median(
+            _milliseconds(client, ITEMS) for _ in range(1 if quick else ROUNDS)
+        )
+        figures: Figures = {
+            "mapping.ms_per_item": each,
             "mapping.ms_per_item.client_map": _raw_milliseconds(client),
             "mapping.first_item_s": _first_item_seconds(client),
         }
-    program = [sys.executable, "-m", "bench.mapping", "million"]
+    if quick:
+        return figures
+    program = [sys.executable, "-m", "bench.mapping"]  # a million
     done = subprocess.run(program, check=True, capture_output=True, text=True)
     million = json.loads(done.stdout)
-    slower = million["mapping.ms_per_item.million"] / figures["mapping.ms_per_item"]
+    slower = million["mapping.ms_per_item.million"] / each
     return {**figures, **million, "mapping.million_against_100000": slower}
 
 
@@ -124,8 +132,4 @@ def _ledger() -> Iterator[Ledger]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["million"]:
-        print(json.dumps(_million()))
-    else:
-        for name, value in measure().items():
-            print(f"{name:42} {value:8.3f}")
+    print(json.dumps(_million()))

@@ -48,7 +48,7 @@ from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import InlineSource
 from orchestrator.tracking.opening import open_tracker
 
-CUSTOMERS = 10_000
+CUSTOMERS, QUICK_CUSTOMERS = 10_000, 1_000
 TRIALS = 2
 FLOW_RUN = "20260101-000000-bench"
 _AT_ONCE = 5_000
@@ -64,8 +64,11 @@ def version(customer: Customer) -> str:
     return f"{customer.id} as of today"
 
 
-def measure(customers: int = CUSTOMERS, *, on_postgres: bool = False) -> dict[str, float]:
+def measure(
+    customers: int = CUSTOMERS, *, on_postgres: bool = False, quick: bool = False
+) -> dict[str, float]:
     """Seconds of a plan and of a run without news, and how often the latter wrote to MLflow."""
+    customers = min(customers, QUICK_CUSTOMERS) if quick else customers
     databases = _on_postgres if on_postgres else _on_sqlite
     with (
         tempfile.TemporaryDirectory() as folder,

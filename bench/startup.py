@@ -1,6 +1,6 @@
 """How long a person waits after pressing Enter: for help, for who is served by what, for a run.
 
-    python -m bench.startup
+    python -m bench startup
 
 Each command runs in a process of its own, as it is typed, medians of several after one that warms
 the disk's cache. `first_fit_s` is from starting `orchestrator run` on a new ledger, a new MLflow
@@ -18,24 +18,21 @@ from pathlib import Path
 import yaml
 
 from bench._routes import MODELS, largest
+from bench._turns import QUICK_ROUNDS, ROUNDS, Figures, in_turn
 from orchestrator.ledger import Ledger
 
-ROUNDS = 5
 
-
-def measure() -> dict[str, float]:
+def measure(*, quick: bool = False) -> Figures:
     """Seconds of each command, and until the first fit of a run."""
     with tempfile.TemporaryDirectory() as folder:
         config = _config(Path(folder))
-        figures = {"startup.first_fit_s": _median(lambda: _first_fit(config, Path(folder)))}
-        figures["startup.status_s"] = _median(lambda: _seconds("status", "--config", str(config)))
-        figures["startup.help_s"] = _median(lambda: _seconds("--help"))
-    return figures
-
-
-def _median(once: Callable[[], float]) -> float:
-    once()
-    return statistics.median(once() for _ in range(ROUNDS))
+        ways: dict[str, Callable[[int], float]] = {
+            "first_fit": lambda _: _first_fit(config, Path(folder)),
+            "status": lambda _: _seconds("status", "--config", str(config)),
+            "help": lambda _: _seconds("--help"),
+        }
+        seconds = in_turn("startup", ways, rounds=QUICK_ROUNDS if quick else ROUNDS)
+    return {f"startup.{name}_s": statistics.median(each) for name, each in seconds.items()}
 
 
 def _seconds(*arguments: str) -> float:
@@ -82,8 +79,3 @@ def _config(folder: Path) -> Path:
     file = folder / "bench.yaml"
     file.write_text(yaml.safe_dump(settings), encoding="utf-8")
     return file
-
-
-if __name__ == "__main__":
-    for name, value in measure().items():
-        print(f"{name:42} {value:8.3f}")

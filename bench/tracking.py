@@ -1,6 +1,6 @@
 """What one tracked run costs, in bulk and by MLflow's client, on SQLite, PostgreSQL and a server.
 
-    python -m bench.tracking
+    python -m bench tracking
 
 The runs are those of the flights' candidates: one metric of three folds, 4 params, 15 tags. Times
 are wall time of `Tracker.log` alone, databases made beforehand, medians of several rounds after a
@@ -19,6 +19,7 @@ from pathlib import Path
 import psycopg
 from mlflow import MlflowClient
 
+from bench._turns import QUICK_ROUNDS, ROUNDS, Figures
 from orchestrator.records import Customer, Evaluation, ModelSpec, Step, Study, Trial, TrialResult
 from orchestrator.tracking.client import ClientTracker
 from orchestrator.tracking.opening import open_tracker
@@ -26,13 +27,13 @@ from orchestrator.tracking.runs import TrackedRun, tracked_run
 from orchestrator.tracking.tracker import Tracker
 from orchestrator.tracking.ui import web_page
 
-ROUNDS = 5
 RUNS_IN_BULK = 3000
 RUNS_BY_CLIENT = 60
 
 
-def measure() -> dict[str, float]:
+def measure(*, quick: bool = False) -> Figures:
     """Milliseconds a run, by way and database; and how many times faster bulk is on SQLite."""
+    rounds = QUICK_ROUNDS if quick else ROUNDS
     with tempfile.TemporaryDirectory() as folder, _postgres(Path(folder) / "pg") as postgres:
         sqlite = f"sqlite:///{folder}/mlflow.db"
         server = f"sqlite:///{folder}/server.db"
@@ -42,17 +43,17 @@ def measure() -> dict[str, float]:
             "client_sqlite": lambda: _by_client(sqlite, folder),
             "client_postgres": lambda: _by_client(postgres, folder),
         }
-        figures = {
+        figures: Figures = {
             f"tracking.ms_per_run.{way}": _milliseconds(
-                opened(), RUNS_IN_BULK if way.startswith("bulk") else RUNS_BY_CLIENT, way
+                opened(), RUNS_IN_BULK if way.startswith("bulk") else RUNS_BY_CLIENT, way, rounds
             )
             for way, opened in ways.items()
         }
         with web_page(server, artifact_root=folder) as page:
             figures["tracking.ms_per_run.client_server"] = _milliseconds(
-                open_tracker(page.address, "flights"), RUNS_BY_CLIENT, "client_server"
+                open_tracker(page.address, "flights"), RUNS_BY_CLIENT, "client_server", rounds
             )
-    bulk, client = (figures[f"tracking.ms_per_run.{way}_sqlite"] for way in ("bulk", "client"))
+    bulk, client = (float(figures[f"tracking.ms_per_run.{w}_sqlite"]) for w in ("bulk", "client"))
     return {**figures, "tracking.bulk_speedup.sqlite": client / bulk}
 
 
@@ -64,11 +65,11 @@ def _by_client(uri: str, folder: str) -> Tracker:
     return ClientTracker(client, experiment, connections=1)
 
 
-def _milliseconds(tracker: Tracker, count: int, way: str) -> float:
+def _milliseconds(tracker: Tracker, count: int, way: str, rounds: int) -> float:
     tracker.log(_runs(10, f"{way}-warm-up"))
     return statistics.median(
         _seconds(tracker, _runs(count, f"{way}-{number}")) / count * 1000
-        for number in range(ROUNDS)
+        for number in range(rounds)
     )
 
 
@@ -140,8 +141,3 @@ def _forget_connections() -> None:
 
     for engine in SqlAlchemyStore._engine_map.values():  # noqa: SLF001  # there is no public way
         engine.dispose()
-
-
-if __name__ == "__main__":
-    for name, value in measure().items():
-        print(f"{name:42} {value:8.3f}")

@@ -35,9 +35,15 @@ class Elsewhere:
     running: Callable[[], AbstractContextManager[None]]
     way: Way
 
-    @property
-    def installed(self) -> bool:
-        return all(find_spec(package) for package in self.packages)
+    def problem(self) -> str:
+        """Why it cannot be run here; "" if it can."""
+        if not all(find_spec(package) for package in self.packages):
+            return "not installed"
+        try:
+            with self.running():
+                return ""
+        except Exception as error:  # noqa: BLE001 - another project's, in an environment not its own
+            return f"does not start here: {type(error).__name__}: {error}"
 
 
 @contextmanager

@@ -60,8 +60,6 @@ FIRST = "50x12"
 MOST_SECONDS = 120.0
 """Of a way in all its rounds: what takes a minute is run two or three times, not five."""
 
-NOT_INSTALLED = "not installed"
-
 
 def measure(
     shape: str = FIRST, *, quick: bool = False, others: Sequence[str] | None = None
@@ -75,12 +73,13 @@ def measure(
     """
     if others is None:
         others = () if quick or shape != FIRST else (*WAYS, *ELSEWHERE)
-    missing = [name for name in others if name in ELSEWHERE and not ELSEWHERE[name].installed]
+    problems = {name: ELSEWHERE[name].problem() for name in others if name in ELSEWHERE}
     ways: dict[str, Way] = {"ours": ours, "loop": loop}
-    ways |= {name: _other(name) for name in others if name not in missing}
+    ways |= {name: _other(name) for name in others if not problems.get(name)}
     spent = _in_turn(shape, ways, rounds=QUICK_ROUNDS if quick else ROUNDS)
     name = "job" if shape == FIRST else f"job.{shape}"
-    figures = _figures(SHAPES[shape](), spent) | {f"{way}_s": NOT_INSTALLED for way in missing}
+    figures = _figures(SHAPES[shape](), spent)
+    figures |= {f"{way}_s": problem for way, problem in problems.items() if problem}
     return {f"{name}.{figure}": value for figure, value in figures.items()}
 
 

@@ -114,7 +114,7 @@ def _within(name: str, least: float, most: float = inf) -> AfterValidator:
 
     def check(record: Any) -> Any:
         number = getattr(record, name)
-        if not least <= number <= most:
+        if number is not None and not least <= number <= most:
             bounds = f"at least {least}" if most == inf else f"between {least} and {most}"
             raise ValueError(f"{name} must be {bounds}, not {number}")
         return record
@@ -159,7 +159,7 @@ class _Settings(_Section):
     evaluation: Annotated[
         Evaluation, BeforeValidator(_metrics_by_name), _keys_of(Evaluation), _within("folds", 2)
     ]
-    search: Search = Search()
+    search: Annotated[Search, _within("max_parallel", 1)] = Search()
     limits: Annotated[
         Limits, _keys_of(Limits), _within("max_removed", 0, 1), _within("max_trials", 1)
     ] = Limits()
@@ -174,11 +174,12 @@ class _Settings(_Section):
     @field_validator("search", mode="before")
     @classmethod
     def _strategy_and_its_settings(cls, value: Any) -> Any:
-        """`{strategy: random, n_trials: 20}`: what is not the strategy's name is its settings."""
+        """`{strategy: random, n_trials: 20}`: what is no field of `Search` is the strategy's."""
         if not isinstance(value, Mapping):
             return value
-        settings = {key: setting for key, setting in value.items() if key != "strategy"}
-        return {"strategy": value.get("strategy", "grid"), "settings": settings}
+        common = {field.name for field in fields(Search)} - {"settings"}
+        settings = {key: setting for key, setting in value.items() if key not in common}
+        return {key: value[key] for key in value if key in common} | {"settings": settings}
 
     @model_validator(mode="after")
     def _metric_is_measured(self) -> "_Settings":

@@ -20,9 +20,6 @@ Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 Params = Mapping[str, Any]
 """Hyperparameters by scikit-learn's names: `C`, or `step__C` in a pipeline."""
 
-Grid = tuple[Mapping[str, tuple[Any, ...]], ...]
-"""As scikit-learn's ParameterGrid takes it: the union of products of listed values."""
-
 
 R = TypeVar("R")
 
@@ -41,6 +38,55 @@ def quickly_unpickled(record: type[R]) -> type[R]:
 
     record.__setstate__ = restore  # type: ignore[attr-defined]  # as pickle looks it up
     return record
+
+
+@quickly_unpickled
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """What a searched parameter may be, in Optuna's words, where it is not a list of values.
+
+    Attributes:
+        kind: A `float` or `int` from `low` to `high`, both included, or one of `choices`.
+        low, high: The bounds.
+        log: Whether it is searched on a logarithmic scale.
+        step: Between one value and the next; None for every number of the kind.
+        choices: Of a `categorical`.
+        when: By other parameters, the values they must have for this one to be searched at all.
+    """
+
+    kind: Literal["float", "int", "categorical"]
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    step: float | None = None
+    choices: tuple[Any, ...] = ()
+    when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """As a registry writes it."""
+        is_categorical = self.kind == "categorical"
+        written: dict[str, Any]
+        written = {self.kind: list(self.choices) if is_categorical else [self.low, self.high]}
+        options = {"log": self.log, "step": self.step}
+        when = {"when": {name: list(values) for name, values in self.when.items()}}
+        given = {name: value for name, value in (options | when).items() if value}
+        return {**written, **given}
+
+
+Grid = tuple[Mapping[str, tuple[Any, ...] | Distribution], ...]
+"""As scikit-learn's ParameterGrid takes it: the union of products of listed values, or ranges."""
+
+
+def grid_content(grid: Grid) -> list[dict[str, Any]]:
+    """A grid as a registry writes it, and as JSON holds it."""
+    return [
+        {
+            name: values.content if isinstance(values, Distribution) else list(values)
+            for name, values in part.items()
+        }
+        for part in grid
+    ]
 
 
 @quickly_unpickled
@@ -70,7 +116,7 @@ class ModelSpec:
         id: Its lasting name, unique in a snapshot.
         steps: The pipeline; a single step is a bare estimator.
         params: Fixed parameters, by scikit-learn's names.
-        grid: The values searched; empty means one trial with `params` alone.
+        grid: The values and ranges searched; empty means one trial with `params` alone.
         cost: What serving it costs, in any unit; between equal scores the lower wins.
         when: The customers it is meant for.
     """
@@ -169,10 +215,19 @@ class Evaluation:
 @quickly_unpickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """How trials are chosen: the strategy's name and its settings, e.g. `optuna` with n_trials."""
+    """How trials are chosen, and where and how long they run.
+
+    Attributes:
+        strategy: The strategy's name.
+        settings: Its own settings, e.g. `n_trials` of `optuna`.
+        max_parallel: Trials of one study under way at once; None leaves it to the strategy. A
+            strategy that learns from results is told of each this much later, on any number of
+            workers, so it is part of what trials follow from.
+    """
 
     strategy: str = "grid"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    max_parallel: int | None = None
 
 
 @quickly_unpickled
@@ -228,11 +283,11 @@ class Study:
 @quickly_unpickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """How much of a resource a trial is given: the first `amount` of `of` folds, for example.
+    """How much of a resource a trial is given: `amount` of `of` folds, or that share of the rows.
 
     Attributes:
         resource: What is rationed: folds, iterations of the fit, or training rows.
-        amount: How much of it.
+        amount: How much of it, less than all.
         of: How much all of it is.
     """
 

@@ -5,18 +5,38 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.random import default_rng
 from sklearn.model_selection import ParameterGrid
 
 from orchestrator.errors import ConfigError
-from orchestrator.records import Customer, Evaluation, ModelSpec, Search, Step, Study
+from orchestrator.records import Customer, Distribution, Evaluation, ModelSpec, Search, Step, Study
 from orchestrator.search import count, find_strategy, optuna_sampler
 from orchestrator.search.points import GridPoints
-from tests.contracts.strategies import StrategyContract, trials_of
+from tests.contracts.strategies import StrategyContract, ends_of, trials_of
 
 MIXED_GRID = (
     {"C": (0.1, 1, 10.0, 100), "penalty": ("l1", "l2", None), "flag": (True, 1)},
     {"kernel": ("rbf",), "sizes": ((10, 10), (20,))},
 )
+
+
+SPACE = {
+    "C": Distribution(kind="float", low=0.01, high=100.0, log=True),
+    "kernel": ("rbf", "poly", "linear"),
+    "gamma": Distribution(
+        kind="float", low=1e-3, high=1.0, log=True, when={"kernel": ("rbf", "poly")}
+    ),
+    "degree": Distribution(kind="int", low=2, high=5, when={"kernel": ("poly",)}),
+    "max_iter": Distribution(kind="int", low=10, high=1000, log=True),
+    "tol": Distribution(kind="float", low=0.1, high=0.4, step=0.1),
+    "shrinking": Distribution(kind="categorical", choices=(True, False)),
+}
+STEPS = {
+    "C": Distribution(kind="float", low=0.5, high=2.0, step=0.5),
+    "kernel": ("rbf", "poly"),
+    "degree": Distribution(kind="int", low=2, high=6, step=3, when={"kernel": ("poly",)}),
+    "coef0": Distribution(kind="int", low=0, high=1, when={"degree": (2,)}),
+}
 
 
 def study_of(grid=MIXED_GRID, **evaluation) -> Study:
@@ -84,6 +104,88 @@ class TestOptunaBeyondTheGrid(StrategyContract):
     search = Search(strategy="optuna", settings={"n_trials": 500})
 
 
+class TestRandomInASpace(StrategyContract):
+    search = Search(strategy="random", settings={"n_trials": 30})
+
+    @pytest.fixture
+    def study(self):
+        return study_of((SPACE,))
+
+
+class TestOptunaInASpace(StrategyContract):
+    search = Search(strategy="optuna", settings={"n_trials": 30})
+
+    @pytest.fixture
+    def study(self):
+        return study_of((SPACE, {"C": Distribution(kind="float", low=5.0, high=6.0)}))
+
+
+class TestGridInASpaceOfSteps(StrategyContract):
+    search = Search()
+
+    @pytest.fixture
+    def study(self):
+        return study_of((STEPS,))
+
+
+class TestOptunaInASpaceOfSteps(StrategyContract):
+    search = Search(strategy="optuna", settings={"n_trials": 12})
+
+    @pytest.fixture
+    def study(self):
+        return study_of((STEPS,))
+
+
+@pytest.mark.filterwarnings("ignore:CmaEsSampler only supports dynamic search space")
+class TestOptunaByCovarianceMatrixAdaptation(StrategyContract):
+    search = Search(strategy="optuna", settings={"n_trials": 12, "sampler": "CmaEsSampler"})
+
+    @pytest.fixture
+    def study(self):
+        both = Distribution(kind="float", low=1.0, high=100.0)
+        return study_of(({"C": both, "gamma": both},))
+
+
+class TestRacing(StrategyContract):
+    search = Search(strategy="racing")
+
+
+class TestRacingOnSuggestionsOfOptuna(StrategyContract):
+    search = Search(
+        strategy="racing", settings={"suggest": {"sampler": "TPESampler", "n_trials": 25}}
+    )
+
+    @pytest.fixture
+    def study(self):
+        return study_of((SPACE,), folds=5)
+
+
+class TestHalvingByFolds(StrategyContract):
+    search = Search(strategy="halving")
+
+
+class TestHalvingByIterationsInBrackets(StrategyContract):
+    search = Search(
+        strategy="halving",
+        settings={
+            "suggest": {"strategy": "random", "n_trials": 25},
+            "resource": "iterations",
+            "brackets": 3,
+        },
+    )
+
+
+class TestHalvingOnSuggestionsOfOptuna(StrategyContract):
+    search = Search(
+        strategy="halving",
+        settings={"suggest": {"strategy": "optuna", "n_trials": 25}, "resource": "rows"},
+    )
+
+    @pytest.fixture
+    def study(self):
+        return study_of((SPACE,))
+
+
 names = st.sampled_from("abcde")
 values = st.lists(st.integers(), min_size=1, max_size=3, unique=True).map(tuple)
 grids = st.lists(st.dictionaries(names, values, max_size=3), max_size=3).map(tuple)
@@ -142,8 +244,70 @@ def test_tpe_looks_where_scores_are_good():
     assert sum(late) / len(late) < uniform / 2
 
 
+def test_a_grid_over_a_range_without_end_is_refused_with_parameter_and_cure():
+    with pytest.raises(ConfigError, match=r"acme/svm.* no end of values for 'C'.*give it a step"):
+        count(Search(), study_of((SPACE,)))
+
+
+def test_finite_ranges_are_points_of_a_grid_under_their_conditions():
+    points = list(GridPoints(study_of((STEPS,))))
+    assert len(points) == 4 * (1 + 2 + 1), "rbf; poly with degree 2 and two coef0; degree 5"
+    assert {point["C"] for point in points} == {0.5, 1.0, 1.5, 2.0}
+    assert all(("coef0" in point) == (point.get("degree") == 2) for point in points)
+
+
+def test_random_numbers_are_uniform_on_their_scale():
+    study = study_of(({"C": SPACE["C"], "max_iter": SPACE["max_iter"]},))
+    search = Search(strategy="random", settings={"n_trials": 400})
+    params = [trial.params for trial in trials_of(study, search, nearness_to_ten)]
+    assert 0.4 < sum(p["C"] < 1 for p in params) / 400 < 0.6
+    assert 0.4 < sum(p["max_iter"] < 100 for p in params) / 400 < 0.6
+    assert all(isinstance(p["max_iter"], int) for p in params)
+
+
+def test_suggestions_know_all_results_but_those_of_trials_under_way():
+    """The window decides which results a suggestion knows, and so which trials there are."""
+    study = study_of((SPACE,))
+    windows = {}
+    for at_once in (1, 4):
+        search = Search(strategy="optuna", settings={"n_trials": 20}, max_parallel=at_once)
+        windows[at_once] = trials_of(replace(study, search=search), search, nearness_to_ten)
+    assert windows[1] != windows[4]
+
+
+def noisy(trial) -> float:
+    return nearness_to_ten(trial)
+
+
+@pytest.mark.parametrize(
+    ("search", "most"),
+    [
+        (Search(strategy="racing", settings={"suggest": {"strategy": "grid"}}), 0.6),
+        (Search(strategy="halving"), 0.45),
+    ],
+)
+def test_what_is_behind_is_given_up_and_the_best_is_not(search, most):
+    """Scores with a noise that all candidates of a fold share, and one of their own."""
+    study = study_of(({"C": tuple(range(60))},), folds=5)
+    folds, own = default_rng(0).normal(0, 0.05, 5), default_rng(1).normal(0, 0.01, (60, 5))
+
+    def scores(trial, amount):
+        candidate = trial.params["C"]
+        noise = folds[:amount] + own[candidate, :amount]
+        return tuple((noise - abs(candidate - 40) / 60).tolist())
+
+    ends = ends_of(study, search, nearness_to_ten, scores=scores)
+    fits = sum(len(end.scores["roc_auc"]) for end in ends.values())
+    assert fits <= most * 60 * 5
+    whole = [end for end in ends.values() if end.state == "success"]
+    assert max(whole, key=lambda end: end.mean("roc_auc")).trial.params["C"] in {39, 40, 41}
+
+
 WRONG = [
-    (Search(strategy="grit"), "no strategy 'grit'; known are grid, optuna, random"),
+    (
+        Search(strategy="grit"),
+        "no strategy 'grit'; known are grid, halving, optuna, racing",
+    ),
     (Search(settings={"n_trials": 3}), "search.n_trials: .* takes none"),
     (Search(strategy="random"), "search.n_trials: strategy 'random' needs it"),
     (Search(strategy="random", settings={"n_trials": 0}), "at least 1, not 0"),
@@ -165,6 +329,15 @@ WRONG = [
         Search(strategy="optuna", settings={"n_trials": 9, "sampler_args": {"gama": 1}}),
         "sampler_args.gama: TPESampler takes .*gamma",
     ),
+    (Search(strategy="racing", settings={"p_threshold": 2.0}), "search.p_threshold: .*not 2.0"),
+    (Search(strategy="racing", settings={"suggest": "random"}), "search.suggest: must be a strat"),
+    (
+        Search(strategy="racing", settings={"suggest": {"strategy": "random"}}),
+        "search.suggest.n_trials: strategy 'random' needs it",
+    ),
+    (Search(strategy="halving", settings={"eta": 1}), "search.eta: .*at least 2, not 1"),
+    (Search(strategy="halving", settings={"resource": "time"}), "search.resource: is 'time'"),
+    (Search(strategy="halving", settings={"rungs": 1}), "search.rungs: .*at least 2, not 1"),
     (
         Search(strategy="optuna", settings={"n_trials": 9, "sampler_args": ["multivariate"]}),
         "sampler_args: must be a mapping",

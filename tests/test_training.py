@@ -12,6 +12,7 @@ import threadpoolctl
 from sklearn.model_selection import cross_validate
 
 from orchestrator.records import (
+    Budget,
     Customer,
     Evaluation,
     ModelSpec,
@@ -30,6 +31,7 @@ from orchestrator.training.evaluate import evaluate_study
 from orchestrator.training.isolation import isolated
 from orchestrator.training.prepared import prepare
 from orchestrator.training.refit import refit
+from orchestrator.training.trials import evaluate_trial
 
 SCALE = Step(name="scale", estimator="sklearn.preprocessing:StandardScaler")
 LOGREG = ModelSpec(
@@ -102,17 +104,78 @@ def test_the_searched_parameters_are_used():
     assert len(scores) == 2
 
 
-def test_a_strategy_is_sent_the_results_of_each_round():
+def test_a_strategy_is_sent_the_results_one_by_one_in_the_order_it_asked():
     study, seen = study_of(), []
 
     def two_rounds():
-        first = yield [Trial(study=study, number=0, params={"clf__C": 1.0})]
-        seen.extend(first)
-        second = yield [Trial(study=study, number=n, params={"clf__C": n}) for n in (1, 2)]
-        seen.extend(second)
+        first = yield [Trial(study=study, number=n, params={"clf__C": n + 1.0}) for n in (0, 1)]
+        second = yield [Trial(study=study, number=2, params={"clf__C": 5.0})]
+        seen.extend([first, second])
 
-    assert list(evaluate_study(study, two_rounds(), SharedCache())) == seen
-    assert [result.trial.number for result in seen] == [0, 1, 2]
+    results = evaluate_study(study, two_rounds(), SharedCache())
+    assert [result.trial.number for result in results] == [0, 1, 2]
+    assert list(results[:2]) == seen
+
+
+def budgeted(study, *budgets):
+    """The results of one trial that is given one budget after the other."""
+    seen = []
+
+    def going_on():
+        for budget in budgets:
+            trial = Trial(study=study, number=0, params=dict(POINT), budget=budget)
+            seen.append((yield [trial]))
+
+    (last,) = evaluate_study(study, going_on(), SharedCache())
+    assert last == seen[-1]
+    return seen
+
+
+POINT = {"max_depth": 4}
+
+
+def of_folds(amount) -> Budget:
+    return Budget(resource="folds", amount=amount, of=3)
+
+
+def test_a_trial_that_goes_on_fold_by_fold_has_the_scores_of_one_that_did_not_stop():
+    one, two, whole = budgeted(study_of(FOREST), of_folds(1), of_folds(2), None)
+    (at_once,) = budgeted(study_of(FOREST), None)
+    assert [each.state for each in (one, two, whole)] == ["pruned", "pruned", "success"]
+    assert whole.scores == at_once.scores
+    assert two.scores["roc_auc"] == whole.scores["roc_auc"][:2]
+    assert one.fit_seconds == whole.fit_seconds[:1], "the first fold is not done again"
+
+
+@pytest.mark.parametrize("resource", ["rows", "iterations"])
+def test_with_a_share_of_rows_or_iterations_all_folds_are_scored(resource):
+    part, whole = budgeted(study_of(FOREST), Budget(resource=resource, amount=1, of=5), None)
+    (at_once,) = budgeted(study_of(FOREST), None)
+    assert part.state == "pruned"
+    assert len(part.scores["roc_auc"]) == 3
+    assert part.scores != whole.scores == at_once.scores
+
+
+def test_an_estimator_that_counts_no_iterations_says_so():
+    tree = Step(name="tree", estimator="sklearn.tree:DecisionTreeClassifier")
+    study = study_of(ModelSpec(id="tree", steps=(tree,)))
+    (result,) = budgeted(study, Budget(resource="iterations", amount=1, of=3))
+    assert result.state == "failed"
+    assert "DecisionTreeClassifier has no number of iterations" in result.error
+
+
+def test_a_candidate_that_fails_keeps_the_folds_it_had():
+    study = study_of(FOREST)
+    wrong = replace(study, evaluation=replace(study.evaluation, metrics=("nothing",)))
+    had = budgeted(study, of_folds(1))[0]
+    failed = evaluate_trial(replace(had.trial, study=wrong, budget=None), had, *prepared_of(study))
+    assert failed.state == "failed"
+    assert failed.scores == had.scores
+
+
+def prepared_of(study):
+    cache = SharedCache()
+    return prepare(study, cache), cache
 
 
 def test_regression_is_scored_on_plain_folds():

@@ -12,7 +12,7 @@ from orchestrator.cli import output
 from orchestrator.cli.changes import show_set_aside
 from orchestrator.cli.options import Config, Json
 from orchestrator.errors import ConfigError
-from orchestrator.records import Customer, ModelSpec, Snapshot
+from orchestrator.records import Customer, ModelSpec, Snapshot, grid_content
 
 registry_app = typer.Typer(help="The lists of models and customers.", no_args_is_help=True)
 
@@ -80,13 +80,12 @@ def show_snapshot(snapshot: Snapshot) -> None:
 
 
 def _model_row(model: ModelSpec) -> tuple[str, ...]:
-    grid = [{name: list(values) for name, values in part.items()} for part in model.grid]
     rows = [f"rows >= {model.when.min_rows}"] if model.when.min_rows else []
     return (
         model.id,
         " > ".join(step.estimator.partition(":")[2] for step in model.steps),
         _short(dict(model.params)),
-        _short(grid),
+        _short(grid_content(model.grid)),
         f"{model.cost:g}",
         ", ".join([*model.when.tags, *rows]),
     )

@@ -17,7 +17,7 @@ from orchestrator.records import Json
 from orchestrator.registry.documents import read_json
 from orchestrator.registry.sources import Unreadable
 
-_HOLD_JSON = frozenset({"pipeline", "params", "grid", "when", "grids"})
+_HOLD_JSON = frozenset({"pipeline", "params", "grid", "space", "when", "grids", "spaces"})
 """Fields whose text is JSON, in sources that know only text."""
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import JSON, Boolean, Column, Float, MetaData, String, Table, Te
 from sqlalchemy.exc import SQLAlchemyError
 
 from orchestrator.errors import RegistryError
-from orchestrator.records import Customer, Grid, ModelSpec
+from orchestrator.records import Customer, ModelSpec, grid_content
 from orchestrator.registry.sources import Kind
 from orchestrator.registry.sql import described, opened
 
@@ -126,7 +126,7 @@ def _model_row(model: ModelSpec) -> dict[str, Any]:
         "id": model.id,
         "pipeline": [{"name": step.name, "estimator": step.estimator} for step in model.steps],
         "params": dict(model.params),
-        "grid": _grid(model.grid),
+        "grid": grid_content(model.grid),
         "cost": model.cost,
         "when": {"tags": list(model.when.tags), "min_rows": model.when.min_rows},
     }
@@ -140,9 +140,5 @@ def _customer_row(customer: Customer) -> dict[str, Any]:
         "segment": customer.segment,
         "tags": list(customer.tags),
         "active": customer.active,
-        "grids": {model: _grid(grid) for model, grid in customer.grids.items()},
+        "grids": {model: grid_content(grid) for model, grid in customer.grids.items()},
     }
-
-
-def _grid(grid: Grid) -> list[dict[str, Any]]:
-    return [{name: list(values) for name, values in part.items()} for part in grid]

@@ -10,6 +10,7 @@ their own give text that is JSON, and tags as `a;b`):
       - {name: clf, estimator: sklearn.linear_model:LogisticRegression}
     params: {clf__max_iter: 200}                  # fixed
     grid: {clf__C: [0.1, 1.0]}                    # or a list of such: their union
+    space: {clf__C: {float: [0.01, 100], log: true}}   # ranges; in place of `grid`, see `spaces`
     cost: 1.0                                     # between equal scores the cheaper model wins
     when: {tags: [large], min_rows: 500}          # which customers it is meant for
 
@@ -20,13 +21,13 @@ A customer's row:
     segment: hub
     tags: [large, domestic]
     active: true                                  # false: keep serving, stop training
-    grids: {logreg: {clf__C: [0.5]}}              # replaces that model's grid
+    grids: {logreg: {clf__C: [0.5]}}              # replaces that model's grid or space
+    spaces: {logreg: {clf__C: {float: [1, 2]}}}   # likewise
 
 Touches pydantic; takes rows; gives `ModelRow` and `CustomerRow`; runs on the driver.
 """
 
 import unicodedata
-from collections import Counter
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -36,12 +37,14 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PlainValidator,
     ValidationError,
 )
 from pydantic import Tag as UnionTag
 
-from orchestrator.records import Json
+from orchestrator.records import Distribution, Json
 from orchestrator.registry.cells import BadRowError, Problem, plain_row
+from orchestrator.registry.spaces import read_distribution, read_values
 
 _LONGEST_ID = 250
 _ONE, _MANY = "one grid", "many grids"
@@ -82,25 +85,15 @@ def _named_step(value: Any) -> Any:
     return {"estimator": value} if isinstance(value, str) else value
 
 
-def _values(value: Any) -> tuple[Any, ...]:
-    if not isinstance(value, list):
-        raise ValueError(f"is {value!r}; give a list of values")
-    if not value:
-        raise ValueError("has no values; list at least one")
-    nested = [item for item in value if isinstance(item, list | dict)]
-    if nested:
-        raise ValueError(f"holds {nested[0]!r}; list plain values only")
-    twice = [item for item, count in Counter(map(repr, value)).items() if count > 1]
-    if twice:
-        raise ValueError(f"lists {twice[0]} more than once")
-    return tuple(value)
+def _values(value: Any) -> tuple[Any, ...] | Distribution:
+    return read_distribution(value) if isinstance(value, dict) else read_values(value)
 
 
 def _one_or_many(value: Any) -> str:
     return _MANY if isinstance(value, list) else _ONE
 
 
-_Values = Annotated[tuple[Any, ...], BeforeValidator(_values)]
+_Values = Annotated[tuple[Any, ...] | Distribution, PlainValidator(_values)]
 _GridField = Annotated[
     Annotated[dict[str, _Values], UnionTag(_ONE)]
     | Annotated[list[dict[str, _Values]], UnionTag(_MANY)],
@@ -135,6 +128,7 @@ class ModelRow(_Fields):
     pipeline: list[Annotated[StepFields, BeforeValidator(_named_step)]] | None = None
     params: dict[str, Any] = {}
     grid: _GridField = {}
+    space: _GridField | None = None
     cost: float = Field(default=1.0, ge=0)
     when: SelectorFields = SelectorFields()
 
@@ -148,6 +142,7 @@ class CustomerRow(_Fields):
     tags: _Tags = ()
     active: bool = True
     grids: dict[str, _GridField] = {}
+    spaces: dict[str, _GridField] = {}
 
 
 _Row = TypeVar("_Row", bound=_Fields)

@@ -8,13 +8,13 @@ Touches no library; takes sources; gives `Snapshot`; runs on the driver.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, TypeVar
 
 from orchestrator import estimators
 from orchestrator.errors import ConfigError, OrchestratorError, RegistryError
 from orchestrator.identity import digest
-from orchestrator.records import Customer, Grid, Json, ModelSpec, Rejected, Snapshot
+from orchestrator.records import Customer, Json, ModelSpec, Rejected, Snapshot, grid_content
 from orchestrator.registry import specs
 from orchestrator.registry.cells import BadRowError, Problem
 from orchestrator.registry.guards import Refusal, enforce
@@ -177,23 +177,18 @@ def _model_content(model: ModelSpec) -> list[Json]:
         model.id,
         [[step.name, step.estimator] for step in model.steps],
         dict(model.params),
-        _grid_content(model.grid),
+        grid_content(model.grid),
         model.cost,
         [list(model.when.tags), model.when.min_rows],
     ]
 
 
 def _customer_content(customer: Customer) -> list[Json]:
-    grids: Mapping[str, Grid] = customer.grids
     return [
         customer.id,
         customer.data,
         customer.segment,
         list(customer.tags),
         customer.active,
-        {model: _grid_content(grid) for model, grid in grids.items()},
+        {model: grid_content(grid) for model, grid in customer.grids.items()},
     ]
-
-
-def _grid_content(grid: Grid) -> list[Json]:
-    return [{name: list(values) for name, values in part.items()} for part in grid]

@@ -17,6 +17,7 @@ from orchestrator.errors import UsageError
 from orchestrator.records import Customer, Grid, ModelSpec, Selector, Step
 from orchestrator.registry.cells import BadRowError, Problem
 from orchestrator.registry.rows import CustomerRow, ModelRow, StepFields, identifier, validated
+from orchestrator.registry.spaces import condition_problems
 
 
 def read_model(row: object, allowed: Sequence[str]) -> ModelSpec:
@@ -34,11 +35,12 @@ def read_model(row: object, allowed: Sequence[str]) -> ModelSpec:
         id=fields.id,
         steps=_steps(fields),
         params=_sorted(fields.params),
-        grid=_grid(fields.grid),
+        grid=_searched(fields),
         cost=fields.cost,
         when=Selector(tags=fields.when.tags, min_rows=fields.when.min_rows),
     )
-    problems = _estimator_problems(spec, fields, allowed) or _parameter_problems(spec, allowed)
+    problems = _estimator_problems(spec, fields, allowed)
+    problems = problems or _parameter_problems(spec, fields, allowed)
     if problems:
         raise BadRowError(*problems)
     return spec
@@ -55,13 +57,17 @@ def read_customer(row: object, parameters: Mapping[str, frozenset[str]]) -> Cust
         BadRowError: With every problem found.
     """
     fields = validated(CustomerRow, row)
-    grids = {model: _grid(grid) for model, grid in sorted(fields.grids.items())}
+    grids = {model: _grid(grid) for model, grid in sorted((fields.grids | fields.spaces).items())}
     problems = [
-        problem
-        for model, grid in grids.items()
-        if model in parameters
-        for problem in _unknown_names(f"grids.{model}", _names(grid), parameters[model])
+        Problem(f"spaces.{model}", "is given in `grids`, too; give one of them")
+        for model in fields.spaces
+        if model in fields.grids
     ]
+    for model, grid in grids.items():
+        key = f"grids.{model}" if model in fields.grids else f"spaces.{model}"
+        problems += _condition_problems(key, grid)
+        if model in parameters:
+            problems += _unknown_names(key, _names(grid), parameters[model])
     if problems:
         raise BadRowError(*problems)
     return Customer(
@@ -114,6 +120,22 @@ def _grid(given: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Grid:
     return tuple(_sorted(grid) for grid in grids if grid)
 
 
+def _searched(fields: ModelRow) -> Grid:
+    """The model's grid, or its space: two notations of one thing."""
+    if fields.space is None:
+        return _grid(fields.grid)
+    if fields.grid:
+        raise BadRowError(Problem("space", "is given beside `grid`; give one of them"))
+    space = _grid(fields.space)
+    if not space:
+        raise BadRowError(Problem("space", "is empty; leave it out to try `params` alone"))
+    return space
+
+
+def _condition_problems(key: str, grid: Grid) -> list[Problem]:
+    return [problem for part in grid for problem in condition_problems(key, part)]
+
+
 def _sorted(mapping: Mapping[str, Any]) -> dict[str, Any]:
     return dict(sorted(mapping.items()))
 
@@ -133,15 +155,20 @@ def _estimator_problems(spec: ModelSpec, fields: ModelRow, allowed: Sequence[str
     return problems
 
 
-def _parameter_problems(spec: ModelSpec, allowed: Sequence[str]) -> list[Problem]:
+def _parameter_problems(spec: ModelSpec, fields: ModelRow, allowed: Sequence[str]) -> list[Problem]:
     try:
         known = estimators.parameter_names(spec, allowed)
     except UsageError as error:
         return [Problem("pipeline" if len(spec.steps) > 1 else "estimator", str(error))]
     return [
         *_unknown_names("params", list(spec.params), known),
-        *_unknown_names("grid", _names(spec.grid), known),
+        *_unknown_names(_key_of_grid(fields), _names(spec.grid), known),
+        *_condition_problems(_key_of_grid(fields), spec.grid),
     ]
+
+
+def _key_of_grid(fields: ModelRow) -> str:
+    return "grid" if fields.space is None else "space"
 
 
 def _unknown_names(key: str, names: Sequence[str], known: frozenset[str]) -> list[Problem]:

@@ -1,7 +1,8 @@
-"""Which trials a study tries, in what order: strategies by name, `grid`, `random`, `optuna`.
+"""Which trials a study tries, how far, in what order: strategies by name.
 
+`grid`, `random` and `optuna` choose points; `racing` and `halving` give up what is behind.
 Touches optuna, in one module that is imported when asked for; takes `Search` and `Study`, then
-the results of each round; gives rounds of `Trial`; does no I/O; runs on the driver or a worker.
+one result after the other; gives rounds of `Trial`; does no I/O; runs on the driver or a worker.
 """
 
 from orchestrator.search.strategies import (

@@ -12,7 +12,10 @@ from orchestrator.search.strategies import Rounds
 
 @dataclass(frozen=True, slots=True)
 class GridStrategy:
-    """Every point of the grid; a trial's number is its position there."""
+    """Every point of the grid; a trial's number is its position there.
+
+    Ranges are points where they have an end of them: whole numbers, and floats with a `step`.
+    """
 
     def count(self, study: Study) -> int:
         """The points of the grid."""

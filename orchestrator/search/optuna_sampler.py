@@ -1,7 +1,7 @@
-"""The strategy `optuna`: any of Optuna's samplers suggests the points, one a round.
+"""The strategy `optuna`: any of Optuna's samplers suggests the points.
 
 Touches optuna, as a library of suggestions: its storage is this process's memory, the record of
-trials is our own. Takes a `Study` and results; gives rounds of one trial; driver and workers.
+trials is our own. Takes a `Study` and results; gives rounds of trials; driver and workers.
 """
 
 import inspect
@@ -13,19 +13,20 @@ from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
+from optuna.trial import TrialState
 
 from orchestrator.errors import ConfigError
 from orchestrator.identity import derive_seed
-from orchestrator.records import Study, Trial, TrialResult
+from orchestrator.records import Distribution, Grid, Params, Study, Trial, TrialResult
 from orchestrator.search.grid import GridStrategy
-from orchestrator.search.points import GridPoints
-from orchestrator.search.strategies import Rounds
-from orchestrator.search.uniform import require_n_trials
+from orchestrator.search.points import count_at_most
+from orchestrator.search.spaces import Part, Values, in_order, is_searched, listed
+from orchestrator.search.strategies import Rounds, window
+from orchestrator.search.uniform import first_untried, require_n_trials
 
 _NEEDS_PACKAGE = {"CmaEsSampler": "cmaes", "GPSampler": "torch"}
 _NEEDS_ONE_SEED = frozenset({"QMCSampler"})  # its sequence is scrambled by the seed
 _UNFIT = frozenset({"GridSampler", "BruteForceSampler", "PartialFixedSampler"})  # use `grid`
-_REPEATS = 8  # suggestions of points already tried before the next untried one is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +56,18 @@ class OptunaStrategy:
 
     def count(self, study: Study) -> int:
         """`n_trials`, or as many points as there are."""
-        return min(self.n_trials, len(GridPoints(study)))
+        return count_at_most(study, self.n_trials)
 
     def rounds(self, study: Study) -> Rounds:
-        """Rounds of one trial, each suggested from all scores before it."""
-        if len(GridPoints(study)) <= self.n_trials:
+        """A first round of as many trials as are under way at once; one more for each result."""
+        if count_at_most(study, self.n_trials + 1) <= self.n_trials:
             yield from GridStrategy().rounds(study)
             return
-        conversation = _Conversation(study, self)
-        for number in range(self.n_trials):
-            params = conversation.ask()
-            (result,) = yield (Trial(study=study, number=number, params=params),)
+        conversation, at_once = _Conversation(study, self), window(study, self.n_trials)
+        result = yield tuple(conversation.ask(number) for number in range(at_once))
+        for number in range(at_once, self.n_trials):
             conversation.tell(result)
+            result = yield (conversation.ask(number),)
 
 
 class _Conversation:
@@ -77,32 +78,45 @@ class _Conversation:
         logging.getLogger("optuna.storages").setLevel(logging.WARNING)
         self._study, self._strategy = study, strategy
         self._optuna = optuna.create_study(direction=study.evaluation.direction)
-        self._points = GridPoints(study)
         self._asks = 0
-        self._open: optuna.Trial | None = None
-        self._told: dict[str, float | None] = {}
+        self._open: dict[str, optuna.Trial] = {}
+        self._told: dict[str, TrialResult | None] = {}
 
-    def ask(self) -> Mapping[str, Any]:
-        """A point not tried before."""
-        for _ in range(_REPEATS):
-            params = self._suggest()
-            if repr(params) not in self._told:
-                return params
-            self._answer(self._told[repr(params)])
-        return next(params for params in self._points if repr(params) not in self._told)
+    def ask(self, number: int) -> Trial:
+        """A point not tried before, as the trial of this number."""
+        params = first_untried(self._study, self._suggest, self._told.keys())
+        self._told[repr(params)] = None
+        return Trial(study=self._study, number=number, params=params)
 
     def tell(self, result: TrialResult) -> None:
-        """The result of the point asked last."""
-        metric = self._study.evaluation.metric
-        score = result.mean(metric) if result.state == "success" else None
-        self._told[repr(result.trial.params)] = score
-        self._answer(score)
+        """What became of a point asked for."""
+        point = repr(result.trial.params)
+        self._told[point] = result
+        if point in self._open:
+            self._answer(self._open.pop(point), result)
 
-    def _suggest(self) -> Mapping[str, Any]:
+    def _suggest(self) -> Params:
+        """A point; one that was tried before is answered at once, by what is known of it."""
         self._optuna.sampler = self._strategy_sampler()
         self._asks += 1
-        self._open = self._optuna.ask()
-        return _suggest_point(self._open, self._points.parts)
+        trial = self._optuna.ask()
+        params = _suggest_point(trial, self._study.grid)
+        if repr(params) in self._told:
+            self._answer(trial, self._told[repr(params)])
+        else:
+            self._open[repr(params)] = trial
+        return params
+
+    def _answer(self, trial: optuna.Trial, result: TrialResult | None) -> None:
+        """Tell Optuna; what is not known yet, it had better not ask for again."""
+        metric = self._study.evaluation.metric
+        if result is None or result.is_failure:
+            self._optuna.tell(trial, state=TrialState.FAIL)
+        elif result.state == "pruned":
+            trial.report(result.mean(metric), step=len(result.scores[metric]))
+            self._optuna.tell(trial, state=TrialState.PRUNED)
+        else:
+            self._optuna.tell(trial, result.mean(metric))
 
     def _strategy_sampler(self) -> BaseSampler:
         """The sampler with this suggestion's own seed (law 9)."""
@@ -118,17 +132,8 @@ class _Conversation:
         sampler: BaseSampler = made(**{**settings, **self._strategy.sampler_args})
         return sampler
 
-    def _answer(self, score: float | None) -> None:
-        if self._open is None:
-            return
-        if score is None:
-            self._optuna.tell(self._open, state=optuna.trial.TrialState.FAIL)
-        else:
-            self._optuna.tell(self._open, score)
-        self._open = None
 
-
-def _suggest_point(trial: optuna.Trial, parts: tuple[Mapping[str, Any], ...]) -> Mapping[str, Any]:
+def _suggest_point(trial: optuna.Trial, parts: Grid) -> Params:
     """A point of a union of grids; in Optuna's words a choice of the part, then its parameters."""
     if len(parts) == 1:
         return _suggest_params(trial, parts[0], prefix="")
@@ -136,20 +141,32 @@ def _suggest_point(trial: optuna.Trial, parts: tuple[Mapping[str, Any], ...]) ->
     return _suggest_params(trial, parts[part], prefix=f"{part}/")
 
 
-def _suggest_params(
-    trial: optuna.Trial, part: Mapping[str, tuple[Any, ...]], *, prefix: str
-) -> Mapping[str, Any]:
-    params = {}
-    for name, values in part.items():
+def _suggest_params(trial: optuna.Trial, part: Part, *, prefix: str) -> Params:
+    params: dict[str, Any] = {}
+    for name, values in in_order(part):
+        if is_searched(values, params):
+            params[name] = _suggest_value(trial, f"{prefix}{name}", values)
+    return dict(sorted(params.items()))
+
+
+def _suggest_value(trial: optuna.Trial, name: str, values: Values) -> Any:
+    every = listed(values)
+    if every is not None and len(every) == 1:
+        return every[0]  # nothing to suggest, and some samplers refuse a range of one
+    if not isinstance(values, Distribution):
         ordered = sorted(values) if _are_numbers(values) else values
-        params[name] = ordered[_suggest_index(trial, f"{prefix}{name}", values)]
-    return params
+        return ordered[_suggest_index(trial, name, values)]
+    if values.kind == "categorical":
+        return values.choices[trial.suggest_categorical(name, range(len(values.choices)))]
+    high = values.high if every is None else every[-1]  # Optuna warns of one beyond the last step
+    if values.kind == "int":
+        step = int(values.step or 1)
+        return trial.suggest_int(name, int(values.low), int(high), step=step, log=values.log)
+    return trial.suggest_float(name, values.low, high, step=values.step, log=values.log)
 
 
 def _suggest_index(trial: optuna.Trial, name: str, values: tuple[Any, ...]) -> int:
     """A value's position: Optuna takes only some types as choices, and confuses `1` and `True`."""
-    if len(values) == 1:
-        return 0  # nothing to suggest, and some samplers refuse a range of one
     if _are_numbers(values):
         return trial.suggest_int(name, 0, len(values) - 1)
     return trial.suggest_categorical(name, range(len(values)))

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from orchestrator.errors import ConfigError
 from orchestrator.records import Search, Study, Trial, TrialResult
 
-Rounds = Generator[Sequence[Trial], Sequence[TrialResult], None]
-"""A search in progress: yields rounds of trials, is sent their results, ends by returning."""
+Rounds = Generator[Sequence[Trial], TrialResult, None]
+"""A search in progress: yields rounds of trials to begin, is sent one result after the other."""
 
 ENTRY_POINTS = "orchestrator.strategies"
 """The entry point group: a name, and a class that is given the settings as keyword arguments."""
@@ -22,12 +22,23 @@ ENTRY_POINTS = "orchestrator.strategies"
 class Strategy(Protocol):
     """How the trials of a study are chosen; it does no I/O.
 
-    The contract: trials are numbered 0, 1, 2, ... in the order they are yielded. Every round has
-    at least one trial, and is answered by one result for each, in the round's order. No point is
-    tried twice. A study without a grid has one trial, with no searched parameters. The same study
-    and the same results give the same trials (law 9): seeds follow from the experiment's seed,
-    the study's key and the trial's number, so that a search taken up again by answering its
-    rounds from the record goes on as if it had never stopped.
+    The contract: trials are numbered 0, 1, 2, ... in the order they are yielded. A round is what
+    may begin now; the first has at least one trial, later ones may have none. After each round the
+    search is sent one result of a trial that is under way: of the one that was yielded first,
+    whichever ended first, so that the order of completion changes nothing (only where the search
+    was asked for with `reproducible: false`, of the one that ended first). It is over when it
+    returns, and then hears of no more results; or when nothing is under way.
+
+    A trial may be given a `Budget`: its result is then `pruned`, and final, unless the search
+    yields the same number again with a larger budget, or None for everything. What it had is not
+    done again.
+
+    A strategy that learns from results has at most `max_parallel` trials under way (`window` says
+    how many without one), and yields one for each that has ended: so its suggestions are the same
+    on any number of workers. No point is tried twice. A study without a grid has one trial, with
+    no searched parameters. The same study and the same results give the same trials (law 9): seeds
+    follow from the experiment's seed, the study's key and the trial's number, so that a search
+    taken up again by answering its rounds from the record goes on as if it had never stopped.
 
     A class of this kind is added by an entry point in the group `orchestrator.strategies`. It
     raises `ConfigError` when it is made with settings that cannot be.
@@ -58,6 +69,19 @@ def count(search: Search, study: Study) -> int:
         ConfigError: The strategy is unknown or its settings are wrong.
     """
     return find_strategy(search).count(study)
+
+
+def window(study: Study, trials: int) -> int:
+    """How many trials of a study that learns from results are under way at once.
+
+    Without a setting it is a twentieth of them, at most 8: so few that suggestions are hardly worse
+    for not knowing the results of the last ones.
+
+    Args:
+        study: Its search may say.
+        trials: How many there will be.
+    """
+    return min(trials, study.search.max_parallel or max(1, min(8, trials // 20)))
 
 
 def find_strategy(search: Search) -> Strategy:

@@ -1,17 +1,22 @@
-"""The strategy `random`: points of the grid drawn without repetition, in one round.
+"""The strategy `random`: points of the grid or space without repetition, in one round.
 
 Touches no library; takes a `Study`; gives one round of trials; driver and workers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from random import Random
 
 from orchestrator.errors import ConfigError
 from orchestrator.identity import derive_seed
-from orchestrator.records import Study, Trial
-from orchestrator.search.points import GridPoints
+from orchestrator.records import Distribution, Params, Study, Trial
+from orchestrator.search.points import GridPoints, count_at_most, is_finite
+from orchestrator.search.spaces import draw
 from orchestrator.search.strategies import Rounds
+
+_REPEATS = 8
+"""Draws of points already tried before the next untried one is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +37,13 @@ class RandomStrategy:
 
     def count(self, study: Study) -> int:
         """`n_trials`, or as many points as there are."""
-        return min(self.n_trials, len(GridPoints(study)))
+        return count_at_most(study, self.n_trials)
 
     def rounds(self, study: Study) -> Rounds:
         """One round of drawn points."""
-        points = GridPoints(study)
         yield tuple(
-            Trial(study=study, number=number, params=points[position])
-            for number, position in enumerate(_draw(study, len(points), self.count(study)))
+            Trial(study=study, number=number, params=params)
+            for number, params in enumerate(_points(study, self.count(study)))
         )
 
 
@@ -56,11 +60,52 @@ def require_n_trials(n_trials: object) -> None:
         )
 
 
-def _draw(study: Study, size: int, draws: int) -> Iterator[int]:
+def first_untried(study: Study, suggest: Callable[[], Params], tried: Collection[str]) -> Params:
+    """The first suggestion that is not tried yet, or a point that is not, without end of them.
+
+    Args:
+        study: Whose points.
+        suggest: Gives one suggestion after the other.
+        tried: The points tried so far, by their repr.
+    """
+    suggestions = (suggest() for _ in range(_REPEATS))
+    others = GridPoints(study) if is_finite(study) else _draws(study, len(tried), first=_REPEATS)
+    return next(params for params in chain(suggestions, others) if repr(params) not in tried)
+
+
+def _points(study: Study, number: int) -> Iterator[Params]:
+    has_ranges = any(isinstance(v, Distribution) for part in study.grid for v in part.values())
+    if has_ranges:
+        yield from _drawn_points(study, number)
+    else:
+        points = GridPoints(study)
+        yield from (points[position] for position in _positions(study, len(points), number))
+
+
+def _drawn_points(study: Study, number: int) -> Iterator[Params]:
+    """Points of ranges."""
+    tried: set[str] = set()
+    for turn in range(number):
+        params = first_untried(study, _draws(study, turn).__next__, tried)
+        tried.add(repr(params))
+        yield params
+
+
+def _draws(study: Study, turn: int, first: int = 0) -> Iterator[Params]:
+    """Draws for one point, without end: each parameter by itself, on its own scale."""
+    for again in count(first):
+        random = _random(study, turn, again)
+        yield draw(random.choice(study.grid), random)
+
+
+def _positions(study: Study, size: int, draws: int) -> Iterator[int]:
     """Distinct positions: a Fisher-Yates shuffle that keeps only what it has swapped."""
     swapped: dict[int, int] = {}
     for number in range(draws):
-        seed = derive_seed(study.evaluation.seed, study.key, number)
-        drawn = Random(seed).randrange(number, size)  # noqa: S311 - a search, not a secret
+        drawn = _random(study, number).randrange(number, size)
         yield swapped.get(drawn, drawn)
         swapped[drawn] = swapped.get(number, number)
+
+
+def _random(study: Study, *turn: int) -> Random:
+    return Random(derive_seed(study.evaluation.seed, study.key, *turn))  # noqa: S311 - a search, not a secret

@@ -4,23 +4,19 @@ Touches scikit-learn through its sibling modules; takes a `Study` and its search
 gives one `TrialResult` a trial; runs on workers.
 """
 
-import math
-import os
-import socket
-import time
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
+from contextlib import suppress
 
 from orchestrator.records import Study, Trial, TrialResult
 from orchestrator.training.cache import SharedCache, of_this_process
-from orchestrator.training.candidates import candidate
 from orchestrator.training.isolation import isolated
-from orchestrator.training.prepared import Prepared, prepare
-from orchestrator.training.scorers import sources
-from orchestrator.training.scoring import FoldScores
-from orchestrator.training.sharing import score
+from orchestrator.training.prepared import prepare
+from orchestrator.training.trials import evaluate_trial
 
-Rounds = Generator[Sequence[Trial], Sequence[TrialResult], None]
+Rounds = Generator[Sequence[Trial], TrialResult, None]
+Evaluate = Callable[[Trial, TrialResult | None], TrialResult]
+"""Scores a trial, given what it had with a smaller budget."""
 
 
 def evaluate_study(
@@ -31,7 +27,7 @@ def evaluate_study(
     Args:
         study: What is searched, on whose data.
         strategy: The search, not yet begun: a generator that yields rounds of trials and is sent
-            the results of each.
+            one result after the other (`orchestrator.search.Strategy` is the contract).
         cache: What studies of one customer share; this process's by default.
 
     Returns:
@@ -47,57 +43,18 @@ def evaluate_study(
         prepared = prepare(study, cache)
         if prepared.rows < study.model.when.min_rows:
             return ()
-        return _drive(strategy, lambda trial: _evaluate(trial, prepared, cache))
+        return _drive(
+            strategy, lambda trial, before: evaluate_trial(trial, before, prepared, cache)
+        )
 
 
-def _drive(strategy: Rounds, evaluate: Callable[[Trial], TrialResult]) -> tuple[TrialResult, ...]:
-    results: list[TrialResult] = []
-    try:
-        trials = next(strategy)
-        while True:
-            answers = [evaluate(trial) for trial in trials]
-            results += answers
-            trials = strategy.send(answers)
-    except StopIteration:
-        return tuple(results)
-
-
-def _evaluate(trial: Trial, prepared: Prepared, cache: SharedCache) -> TrialResult:
-    started, error, found = time.time(), None, _NOTHING
-    try:
-        found = _scores(trial, prepared, cache)
-    except Exception as reason:  # noqa: BLE001 - a candidate's failure is a value (law 2)
-        error = _in_one_line(reason)
-    return TrialResult(
-        trial=trial,
-        state="success" if error is None else "failed",
-        scores=found.scores,
-        fit_seconds=found.fit_seconds,
-        score_seconds=found.score_seconds,
-        rows=prepared.rows,
-        data_version=prepared.version,
-        started=started,
-        ended=time.time(),
-        worker=f"{socket.gethostname()}:{os.getpid()}",
-        error=error,
-    )
-
-
-_NOTHING = FoldScores(scores={}, fit_seconds=(), score_seconds=())
-
-
-def _scores(trial: Trial, prepared: Prepared, cache: SharedCache) -> FoldScores:
-    if prepared.problem:
-        raise ValueError(prepared.problem)
-    evaluation = trial.study.evaluation
-    found = score(candidate(trial), prepared, sources(evaluation), cache)
-    scores = dict(zip(evaluation.metrics, found.scores.values(), strict=True))
-    for metric, values in scores.items():
-        for fold, value in enumerate(values):
-            if not math.isfinite(value):
-                raise ValueError(f"the {metric} of fold {fold} is {value}")
-    return replace(found, scores=scores)
-
-
-def _in_one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+def _drive(strategy: Rounds, evaluate: Evaluate) -> tuple[TrialResult, ...]:
+    """Evaluate trials in the order asked for; the last result of each counts."""
+    results: dict[int, TrialResult] = {}
+    waiting = deque(next(strategy, ()))
+    while waiting:
+        trial = waiting.popleft()
+        results[trial.number] = evaluate(trial, results.get(trial.number))
+        with suppress(StopIteration):  # it is over, while trials of it are still under way
+            waiting += strategy.send(results[trial.number])
+    return tuple(results.values())

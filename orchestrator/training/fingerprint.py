@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.identity import digest
-from orchestrator.records import Customer, Evaluation, Grid, ModelSpec, Search, Study
+from orchestrator.records import Customer, Evaluation, ModelSpec, Search, Study, grid_content
 from orchestrator.training.data import find_loader
 from orchestrator.training.imports import find_function
 
@@ -60,7 +60,7 @@ class Fingerprints:
     ) -> None:
         self._shared = {
             "folds": _way_of_comparing(evaluation),
-            "search": _part(search.strategy, dict(search.settings)),
+            "search": _part(search.strategy, dict(search.settings), search.max_parallel),
             "code": _code(evaluation, task),
             "environment": environment(),
         }
@@ -76,7 +76,7 @@ class Fingerprints:
         """
         params, grid = self._parts_of_model(study.model)
         if study.model.id in study.customer.grids:
-            grid = _part(_plain(study.grid))
+            grid = _part(grid_content(study.grid))
         parts = {"data": data, "params": params, "grid": grid, **self._shared}
         name = digest(study.key, [parts[part] for part in self._hashed])
         return replace(study, follows_from=parts, fingerprint=name if study.data_version else "")
@@ -87,7 +87,7 @@ class Fingerprints:
         if known is None:
             steps = [[step.name, step.estimator] for step in model.steps]
             params = _part(steps, dict(model.params), model.when.min_rows)
-            known = self._models[id(model)] = (model, params, _part(_plain(model.grid)))
+            known = self._models[id(model)] = (model, params, _part(grid_content(model.grid)))
         return known[1], known[2]
 
 
@@ -122,10 +122,6 @@ def _code(evaluation: Evaluation, task: str) -> str:
 
 def _part(*content: Any) -> str:
     return digest(*content)[:_PART_LENGTH]
-
-
-def _plain(grid: Grid) -> list[dict[str, list[object]]]:
-    return [{name: list(values) for name, values in part.items()} for part in grid]
 
 
 def _code_at(path: str) -> str:

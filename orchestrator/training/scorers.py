@@ -25,7 +25,7 @@ from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
 
 from orchestrator.errors import ConfigError
 from orchestrator.estimators import build
-from orchestrator.records import Evaluation, ModelSpec
+from orchestrator.records import Distribution, Evaluation, ModelSpec
 from orchestrator.training.imports import find_function
 
 _MADE = type(make_scorer(max))
@@ -200,5 +200,5 @@ def _variants(model: ModelSpec, evaluation: Evaluation) -> Iterator[Any]:
     yield build(model, {}, evaluation.allowed)
     for part in model.grid:
         for name, values in part.items():
-            for value in values:
+            for value in values.choices if isinstance(values, Distribution) else values:
                 yield build(model, {name: value}, evaluation.allowed)

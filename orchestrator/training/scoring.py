@@ -25,14 +25,17 @@ class FoldScores:
     score_seconds: tuple[float, ...]
 
 
-def score_plainly(estimator: Any, prepared: Prepared, metrics: Sequence[str]) -> FoldScores:
+def score_plainly(
+    estimator: Any, prepared: Prepared, metrics: Sequence[str], folds: Sequence[int] | None = None
+) -> FoldScores:
     """The scores by `cross_validate`, which every quicker way must equal.
 
     Raises:
         NoNumberError: A project's own scorer gave none; the message names metric and fold.
         Exception: Whatever the estimator or a metric raises.
     """
-    found = [_score_fold(estimator, prepared, fold, metrics) for fold in range(len(prepared.folds))]
+    numbers = range(len(prepared.folds)) if folds is None else folds
+    found = [_score_fold(estimator, prepared, fold, metrics) for fold in numbers]
     return FoldScores(
         scores={metric: tuple(fold[f"test_{metric}"] for fold in found) for metric in metrics},
         fit_seconds=tuple(fold["fit_time"] for fold in found),

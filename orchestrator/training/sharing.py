@@ -25,22 +25,37 @@ from orchestrator.training.steps import Step, shareable_steps
 
 
 def score(
-    estimator: Any, prepared: Prepared, metrics: Sequence[str], cache: SharedCache
+    estimator: Any,
+    prepared: Prepared,
+    metrics: Sequence[str],
+    cache: SharedCache,
+    folds: Sequence[int] | None = None,
 ) -> FoldScores:
-    """The scores of an unfitted estimator on every fold, by sharing where that can be.
+    """The scores of an unfitted estimator, by sharing where that can be.
+
+    Args:
+        estimator: Unfitted.
+        prepared: The customer's data and folds.
+        metrics: What to score by.
+        cache: What is shared.
+        folds: The numbers of the folds; None is all of them.
 
     Raises:
         Exception: Whatever the estimator or a metric raises.
     """
     try:
-        shared = score_by_sharing(estimator, prepared, metrics, cache)
+        shared = score_by_sharing(estimator, prepared, metrics, cache, folds)
     except Exception:  # noqa: BLE001 - the plain way decides whether it was the candidate's fault
         shared = None
-    return shared or score_plainly(estimator, prepared, metrics)
+    return shared or score_plainly(estimator, prepared, metrics, folds)
 
 
 def score_by_sharing(
-    estimator: Any, prepared: Prepared, metrics: Sequence[str], cache: SharedCache
+    estimator: Any,
+    prepared: Prepared,
+    metrics: Sequence[str],
+    cache: SharedCache,
+    folds: Sequence[int] | None = None,
 ) -> FoldScores | None:
     """The scores where sharing is safe, else None.
 
@@ -55,14 +70,12 @@ def score_by_sharing(
     steps = shareable_steps(estimator)
     if not steps:
         return None
-    folds = [
-        _score_fold(steps, Fold(prepared, number, cache), metrics)
-        for number in range(len(prepared.folds))
-    ]
+    numbers = range(len(prepared.folds)) if folds is None else folds
+    found = [_score_fold(steps, Fold(prepared, number, cache), metrics) for number in numbers]
     return FoldScores(
-        scores={metric: tuple(fold.scores[metric] for fold in folds) for metric in metrics},
-        fit_seconds=tuple(fold.fit_seconds for fold in folds),
-        score_seconds=tuple(fold.score_seconds for fold in folds),
+        scores={metric: tuple(fold.scores[metric] for fold in found) for metric in metrics},
+        fit_seconds=tuple(fold.fit_seconds for fold in found),
+        score_seconds=tuple(fold.score_seconds for fold in found),
     )
 
 

@@ -1,39 +1,86 @@
 """What every search strategy must do, whichever it is."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from orchestrator.records import Search, Study, Trial, TrialResult
 from orchestrator.search import count, open_strategy
+from orchestrator.search.spaces import is_searched, listed
 
-Judge = Callable[[Trial], float]
+Judge = Callable[[Trial], float | None]
 
 
-def answered(study: Study, search: Search, judge: Judge) -> Iterator[Sequence[TrialResult]]:
-    """The rounds of a search whose trials are all successes, with the judge's scores."""
+def answered(
+    study: Study,
+    search: Search,
+    judge: Judge,
+    *,
+    last_first: bool = False,
+    scores: Callable[[Trial, int], tuple[float, ...]] | None = None,
+) -> Iterator[TrialResult]:
+    """The results a search is sent, with the judge's scores; a trial that goes on has several.
+
+    Args:
+        study: What is searched.
+        search: How.
+        judge: Gives a trial's score, None for a failure.
+        last_first: Answer the trial yielded last, not the one yielded first.
+        scores: Gives the scores of a trial's first so many folds, in place of the judge.
+    """
     rounds = open_strategy(search, study)
-    trials = next(rounds, None)
-    while trials is not None:
-        results = [result_of(trial, judge(trial)) for trial in trials]
-        yield results
-        try:
-            trials = rounds.send(results)
-        except StopIteration:
-            return
+    waiting = deque(next(rounds))
+    assert waiting, "the first round has a trial"
+    while waiting:
+        trial = waiting.pop() if last_first else waiting.popleft()
+        result = result_of(trial, judge(trial), scores)
+        yield result
+        with suppress(StopIteration):  # it is over, while trials are under way
+            waiting += rounds.send(result)
 
 
-def result_of(trial: Trial, score: float | None) -> TrialResult:
-    """A success with this score in every fold; a failure without one."""
+def result_of(
+    trial: Trial,
+    score: float | None,
+    scores: Callable[[Trial, int], tuple[float, ...]] | None = None,
+) -> TrialResult:
+    """The trial's result with this score in every fold it was given; a failure without one."""
     if score is None:
         return TrialResult(trial=trial, state="failed", error="ValueError: no")
-    metric = trial.study.evaluation.metric
-    return TrialResult(trial=trial, state="success", scores={metric: (score, score)})
+    evaluation, budget = trial.study.evaluation, trial.budget
+    by_folds = budget is not None and budget.resource == "folds"
+    amount = budget.amount if budget is not None and by_folds else evaluation.folds
+    found = (score,) * amount if scores is None else scores(trial, amount)
+    state = "success" if budget is None else "pruned"
+    return TrialResult(trial=trial, state=state, scores={evaluation.metric: found})
 
 
-def trials_of(study: Study, search: Search, judge: Judge) -> list[Trial]:
-    """Every trial of a search, in order."""
-    return [result.trial for results in answered(study, search, judge) for result in results]
+def trials_of(study: Study, search: Search, judge: Judge, **options) -> list[Trial]:
+    """Every trial of a search as it was first asked for, in order of number."""
+    first: dict[int, Trial] = {}
+    for result in answered(study, search, judge, **options):
+        first.setdefault(result.trial.number, result.trial)
+    return [first[number] for number in sorted(first)]
+
+
+def ends_of(study: Study, search: Search, judge: Judge, **options) -> dict[int, TrialResult]:
+    """How each trial ended, by number."""
+    return {r.trial.number: r for r in answered(study, search, judge, **options)}
+
+
+def is_point_of(part, params) -> bool:
+    """Whether these are values of the part, and all of those it searches under them."""
+    searched = {name for name, values in part.items() if is_searched(values, params)}
+    return params.keys() == searched and all(holds(part[n], v) for n, v in params.items())
+
+
+def holds(values, value) -> bool:
+    """Whether a value is among those that may be."""
+    every = listed(values)
+    return values.low <= value <= values.high if every is None else value in every
 
 
 class StrategyContract:
@@ -45,8 +92,9 @@ class StrategyContract:
     def trials(self, study, judge) -> list[Trial]:
         return trials_of(study, self.search, judge)
 
-    def test_trials_are_numbered_in_the_order_they_are_asked_for(self, trials):
-        assert [trial.number for trial in trials] == list(range(len(trials)))
+    def test_trials_are_numbered_in_the_order_they_are_asked_for(self, study, judge):
+        asked = [result.trial.number for result in answered(study, self.search, judge)]
+        assert list(dict.fromkeys(asked)) == list(range(len(set(asked))))
 
     def test_as_many_trials_as_counted(self, study, trials):
         assert len(trials) == count(self.search, study)
@@ -56,14 +104,33 @@ class StrategyContract:
 
     def test_points_come_from_the_grid(self, study, trials):
         for trial in trials:
-            assert any(
-                trial.params.keys() == part.keys()
-                and all(trial.params[name] in part[name] for name in part)
-                for part in study.grid
-            )
+            assert any(is_point_of(part, trial.params) for part in study.grid)
 
-    def test_no_round_is_empty(self, study, judge):
-        assert all(answered(study, self.search, judge))
+    def test_a_trial_goes_on_with_the_same_point_and_a_larger_budget(self, study, judge):
+        had: dict[int, Trial] = {}
+        for result in answered(study, self.search, judge):
+            trial, before = result.trial, had.get(result.trial.number)
+            if before is not None:
+                assert trial.params == before.params
+                assert before.budget is not None
+                assert trial.budget is None or trial.budget.amount > before.budget.amount
+            had[trial.number] = trial
+
+    def test_some_trial_is_whole(self, study, judge):
+        ends = ends_of(study, self.search, judge).values()
+        assert any(result.state == "success" for result in ends)
+
+    def test_any_order_of_answers_will_do(self, study, judge):
+        backwards = trials_of(study, self.search, judge, last_first=True)
+        assert len(backwards) == count(self.search, study)
+
+    def test_trials_under_way_never_exceed_what_was_allowed(self, study, judge):
+        search = replace(self.search, max_parallel=2)
+        allowed = replace(study, search=search)
+        rounds = open_strategy(search, allowed)
+        first = next(rounds)
+        learns = len(first) < count(search, allowed)
+        assert not learns or len(first) <= 2
 
     def test_the_same_study_and_results_give_the_same_trials(self, study, judge, trials):
         assert trials_of(study, self.search, judge) == trials

@@ -1,0 +1,180 @@
+"""The strategy `halving`: asynchronous successive halving, and Hyperband's brackets of it.
+
+Touches no library; takes a `Study` and results; gives rounds of trials; driver and workers.
+After Li et al., "A System for Massively Parallel Hyperparameter Tuning" (MLSys 2020).
+"""
+
+from bisect import insort
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import cycle
+from typing import Any, Literal, get_args
+
+from orchestrator.errors import ConfigError
+from orchestrator.records import Budget, Study, Trial, TrialResult
+from orchestrator.search.strategies import Rounds, window
+from orchestrator.search.suggestions import Suggestions, suggesting_strategy
+
+_MOST_RUNGS = 3
+"""Of iterations and rows, without a setting: the lowest has a ninth of them."""
+
+Resource = Literal["folds", "iterations", "rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class HalvingStrategy:
+    """Candidates begin with a little of a resource; one in `eta` is promoted to `eta` times that.
+
+    Rungs are the amounts of the resource, of which the last is all of it. Whenever there is room, a
+    new candidate begins; where there is none, one among the best 1/eta of a rung goes up to the
+    next, the highest rung first. Nobody waits for others of its rung to end.
+
+    Args:
+        suggest: The strategy that gives the candidates, and its settings.
+        resource: What is rationed. `folds` are the cheapest in bias; `iterations` are those of the
+            last step's `n_estimators` or `max_iter`; `rows` favour what suits small samples.
+        eta: One in how many goes up, and by how much.
+        rungs: How many rungs at most; None is as many as the folds allow, and 3 for iterations
+            and rows.
+        brackets: Of how many kinds candidates are, as in Hyperband: those of the second begin on
+            the second rung, and so on, so that late bloomers are seen.
+
+    Raises:
+        ConfigError: A setting is wrong.
+    """
+
+    suggest: Mapping[str, Any] = field(default_factory=lambda: {"strategy": "grid"})
+    resource: Resource = "folds"
+    eta: int = 3
+    rungs: int | None = None
+    brackets: int = 1
+
+    def __post_init__(self) -> None:
+        suggesting_strategy(self.suggest)
+        if self.resource not in get_args(Resource):
+            known = ", ".join(get_args(Resource))
+            raise ConfigError(f"is {self.resource!r}; there are {known}", key="search.resource")
+        _require_whole("eta", self.eta, 2)
+        _require_whole("brackets", self.brackets, 1)
+        if self.rungs is not None:
+            _require_whole("rungs", self.rungs, 2)
+
+    def count(self, study: Study) -> int:
+        """As many as are suggested."""
+        return suggesting_strategy(self.suggest).count(study)
+
+    def rounds(self, study: Study) -> Rounds:
+        """A rung of a candidate at a time."""
+        source = Suggestions(suggesting_strategy(self.suggest), study)
+        ladder = _Ladder(study, self)
+        at_once = window(study, self.count(study))
+        first = [source.next() for _ in range(at_once)]
+        step = tuple(ladder.begin(trial) for trial in first if trial is not None)
+        under_way = len(step)
+        while True:
+            result = yield step
+            under_way -= 1
+            if ladder.enter(result):
+                source.tell(result)
+            step = tuple(_next_steps(ladder, source, at_once - under_way))
+            last = None if step or under_way else ladder.last_promotion()
+            step = step if last is None else (last,)
+            under_way += len(step)
+
+
+def _next_steps(ladder: "_Ladder", source: Suggestions, room: int) -> Iterator[Trial]:
+    """New candidates first, so that a rung's best are known before one of them goes up."""
+    for _ in range(room):
+        fresh = source.next()
+        step = ladder.promotion() if fresh is None else ladder.begin(fresh)
+        if step is None:
+            return
+        yield step
+
+
+class _Ladder:
+    """The table of rungs: who stands on each, best first, and who has gone up from it."""
+
+    def __init__(self, study: Study, strategy: HalvingStrategy) -> None:
+        self._study, self._strategy = study, strategy
+        self._budgets = budgets(study, strategy)
+        self._standing: list[list[tuple[float, int]]] = [[] for _ in self._budgets]
+        self._gone_up: list[set[int]] = [set() for _ in self._budgets]
+        self._results: dict[int, TrialResult] = {}
+        self._rungs: dict[int, int] = {}
+        lowest = min(strategy.brackets, len(self._budgets))
+        self._brackets = cycle(_shares(lowest, strategy.eta))
+
+    def begin(self, trial: Trial) -> Trial:
+        """A new candidate, on the lowest rung of its bracket."""
+        rung = next(self._brackets)
+        self._rungs[trial.number] = rung
+        return replace(trial, budget=self._budgets[rung])
+
+    def enter(self, result: TrialResult) -> bool:
+        """Note a result on its rung; whether it is the candidate's first."""
+        number = result.trial.number
+        is_first = number not in self._results
+        self._results[number] = result
+        if result.state == "pruned":
+            metric, direction = self._study.evaluation.metric, self._study.evaluation.direction
+            mean = result.mean(metric)
+            badness = -mean if direction == "maximize" else mean
+            insort(self._standing[self._rungs[number]], (badness, number))
+        return is_first
+
+    def promotion(self) -> Trial | None:
+        """Who goes up next; None when nobody may."""
+        for rung in reversed(range(len(self._budgets) - 1)):
+            quota = len(self._standing[rung]) // self._strategy.eta
+            trial = self._promote(rung, quota)
+            if trial is not None:
+                return trial
+        return None
+
+    def last_promotion(self) -> Trial | None:
+        """Who goes up when all else has ended and no trial is whole: the best of the highest.
+
+        So there is a winner, however few candidates there were.
+        """
+        if any(result.state == "success" for result in self._results.values()):
+            return None
+        ways_up = reversed(range(len(self._budgets) - 1))
+        promoted = (self._promote(rung, len(self._standing[rung])) for rung in ways_up)
+        return next((trial for trial in promoted if trial is not None), None)
+
+    def _promote(self, rung: int, quota: int) -> Trial | None:
+        for _, number in self._standing[rung][:quota]:
+            if number not in self._gone_up[rung]:
+                self._gone_up[rung].add(number)
+                self._rungs[number] = rung + 1
+                return replace(self._results[number].trial, budget=self._budgets[rung + 1])
+        return None
+
+
+def budgets(study: Study, strategy: HalvingStrategy) -> list[Budget | None]:
+    """The budget of each rung, lowest first; the last is everything."""
+    eta, resource, most = strategy.eta, strategy.resource, strategy.rungs
+    by_folds = resource == "folds"
+    total = study.evaluation.folds if by_folds else eta ** ((most or _MOST_RUNGS) - 1)
+    amounts = [1]
+    while amounts[-1] * eta < total:
+        amounts.append(amounts[-1] * eta)
+    lower = amounts[: most - 1] if most else amounts
+    return [*(Budget(resource=resource, amount=amount, of=total) for amount in lower), None]
+
+
+def _shares(brackets: int, eta: int) -> Iterator[int]:
+    """A turn of candidates over brackets: of each next one, fewer by `eta`, as they cost more."""
+    turns = deque([0])
+    for bracket in range(1, brackets):
+        turns = deque([*list(turns) * eta, bracket])
+    return iter(turns)
+
+
+def _require_whole(name: str, value: object, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigError(
+            f"must be a whole number of at least {least}, not {value!r}", key=f"search.{name}"
+        )

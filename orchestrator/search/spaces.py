@@ -1,0 +1,117 @@
+"""What a study searches: listed values and ranges, some of them only under conditions.
+
+Touches no library; takes the parts of a study's grid; gives values, order and random points;
+driver and workers.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+from orchestrator.records import Distribution, Params
+
+Values = tuple[Any, ...] | Distribution
+Part = Mapping[str, Values]
+"""One part of a grid: a product of lists and ranges."""
+
+
+def listed(values: Values) -> Sequence[Any] | None:
+    """Every value there is, in order; None for a range that has no end of them."""
+    if not isinstance(values, Distribution):
+        return values
+    if values.kind == "categorical":
+        return values.choices
+    if values.low == values.high:
+        return (values.low,)
+    if values.kind == "int":
+        return range(int(values.low), int(values.high) + 1, int(values.step or 1))
+    if values.step is None:
+        return None
+    return tuple(_stepped(values, number) for number in range(_steps(values)))
+
+
+def unfolded(part: Part) -> Iterator[Part]:
+    """Parts without conditions that have the same points: one for each way to decide them."""
+    conditions = {n: v.when for n, v in part.items() if isinstance(v, Distribution) and v.when}
+    parents = {parent for when in conditions.values() for parent in when}
+    first = next((name for name in part if name in parents and name not in conditions), None)
+    if first is None:
+        yield part
+        return
+    for value in listed(part[first]) or ():
+        yield from unfolded(_decided(part, first, value))
+
+
+def in_order(part: Part) -> Iterator[tuple[str, Values]]:
+    """Parameters by name, except that what others depend on comes before them."""
+    waiting, settled = dict(sorted(part.items())), set[str]()
+    while waiting:
+        name = next(n for n, v in waiting.items() if _conditions(v).keys() <= settled)
+        yield name, waiting.pop(name)
+        settled.add(name)
+
+
+def is_searched(values: Values, params: Params) -> bool:
+    """Whether a parameter is, beside these that were chosen before it."""
+    return all(
+        parent in params and _is_in(params[parent], wanted)
+        for parent, wanted in _conditions(values).items()
+    )
+
+
+def draw(part: Part, random: Random) -> Params:
+    """A point: each parameter by itself, uniformly on its scale."""
+    params: dict[str, Any] = {}
+    for name, values in in_order(part):
+        if is_searched(values, params):
+            params[name] = _draw(values, random)
+    return dict(sorted(params.items()))
+
+
+def _draw(values: Values, random: Random) -> Any:
+    every = listed(values)
+    if not isinstance(values, Distribution) or (every is not None and not values.log):
+        return random.choice(every or ())
+    low, high = values.low, values.high
+    if values.kind == "int":  # on a logarithmic scale; whole numbers own equal parts of it
+        drawn = math.exp(random.uniform(math.log(low - 0.5), math.log(high + 0.5)))
+        return min(max(round(drawn), int(low)), int(high))
+    if values.log:
+        return min(max(math.exp(random.uniform(math.log(low), math.log(high))), low), high)
+    return random.uniform(low, high)
+
+
+def _steps(values: Distribution) -> int:
+    # A bound that is meant to be reached is, though 0.3 / 0.1 is a little less than 3.
+    return math.floor((values.high - values.low) / (values.step or 1) + 1e-9) + 1
+
+
+def _stepped(values: Distribution, number: int) -> float:
+    return min(values.low + number * (values.step or 1), values.high)
+
+
+def _conditions(values: Values) -> Mapping[str, tuple[Any, ...]]:
+    return values.when if isinstance(values, Distribution) else {}
+
+
+def _decided(part: Part, parent: str, value: Any) -> Part:
+    """The part with one parameter decided, and with it who depends on that."""
+    left: dict[str, Values] = {}
+    for name, values in part.items():
+        when = dict(_conditions(values))
+        if name == parent:
+            left[name] = (value,)
+        elif parent not in when:
+            left[name] = values
+        elif isinstance(values, Distribution) and _is_in(value, when.pop(parent)):
+            left[name] = replace(values, when=when)
+    while orphans := [n for n, v in left.items() if not _conditions(v).keys() <= left.keys()]:
+        left = {name: values for name, values in left.items() if name not in orphans}
+    return left
+
+
+def _is_in(value: Any, wanted: Sequence[Any]) -> bool:
+    """By their repr: Python takes `1` and `True` for equal."""
+    return repr(value) in map(repr, wanted)

@@ -1,0 +1,108 @@
+"""One trial: its candidate is scored on the folds, rows and iterations of its budget.
+
+Touches scikit-learn through its sibling modules; takes a `Trial`, what it had before, and
+`Prepared`; gives a `TrialResult`; runs on workers.
+"""
+
+import math
+import os
+import socket
+import time
+from dataclasses import replace
+
+from orchestrator.records import Trial, TrialResult, TrialState
+from orchestrator.training.budgets import with_iterations, with_rows
+from orchestrator.training.cache import SharedCache
+from orchestrator.training.candidates import candidate
+from orchestrator.training.prepared import Prepared
+from orchestrator.training.scorers import sources
+from orchestrator.training.scoring import FoldScores
+from orchestrator.training.sharing import score
+
+_NOTHING = FoldScores(scores={}, fit_seconds=(), score_seconds=())
+
+
+def evaluate_trial(
+    trial: Trial, before: TrialResult | None, prepared: Prepared, cache: SharedCache
+) -> TrialResult:
+    """Score a trial as far as its budget goes.
+
+    Args:
+        trial: What is tried.
+        before: What it had with a smaller budget; folds in it are not scored again.
+        prepared: The customer's data.
+        cache: What studies of one customer share.
+
+    Returns:
+        The trial's result. A candidate that cannot be fitted or scored has failed; it keeps the
+        folds it had before.
+    """
+    started, error = time.time(), None
+    found = kept = _kept(before)
+    try:
+        found = _scores(trial, kept, prepared, cache)
+    except Exception as reason:  # noqa: BLE001 - a candidate's failure is a value (law 2)
+        error = _in_one_line(reason)
+    good: TrialState = "success" if trial.budget is None else "pruned"
+    return TrialResult(
+        trial=trial,
+        state=good if error is None else "failed",
+        scores=found.scores,
+        fit_seconds=found.fit_seconds,
+        score_seconds=found.score_seconds,
+        rows=prepared.rows,
+        data_version=prepared.version,
+        started=started if before is None else before.started,
+        ended=time.time(),
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+        error=error,
+    )
+
+
+def _scores(trial: Trial, kept: FoldScores, prepared: Prepared, cache: SharedCache) -> FoldScores:
+    """The scores that were kept, and after them those of the folds still to be done."""
+    if prepared.problem:
+        raise ValueError(prepared.problem)
+    estimator, budget, evaluation = candidate(trial), trial.budget, trial.study.evaluation
+    last = len(prepared.folds)
+    if budget is not None and budget.resource == "folds":
+        last = budget.amount
+    elif budget is not None and budget.resource == "rows":
+        prepared = with_rows(prepared, budget, trial.study)
+    elif budget is not None:
+        estimator = with_iterations(estimator, budget)
+    folds = range(len(kept.fit_seconds), last)
+    found = score(estimator, prepared, sources(evaluation), cache, folds)
+    scores = dict(zip(evaluation.metrics, found.scores.values(), strict=True))
+    for metric, values in scores.items():
+        for fold, value in zip(folds, values, strict=True):
+            if not math.isfinite(value):
+                raise ValueError(f"the {metric} of fold {fold} is {value}")
+    return _joined(kept, replace(found, scores=scores))
+
+
+def _joined(first: FoldScores, then: FoldScores) -> FoldScores:
+    return FoldScores(
+        scores={
+            metric: (*first.scores.get(metric, ()), *values)
+            for metric, values in then.scores.items()
+        },
+        fit_seconds=(*first.fit_seconds, *then.fit_seconds),
+        score_seconds=(*first.score_seconds, *then.score_seconds),
+    )
+
+
+def _kept(before: TrialResult | None) -> FoldScores:
+    """Folds that are scored already; of fewer rows or iterations they would be other folds."""
+    budget = None if before is None else before.trial.budget
+    if before is None or budget is None or budget.resource != "folds":
+        return _NOTHING
+    return FoldScores(
+        scores=before.scores,
+        fit_seconds=before.fit_seconds,
+        score_seconds=before.score_seconds,
+    )
+
+
+def _in_one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -76,6 +76,8 @@ LISTINGS = {
     "trials of a customer": lambda ledger: ledger.trials.of_customer("acme"),
     "trials of a model": lambda ledger: ledger.trials.of_model("tree"),
     "best trials": lambda ledger: ledger.trials.best("acme"),
+    "latest trials": lambda ledger: ledger.trials.latest("acme", 5, model="tree", state="success"),
+    "last trials of a customer": lambda ledger: ledger.trials.of_last_studies("acme"),
     "champions": lambda ledger: ledger.promotions.champions(),
     "a customer's promotions": lambda ledger: ledger.promotions.of_customer("acme"),
     "confirming": lambda ledger: ledger.promotions.confirm([promotion()]),

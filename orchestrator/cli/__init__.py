@@ -2,7 +2,7 @@
 
     flows, runs                 commands for any flow
     training, registry, ui      commands for the training of models
-    trials                      the command that lists a customer's trials
+    trials, report              a customer's trials as a list; everything as one HTML file
     running, rerunning          what `run FILE` and `rerun` do
     flow_files, parameters      FILE.py:flow and --param name=value
     output, progress            what people and machines are shown
@@ -26,6 +26,7 @@ from orchestrator.cli import (
     logs,
     output,
     registry,
+    report,
     runs,
     snapshots,
     training,
@@ -65,6 +66,7 @@ app.command(rich_help_panel="Look")(training.why)
 app.command(rich_help_panel="Look")(training.status)
 app.command(rich_help_panel="Look")(training.history)
 app.command(rich_help_panel="Look")(trials.trials)
+app.command(rich_help_panel="Look")(report.report)
 app.command(rich_help_panel="Remove")(cleaning.clean)
 app.command(rich_help_panel="Remove")(cleaning.forget)
 app.add_typer(snapshots.snapshot_app, name="snapshot", rich_help_panel="Look")

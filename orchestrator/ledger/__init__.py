@@ -13,6 +13,7 @@ from orchestrator.ledger.lives import Period, compare
 from orchestrator.ledger.promotions import Champion
 from orchestrator.ledger.recorder import LedgerRecorder
 from orchestrator.ledger.snapshots import Fetch
+from orchestrator.ledger.studies import Tally
 from orchestrator.ledger.trials import RecordedTrial
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "LedgerRecorder",
     "Period",
     "RecordedTrial",
+    "Tally",
     "compare",
 ]

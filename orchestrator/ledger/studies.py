@@ -5,15 +5,39 @@ Touches SQLAlchemy; gives plain mappings; runs on the driver. `trials` writes wh
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Select, func, select
 
 from orchestrator.ledger.database import Database
-from orchestrator.ledger.tables import studies
+from orchestrator.ledger.tables import studies, trials
 
 Parts = Mapping[str, str]
 """By name, hashes of what a study's results followed from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What became of the last study of a customer and model.
+
+    Attributes:
+        customer, model: Whose.
+        flow_run: When.
+        metric: What `best` is measured by.
+        trials: How many, by state.
+        best: The best score; None when no trial has one.
+        seconds: What its fits and scorings took.
+    """
+
+    customer: str
+    model: str
+    flow_run: str
+    metric: str
+    trials: Mapping[str, int]
+    best: float | None
+    seconds: float
 
 
 class Studies:
@@ -28,7 +52,7 @@ class Studies:
         Args:
             customer: Only this one's; None for all.
         """
-        last = _last()
+        last = last_studies()
         if customer is not None:
             last = last.where(studies.c.customer == customer)
         query = select(studies.c.key, studies.c.content).where(studies.c.id.in_(last))
@@ -39,7 +63,7 @@ class Studies:
         """How many last studies there are of each environment; a flow run has but one."""
         query = (
             select(func.count(), func.min(studies.c.content))
-            .where(studies.c.id.in_(_last()))
+            .where(studies.c.id.in_(last_studies()))
             .group_by(studies.c.flow_run)
         )
         counted: Counter[str] = Counter()
@@ -48,8 +72,67 @@ class Studies:
                 counted[_parts(content).get("environment", "")] += number
         return counted
 
+    def tallies(self) -> list[Tally]:
+        """What became of the last studies, by customer and model."""
+        best = func.max(trials.c.score), func.min(trials.c.score)
+        query = (
+            select(
+                *(studies.c[name] for name in _OF_STUDY),
+                trials.c.state,
+                func.count().label("number"),
+                best[0].label("highest"),
+                best[1].label("lowest"),
+                func.sum(trials.c.seconds).label("seconds"),
+            )
+            .join(trials, trials.c.study == studies.c.id)
+            .where(studies.c.id.in_(last_studies()))
+            .group_by(*(studies.c[name] for name in _OF_STUDY), trials.c.state)
+            .order_by(studies.c.customer, studies.c.model)
+        )
+        by_study: dict[int, list[Any]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(query):
+                by_study.setdefault(row.id, []).append(row)
+        return [_tally(rows) for rows in by_study.values()]
 
-def _last() -> Select[tuple[int]]:
+    def failures(self, most: int) -> Sequence[tuple[str, int, str]]:
+        """Why trials of the last studies failed: reasons, how often, and a study of each."""
+        times = func.count()
+        query = (
+            select(trials.c.error, times, func.min(studies.c.key))
+            .join(studies, studies.c.id == trials.c.study)
+            .where(studies.c.id.in_(last_studies()), trials.c.error.is_not(None))
+            .group_by(trials.c.error)
+            .order_by(times.desc(), trials.c.error)
+            .limit(most)
+        )
+        with self._database.read() as connection:
+            return [(error, number, key) for error, number, key in connection.execute(query)]
+
+
+_OF_STUDY = ("id", "customer", "model", "flow_run", "metric", "direction")
+
+
+def _tally(rows: Sequence[Any]) -> Tally:
+    first = rows[0]
+    maximizing = first.direction == "maximize"
+    scores = _known(row.highest if maximizing else row.lowest for row in rows)
+    return Tally(
+        customer=first.customer,
+        model=first.model,
+        flow_run=first.flow_run,
+        metric=first.metric,
+        trials={row.state: row.number for row in rows},
+        best=(max if maximizing else min)(scores, default=None),
+        seconds=sum(row.seconds for row in rows),
+    )
+
+
+def _known(scores: Iterable[float | None]) -> list[float]:
+    return [score for score in scores if score is not None]
+
+
+def last_studies() -> Select[tuple[int]]:
     """Their numbers; without the studies that only score a champion again."""
     is_search = studies.c.key == studies.c.customer + "/" + studies.c.model
     grouped = studies.c.customer, studies.c.model

@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.encoding import dump, load, storable
+from orchestrator.ledger.studies import last_studies
 from orchestrator.ledger.tables import studies, trials
 from orchestrator.ledger.writing import insert_missing
 from orchestrator.records import Budget, Study, Trial, TrialResult, TrialState
@@ -123,6 +124,19 @@ class Trials:
         latest_first = query.order_by(trials.c.study.desc(), trials.c.number.desc())
         with self._database.read() as connection:
             return _records(connection.execute(latest_first.limit(n)))
+
+    def of_last_studies(self, customer: str) -> Sequence[RecordedTrial]:
+        """The trials of a customer's last study of each model, in the order they were made."""
+        last = last_studies().where(studies.c.customer == customer)
+        return self._read(_recorded().where(trials.c.study.in_(last)))
+
+    def scored_last(self, model: str, most: int) -> Sequence[RecordedTrial]:
+        """Scored trials of a model's last study for each customer, the latest customers' first."""
+        last = last_studies().where(studies.c.model == model)
+        query = _recorded().where(trials.c.study.in_(last), trials.c.score.is_not(None))
+        latest_first = query.order_by(trials.c.study.desc(), trials.c.number)
+        with self._database.read() as connection:
+            return _records(connection.execute(latest_first.limit(most)))
 
     def durations(self) -> dict[tuple[str, str], float]:
         """Mean seconds a trial took, by customer and model, each in its last flow run."""

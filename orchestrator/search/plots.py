@@ -1,0 +1,167 @@
+"""Optuna's pictures of recorded trials: history, importances, parallel coordinates, slices.
+
+A study of Optuna's is made of what the ledger has, so that its own plots can be drawn of any
+strategy's trials.
+
+Touches optuna and plotly; takes `TrialResult`s of one search; gives figures; runs on the driver.
+"""
+
+import json
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.importance import FanovaImportanceEvaluator
+from optuna.trial import FrozenTrial, TrialState
+from plotly.graph_objects import Figure
+
+from orchestrator.records import TrialResult
+
+_DECADES_OF_A_LOG_SCALE = 1.5
+_FEWEST_TO_WEIGH = 8
+"""Trials from which on importances mean something."""
+
+_STATES = {"success": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One figure, what it shows in a word or two, and whether it wants the page's whole width."""
+
+    title: str
+    figure: Figure
+    wide: bool = False
+
+
+def pictures(results: Sequence[TrialResult]) -> tuple[Picture, ...]:
+    """What can be drawn of one search.
+
+    Args:
+        results: Its trials, in the order they were made.
+    """
+    metric = results[0].trial.study.evaluation.metric if results else ""
+    scores = [each.mean(metric) if each.state == "success" else None for each in results]
+    drawing = _Drawing(results, scores, metric)
+    return tuple(drawing.history()) + tuple(drawing.of_parameters()) + tuple(drawing.parallel())
+
+
+def pictures_of_many(
+    results: Sequence[TrialResult], scores: Sequence[float], name: str
+) -> tuple[Picture, ...]:
+    """What can be drawn of the searches of one model for many customers.
+
+    Args:
+        results: Their successes.
+        scores: Of each, a score that can be compared with those of other customers.
+        name: What that is called.
+    """
+    return tuple(_Drawing(results, scores, name).of_parameters())
+
+
+class _Drawing:
+    """Optuna's plots of one study that was made of recorded trials."""
+
+    def __init__(
+        self, results: Sequence[TrialResult], scores: Sequence[float | None], name: str
+    ) -> None:
+        # Else it tells of each study it makes.
+        logging.getLogger("optuna.storages").setLevel(logging.WARNING)
+        self._name = escape(name)
+        self._study = _study(results, scores)
+        self._scored = self._study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+        self._varied = _varied(self._scored)
+
+    def history(self) -> Iterator[Picture]:
+        if self._scored:
+            figure = optuna.visualization.plot_optimization_history(
+                self._study, target_name=self._name
+            )
+            yield Picture(title="History of the best score", figure=figure)
+
+    def of_parameters(self) -> Iterator[Picture]:
+        if self._varied and len(self._scored) >= _FEWEST_TO_WEIGH:
+            figure = optuna.visualization.plot_param_importances(
+                self._study, FanovaImportanceEvaluator(seed=0), target_name=self._name
+            )
+            yield Picture(title="Importance of parameters", figure=figure)
+        if self._varied:
+            figure = optuna.visualization.plot_slice(
+                self._study, self._varied, target_name=self._name
+            )
+            yield Picture(title="Score by parameter", figure=figure, wide=True)
+
+    def parallel(self) -> Iterator[Picture]:
+        if self._varied:
+            figure = optuna.visualization.plot_parallel_coordinate(
+                self._study, self._varied, target_name=self._name
+            )
+            yield Picture(title="Parallel coordinates", figure=figure, wide=True)
+
+
+def _study(results: Sequence[TrialResult], scores: Sequence[float | None]) -> optuna.Study:
+    direction = results[0].trial.study.evaluation.direction if results else "maximize"
+    study = optuna.create_study(direction=direction)
+    distributions = _distributions([result.trial.params for result in results])
+    study.add_trials([_frozen(*each, distributions) for each in zip(results, scores, strict=True)])
+    return study
+
+
+def _frozen(
+    result: TrialResult,
+    score: float | None,
+    distributions: Mapping[str, BaseDistribution],
+) -> FrozenTrial:
+    state = _STATES.get(result.state, TrialState.FAIL)
+    params = {
+        escape(name): _shown(value, distributions[escape(name)])
+        for name, value in result.trial.params.items()
+    }
+    return optuna.trial.create_trial(
+        state=state,
+        value=score,
+        params=params,
+        distributions={name: distributions[name] for name in params},
+    )
+
+
+def _distributions(points: Sequence[Mapping[str, Any]]) -> dict[str, BaseDistribution]:
+    """By escaped name, what the values look like: plotly reads some HTML in names and labels."""
+    values: dict[str, list[Any]] = {}
+    for point in points:
+        for name, value in point.items():
+            values.setdefault(escape(name), []).append(value)
+    return {name: _distribution(found) for name, found in values.items()}
+
+
+def _distribution(values: Sequence[Any]) -> BaseDistribution:
+    if not all(_is_number(value) for value in values):
+        return CategoricalDistribution(sorted({_text(value) for value in values}))
+    low, high = min(values), max(values)
+    is_wide = low > 0 and math.log10(high / low) >= _DECADES_OF_A_LOG_SCALE
+    return FloatDistribution(low, high, log=is_wide)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _shown(value: Any, distribution: BaseDistribution) -> Any:
+    return _text(value) if isinstance(distribution, CategoricalDistribution) else float(value)
+
+
+def _text(value: Any) -> str:
+    return escape(value if isinstance(value, str) else json.dumps(value))
+
+
+def _varied(trials: Sequence[FrozenTrial]) -> list[str]:
+    """The parameters of which more than one value was scored."""
+    tried: dict[str, set[Any]] = {}
+    for trial in trials:
+        for name, value in trial.params.items():
+            tried.setdefault(name, set()).add(value)
+    return sorted(name for name, values in tried.items() if len(values) > 1)

@@ -3,6 +3,7 @@
 Touches distributed; takes `Cluster` settings; gives a client, or None for this process; driver.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -23,6 +24,10 @@ _IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN
 die with what they run, where the driver means to wait for it."""
 
 
+_LOST_WORKER_TIMEOUT = "1 hour"
+"""After 15 s Dask would give up for good a worker whose nanny is slow to start it again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
     """The files Dask's TLS needs: the authority's certificate, our certificate, our key."""
@@ -33,32 +38,52 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Adaptive:
+    """As many workers as there is work for, between two numbers."""
+
+    min: int = 1
+    max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
     """Where mapped tasks run.
 
     Attributes:
         kind: `local` starts worker processes on this machine and ends them with the flow run;
             `remote` connects to the scheduler at `address`; `inline` uses this process alone.
-        workers: Worker processes of a local cluster; None means one a core.
+        workers: Worker processes of a local cluster, a number or `{min, max}`; None means one a
+            core.
         threads: Threads of each local worker.
-        memory_limit: Of each local worker, in Dask's words: "2 GiB", "auto".
+        memory_limit: Of each local worker, in Dask's words: "2 GiB", or "auto" for its share of
+            the machine's. A worker that uses 95 % of it is ended and started again.
         dashboard: Whether a local cluster serves Dask's dashboard, on a free loopback port.
         address: A remote scheduler, e.g. "tls://scheduler:8786".
-        tls: Certificates for a `tls://` address.
+        tls: Certificates for a `tls://` address; `temporary` makes some for a local cluster, which
+            nobody else on this machine can then talk to.
         insecure: Allow a plain `tcp://` scheduler on another machine: who reaches its port runs
             code on its workers.
-        connect_timeout: Seconds to wait for a remote scheduler.
+        connect_timeout: Seconds to wait for a remote scheduler when a flow run begins.
+        reconnect_timeout: Seconds to wait for it to come back when it is lost meanwhile.
     """
 
     kind: Literal["local", "remote", "inline"] = "local"
-    workers: int | None = None
+    workers: int | Adaptive | None = None
     threads: int = 1
     memory_limit: str = "auto"
     dashboard: bool = True
     address: str | None = None
-    tls: Tls | None = None
+    tls: Tls | Literal["temporary"] | None = None
     insecure: bool = False
     connect_timeout: float = 30.0
+    reconnect_timeout: float = 300.0
+
+    @property
+    def most_workers(self) -> int:
+        """Worker processes of a local cluster, at most."""
+        if isinstance(self.workers, Adaptive):
+            return self.workers.max
+        return self.workers or os.cpu_count() or 1
 
 
 def check(cluster: Cluster) -> None:
@@ -70,15 +95,33 @@ def check(cluster: Cluster) -> None:
     if cluster.kind == "remote":
         _check_address(cluster)
         _check_files(cluster.tls)
-        return
-    for key in ("address", "tls", "insecure"):
+    else:
+        _check_is_local(cluster)
+        _check_workers(cluster)
+        _check_memory_limit(cluster.memory_limit)
+
+
+def _check_is_local(cluster: Cluster) -> None:
+    makes_certificates = cluster.kind == "local" and cluster.tls == "temporary"
+    for key in ("address", "insecure") if makes_certificates else ("address", "tls", "insecure"):
         if getattr(cluster, key):
             problem = f"is for a remote cluster only: write `kind: remote`, or leave out `{key}`"
             raise ConfigError(problem, key=f"cluster.{key}")
-    for key, number in (("workers", cluster.workers), ("threads", cluster.threads)):
+
+
+def _check_workers(cluster: Cluster) -> None:
+    workers = cluster.workers
+    numbers: dict[str, int | None] = {"threads": cluster.threads}
+    if isinstance(workers, Adaptive):
+        numbers |= {"workers.min": workers.min, "workers.max": workers.max}
+    else:
+        numbers["workers"] = workers
+    for key, number in numbers.items():
         if number is not None and number < 1:
             raise ConfigError(f"must be at least 1, not {number}", key=f"cluster.{key}")
-    _check_memory_limit(cluster.memory_limit)
+    if isinstance(workers, Adaptive) and workers.min > workers.max:
+        problem = f"must be at least min, which is {workers.min}, not {workers.max}"
+        raise ConfigError(problem, key="cluster.workers.max")
 
 
 def _check_address(cluster: Cluster) -> None:
@@ -90,7 +133,7 @@ def _check_address(cluster: Cluster) -> None:
             f"{cluster.address!r} is no scheduler's address: write tls://scheduler:8786",
             key="cluster.address",
         )
-    if url.scheme == "tls" and cluster.tls is None:
+    if url.scheme == "tls" and not isinstance(cluster.tls, Tls):
         raise ConfigError("tls:// needs the files {ca, cert, key}", key="cluster.tls")
     if url.scheme == "tcp" and url.hostname not in _LOOPBACK and not cluster.insecure:
         raise ConfigError(
@@ -100,8 +143,8 @@ def _check_address(cluster: Cluster) -> None:
         )
 
 
-def _check_files(tls: Tls | None) -> None:
-    for name, file in asdict(tls).items() if tls else ():
+def _check_files(tls: Tls | Literal["temporary"] | None) -> None:
+    for name, file in asdict(tls).items() if isinstance(tls, Tls) else ():
         if not Path(file).is_file():
             raise ConfigError(f"there is no such file: {file}", key=f"cluster.tls.{name}")
 
@@ -163,13 +206,17 @@ def _local(cluster: Cluster) -> Iterator["Client"]:
     # distributed takes a second to import, which commands that start no cluster need not wait for
     import dask
     from distributed import Client, LocalCluster
+    from distributed.security import Security
 
+    adaptive = cluster.workers if isinstance(cluster.workers, Adaptive) else None
+    timeout = {"distributed.deploy.lost-worker-timeout": _LOST_WORKER_TIMEOUT}
     with ExitStack() as stack:
         # distributed tells of workers that do not start by several errors of its own
         with as_machinery_error("the local cluster did not start", OSError, RuntimeError):
+            stack.enter_context(dask.config.set(timeout))
             local = stack.enter_context(
                 LocalCluster(
-                    n_workers=cluster.workers,
+                    n_workers=adaptive.min if adaptive else cluster.workers,
                     threads_per_worker=cluster.threads,
                     memory_limit=cluster.memory_limit,
                     processes=True,
@@ -177,10 +224,13 @@ def _local(cluster: Cluster) -> Iterator["Client"]:
                     # without an address Dask takes port 8787, if it is free
                     dashboard_address="127.0.0.1:0",
                     scheduler_kwargs={"dashboard": cluster.dashboard},
+                    security=Security.temporary() if cluster.tls else None,
                     silence_logs="CRITICAL",
                     preload=[*dask.config.get("distributed.worker.preload"), _IGNORE_INTERRUPTS],
                 )
             )
+            if adaptive:
+                local.adapt(minimum=adaptive.min, maximum=adaptive.max)
             client = stack.enter_context(Client(local))
         yield client
 
@@ -191,7 +241,7 @@ def _remote(cluster: Cluster) -> Iterator["Client"]:
     from distributed.security import Security
 
     security = None
-    if cluster.tls is not None:
+    if isinstance(cluster.tls, Tls):
         security = Security(
             tls_ca_file=cluster.tls.ca,
             tls_client_cert=cluster.tls.cert,
@@ -199,7 +249,9 @@ def _remote(cluster: Cluster) -> Iterator["Client"]:
             require_encryption=True,
         )
     try:
-        client = Client(cluster.address, security=security, timeout=cluster.connect_timeout)
+        # A client has one patience for its first connection and for every later one.
+        Client(cluster.address, security=security, timeout=cluster.connect_timeout).close()
+        client = Client(cluster.address, security=security, timeout=cluster.reconnect_timeout)
     except ValueError as error:
         raise ConfigError(
             f"{cluster.address!r} is no scheduler's address, such as tls://scheduler:8786: {error}",

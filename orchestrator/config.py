@@ -170,6 +170,7 @@ class _Settings(_Section):
     retrain_on: Literal["environment"] | None = None
     tolerance: Annotated[float, Field(ge=0, le=1)] = 0.0
     grace: Annotated[float, Field(ge=0)] = 30.0
+    study_timeout: Annotated[float, Field(gt=0)] | None = None
 
     @field_validator("search", mode="before")
     @classmethod
@@ -233,6 +234,7 @@ class _Settings(_Section):
             retrain_on=self.retrain_on,
             tolerance=self.tolerance,
             grace=self.grace,
+            study_timeout=self.study_timeout,
         )
 
 

@@ -3,6 +3,7 @@
 {"rows": 90, "seed": 3, "form": "frame", "target": "binary", ...}
 """
 
+import time
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ def load(customer: Customer) -> Data:
     """Rows drawn from the customer's seed."""
     wanted: dict[str, Any] = {"rows": 90, "seed": 0, "form": "array", "target": "binary"}
     wanted.update(customer.data or {})
+    time.sleep(wanted.get("seconds", 0.0))
     X = numbers(wanted["seed"], wanted["rows"])
     y = TARGETS[wanted["target"]](X, np.random.default_rng(wanted["seed"] + 1))
     extra: dict[str, Any] = {}

@@ -1,15 +1,20 @@
 """Clusters: a client for as long as it is needed, and nothing left behind."""
 
 import multiprocessing.spawn
+import os
 import re
 import sys
+import time
 
 import httpx
 import psutil
 import pytest
+from distributed import Client
 
-from orchestrator.clusters import Cluster, Tls, check, connect, warm_up
+from orchestrator.clusters import Adaptive, Cluster, Tls, check, connect, warm_up
 from orchestrator.errors import ConfigError, MachineryError
+from tests.certificates import certified
+from tests.chaos.places import dask_cluster
 
 
 def test_inline_needs_no_client():
@@ -104,6 +109,11 @@ def test_what_is_for_a_remote_cluster_only_is_refused_for_others(kind, setting):
     [
         ({"workers": 0}, "cluster.workers: must be at least 1, not 0"),
         ({"threads": -1}, "cluster.threads: must be at least 1, not -1"),
+        ({"workers": Adaptive(min=0, max=2)}, "cluster.workers.min: must be at least 1, not 0"),
+        (
+            {"workers": Adaptive(min=3, max=2)},
+            "cluster.workers.max: must be at least min, which is 3",
+        ),
         ({"memory_limit": "2 giraffes"}, "cluster.memory_limit: '2 giraffes' is no amount"),
     ],
 )
@@ -137,3 +147,43 @@ def test_workers_import_what_they_are_told_to_and_nobody_waits_for_it(client):
         for worker in workers  # a worker of one thread looks after it has imported
     ]
     assert client.gather(looks) == [True, True]
+
+
+def test_an_adaptive_cluster_grows_with_the_work_and_shrinks_again():
+    with connect(Cluster(workers=Adaptive(min=1, max=2), dashboard=False)) as client:
+        client.wait_for_workers(1)
+        busy = client.map(time.sleep, [0.5] * 20, pure=False)
+        client.wait_for_workers(2, timeout=60)
+        client.gather(busy)
+
+
+def test_a_local_cluster_with_temporary_certificates_talks_to_nobody_else():
+    with connect(Cluster(workers=1, dashboard=False, tls="temporary")) as client:
+        assert client.scheduler.address.startswith("tls://127.0.0.1:")
+        assert client.submit(lambda: 41 + 1).result(timeout=60) == 42
+        assert all(worker.startswith("tls://") for worker in client.scheduler_info()["workers"])
+        plain = client.scheduler.address.replace("tls://", "tcp://")
+        with pytest.raises(OSError, match=r"Timed out|closed|reset"):
+            Client(plain, timeout=1.0)
+
+
+def test_temporary_certificates_are_for_local_clusters():
+    with pytest.raises(ConfigError, match=r"cluster\.tls: tls:// needs the files"):
+        check(Cluster(kind="remote", address="tls://scheduler:8786", tls="temporary"))
+    with pytest.raises(ConfigError, match=r"cluster\.tls: is for a remote cluster only"):
+        check(Cluster(kind="inline", tls="temporary"))
+
+
+@pytest.mark.slow
+def test_a_cluster_behind_tls_takes_those_with_its_authoritys_certificate_only(tmp_path):
+    """A scheduler and workers of their own, as `dask scheduler --tls-ca-file ...` starts them."""
+    ours, anothers = certified(tmp_path / "ours"), certified(tmp_path / "anothers")
+    environment = {**os.environ, "CHAOS_FOLDER": str(tmp_path)}
+    with dask_cluster(environment, tls=ours) as started:
+        with connect(Cluster(kind="remote", address=started.address, tls=ours)) as client:
+            assert client.submit(lambda: 41 + 1).result(timeout=60) == 42
+        strangers = Cluster(
+            kind="remote", address=started.address, tls=anothers, connect_timeout=2.0
+        )
+        with pytest.raises(MachineryError, match="no Dask scheduler answers"), connect(strangers):
+            pass

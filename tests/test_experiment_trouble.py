@@ -270,3 +270,21 @@ def test_the_exit_code_says_that_mlflow_is_behind(experiment, database, monkeypa
     assert "`orchestrator sync` sends them" in " ".join(capsys.readouterr().out.split())
     accepting_writes(database)
     assert run_experiment(None, as_json=False, fresh=False) == 0
+
+
+@pytest.mark.slow
+def test_a_study_that_hangs_is_ended_and_told_by_its_customer(tmp_path, mlflow_url):
+    hanging = {"id": "hanging", "data": {"seconds": 600, "form": "frame"}}
+    experiment = an_experiment(
+        tmp_path,
+        mlflow_url,
+        customers=[*CUSTOMERS, hanging],
+        cluster=Cluster(workers=2, dashboard=False),
+        study_timeout=3.0,
+    )
+    report = run(experiment)
+    assert report.trials == {"success": 6, "failed": 1, "reused": 0}
+    assert report.served == 3
+    (failure,) = report.failures
+    assert failure.first == "hanging/tree/0"
+    assert failure.reason.startswith("timed out after 3 s")

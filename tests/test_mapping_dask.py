@@ -4,6 +4,7 @@ import ctypes
 import importlib.util
 import os
 import random
+import re
 import signal
 import sys
 import threading
@@ -16,12 +17,14 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster, worker_client
 
+from orchestrator.clusters import Cluster, connect
 from orchestrator.errors import MachineryError
 from orchestrator.mapping.calling import Deferred, Failure, Zipped
 from orchestrator.mapping.dask.executor import DaskExecutor
 from orchestrator.mapping.dask.kept import KeptValue
 from orchestrator.mapping.executing import Lost, Report
 from orchestrator.mapping.inline import InlineExecutor
+from tests.chaos.places import dask_cluster
 from tests.contracts.executors import ExecutorContract, add, calls, carried_out, itself, values
 
 
@@ -627,3 +630,80 @@ def test_a_closed_client_is_an_error_of_the_machinery():
         with pytest.raises(MachineryError):
             on.submit(calls(add, columns={"x": [1]}))
         on.close()
+
+
+@pytest.fixture
+def remote(tmp_path):
+    """A scheduler and a worker of their own, started from the command line, and a client."""
+    with (
+        dask_cluster({**os.environ, "CHAOS_FOLDER": str(tmp_path)}) as started,
+        Client(started.address, timeout=60) as client,
+    ):
+        client.wait_for_workers(1, timeout=60)
+        yield started, client
+
+
+@pytest.mark.slow
+def test_a_remote_scheduler_that_comes_back_is_given_again_what_it_had(remote):
+    started, client = remote
+    made = calls(slow_double, columns={"x": range(60)})
+    with executing(client) as on:
+        on.submit(made)
+        first = on.wait(60.0)
+        started.scheduler.kill()
+        started.start_again()
+        ended = dict(returned(first))
+        while len(ended) < 60:
+            events = on.wait(60.0)
+            assert events
+            assert not ended.keys() & dict(returned(events)).keys()
+            ended.update(returned(events))
+    assert ended == {x: 2 * x for x in range(60)}
+
+
+def returned(events):
+    return [pair for e in events for pair in zip(e.indices, e.performed.values, strict=True)]
+
+
+def slow_double(x):
+    time.sleep(0.05)
+    return 2 * x
+
+
+def test_a_remote_scheduler_that_does_not_come_back_is_given_up_in_time(tmp_path):
+    with dask_cluster({**os.environ, "CHAOS_FOLDER": str(tmp_path)}) as started:
+        connect_to = Cluster(kind="remote", address=started.address, reconnect_timeout=1.0)
+        with connect(connect_to) as client:
+            client.wait_for_workers(1, timeout=60)
+            with executing(client) as on:
+                on.submit(calls(slow_double, columns={"x": range(60)}))
+                started.scheduler.kill()
+                with pytest.raises(MachineryError, match="was lost and did not come back in time"):
+                    on_until_broken(on)
+
+
+def on_until_broken(executor):
+    while executor.wait(30.0):
+        pass
+
+
+def use_memory(x, bad):
+    """The bad one takes more than its worker may have; it keeps it for a while."""
+    held = bytearray(600 * 2**20) if x in bad else b""
+    if held:
+        held[::4096] = b"x" * len(held[::4096])  # a page is there once it is written
+    time.sleep(5.0 if held else 0.01)
+    return x
+
+
+@pytest.mark.slow
+def test_a_call_that_takes_too_much_memory_is_told_the_limit():
+    with cluster(workers=1, memory_limit="500 MiB") as client, executing(client) as on:
+        on.submit(calls(use_memory, constants={"bad": [1]}, columns={"x": [0, 1, 2]}, batch=1))
+        lost = next(e for e in chain.from_iterable(iter(lambda: on.wait(60.0), ())) if lost_one(e))
+    assert lost.culprit == 1
+    assert re.search("used more memory than it may, 0.488 GiB", lost.reason)
+
+
+def lost_one(event):
+    return isinstance(event, Lost)

@@ -103,21 +103,23 @@ def training_flow(
         fingerprints: What gives studies the hashes their results are known by.
     """
     evaluation, gate = experiment.evaluation, experiment.gate
+    scored = evaluate.options(timeout=experiment.study_timeout)
+    loaded = read_version.options(timeout=experiment.study_timeout)
 
     @task
     async def choose(work: Work) -> Choice:
         """Evaluate a customer's studies and decide what to serve."""
         studies = work.studies
         if studies and not studies[0].data_version:
-            versions = await read_version.expand(study=studies[:1])
+            versions = await loaded.expand(study=studies[:1])
             studies = with_version(studies, next(iter(versions), ""), fingerprints)
-        outcomes = await evaluate.expand(study=studies)
+        outcomes = await scored.expand(study=studies)
         results = _at_todays_cost(studies, outcomes)
         unfinished = _unfinished(studies, outcomes)
         incumbent = scored_already(work, results)
         if incumbent is None and work.champion is not None and results:
             study = champion_study(studies, work.champion, fingerprints)
-            rescored = await evaluate.options(name="rescore").expand(study=[study])
+            rescored = await scored.options(name="rescore").expand(study=[study])
             incumbent = next((result for of_study in rescored for result in of_study), None)
             if incumbent is None:
                 unscored = _unfinished((study,), rescored)

@@ -209,7 +209,7 @@ def _cores(cluster: Cluster) -> int | None:
         return None
     if cluster.kind == "inline":
         return 1
-    return min((cluster.workers or os.cpu_count() or 1) * cluster.threads, os.cpu_count() or 1)
+    return min(cluster.most_workers * cluster.threads, os.cpu_count() or 1)
 
 
 def _writes(prepared: Prepared) -> Mapping[str, int]:

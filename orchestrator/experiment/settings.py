@@ -33,6 +33,8 @@ class Experiment:
             another one than when it was scored; None only tells.
         tolerance: The share of trials that may fail before a flow run counts as failed.
         grace: Seconds that what runs has to end when a flow run is interrupted.
+        study_timeout: Seconds after which a study that still runs has failed and its worker is
+            ended, for it may hang; None waits for ever.
         config: The file it was read from, for messages.
     """
 
@@ -50,4 +52,5 @@ class Experiment:
     retrain_on: Literal["environment"] | None = None
     tolerance: float = 0.0
     grace: float = 30.0
+    study_timeout: float | None = None
     config: str | None = None

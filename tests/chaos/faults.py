@@ -111,10 +111,10 @@ class SchedulerKilled:
 
     def strike(self, scene: Scene, driver: Driver, random: Random) -> None:
         """Kill it, and start it again at the same address."""
-        scheduler = scene.places["dask"].scheduler
-        scheduler.kill()
+        cluster = scene.places["dask"]
+        cluster.scheduler.kill()
         time.sleep(random.uniform(0, self.seconds))
-        scheduler.start()
+        cluster.start_again()
 
 
 @dataclass(frozen=True)

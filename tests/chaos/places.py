@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 import psycopg
 
+from orchestrator.clusters import Tls
 from orchestrator.tracking.ui import web_page
 
 SECONDS_TO_START = 60.0
@@ -92,12 +93,16 @@ class DaskCluster:
         workers: Their nannies' processes.
     """
 
-    def __init__(self, environment: dict[str, str], network: "Network | None") -> None:
+    def __init__(
+        self, environment: dict[str, str], network: "Network | None", tls: Tls | None
+    ) -> None:
         host = network.host if network else "127.0.0.1"
         before = network.inside if network else ()
-        port = free_port()
-        self.address = f"tcp://{host}:{port}"
-        here = ("--host", host, "--no-dashboard")
+        port, scheme = free_port(), "tls" if tls else "tcp"
+        self.address = f"{scheme}://{host}:{port}"
+        here = ["--host", f"{scheme}://{host}", "--no-dashboard"]
+        if tls:
+            here += ["--tls-ca-file", tls.ca, "--tls-cert", tls.cert, "--tls-key", tls.key]
         self.scheduler = Started(
             *("distributed.cli.dask_scheduler", *here, "--port", str(port)),
             environment=environment,
@@ -113,6 +118,16 @@ class DaskCluster:
             for _ in range(2)
         ]
 
+    def start_again(self) -> None:
+        """Start a killed scheduler, and the workers, which end when they have lost theirs.
+
+        Whoever keeps a cluster alive, such as Kubernetes or systemd, does both.
+        """
+        self.scheduler.start()
+        for worker in self.workers:
+            worker.process.wait(SECONDS_TO_START)
+            worker.start()
+
     def close(self) -> None:
         """End all of it."""
         for each in (*self.workers, self.scheduler):
@@ -121,10 +136,10 @@ class DaskCluster:
 
 @contextmanager
 def dask_cluster(
-    environment: dict[str, str], network: "Network | None" = None
+    environment: dict[str, str], network: "Network | None" = None, tls: Tls | None = None
 ) -> Iterator[DaskCluster]:
     """A cluster that outlives its drivers; behind a network that can be cut, if there is one."""
-    cluster = DaskCluster(environment, network)
+    cluster = DaskCluster(environment, network, tls)
     try:
         yield cluster
     finally:

@@ -11,13 +11,22 @@ from orchestrator.mapping.dask.backlog import ANYWHERE, Lane
 
 
 class Member:
-    """A worker: its address, its name, its threads, its resources, and whether a nanny ends it."""
+    """A worker.
 
-    __slots__ = ("address", "name", "nanny", "resources", "threads")
+    Attributes:
+        address: Where it listens.
+        name: What Dask's dashboard calls it.
+        threads: How many calls it runs at once.
+        resources: What it offers of each.
+        nanny: Whether somebody can end its process.
+        memory_limit: Bytes it may use; 0 for as many as there are.
+    """
+
+    __slots__ = ("address", "memory_limit", "name", "nanny", "resources", "threads")
 
     def __init__(self, address: str, described: Sequence[Any]) -> None:
         self.address = address
-        self.name, self.threads, self.resources, self.nanny = described
+        self.name, self.threads, self.resources, self.nanny, self.memory_limit = described
 
     def can_run(self, lane: Lane) -> bool:
         """Whether it has the resources, and is one of the workers, that a lane asks for."""
@@ -34,6 +43,7 @@ class Members:
         self._present: dict[str, Member] = {}
         self._ever: dict[str, Member] = {}
         self._stranded: dict[Lane, float] = {}
+        self._out_of_memory: set[str] = set()
 
     def joined(self, described: Mapping[str, Sequence[Any]]) -> None:
         """Workers have come."""
@@ -44,6 +54,24 @@ class Members:
     def left(self, address: str) -> None:
         """A worker has gone."""
         self._present.pop(address, None)
+
+    def ran_out_of_memory(self, address: str) -> None:
+        """A worker was ended because it used more than its limit."""
+        self._out_of_memory.add(address)
+
+    def death_of(self, address: str) -> str:
+        """How a worker died, as far as that is known, and what to do about it."""
+        limit = self._ever[address].memory_limit if address in self._ever else 0
+        allowed = f"{limit / 2**30:.3g} GiB" if limit else "no limit of its own"
+        if address in self._out_of_memory:
+            return (
+                f"worker {address} was ended because it used more memory than it may, {allowed}: "
+                "load less data, or give workers a larger memory limit"
+            )
+        return (
+            f"worker {address} died, as of a crash in native code or a lack of memory (it may use "
+            f"{allowed})"
+        )
 
     @property
     def threads(self) -> int:

@@ -15,6 +15,7 @@ from distributed import Client
 from orchestrator.errors import MachineryError, UsageError
 from orchestrator.mapping.dask.backlog import ANYWHERE, Backlog, Work, lane_of, suspects
 from orchestrator.mapping.dask.cluster import Members
+from orchestrator.mapping.dask.connection import LOOK_AGAIN_SECONDS, Connection
 from orchestrator.mapping.dask.listening import Ended, Listener, Told
 from orchestrator.mapping.dask.pace import Pace
 from orchestrator.mapping.dask.reports import failed_report, ran_report, without
@@ -35,7 +36,8 @@ class DaskExecutor:
     """Carries out calls on a Dask cluster; see `Executor` for the contract.
 
     It finds the culprits of dying and hanging workers by itself: a `Lost` names the one call that
-    was running, and calls that only happened to be there are made again without a word.
+    was running, and calls that only happened to be there are made again without a word. So are all
+    that ran when the scheduler was lost, once it has come back.
 
     Args:
         client: A connected client; it stays usable, also while the executor lives.
@@ -51,15 +53,14 @@ class DaskExecutor:
             raise UsageError("a flow needs a Client made with asynchronous=False")
         self._client, self._patience = client, patience
         self._broken, self._closed, self._withdrawing = "", False, False
+        self._connection = Connection(client)
         self._check()
-        topic = uuid.uuid4().hex[:12]
-        self._sender, self._listener = Sender(client, topic), Listener(client, topic)
-        self._members, self._pace, self._backlog = Members(), Pace(), Backlog()
+        self._pace, self._backlog = Pace(), Backlog()
         self._numbers = count()
         self._running: dict[int, Running] = {}
         self._ending: set[str] = set()
         self._ready: list[Event] = []
-        self._hear(self._listener.first())
+        self._join()
 
     def room(self) -> int:
         """How many more calls it wants at present."""
@@ -80,7 +81,8 @@ class DaskExecutor:
             self._ready.append(all_failed(calls, f"{calls.name}: {refusal}"))
             return
         self._backlog.add(suspects(calls) if calls.suspect else Work(calls))
-        self._fill()
+        if not self._connection.lost:
+            self._fill()
 
     def wait(self, timeout: float | None) -> Sequence[Event]:
         """What has happened; waits for the first at most `timeout` seconds.
@@ -132,6 +134,24 @@ class DaskExecutor:
 
     # -- towards the cluster -------------------------------------------------------------------
 
+    def _join(self) -> None:
+        """Begin to listen, first of all to who is there."""
+        topic = uuid.uuid4().hex[:12]
+        self._sender = Sender(self._client, topic)
+        self._listener = Listener(self._client, topic)
+        self._members = Members()
+        self._hear(self._listener.first())
+
+    def _join_again(self) -> None:
+        """The scheduler is another one, or has forgotten us: give it again what it had."""
+        running, self._running = self._running, {}
+        self._listener.close()
+        self._join()
+        self._connection.lost = False
+        for each in running.values():
+            self._backlog.ended(lane_of(each.calls.placement))
+            self._again([each.work], each.cancelled)
+
     def _fill(self) -> None:
         """Give Dask batches until it has enough of them."""
         while sum(running.size for running in self._running.values()) < MOST_BYTES_IN_DASK:
@@ -178,24 +198,29 @@ class DaskExecutor:
             self._hear(news)
         if self._problem():
             return
-        self._end_hung()
-        self._give_up_stranded()
-        self._fill()
+        if self._connection.has_returned():
+            self._join_again()
+        if not self._connection.lost:
+            self._end_hung()
+            self._give_up_stranded()
+            self._fill()
 
     def _hear(self, news: Ended | Told) -> None:
-        if isinstance(news, Ended):
-            if news.number in self._running:  # else it was cancelled meanwhile
-                self._ended(self._drop(news.number), news.ran, news.error)
-        else:
-            self._hear_message(news)
+        if isinstance(news, Told):
+            self._told(news)
+        elif not self._connection.explains(news.error) and news.number in self._running:
+            # Of what was cancelled meanwhile nobody wants to hear.
+            self._ended(self._drop(news.number), news.ran, news.error)
 
-    def _hear_message(self, news: Told) -> None:
+    def _told(self, news: Told) -> None:
         match news.message:
             case {"joined": described}:
                 self._members.joined(described)
                 self._ending.difference_update(described)
             case {"left": address}:
                 self._members.left(address)
+            case {"out of memory": address}:
+                self._members.ran_out_of_memory(address)
             case {"began": [number, position, alone, worker]} if number in self._running:
                 self._running[number].note(position, worker, alone=alone, at=news.at)
             case {"lost": number} if number in self._running:
@@ -254,8 +279,7 @@ class DaskExecutor:
 
     def _problem(self) -> str:
         """Why there is no cluster to speak of any more; "" while there is."""
-        if not self._broken and self._client.status != "running":
-            self._broken = f"the Dask client is {self._client.status}"
+        self._broken = self._broken or self._connection.problem()
         return self._broken
 
     def _check(self) -> None:
@@ -275,6 +299,8 @@ class DaskExecutor:
 
     def _next_deadline(self) -> float:
         """When there is something to do even if nothing happens."""
+        if self._connection.lost:
+            return time.monotonic() + LOOK_AGAIN_SECONDS
         hung = [r.deadline for r in self._running.values() if r.deadline is not None]
         _, again = self._members.stranded(self._backlog.lanes(), self._patience)
         return min([time.monotonic() + again, *hung])

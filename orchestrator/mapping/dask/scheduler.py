@@ -26,6 +26,9 @@ _KILL_SECONDS = 1.0
 
 _SUMMARY = "-summary"
 
+_MEMORY_TOPIC = "worker-restart-memory"
+"""Under it a nanny tells that it ends its worker, which has used more memory than it may."""
+
 
 def batch_key(name: str, topic: str, number: int) -> str:
     """The key of a batch: Dask's dashboard shows the part before the topic."""
@@ -102,10 +105,12 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no type
             self._began.pop(number, None)
 
     def log_event(self, topic: str, msg: Any) -> None:
-        """A call has begun: remember how far its batch is."""
+        """A call has begun: remember how far its batch is. Or a worker is ended by its nanny."""
         if topic == self.name and "began" in msg:
             number, position, *_ = msg["began"]
             self._began[number] = position
+        elif topic == _MEMORY_TOPIC:
+            self._scheduler.log_event(self.name, {"out of memory": msg["worker"]})
 
     def is_at(self, number: int, position: int) -> bool:
         """Whether a batch's last call to begin is still this one."""
@@ -114,7 +119,10 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no type
     def _joined(self, addresses: Iterable[str]) -> None:
         workers = [self._scheduler.workers[address] for address in addresses]
         described = {
-            ws.address: [str(ws.name), ws.nthreads, dict(ws.resources), bool(ws.nanny)]
+            ws.address: [
+                *(str(ws.name), ws.nthreads, dict(ws.resources)),
+                *(bool(ws.nanny), ws.memory_limit),
+            ]
             for ws in workers
         }
         self._scheduler.log_event(self.name, {"joined": described})

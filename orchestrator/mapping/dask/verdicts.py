@@ -54,7 +54,7 @@ def verdict(
     if isinstance(error, KilledWorker) and error.task == running.future.key:
         if running.ending is not None:
             return _hung(running, members)
-        return _dead(running, error.last_worker.address, ending)
+        return _dead(running, error.last_worker.address, members, ending)
     if isinstance(error, KilledWorker) or getattr(error, "reason", "") == "lost dependencies":
         what = "a value it needs, kept on the cluster, was lost with its worker and could not be"
         return Verdict(event=all_failed(calls, f"{what} computed again: {error}"))
@@ -68,11 +68,11 @@ def all_failed(calls: Calls, error: str) -> Report:
     return failed_report(calls, dict.fromkeys(range(len(calls.indices)), Failure(error=error)))
 
 
-def _dead(running: Running, address: str, ending: frozenset[str]) -> Verdict:
+def _dead(running: Running, address: str, members: Members, ending: frozenset[str]) -> Verdict:
     """Its worker died: by our own hand for another batch's sake, or perhaps of one of its calls."""
     aftermath = put_back(running) if address in ending else after_death(running)
-    reason = f"worker {address} died, as of a crash in native code or a lack of memory"
-    return Verdict(event=_lost(running.calls, aftermath, reason), again=aftermath.again)
+    event = _lost(running.calls, aftermath, members.death_of(address))
+    return Verdict(event=event, again=aftermath.again)
 
 
 def _hung(running: Running, members: Members) -> Verdict:

@@ -1,0 +1,68 @@
+"""Whether the scheduler is there: it may be lost for a while, and come back.
+
+A local cluster's scheduler lives in this process: what is lost with it does not come back. That of
+another process may be started again, or be behind a network that was cut; Dask's client then tries
+for its `timeout` to reach it at the same address, and is closed if it cannot. By then it has
+forgotten what was running, and so has the scheduler, so all of that is to be given again.
+
+Touches distributed; takes a client; gives answers. Runs on the driver.
+"""
+
+import logging
+
+from distributed import Client
+from distributed.client import FutureCancelledError
+
+logger = logging.getLogger(__name__)
+
+LOOK_AGAIN_SECONDS = 0.1
+"""Nobody tells that a client is connected again."""
+
+_LOST = "scheduler-connection-lost"
+
+
+class Connection:
+    """A client's connection to its scheduler.
+
+    Args:
+        client: A connected client.
+
+    Attributes:
+        lost: Whether it was lost and what was running is still to be given again.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._address = client.scheduler.address if client.scheduler else ""
+        self.lost = False
+
+    def explains(self, error: BaseException | None) -> bool:
+        """Whether a batch ended because the scheduler was lost, which is noted; it may return."""
+        if not isinstance(error, FutureCancelledError) or error.reason != _LOST:
+            return False
+        self._note()
+        return self._may_return()
+
+    def problem(self) -> str:
+        """Why there is no cluster to speak of any more; "" while there is one, or may be again."""
+        status = self._client.status
+        if status == "running":
+            return ""
+        if status == "connecting" and self._may_return():
+            self._note()
+            return ""
+        if self.lost:
+            return f"the Dask scheduler at {self._address} was lost and did not come back in time"
+        return f"the Dask client is {status}"
+
+    def has_returned(self) -> bool:
+        """Whether the scheduler is there again after it was lost."""
+        return self.lost and self._client.status == "running"
+
+    def _may_return(self) -> bool:
+        return self._client.cluster is None
+
+    def _note(self) -> None:
+        if not self.lost:
+            self.lost = True
+            logger.warning("the Dask scheduler at %s is lost; waiting for it", self._address)

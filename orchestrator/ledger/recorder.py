@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.encoding import dump_for_people, storable
+from orchestrator.ledger.lookup import begins_with
 from orchestrator.ledger.tables import flow_runs, instances, nodes, results
 from orchestrator.ledger.trials import add_trials
 from orchestrator.ledger.values import NOTHING, freeze, thaw
 from orchestrator.ledger.writing import Rows, insert_missing, insert_or_replace
+from orchestrator.mapping.fingerprints import own_prefix
 from orchestrator.records import FlowRun, InstanceRecord, State, TrialResult
 
 TrialsOf = Callable[[InstanceRecord], Sequence[TrialResult]]
@@ -55,8 +57,12 @@ class LedgerRecorder:
         self._write(flow_run)
 
     def finish(self, flow_run: FlowRun) -> None:
-        """Write how the flow run ended."""
-        self._write(flow_run)
+        """Write how the flow run ended; what was kept for its resumption alone is let go."""
+        with self._database.write() as connection:
+            insert_or_replace(connection, flow_runs, [_flow_run_row(flow_run)])
+            if flow_run.state == "success":
+                own = begins_with(results.c.fingerprint, own_prefix(flow_run.id))
+                connection.execute(delete(results).where(own))
 
     def record(self, instances: Sequence[InstanceRecord]) -> None:
         """Write the instances, their values where small enough, and their trials."""
@@ -88,6 +94,17 @@ class LedgerRecorder:
                     some = fingerprints[start : start + _RECALLED_AT_ONCE]
                     found.update(connection.execute(select(name).where(name.in_(some))).scalars())
         return frozenset(found)
+
+    def succeeded(self, flow_run: str, node: str) -> frozenset[str]:
+        """Keys of this node that succeeded in a flow run."""
+        query = (
+            select(instances.c.key)
+            .join(nodes, nodes.c.id == instances.c.node)
+            .where(nodes.c.flow_run == flow_run, nodes.c.name == node)
+            .where(instances.c.state == State.SUCCESS.value)
+        )
+        with self._database.read() as connection:
+            return frozenset(connection.execute(query).scalars())
 
     def last_keys(self, flow: str, node: str) -> frozenset[str]:
         """Keys of this node in the flow's last ended flow run, without `removed` ones."""

@@ -79,13 +79,21 @@ class Engine:
         self._offer(state)
         self._settle()
 
-    def recalled(self, number: int, values: Mapping[int, Any]) -> None:
-        """Instances that were about to start have a recorded success."""
+    def recalled(self, number: int, values: Mapping[int, Any], own: Sequence[int] = ()) -> None:
+        """Instances that were about to start have a recorded success.
+
+        Args:
+            number: Their node's.
+            values: By index, what they returned.
+            own: Those that succeeded in this flow run itself, before it was resumed.
+        """
         state = self.nodes[number]
         state.running -= len(values)
         for index, value in values.items():
             state.columns.values[index] = value
-        self._ends.succeed(state, list(values), State.CACHED)
+        if own:
+            self._ends.succeed(state, own, State.SUCCESS)
+        self._ends.succeed(state, [i for i in values if i not in frozenset(own)], State.CACHED)
         self._offer(state)
         self._settle()
 

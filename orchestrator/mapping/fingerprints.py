@@ -70,6 +70,11 @@ def fingerprint(code: bytes, depends_on: Any) -> str | None:
     return hashlib.blake2b(told, digest_size=16, key=code).hexdigest()
 
 
+def own_prefix(flow_run: str) -> str:
+    """How the fingerprints begin that count within one flow run only, when it is resumed."""
+    return f"{flow_run}:"
+
+
 def content(value: Any) -> bytes | None:
     """Bytes that are equal for equal values, in this and later processes; None if there are none.
 

@@ -81,6 +81,7 @@ class Flow:
         ledger: Recorder | None = None,
         *,
         flow_run_id: str | None = None,
+        resumed: FlowRun | None = None,
         context: Mapping[str, Any] | None = None,
         observer: Observer | None = None,
         stop: Callable[[], bool] | None = None,
@@ -94,6 +95,8 @@ class Flow:
             client: The Dask cluster to run on; None means in this process.
             ledger: Where flow run and instances are recorded, and recalled from.
             flow_run_id: Its id; a new one when None.
+            resumed: A flow run that has not ended well and is to go on, in place of a new one:
+                coordinators run from the start, and what succeeded is not repeated.
             context: JSON kept with the flow run.
             observer: Told of progress.
             stop: Asked often; once it says yes nothing more is started, and the flow run ends
@@ -111,14 +114,16 @@ class Flow:
         scope, returned = self.build(**params)
         engine = Engine(self.max_map_length)
         flow_run = FlowRun(
-            id=flow_run_id or new_id(),
+            id=resumed.id if resumed else flow_run_id or new_id(),
             flow=self.name,
             params={name: _jsonable(value) for name, value in params.items()},
-            started=time.time(),
+            started=resumed.started if resumed else time.time(),
             context=dict(context or {}),
         )
         anew = Again(engine, again) if again is not None else None
-        journal = Journal(flow_run, ledger, engine, anew) if ledger is not None else None
+        journal = None
+        if ledger is not None:
+            journal = Journal(flow_run, ledger, engine, anew, resumed=resumed is not None)
         executor = _executor(client)
         removed = 0
         try:

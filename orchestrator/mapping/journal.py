@@ -6,13 +6,13 @@ Also asks it what an earlier flow run has done already (`cached`), and what has 
 
 import reprlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.mapping.again import Again
 from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.executing import Kept
-from orchestrator.mapping.fingerprints import code_digest, fingerprint, fingerprints
+from orchestrator.mapping.fingerprints import code_digest, fingerprint, fingerprints, own_prefix
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.options import value_for
 from orchestrator.mapping.recording import Recorder
@@ -28,20 +28,33 @@ _LONGEST_ARGUMENTS = 200
 
 
 class Journal:
-    """Records one flow run.
+    """Records one flow run, and recalls what is recorded.
+
+    Successes of mapped tasks are recalled whatever flow run they are of. Those of tasks that say
+    `cache=False`, and of plain calls that take no other's result, count in their own flow run
+    only: when it is resumed, they are not repeated either.
 
     Args:
         flow_run: Which.
         recorder: Where to.
         engine: Whose instances.
         again: Those that run again though a success is recorded; None for none.
+        resumed: The flow run was begun before: what succeeded then has not to run again.
     """
 
     def __init__(
-        self, flow_run: FlowRun, recorder: Recorder, engine: Engine, again: Again | None = None
+        self,
+        flow_run: FlowRun,
+        recorder: Recorder,
+        engine: Engine,
+        again: Again | None = None,
+        *,
+        resumed: bool = False,
     ) -> None:
         self._flow_run, self._recorder, self._engine = flow_run, recorder, engine
-        self._again = again
+        self._again, self._resumed = again, resumed
+        self._done: dict[str, frozenset[str]] = {}
+        self._recorded_before: dict[int, set[int]] = {}
         self._fingerprints: dict[int, dict[int, str]] = {}
         self._codes: dict[int, bytes | None] = {}
         self._unrecorded: list[tuple[int, Sequence[int]]] = []
@@ -51,17 +64,27 @@ class Journal:
 
     def recall(self, state: NodeState, indices: Sequence[int]) -> Mapping[int, Any]:
         """The values of those instances that have a recorded success."""
-        again = self._run_again(state, indices)
-        if not self._may_recall(state):
+        done = self._done_before(state, indices)
+        again = self._run_again(state, indices).difference(done)
+        if not self._has_name(state):
             return {}
         names = {i: n for i, n in zip(indices, self._names(state, indices), strict=True) if n}
         self._fingerprints.setdefault(state.number, {}).update(names)
+        if _is_own(state) and not self._resumed:
+            return {}
         found: dict[str, list[int]] = {}
         for index, name in names.items():
             if index not in again:
                 found.setdefault(name, []).append(index)
         values = self._recorder.recall(list(found))
-        return {index: value for name, value in values.items() for index in found[name]}
+        recalled = {index: value for name, value in values.items() for index in found[name]}
+        self._recorded_before.setdefault(state.number, set()).update(done & recalled.keys())
+        return recalled
+
+    def own(self, state: NodeState, recalled: Iterable[int]) -> Sequence[int]:
+        """Those of some recalled instances that this flow run had recorded itself."""
+        before = self._recorded_before.get(state.number, ())
+        return [index for index in recalled if index in before]
 
     def ended(self, ended: Sequence[tuple[int, Sequence[int]]]) -> None:
         """These instances have ended; -1 stands for a map that ended without any."""
@@ -109,23 +132,46 @@ class Journal:
         self.flush()
         self._recorder.finish(flow_run)
 
+    def _done_before(self, state: NodeState, indices: Sequence[int]) -> frozenset[int]:
+        """Those that succeeded in this flow run before it was resumed."""
+        if not self._resumed:
+            return frozenset()
+        node = state.node.name
+        if node not in self._done:
+            self._done[node] = self._recorder.succeeded(self._flow_run.id, node)
+        keys = zip(indices, state.names.at(indices), strict=True)
+        return frozenset(index for index, key in keys if key in self._done[node])
+
     def _run_again(self, state: NodeState, indices: Sequence[int]) -> frozenset[int]:
         if self._again is None:
             return frozenset()
         return frozenset(index for index in indices if self._again.includes(state, index))
 
-    def _may_recall(self, state: NodeState) -> bool:
-        task = state.node.task
-        return state.mapped and not task.coordinates and task.settings.cache is not False
+    def _has_name(self, state: NodeState) -> bool:
+        """Whether what it returns can be told by what it is given."""
+        if state.node.task.coordinates:
+            return False
+        return state.mapped or not (state.wholes or state.sources)
 
     def _names(self, state: NodeState, indices: Sequence[int]) -> Sequence[str | None]:
         """The fingerprints of some instances."""
         code, cache = self._code(state), state.node.task.settings.cache
         if code is None:
             return [None] * len(indices)
-        if callable(cache):
+        if callable(cache) and state.mapped:
             return [_as_told(code, cache, state, index) for index in indices]
-        return fingerprints(code, state.constants, state.columns_of(indices), len(indices))
+        names = fingerprints(code, state.constants, state.columns_of(indices), len(indices))
+        return self._own_names(code, state, indices, names) if _is_own(state) else names
+
+    def _own_names(
+        self, code: bytes, state: NodeState, indices: Sequence[int], names: Sequence[str | None]
+    ) -> Sequence[str | None]:
+        """Fingerprints that count for one instance of this flow run, and for no other."""
+        prefix, node = own_prefix(self._flow_run.id), state.node.name
+        return [
+            name and f"{prefix}{fingerprint(code, (node, key, name))}"
+            for key, name in zip(state.names.at(indices), names, strict=True)
+        ]
 
     def _code(self, state: NodeState) -> bytes | None:
         if state.number not in self._codes:
@@ -135,6 +181,9 @@ class Journal:
     def _records(self, state: NodeState, indices: Sequence[int]) -> list[InstanceRecord]:
         if tuple(indices) == (-1,):
             return [self._closed(state)]
+        before = self._recorded_before.get(state.number)
+        if before:
+            indices = [index for index in indices if index not in before]
         names, shorts = state.names.at(indices), _in_short(state, indices)
         known = self._fingerprints.get(state.number, {})
         return [
@@ -175,6 +224,11 @@ class Journal:
             fingerprint=None if is_kept else name,
             value=None if is_kept else columns.values[index],
         )
+
+
+def _is_own(state: NodeState) -> bool:
+    """Whether its results count in their own flow run only."""
+    return not state.mapped or state.node.task.settings.cache is False
 
 
 def _unknown(state: NodeState) -> Iterator[tuple[str, str]]:

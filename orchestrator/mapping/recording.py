@@ -30,6 +30,10 @@ class Recorder(Protocol):
         """The values of recorded successes, by fingerprint; missing ones are left out."""
         ...
 
+    def succeeded(self, flow_run: str, node: str) -> frozenset[str]:
+        """The keys of this node that succeeded in a flow run, which now goes on."""
+        ...
+
     def last_keys(self, flow: str, node: str) -> frozenset[str]:
         """The keys of this node in the last ended flow run of this flow, without `removed` ones."""
         ...
@@ -61,6 +65,14 @@ class MemoryRecorder:
     def recall(self, fingerprints: Sequence[str]) -> Mapping[str, Any]:
         """Values of recorded successes by fingerprint."""
         return {f: self._by_fingerprint[f] for f in fingerprints if f in self._by_fingerprint}
+
+    def succeeded(self, flow_run: str, node: str) -> frozenset[str]:
+        """Keys of this node that succeeded in a flow run."""
+        return frozenset(
+            key
+            for (run, of_node, key), instance in self.instances.items()
+            if (run, of_node) == (flow_run, node) and instance.state is State.SUCCESS
+        )
 
     def last_keys(self, flow: str, node: str) -> frozenset[str]:
         """Keys of this node in the latest ended flow run of this flow."""

@@ -143,7 +143,8 @@ class DriverLoop:
         recalled = self._journal.recall(state, indices)
         if not recalled:
             return indices
-        self._engine.recalled(state.number, recalled)
+        own = self._journal.own(state, recalled)
+        self._engine.recalled(state.number, recalled, own)
         return [index for index in indices if index not in recalled]
 
     def _by_placement(

@@ -1,0 +1,187 @@
+"""A flow run that goes on: the same id, and nothing repeated that had succeeded."""
+
+from collections import Counter
+
+import pytest
+
+from orchestrator.ledger import Ledger
+from orchestrator.mapping import flow, task
+from orchestrator.mapping.recording import MemoryRecorder
+from orchestrator.records import State
+
+
+@pytest.fixture(params=["memory", "ledger"])
+def recorder(request, tmp_path):
+    if request.param == "memory":
+        yield MemoryRecorder()
+        return
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        yield ledger.recorder()
+
+
+class Calls:
+    """Counts calls, and says stop after so many."""
+
+    def __init__(self):
+        self.made, self.most = Counter(), 0
+
+    def note(self, what):
+        self.made[what] += 1
+
+    def stop_after(self, most):
+        self.most = most
+        return lambda: sum(self.made.values()) >= self.most
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    calls = Calls()
+    # Not in a closure, where it would be part of the tasks' code.
+    monkeypatch.setitem(globals(), "made", calls)
+    return calls
+
+
+made = None
+
+
+@task
+def fetched(size):
+    made.note("fetched")
+    return [*range(size)]
+
+
+@task
+def squared(x):
+    made.note(("squared", x))
+    if x == 7 and made.made["squared", 7] == 1:
+        raise ValueError("the first time it fails")
+    return x * x
+
+
+@task(cache=False)
+def looked_up(x):
+    made.note(("looked_up", x))
+    return made.made["looked_up", x]
+
+
+@task
+def total(numbers):
+    return sum(numbers)
+
+
+@flow
+def squares(size: int = 10):
+    return total(squared.expand(x=fetched(size)))
+
+
+@flow
+def look_ups():
+    return looked_up.expand(x=range(10))
+
+
+@task
+async def in_two_rounds(start):
+    first = await squared.expand(x=[start, start + 1])
+    second = await squared.expand(x=[value + 10 for value in first])
+    return sum(second)
+
+
+@flow
+def rounds():
+    return in_two_rounds.expand(start=[100, 200, 300])
+
+
+def test_it_goes_on_under_its_id_and_repeats_nothing(recorder, calls):
+    begun = squares.run(None, recorder, stop=calls.stop_after(5))
+    assert begun.state == "interrupted"
+    ended = squares.run(None, recorder, resumed=begun.flow_run)
+    assert (ended.id, ended.flow_run.started) == (begun.id, begun.flow_run.started)
+    assert set((calls.made - Counter({("squared", 7): 1})).values()) == {1}
+    assert ended.state == "failed"
+    assert ended.counts == {"success": 10, "failed": 1, "upstream_failed": 1}
+
+
+def test_what_failed_is_tried_again(recorder, calls):
+    begun = squares.run(None, recorder)
+    assert begun.state == "failed"
+    ended = squares.run(None, recorder, resumed=begun.flow_run)
+    assert ended.state == "success"
+    assert ended.result() == sum(x * x for x in range(10))
+    assert calls.made.total() == 12, "one call more than there are: the one that had failed"
+    assert ended.counts == {"success": 12}
+
+
+def test_a_new_flow_run_is_another_one(recorder, calls):
+    begun = squares.run(None, recorder, stop=calls.stop_after(5))
+    ended = squares.run(None, recorder)
+    assert ended.id != begun.id
+    assert ended.counts["cached"] == 4
+    assert calls.made["fetched"] == 2
+
+
+def test_what_is_never_cached_is_not_repeated_either(recorder, calls):
+    begun = look_ups.run(None, recorder, stop=calls.stop_after(6))
+    ended = look_ups.run(None, recorder, resumed=begun.flow_run)
+    assert list(ended["looked_up"]) == [1] * 10
+    assert list(look_ups.run(None, recorder)["looked_up"]) == [2] * 10
+
+
+def test_coordinators_run_from_the_start_and_are_given_what_is_recorded(recorder, calls):
+    begun = rounds.run(None, recorder, stop=calls.stop_after(7))
+    ended = rounds.run(None, recorder, resumed=begun.flow_run)
+    assert ended.state == "success"
+    assert set(calls.made.values()) == {1}
+    assert list(ended["in_two_rounds"]) == [
+        sum((x * x + 10) ** 2 for x in (start, start + 1)) for start in (100, 200, 300)
+    ]
+
+
+def test_all_of_it_once_more_means_once_more(recorder, calls):
+    """A flow run that uses nothing recorded earlier is resumed: what it did itself counts."""
+    squares.run(None, recorder)
+    calls.made.clear()
+    everything = {"again": lambda _node, _key: True}
+    begun = squares.run(None, recorder, stop=calls.stop_after(6), **everything)
+    ended = squares.run(None, recorder, resumed=begun.flow_run, **everything)
+    assert ended.counts == {"success": 10, "failed": 1, "upstream_failed": 1}
+    assert set(calls.made.values()) == {1}
+
+
+@task
+def drawn():
+    made.note("drawn")
+    return made.made["drawn"]
+
+
+@task
+async def player(name):
+    first = await drawn()
+    return name, first, await squared(x=1)
+
+
+@flow
+def lottery():
+    return player.expand(name=["a", "b", "c"])
+
+
+def test_equal_calls_of_several_coordinators_keep_their_own_results(recorder, calls):
+    begun = lottery.run(None, recorder, stop=calls.stop_after(3))
+    ended = lottery.run(None, recorder, resumed=begun.flow_run)
+    assert sorted(number for _, number, _ in ended["player"]) == [1, 2, 3]
+    assert calls.made["drawn"] == 3
+
+
+def test_instances_keep_what_was_recorded_of_their_first_life(tmp_path, calls):
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        begun = squares.run(None, ledger.recorder(), stop=calls.stop_after(5))
+        before = ledger.flow_runs.instances(begun.id, state=State.SUCCESS)
+        squares.run(None, ledger.recorder(), resumed=begun.flow_run)
+        after = ledger.flow_runs.instances(begun.id, state=State.SUCCESS)
+        assert {(i.key, i.started) for i in before} <= {(i.key, i.started) for i in after}
+
+
+def test_what_only_a_resumption_needs_is_gone_after_success(tmp_path, calls):
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        run = look_ups.run(None, ledger.recorder())
+        names = [each.fingerprint for each in ledger.flow_runs.instances(run.id)]
+        assert ledger.recorder().known(names) == frozenset()

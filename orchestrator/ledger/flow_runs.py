@@ -12,13 +12,14 @@ from fnmatch import translate
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, and_, func, not_, select
 
 from orchestrator.errors import UsageError
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.leases import all_leases
 from orchestrator.ledger.lookup import begins_with, one_id
 from orchestrator.ledger.tables import flow_runs, instances, nodes, results
+from orchestrator.mapping.fingerprints import own_prefix
 from orchestrator.records import FlowRun, InstanceRecord, State
 
 LATEST = "latest"
@@ -74,15 +75,22 @@ class FlowRuns:
     def not_stored(self, flow_run: str) -> dict[str, int]:
         """How many successes of each node have no stored value, so that only a call gives it anew.
 
+        What is stored for the flow run's own resumption alone does not count.
+
         Args:
             flow_run: As `get` takes it.
         """
         with self._database.read() as connection:
+            full = _full_id(connection, flow_run)
+            is_stored = and_(
+                results.c.fingerprint == instances.c.fingerprint,
+                not_(begins_with(results.c.fingerprint, own_prefix(full))),
+            )
             query = (
                 select(nodes.c.name, func.count().label("number"))
                 .join(instances, instances.c.node == nodes.c.id)
-                .outerjoin(results, results.c.fingerprint == instances.c.fingerprint)
-                .where(nodes.c.flow_run == _full_id(connection, flow_run))
+                .outerjoin(results, is_stored)
+                .where(nodes.c.flow_run == full)
                 .where(instances.c.state.in_((State.SUCCESS.value, State.CACHED.value)))
                 .where(results.c.fingerprint.is_(None))
                 .group_by(nodes.c.id, nodes.c.name)

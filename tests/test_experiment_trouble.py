@@ -18,6 +18,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.records import Evaluation
 from orchestrator.tracking import bulk
 from orchestrator.tracking.ui import web_page
+from tests.chaos.places import free_port
 
 TREE = {
     "id": "tree",
@@ -212,6 +213,39 @@ def test_a_server_that_dies_while_the_run_is_under_way(
     assert in_ledger(experiment)[0] == 6
     with web_page(store, artifact_root=files, port=int(url.rpartition(":")[2])):
         made_good(experiment)
+
+
+def test_a_server_that_comes_back_during_the_run_is_sent_everything(
+    tmp_path, empty_mlflow_database, monkeypatch
+):
+    """It is not there when the run begins, and is started while the customers are worked on."""
+    shutil.copyfile(empty_mlflow_database, tmp_path / "mlflow.db")
+    store, files = f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "files")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    port = free_port()
+    slow = [{**customer, "data": {**customer["data"], "seconds": 0.2}} for customer in CUSTOMERS]
+    experiment = an_experiment(tmp_path, f"http://127.0.0.1:{port}", artifacts=None, customers=slow)
+    said, server = [], ExitStack()
+
+    page = web_page(store, artifact_root=files, port=port)
+    report = run(experiment, say=said.append, stop=once(lambda: server.enter_context(page)))
+    assert any("The run goes on without" in text for text in said)
+    assert report.behind is None
+    assert in_ledger(experiment) == (6, 0)
+    assert in_mlflow(experiment) == (6, 6, EVERYONE)
+    server.close()
+
+
+def once(do):
+    """A `stop` that never says yes, and does something when it is first asked: the flow begins."""
+    left = [do]
+
+    def stop():
+        while left:
+            left.pop()()
+        return False
+
+    return stop
 
 
 def test_a_metric_that_is_no_number_fails_its_candidate_alone(tmp_path, mlflow_url):

@@ -1,21 +1,23 @@
 """The courier: while workers work, MLflow is sent what the ledger has by then.
 
 Touches no library itself; takes a `Desk`; a thread of the driver's process. MLflow in trouble
-stops the courier and nothing else: what it has not sent is sent when the flow has ended, or by a
-sync.
+delays the courier and nobody else: it tries again, later and later; what it has not sent when the
+flow has ended is sent then, or by a sync.
 """
 
 import logging
 from threading import Event, Thread
 from types import TracebackType
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import MachineryError, OrchestratorError
 from orchestrator.experiment.desk import Desk
 from orchestrator.records import Evaluation
 
 logger = logging.getLogger(__name__)
 
 _EVERY_SECONDS = 0.5
+_AT_MOST_SECONDS = 60.0
+"""Between two attempts while MLflow is in trouble; each failure doubles the wait."""
 
 
 class Courier:
@@ -63,9 +65,16 @@ class Courier:
             self._has_viewed = True
 
     def _run(self) -> None:
-        try:
-            self.catch_up()
-            while not self._over.wait(_EVERY_SECONDS):
+        wait = _EVERY_SECONDS
+        while True:
+            try:
                 self.catch_up()
-        except OrchestratorError as error:
-            logger.warning("MLflow is sent nothing more until the flow has ended: %s", error)
+                wait = _EVERY_SECONDS
+            except MachineryError as error:
+                wait = min(2 * wait, _AT_MOST_SECONDS)
+                logger.warning("MLflow is sent nothing for %g s: %s", wait, error)
+            except OrchestratorError as error:
+                logger.warning("MLflow is sent nothing more: %s", error)
+                return
+            if self._over.wait(wait):
+                return

@@ -10,9 +10,9 @@ Touches no library itself; takes decisions; gives promotions; runs on the driver
 import getpass
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from threading import Lock
+from typing import Protocol
 
 from orchestrator.deployment.deployer import Challenger, Deployed, Deployer, ModelState
 from orchestrator.errors import MachineryError, UsageError
@@ -36,12 +36,20 @@ class Mlflow:
     tracking_uri: str
 
 
+class Opened(Protocol):
+    """MLflow that is being opened."""
+
+    def result(self) -> Mlflow:
+        """MLflow; raises what opening it raised, and tries again the next time."""
+        ...
+
+
 class Desk:
     """What the driver writes to MLflow during one flow run.
 
     Args:
         ledger: What is true.
-        opened: MLflow, or the `MachineryError` of opening it, which every step then raises.
+        opened: MLflow, or the `MachineryError` of opening it, which a step then raises.
         allow_pickle: Whether models may be pickled.
 
     Attributes:
@@ -49,7 +57,7 @@ class Desk:
         refused: By customer, why its champion cannot be registered.
     """
 
-    def __init__(self, ledger: Ledger, opened: "Future[Mlflow]", *, allow_pickle: bool) -> None:
+    def __init__(self, ledger: Ledger, opened: "Opened", *, allow_pickle: bool) -> None:
         self._ledger, self._opened, self._allow_pickle = ledger, opened, allow_pickle
         self.has_sent = False
         self.refused: dict[str, str] = {}

@@ -5,17 +5,16 @@ Touches no library itself; takes an `Experiment`; gives a `Report`; runs on the 
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from orchestrator.clusters import connect, warm_up
 from orchestrator.errors import MachineryError
 from orchestrator.experiment.courier import Courier
-from orchestrator.experiment.desk import Desk, Mlflow
+from orchestrator.experiment.desk import Desk
 from orchestrator.experiment.environment import scored_elsewhere
 from orchestrator.experiment.flow import refitting_flow, training_flow, trials_of
-from orchestrator.experiment.opening import opening
+from orchestrator.experiment.opening import Opening, opening
 from orchestrator.experiment.preparing import (
     Prepared,
     check,
@@ -211,7 +210,7 @@ def _everything(_node: str, _key: str) -> bool:
     return True
 
 
-def _wait_until_open(opened: "Future[Mlflow]", say: Callable[[str], None]) -> None:
+def _wait_until_open(opened: Opening, say: Callable[[str], None]) -> None:
     """MLflow in trouble stops no run; an address or an experiment that cannot be does.
 
     Raises:
@@ -294,9 +293,9 @@ def _promotions(deployed: Outcomes) -> tuple[Promotion, ...]:
     )
 
 
-def _links(experiment: Experiment, opened: "Future[Mlflow]", flow_run: str) -> Mapping[str, str]:
+def _links(experiment: Experiment, opened: Opening, flow_run: str) -> Mapping[str, str]:
     """Where to look; nowhere while MLflow cannot be opened."""
-    if opened.exception() is not None:
+    if not opened.is_open:
         return {}
     is_server = experiment.tracking.startswith(("http://", "https://"))
     base = experiment.tracking if is_server else f"http://127.0.0.1:{UI_PORT}"

@@ -7,15 +7,49 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
+from orchestrator.errors import MachineryError
 from orchestrator.experiment.desk import Mlflow
 from orchestrator.experiment.settings import Experiment
 
 
+class Opening:
+    """An experiment's MLflow, opened once; one that was in trouble is tried again when asked for.
+
+    Args:
+        experiment: Whose.
+        pool: Where it is opened.
+    """
+
+    def __init__(self, experiment: Experiment, pool: ThreadPoolExecutor) -> None:
+        self._experiment, self._pool = experiment, pool
+        self._told = False
+        self._opened: Future[Mlflow] = pool.submit(_open, experiment)
+
+    def result(self) -> Mlflow:
+        """MLflow, as soon as it is open.
+
+        Raises:
+            UsageError: MLflow's address is none, or its experiment was deleted there.
+            MachineryError: It is in trouble, perhaps not the next time.
+        """
+        if self._told and isinstance(self._opened.exception(), MachineryError):
+            self._opened = self._pool.submit(_open, self._experiment)
+        try:
+            return self._opened.result()
+        finally:
+            self._told = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it could be opened by now."""
+        return self._opened.done() and self._opened.exception() is None
+
+
 @contextmanager
-def opening(experiment: Experiment) -> Iterator["Future[Mlflow]"]:
+def opening(experiment: Experiment) -> Iterator[Opening]:
     """The experiment's MLflow, or why it cannot be opened, as soon as that is known."""
     with ThreadPoolExecutor(1, thread_name_prefix="opening-mlflow") as pool:
-        yield pool.submit(_open, experiment)
+        yield Opening(experiment, pool)
 
 
 def _open(experiment: Experiment) -> Mlflow:

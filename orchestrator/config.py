@@ -6,7 +6,9 @@ A small configuration, with everything it leaves out at its default:
     registry: {source: file, path: configs/registry/flights.yaml}
     evaluation: {loader: "experiments.flights:load"}
 
-Secrets come from the environment: `${NAME}` inside any text is replaced by that variable.
+Secrets come from the environment: `${NAME}` inside any text is replaced by that variable, and its
+value is never shown. Rows of an `inline` registry are data like any other source's, and are stored:
+in them nothing is replaced.
 Relative paths are relative to the folder the command is run in.
 
 Touches pydantic; takes a file; gives an `Experiment`; runs on the driver. It is the border: past
@@ -37,6 +39,7 @@ from orchestrator import clusters
 from orchestrator.errors import ConfigError
 from orchestrator.experiment import Experiment
 from orchestrator.records import Evaluation, Search
+from orchestrator.redaction import keep_secret
 from orchestrator.registry.documents import read_yaml
 from orchestrator.registry.guards import Limits
 from orchestrator.selection import Gate
@@ -239,13 +242,15 @@ class _Settings(_Section):
 
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+_ROWS = re.compile(r"registry\.((models|customers)\.)?(models|customers)")
+"""Where an `inline` registry has its lists."""
 
 
 def _with_environment(value: Any, path: Path, key: str = "") -> Any:
     """The content with every `${NAME}` replaced by that environment variable."""
     if isinstance(value, dict):
         return {k: _with_environment(v, path, f"{key}.{k}" if key else k) for k, v in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list) and not _ROWS.fullmatch(key):
         return [_with_environment(item, path, f"{key}[{i}]") for i, item in enumerate(value)]
     if not isinstance(value, str):
         return value
@@ -253,7 +258,14 @@ def _with_environment(value: Any, path: Path, key: str = "") -> Any:
     if missing:
         problem = f"the environment variable {missing[0]} is not set"
         raise ConfigError(problem, file=str(path), key=key)
-    return _VARIABLE.sub(lambda match: os.environ[match.group(1)], value)
+    return _VARIABLE.sub(lambda match: _secret(match.group(1)), value)
+
+
+def _secret(name: str) -> str:
+    """An environment variable's value, which is not shown from now on."""
+    value = os.environ[name]
+    keep_secret(name, value)
+    return value
 
 
 def _every_problem(error: ValidationError) -> str:

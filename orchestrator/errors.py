@@ -9,7 +9,8 @@
     `-- MachineryError             cluster, ledger or tracking failed                 exit 4
         `-- LeaseLostError         another driver took this one's place
 
-A task's own failure is none of these: it is a value, the `error` of its outcome (law 2).
+A task's own failure is none of these: it is a value, the `error` of its outcome (law 2). No message
+shows a value that the configuration takes from the environment.
 
 Touches no library; takes and gives messages; used on the driver and on workers.
 """
@@ -18,11 +19,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+from orchestrator.redaction import redacted
+
 
 class OrchestratorError(Exception):
     """Anything this package raises on purpose; `exit_code` is what a command ends with."""
 
     exit_code: ClassVar[int] = 4
+
+    def __str__(self) -> str:
+        """The message; what a library said in it may have quoted a secret."""
+        return redacted(super().__str__())
 
 
 class UsageError(OrchestratorError):

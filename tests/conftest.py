@@ -22,6 +22,12 @@ settings.register_profile("laws", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("laws")
 
 
+@pytest.fixture(autouse=True)
+def no_secret_is_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test's configuration keeps secret is not hidden from another's assertions."""
+    monkeypatch.setattr("orchestrator.redaction._names", {})
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """A real PostgreSQL on a socket in a temporary folder, as a `postgresql://` address."""

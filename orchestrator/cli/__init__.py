@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         output.complain(str(error))
         sys.exit(error.exit_code)
     except Exception:  # noqa: BLE001 - the last line of defence
-        traceback.print_exc()
+        output.say(traceback.format_exc())
         output.complain("this is a bug in orchestrator: please report it with the lines above")
         sys.exit(EXIT_BUG)
     sys.exit(0)

@@ -17,10 +17,12 @@ from typing import Any
 
 import typer
 
+from orchestrator.redaction import redacted
+
 
 def say(message: str) -> None:
     """A message for people, on stderr."""
-    typer.echo(message, err=True)
+    typer.echo(redacted(message), err=True)
 
 
 def complain(problem: str) -> None:

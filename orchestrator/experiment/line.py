@@ -38,6 +38,7 @@ from orchestrator.mapping import Outcomes, Run
 from orchestrator.mapping.flows import new_id
 from orchestrator.mapping.run import Observer
 from orchestrator.records import Promotion, Snapshot
+from orchestrator.redaction import redacted
 from orchestrator.registry import guards
 from orchestrator.tracking.views import UI_PORT, links, views
 from orchestrator.training.cache import forget
@@ -298,6 +299,6 @@ def _links(experiment: Experiment, opened: Opening, flow_run: str) -> Mapping[st
     if not opened.is_open:
         return {}
     is_server = experiment.tracking.startswith(("http://", "https://"))
-    base = experiment.tracking if is_server else f"http://127.0.0.1:{UI_PORT}"
+    base = redacted(experiment.tracking) if is_server else f"http://127.0.0.1:{UI_PORT}"
     experiment_id = opened.result().tracker.experiment_id
     return links(base, experiment_id, views(experiment.evaluation, flow_run))

@@ -15,6 +15,7 @@ from orchestrator import estimators
 from orchestrator.errors import ConfigError, OrchestratorError, RegistryError
 from orchestrator.identity import digest
 from orchestrator.records import Customer, Json, ModelSpec, Rejected, Snapshot, grid_content
+from orchestrator.redaction import redacted
 from orchestrator.registry import specs
 from orchestrator.registry.cells import BadRowError, Problem
 from orchestrator.registry.guards import Refusal, enforce
@@ -56,7 +57,7 @@ def fetch(
         specs_of_models,
         [customer for _, customer in good],
         rejected=rejected,
-        source=", ".join(dict.fromkeys((models.description, customers.description))),
+        source=redacted(", ".join(dict.fromkeys((models.description, customers.description)))),
         etag=", ".join(dict.fromkeys(tag for tag in (model_etag, customer_etag) if tag)),
         fetched=time.time(),
     )

@@ -1,0 +1,57 @@
+"""What must not be shown: values that the configuration takes from the environment.
+
+`${NAME}` in the configuration most often stands for a secret, and a library's message may quote
+it. The configuration declares each such value here; errors, messages and logs pass through
+`redacted`, which writes `${NAME}` again. A value of fewer than four characters is left: it keeps
+nothing secret, and its replacement would make every text unreadable.
+
+Touches no library; takes and gives text; the driver, which alone reads the configuration.
+"""
+
+import json
+import re
+from functools import cache
+from urllib.parse import quote, unquote, urlsplit
+
+_SHORTEST = 4
+
+# Of the process, as the loggers are that must not show them: a library's thread may log them too.
+_names: dict[str, str] = {}
+
+
+def keep_secret(name: str, value: str) -> None:
+    """Never show this value from now on, nor the password in it where it is an address.
+
+    Args:
+        name: Of the environment's variable, which is shown in its place.
+        value: Shown as it is, quoted, or escaped in an URL, it is found.
+    """
+    for secret in {value, _password(value)}:
+        for form in {secret, quote(secret, safe=""), unquote(secret), *_quoted(secret)}:
+            if len(form) >= _SHORTEST:
+                _names[form] = name
+
+
+def redacted(text: str) -> str:
+    """The text with `${NAME}` in place of every value that is kept secret."""
+    if not _names:
+        return text
+    return _pattern(tuple(_names)).sub(lambda found: f"${{{_names[found.group()]}}}", text)
+
+
+@cache
+def _pattern(secrets: tuple[str, ...]) -> re.Pattern[str]:
+    """Any of these, the longest first, since one may be a part of another."""
+    return re.compile("|".join(map(re.escape, sorted(secrets, key=len, reverse=True))))
+
+
+def _password(value: str) -> str:
+    try:
+        return urlsplit(value).password or ""
+    except ValueError:  # such as half an IPv6 address: no URL
+        return ""
+
+
+def _quoted(text: str) -> tuple[str, ...]:
+    """As Python and JSON write it within quotes."""
+    return repr(text)[1:-1], json.dumps(text)[1:-1]

@@ -223,11 +223,14 @@ class Search:
         max_parallel: Trials of one study under way at once; None leaves it to the strategy. A
             strategy that learns from results is told of each this much later, on any number of
             workers, so it is part of what trials follow from.
+        warm_start: Whose champions' parameters are tried first: those of the customer itself, of
+            the best in its `segment` as well, or `never` anybody's.
     """
 
     strategy: str = "grid"
     settings: Mapping[str, Any] = field(default_factory=dict)
     max_parallel: int | None = None
+    warm_start: Literal["customer", "segment", "never"] = "customer"
 
 
 @quickly_unpickled
@@ -244,6 +247,9 @@ class Study:
         model: Which candidates, as the registry lists them.
         evaluation: How they are compared.
         search: How they are chosen.
+        first: Points to try before any other, such as the champion's. They follow from what served
+            when the flow run started, and are no part of the fingerprint: that there is another
+            champion is no reason to search again what is recorded.
         champion: True for the study of one trial that scores the present champion on today's
             folds, when it is no longer among the candidates.
         data_version: Which version of the data there was when the study was planned; "" when
@@ -258,6 +264,7 @@ class Study:
     model: ModelSpec
     evaluation: Evaluation
     search: Search = Search()
+    first: tuple[Params, ...] = ()
     champion: bool = False
     data_version: str = ""
     follows_from: Mapping[str, str] = field(default_factory=dict)

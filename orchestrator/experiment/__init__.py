@@ -3,6 +3,7 @@
 settings    what an experiment is
 line        THE LINE: the only module that knows the order of the stages
 work        snapshot -> what is to be done for each customer
+warm_starts champions -> what studies try first
 flow        the training flow: what runs where
 desk        what the driver writes: ledger first, then MLflow
 refitting   what a worker does for a winner

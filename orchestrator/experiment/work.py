@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.experiment.settings import Experiment
+from orchestrator.experiment.warm_starts import WarmStarts
 from orchestrator.ledger import Champion
 from orchestrator.records import Customer, ModelSpec, Search, Snapshot, Study
 from orchestrator.training.data import find_loader
@@ -49,13 +50,14 @@ def plan_work(
         fingerprints: What gives studies the hashes their results are known by.
     """
     active = [customer for customer in snapshot.customers if customer.active]
+    warm_starts = WarmStarts(champions)
     versions = data_versions(find_loader(experiment.evaluation.loader), active)
     return tuple(
         Work(
             id=customer.id,
             customer=customer,
             studies=tuple(
-                fingerprints.of(study, data)
+                fingerprints.of(warm_starts.of(study), data)
                 for study in _studies(experiment, snapshot, customer, flow_run, version)
             ),
             champion=champions.get(customer.id),
@@ -111,6 +113,7 @@ def champion_study(
         first,
         model=_fixed(trial.study.model, trial.params),
         search=Search(),
+        first=(),
         champion=True,
     )
     return fingerprints.of(study, first.follows_from["data"])

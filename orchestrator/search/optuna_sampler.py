@@ -6,7 +6,7 @@ trials is our own. Takes a `Study` and results; gives rounds of trials; driver a
 
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
@@ -20,7 +20,7 @@ from orchestrator.identity import derive_seed
 from orchestrator.records import Distribution, Grid, Params, Study, Trial, TrialResult
 from orchestrator.search.grid import GridStrategy
 from orchestrator.search.points import count_at_most
-from orchestrator.search.spaces import Part, Values, in_order, is_searched, listed
+from orchestrator.search.spaces import Part, Values, in_order, is_searched, listed, point_of
 from orchestrator.search.strategies import Rounds, window
 from orchestrator.search.uniform import first_untried, require_n_trials
 
@@ -81,6 +81,8 @@ class _Conversation:
         self._asks = 0
         self._open: dict[str, optuna.Trial] = {}
         self._told: dict[str, TrialResult | None] = {}
+        for point in study.first:
+            self._optuna.enqueue_trial(_suggested(point, study.grid))
 
     def ask(self, number: int) -> Trial:
         """A point not tried before, as the trial of this number."""
@@ -154,8 +156,7 @@ def _suggest_value(trial: optuna.Trial, name: str, values: Values) -> Any:
     if every is not None and len(every) == 1:
         return every[0]  # nothing to suggest, and some samplers refuse a range of one
     if not isinstance(values, Distribution):
-        ordered = sorted(values) if _are_numbers(values) else values
-        return ordered[_suggest_index(trial, name, values)]
+        return _ordered(values)[_suggest_index(trial, name, values)]
     if values.kind == "categorical":
         return values.choices[trial.suggest_categorical(name, range(len(values.choices)))]
     high = values.high if every is None else every[-1]  # Optuna warns of one beyond the last step
@@ -163,6 +164,28 @@ def _suggest_value(trial: optuna.Trial, name: str, values: Values) -> Any:
         step = int(values.step or 1)
         return trial.suggest_int(name, int(values.low), int(high), step=step, log=values.log)
     return trial.suggest_float(name, values.low, high, step=values.step, log=values.log)
+
+
+def _suggested(point: Params, parts: Grid) -> dict[str, Any]:
+    """The suggestions that make a point of a grid: what `_suggest_point` would ask for it."""
+    for number, part in enumerate(parts):
+        if point_of([part], point) is not None:
+            prefix = f"{number}/" if len(parts) > 1 else ""
+            named = {f"{prefix}{name}": _index(part[name], value) for name, value in point.items()}
+            return named | ({"part": number} if prefix else {})
+    raise ValueError(f"{point!r} is no point of the grid")
+
+
+def _index(values: Values, value: Any) -> Any:
+    """What Optuna is told of a value: its position in a list, or the number itself of a range."""
+    if isinstance(values, Distribution) and values.kind != "categorical":
+        return value
+    listed_values = values.choices if isinstance(values, Distribution) else _ordered(values)
+    return [repr(each) for each in listed_values].index(repr(value))
+
+
+def _ordered(values: tuple[Any, ...]) -> Sequence[Any]:
+    return sorted(values) if _are_numbers(values) else values
 
 
 def _suggest_index(trial: optuna.Trial, name: str, values: tuple[Any, ...]) -> int:

@@ -4,6 +4,7 @@ Touches no library; takes the parts of a study's grid; gives values, order and r
 driver and workers.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +16,8 @@ from orchestrator.records import Distribution, Params
 Values = tuple[Any, ...] | Distribution
 Part = Mapping[str, Values]
 """One part of a grid: a product of lists and ranges."""
+
+_NOTHING = object()
 
 
 def listed(values: Values) -> Sequence[Any] | None:
@@ -68,6 +71,45 @@ def draw(part: Part, random: Random) -> Params:
         if is_searched(values, params):
             params[name] = _draw(values, random)
     return dict(sorted(params.items()))
+
+
+def point_of(parts: Sequence[Part], params: Params) -> Params | None:
+    """The point with these parameters, its values as the parts write them; None without one.
+
+    Args:
+        parts: A study's grid; without parts there is one point, which sets nothing.
+        params: As a ledger or a file may hold them: lists for tuples.
+    """
+    for part in parts or ({},):
+        point = _matching(part, params)
+        if point is not None:
+            return point
+    return None
+
+
+def _matching(part: Part, params: Params) -> Params | None:
+    point: dict[str, Any] = {}
+    for name, values in in_order(part):
+        if not is_searched(values, point):
+            continue
+        like = next(_like(values, params[name]), _NOTHING) if name in params else _NOTHING
+        if like is _NOTHING:
+            return None
+        point[name] = like
+    return dict(sorted(point.items())) if point.keys() == params.keys() else None
+
+
+def _like(values: Values, wanted: Any) -> Iterator[Any]:
+    """The values that are written like this one."""
+    every = listed(values)
+    if every is not None:
+        yield from (value for value in every if _written(value) == _written(wanted))
+    elif isinstance(values, Distribution) and isinstance(wanted, float):
+        yield from (wanted,) if values.low <= wanted <= values.high else ()
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, default=repr)
 
 
 def _draw(values: Values, random: Random) -> Any:

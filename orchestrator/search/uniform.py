@@ -5,7 +5,7 @@ Touches no library; takes a `Study`; gives one round of trials; driver and worke
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain, count, islice
 from random import Random
 
 from orchestrator.errors import ConfigError
@@ -40,10 +40,12 @@ class RandomStrategy:
         return count_at_most(study, self.n_trials)
 
     def rounds(self, study: Study) -> Rounds:
-        """One round of drawn points."""
+        """One round: what is to be tried first, then drawn points."""
+        first = set(map(repr, study.first))
+        others = (params for params in _points(study) if repr(params) not in first)
+        points = islice(chain(study.first, others), self.count(study))
         yield tuple(
-            Trial(study=study, number=number, params=params)
-            for number, params in enumerate(_points(study, self.count(study)))
+            Trial(study=study, number=number, params=params) for number, params in enumerate(points)
         )
 
 
@@ -73,19 +75,20 @@ def first_untried(study: Study, suggest: Callable[[], Params], tried: Collection
     return next(params for params in chain(suggestions, others) if repr(params) not in tried)
 
 
-def _points(study: Study, number: int) -> Iterator[Params]:
+def _points(study: Study) -> Iterator[Params]:
+    """Drawn points, none twice, until there are no more."""
     has_ranges = any(isinstance(v, Distribution) for part in study.grid for v in part.values())
     if has_ranges:
-        yield from _drawn_points(study, number)
+        yield from _drawn_points(study)
     else:
         points = GridPoints(study)
-        yield from (points[position] for position in _positions(study, len(points), number))
+        yield from (points[position] for position in _positions(study, len(points)))
 
 
-def _drawn_points(study: Study, number: int) -> Iterator[Params]:
-    """Points of ranges."""
+def _drawn_points(study: Study) -> Iterator[Params]:
+    """Points of ranges; whoever asks knows how many there are."""
     tried: set[str] = set()
-    for turn in range(number):
+    for turn in count():
         params = first_untried(study, _draws(study, turn).__next__, tried)
         tried.add(repr(params))
         yield params
@@ -98,10 +101,10 @@ def _draws(study: Study, turn: int, first: int = 0) -> Iterator[Params]:
         yield draw(random.choice(study.grid), random)
 
 
-def _positions(study: Study, size: int, draws: int) -> Iterator[int]:
+def _positions(study: Study, size: int) -> Iterator[int]:
     """Distinct positions: a Fisher-Yates shuffle that keeps only what it has swapped."""
     swapped: dict[int, int] = {}
-    for number in range(draws):
+    for number in range(size):
         drawn = _random(study, number).randrange(number, size)
         yield swapped.get(drawn, drawn)
         swapped[drawn] = swapped.get(number, number)

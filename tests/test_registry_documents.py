@@ -22,6 +22,11 @@ BOMB = "\n".join(
         ("x: {a: 1, a: 2}", "has the key 'a' twice"),
         ("id: 0123", "line 1, column 5: 0123 would be read as another number; put it in quotes"),
         ("id: 12:30", "put it in quotes"),
+        ("a: 1\nid: 12_34", "line 2, column 5: 12_34 would be read as another number"),
+        ("id: 0x1F", "put it in quotes"),
+        ("id: 0b11", "put it in quotes"),
+        ("id: 1_0.5", "put it in quotes"),
+        ("id: 12:30.5", "put it in quotes"),
         ("a: [1", "line 2, column 1: did not find"),
         ("a: \x07", "not allowed"),
         ("[" * 100_000, "nested too deeply"),
@@ -36,8 +41,8 @@ def test_unsafe_or_broken_yaml_is_refused(text, problem):
 
 
 def test_plain_yaml_is_read():
-    text = "a: [1, -2, 0, 1.5, yes, ~, 'x', 2024-01-01]\nb: {c: d}"
-    assert read_yaml(text)["a"][:7] == [1, -2, 0, 1.5, True, None, "x"]
+    text = "a: [1, -2, 0, 1.5, -1.5e+3, .5, yes, ~, 'x', 2024-01-01]\nb: {c: d}"
+    assert read_yaml(text)["a"][:9] == [1, -2, 0, 1.5, -1500, 0.5, True, None, "x"]
     assert read_yaml("") is None
 
 

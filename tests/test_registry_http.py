@@ -10,10 +10,12 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 import stamina
 
 from orchestrator.errors import ConfigError, RegistryError
+from orchestrator.registry.download import same_host
 from orchestrator.registry.http import HttpSource
 from orchestrator.registry.sources import open_source
 from tests.contracts.registry_sources import CUSTOMERS, HIDDEN, SourceContract, snapshot
@@ -236,6 +238,27 @@ def test_another_host_is_never_asked(service, answer):
     service.answers["/list"] = lambda _: answer
     with pytest.raises(RegistryError, match="another place"):
         rows_of(HttpSource(customers=f"{service.url}/list", token=HIDDEN))
+
+
+@pytest.mark.parametrize(
+    ("url", "target", "followed"),
+    [
+        ("http://h/a", "https://h/b", True),
+        ("http://h:8000/a", "https://h:8000/b", True),
+        ("http://h:8000/a", "https://h:9999/b", False),
+        ("http://h:8000/a", "https://h/b", False),
+        ("https://h/a", "http://h/b", False),
+        ("https://h/a", "https://h:443/b", True),
+        ("https://h/a", "https://i/b", False),
+    ],
+)
+def test_a_token_goes_nowhere_but_to_its_host_and_port(url, target, followed):
+    url, target = httpx.URL(url), httpx.URL(target)
+    if followed:
+        assert same_host(url, target, "redirects to") == target
+    else:
+        with pytest.raises(RegistryError, match="another place"):
+            same_host(url, target, "redirects to")
 
 
 def test_a_redirect_to_itself_ends(service):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import ConfigError, RegistryError
+from orchestrator.ledger import Ledger
 from orchestrator.records import Selector, Step
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import InlineSource, Listing
@@ -284,3 +285,40 @@ def test_a_snapshots_id_depends_on_content_alone(customers, chance: random.Rando
 def test_different_content_gives_a_different_id(some, others):
     first, second = fetched(customers=some), fetched(customers=others)
     assert (first.id == second.id) == (first.customers == second.customers)
+
+
+def nested(depth, inside=1):
+    for _ in range(depth):
+        inside = [inside]
+    return inside
+
+
+def endless():
+    mapping = {}
+    mapping["itself"] = mapping
+    return mapping
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"id": "a", "data": nested(101)}, "data: is nested more than 100 deep"),
+        ({"id": "a", "data": {"x": nested(5_000)}}, "data: is nested more than 100 deep"),
+        ({"id": "a", "data": endless()}, "data: is nested more than 100 deep"),
+        ({"id": nested(5_000)}, "id: is nested more than 100 deep"),
+        (nested(5_000), "is [[[[[[[...]]]]]]] instead of fields with names"),
+    ],
+    ids=["101", "5000", "endless", "id", "row"],
+)
+def test_a_row_nested_too_deeply_is_set_aside(row, reason):
+    assert rejection(row).reason == reason
+
+
+def test_what_is_nested_as_deeply_as_it_may_be_is_stored_and_read_again(tmp_path):
+    found = fetched(customers=[{"id": "a", "data": nested(100)}])
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        ledger.snapshots.save(found)
+        ledger.lives.apply(found)
+        assert ledger.snapshots.get(found.id).customers == found.customers
+        assert ledger.lives.preview(found).customers.unchanged == ("a",)
+        assert ledger.lives.history("customer", "a")[0].row == found.customers[0]

@@ -2,12 +2,14 @@
 
 import csv
 import json
+import threading
 
 import fsspec
 import pyarrow as pa
 import pytest
 import sqlalchemy
 import yaml
+from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow import parquet
 
 from orchestrator.errors import ConfigError, RegistryError
@@ -15,7 +17,12 @@ from orchestrator.registry.file import FileSource
 from orchestrator.registry.importing import import_rows
 from orchestrator.registry.python import PythonSource
 from orchestrator.registry.snapshots import fetch
-from orchestrator.registry.sources import InlineSource, open_source, open_sources
+from orchestrator.registry.sources import (
+    InlineSource,
+    open_source,
+    open_sources,
+    without_secrets,
+)
 from orchestrator.registry.sql import SqlSource
 from tests.contracts.registry_sources import (
     CUSTOMERS,
@@ -377,6 +384,27 @@ def test_the_files_of_a_glob_are_the_customers(tmp_path):
     assert found.customers[0].data == str(tmp_path / "data/AA/DFW.csv")
 
 
+@pytest.mark.parametrize(
+    ("pattern", "ids"),
+    [
+        ("v*", ["v1.2", "v1.3"]),
+        ("*.csv", ["a", "a.b", "c d"]),
+        ("?.csv", ["a"]),
+        ("[ac]*.csv", ["a", "a.b", "c d"]),
+        ("**/*.csv", ["a", "a.b", "c d", "deep/a"]),
+        ("a.*", ["a.b.csv", "a.csv"]),
+        (".*.csv", [".hidden"]),
+        ("*/a.csv", ["deep/a"]),
+    ],
+)
+def test_a_customer_of_a_glob_is_named_without_the_ending_the_glob_names(tmp_path, pattern, ids):
+    for name in ("v1.2", "v1.3", "a.csv", "a.b.csv", "c d.csv", ".hidden.csv", "deep/a.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    source = FileSource(path="models.yaml", customers=f"{tmp_path}/{pattern}")
+    assert sorted(row["id"] for row in source.read("customers").rows) == ids
+
+
 def test_customers_of_a_glob_in_an_object_store_have_addresses_with_its_protocol():
     with fsspec.open("memory://flights/AA.parquet", "wb") as file:
         file.write(b"")
@@ -391,6 +419,52 @@ def test_a_glob_without_files_fails_closed(tmp_path):
     models = file_with(tmp_path, "models.json", json.dumps(MODELS))
     with pytest.raises(RegistryError, match="list of customers is empty"):
         fetched(FileSource(models=models, customers=str(tmp_path / "*.csv")))
+
+
+@pytest.mark.parametrize(
+    "address", ["http://host/list.yaml", "HTTPS://host/x.csv", "simplecache::https://host/x.csv"]
+)
+def test_a_file_at_a_web_server_is_for_the_source_http(address):
+    with pytest.raises(ConfigError, match=r"registry\.models: is the address of a web server"):
+        open_source("file", {"models": address})
+
+
+class Silent(MemoryFileSystem):
+    """A file system that never answers, until it is let go."""
+
+    protocol = "silent"
+    let_go = threading.Event()
+
+    def _open(self, *_, **__):
+        self.let_go.wait(30)
+        raise FileNotFoundError
+
+
+def test_a_file_system_that_never_answers_is_given_up():
+    fsspec.register_implementation("silent", Silent, clobber=True)
+    source = FileSource(path="silent://lists.yaml", timeout=0.05)
+    with pytest.raises(RegistryError, match=r"silent://lists\.yaml: did not answer within 0\.05"):
+        fetched(source)
+    Silent.let_go.set()
+
+
+def test_a_file_without_end_is_given_up(tmp_path):
+    path = file_with(tmp_path, "lists.json", "[" + " " * 2_000 + "]")
+    with pytest.raises(RegistryError, match="has more than 1,000 bytes; raise `max_bytes`"):
+        fetched(FileSource(path=path, max_bytes=1_000))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("s3://key:word@bucket/a?b=c#d", "s3://bucket/a"),
+        ("zip://a.csv::s3://key:word@bucket/all.zip", "zip://a.csv::s3://bucket/all.zip"),
+        ("http://me@[::1]:80/a", "http://[::1]:80/a"),
+        ("folder/who?#2.csv", "folder/who?#2.csv"),
+    ],
+)
+def test_an_address_is_shown_without_secrets(url, shown):
+    assert without_secrets(url) == shown
 
 
 @pytest.mark.parametrize("path", ["nowhere:models", "json:nowhere", "json", "json:__name__"])

@@ -7,6 +7,8 @@ Touches no library; takes what a source read; gives dicts of JSON values; runs o
 """
 
 import math
+import re
+import reprlib
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -19,6 +21,9 @@ from orchestrator.registry.sources import Unreadable
 
 _HOLD_JSON = frozenset({"pipeline", "params", "grid", "space", "when", "grids", "spaces"})
 """Fields whose text is JSON, in sources that know only text."""
+
+_DEEPEST = 100
+"""How many lists and mappings may stand inside one another: encoders give up at some hundreds."""
 
 
 class Problem(NamedTuple):
@@ -48,7 +53,7 @@ def plain_row(row: object) -> dict[str, Json]:
     if isinstance(row, Unreadable):
         raise BadRowError(Problem("", row.reason))
     if not isinstance(row, Mapping):
-        raise BadRowError(Problem("", f"is {_described(row)} instead of fields with names"))
+        raise BadRowError(Problem("", f"is {reprlib.repr(row)} instead of fields with names"))
     fields: dict[str, Json] = {}
     problems: list[Problem] = []
     for name, cell in row.items():
@@ -69,6 +74,14 @@ def plain(value: Any, key: str) -> Json:
     Raises:
         BadRowError: It has no such form; names `key` and the place inside.
     """
+    return _plain(value, key, _DEEPEST)
+
+
+def _plain(value: Any, key: str, levels: int) -> Json:
+    if levels < 0:
+        # Only its beginning: the key of the place itself would be longer than anybody reads.
+        start = re.split(r"[.\[]", key, maxsplit=1)[0]
+        raise BadRowError(Problem(start, f"is nested more than {_DEEPEST} deep"))
     match value:
         case None | bool() | int():
             return value
@@ -79,9 +92,10 @@ def plain(value: Any, key: str) -> Json:
         case datetime() | date() | time() | UUID():
             return str(value)
         case Mapping():
-            return {_name(k, key): plain(v, f"{key}.{k}") for k, v in value.items()}
+            inner = levels - 1
+            return {_name(k, key): _plain(v, f"{key}.{k}", inner) for k, v in value.items()}
         case list() | tuple():
-            return [plain(item, f"{key}[{index}]") for index, item in enumerate(value)]
+            return [_plain(v, f"{key}[{i}]", levels - 1) for i, v in enumerate(value)]
     raise BadRowError(Problem(key, f"is a {type(value).__name__}, which JSON cannot hold"))
 
 
@@ -133,8 +147,3 @@ def _name(name: object, key: str) -> str:
     if not isinstance(name, str):
         raise BadRowError(Problem(key, f"has the key {name!r}, which is no text; quote it"))
     return _storable(name, key)
-
-
-def _described(row: object) -> str:
-    shown = repr(row)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."

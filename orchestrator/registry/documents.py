@@ -5,6 +5,7 @@ read with it too.
 """
 
 import json
+import re
 from typing import Any
 
 import yaml
@@ -45,6 +46,8 @@ def read_yaml(text: str) -> Any:
         return loader.construct_document(node)
     except yaml.YAMLError as error:
         raise ValueError(_on_one_line(error)) from error
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
     finally:
         loader.dispose()
 
@@ -58,6 +61,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+_PLAIN_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_PLAIN_FLOAT = re.compile(r"[-+]?([0-9.]+([eE][-+]?[0-9]+)?|\.(inf|nan))", re.IGNORECASE)
+
 # The C parser is ten times faster; PyYAML is sometimes built without it.
 _FastestSafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -66,14 +72,23 @@ class _Loader(_FastestSafeLoader):  # type: ignore[misc]  # its base is chosen a
     """The safe loader, but a number that YAML 1.1 misreads is an error."""
 
     def construct_plain_int(self, node: Any) -> int:
-        """An integer; `0123` and `12:30`, which YAML 1.1 reads in base 8 and 60, are refused."""
-        digits = node.value.lstrip("+-").replace("_", "")
-        if ":" in digits or (digits.isdigit() and len(digits) > 1 and digits.startswith("0")):
-            raise _wrong(node, f"{node.value} would be read as another number; put it in quotes")
-        return int(self.construct_yaml_int(node))
+        """An integer in digits alone: YAML 1.1 reads `0123`, `0x1F`, `12_34`, `12:30` otherwise."""
+        _require(_PLAIN_INT, node)
+        return int(node.value)
+
+    def construct_plain_float(self, node: Any) -> float:
+        """A number that means what it looks like: not `1_0.5`, nor `12:30.5` in base 60."""
+        _require(_PLAIN_FLOAT, node)
+        return float(self.construct_yaml_float(node))
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_plain_int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_plain_float)
+
+
+def _require(plain: re.Pattern[str], node: Any) -> None:
+    if not plain.fullmatch(node.value):
+        raise _wrong(node, f"{node.value} would be read as another number; put it in quotes")
 
 
 def _refuse_deep_nesting(text: str) -> None:

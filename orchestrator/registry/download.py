@@ -200,9 +200,8 @@ def same_host(url: httpx.URL, target: httpx.URL, how: str) -> httpx.URL:
     Raises:
         RegistryError: It is another host or port, or leaves https.
     """
-    same = (target.host, target.port) == (url.host, url.port) and target.scheme == url.scheme
-    secured = target.host == url.host and (url.scheme, target.scheme) == ("http", "https")
-    if not (same or secured):
+    same_place = (target.host, target.port) == (url.host, url.port)  # a scheme's own port is None
+    if not same_place or target.scheme not in {url.scheme, "https"}:
         raise RegistryError(
             f"{_name(url)}: {how} another place, {_name(target)}, which is not followed; "
             "name that address in the configuration if it is the right one"

@@ -1,8 +1,7 @@
 """Lists in files: YAML, JSON, CSV or Parquet, on this machine or at any address fsspec knows.
 
 One file holds both lists under `models:` and `customers:`, or each list has a file of its own. A
-glob as the list of customers means that each file *is* a customer: its id is the file's name
-without its ending (with folders below the glob's fixed part), its data the file's address.
+glob as the list of customers means that each file *is* a customer (`orchestrator.registry.globs`).
 
 Touches fsspec, pyarrow and csv; takes addresses; gives rows; runs on the driver. Only reads.
 """
@@ -12,14 +11,17 @@ import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, Any, Literal, Self
 
 import fsspec
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from orchestrator.errors import RegistryError
+from orchestrator.registry.deadline import within
 from orchestrator.registry.documents import read_json, read_yaml
+from orchestrator.registry.globs import is_glob, row_for_each_file
 from orchestrator.registry.sources import (
     Kind,
     Listing,
@@ -40,6 +42,8 @@ _FORMATS: Mapping[str, Format] = {
     ".pq": "parquet",
 }
 
+_AT_A_WEB_SERVER = re.compile(r"(^|::)https?://", re.IGNORECASE)
+
 
 class FileSource(Settings):
     """Models and customers in files.
@@ -50,6 +54,8 @@ class FileSource(Settings):
         customers: The file of customers alone, or a glob whose files are the customers.
         format: The files' format, where their names do not tell.
         storage_options: What fsspec needs to open them, e.g. keys of an object store.
+        timeout: Seconds for one list.
+        max_bytes: Of one file.
     """
 
     path: str | None = None
@@ -57,6 +63,18 @@ class FileSource(Settings):
     customers: str | None = None
     format: Format | None = None
     storage_options: dict[str, SecretStr | bool | int | float] = Field(default_factory=dict)
+    timeout: float = Field(default=60, gt=0)
+    max_bytes: int = Field(default=100_000_000, gt=0)
+
+    @field_validator("path", "models", "customers")
+    @classmethod
+    def _is_no_web_address(cls, address: str | None) -> str | None:
+        if address is not None and _AT_A_WEB_SERVER.search(address):
+            raise ValueError(
+                "is the address of a web server; take `source: http`, which reads JSON and tells "
+                "what the server answers"
+            )
+        return address
 
     @model_validator(mode="after")
     def _names_a_file(self) -> Self:
@@ -78,14 +96,26 @@ class FileSource(Settings):
         address = (self.models if kind == "models" else self.customers) or self.path
         if not address:
             raise RegistryError(f"{self.description}: no file is given for the list of {kind}")
-        with _failures_named(address):
-            files, path = fsspec.core.url_to_fs(address, **self._options)
-            if kind == "customers" and _is_glob(address):
-                return Listing(rows=_row_for_each_file(files, path, with_protocol="://" in address))
-            with files.open(path, "rb") as file:
-                document = _READERS[self.format or _format(address)](file)
-            rows = _rows(document, kind, shared=address == self.path)
-            return Listing(rows=rows, etag=_etag(files, path))
+        with _failures_named(address, self.timeout):
+            return within(self.timeout, partial(self._read, address, kind))
+
+    def _read(self, address: str, kind: Kind) -> Listing:
+        files, path = fsspec.core.url_to_fs(address, **self._options)
+        if kind == "customers" and is_glob(address):
+            return Listing(rows=row_for_each_file(files, path, with_protocol="://" in address))
+        document = _READERS[self.format or _format(address)](self._content(files, path))
+        rows = _rows(document, kind, shared=address == self.path)
+        return Listing(rows=rows, etag=_etag(files, path))
+
+    def _content(self, files: Any, path: str) -> IO[bytes]:
+        """The file, read to its end."""
+        with files.open(path, "rb") as file:
+            content = file.read(self.max_bytes + 1)
+        if len(content) > self.max_bytes:
+            raise ValueError(
+                f"has more than {self.max_bytes:,} bytes; raise `max_bytes` if the list is so long"
+            )
+        return io.BytesIO(content)
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -96,32 +126,20 @@ class FileSource(Settings):
 
 
 @contextmanager
-def _failures_named(address: str) -> Iterator[None]:
+def _failures_named(address: str, timeout: float) -> Iterator[None]:
     """Any failure to read as an error that names the file."""
     name = without_secrets(address)
     try:
         yield
     except FileNotFoundError as error:
         raise RegistryError(f"{name}: there is no such file") from error
+    except TimeoutError as error:
+        problem = f"{name}: did not answer within {timeout:g} seconds (`timeout`)"
+        raise RegistryError(problem) from error
     except ImportError as error:
         raise RegistryError(f"{name}: fsspec needs a package to read it: {error}") from error
     except (OSError, ValueError, csv.Error) as error:
         raise RegistryError(f"{name}: cannot be read: {error}") from error
-
-
-def _is_glob(address: str) -> bool:
-    return "*" in address or "[" in address  # "?" begins the query of an URL
-
-
-def _row_for_each_file(files: Any, pattern: str, *, with_protocol: bool) -> list[Row]:
-    fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0].rpartition("/")[0]
-    return [
-        {
-            "id": str(PurePosixPath(path).relative_to(fixed).with_suffix("")),
-            "data": files.unstrip_protocol(path) if with_protocol else path,
-        }
-        for path in files.glob(pattern, withdirs=False)
-    ]
 
 
 def _etag(files: Any, path: str) -> str:

@@ -27,6 +27,7 @@ A customer's row:
 Touches pydantic; takes rows; gives `ModelRow` and `CustomerRow`; runs on the driver.
 """
 
+import reprlib
 import unicodedata
 from typing import Annotated, Any, TypeVar
 
@@ -57,7 +58,7 @@ def identifier(value: Any) -> str:
         ValueError: It is missing, too long, or has control characters.
     """
     if isinstance(value, bool | float) or not isinstance(value, str | int):
-        raise ValueError(f"is {value!r}, not text; put it in quotes")
+        raise ValueError(f"is {reprlib.repr(value)}, not text; put it in quotes")
     text = str(value)
     if not text.strip():
         raise ValueError("is blank")

@@ -7,6 +7,7 @@ way, in pyproject.toml.
 Touches pydantic (settings of sources); takes a name and settings; gives `Source`; driver only.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from orchestrator.errors import ConfigError
 
 _GROUP = "orchestrator.sources"
+_LINKS = re.compile(r"::(?=\w+://)")
 
 Kind = Literal["models", "customers"]
 """The two lists of a registry."""
@@ -189,6 +191,16 @@ def _settings_refused(*, file: str | None, key: str) -> Iterator[None]:
 
 
 def without_secrets(url: str) -> str:
-    """The address without user, password, query and fragment, any of which may hold a secret."""
+    """The address without user, password, query and fragment, any of which may hold a secret.
+
+    A path without a protocol has none of these. In a chain, `zip://a.csv::s3://bucket/all.zip`,
+    each part is an address.
+    """
+    return "::".join(map(_shown, _LINKS.split(url)))
+
+
+def _shown(url: str) -> str:
+    if "://" not in url:
+        return url
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

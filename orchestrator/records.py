@@ -20,6 +20,8 @@ Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 Params = Mapping[str, Any]
 """Hyperparameters by scikit-learn's names: `C`, or `step__C` in a pipeline."""
 
+CHAMPION = "@champion"
+"""Ends the key of the study that scores the present champion again; no model's id ends so."""
 
 R = TypeVar("R")
 
@@ -274,7 +276,7 @@ class Study:
     def key(self) -> str:
         """Its lasting name, `customer/model`, or `customer/model@champion`."""
         name = f"{self.customer.id}/{self.model.id}"
-        return f"{name}@champion" if self.champion else name
+        return f"{name}{CHAMPION}" if self.champion else name
 
     @property
     def grid(self) -> Grid:

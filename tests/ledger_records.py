@@ -75,7 +75,7 @@ def promotion(customer="acme", version="1", *, of="run-1", at=1.0, best=None) ->
         decision=decision,
         run_id=best.trial.run_id,
         source=f"/models/{best.trial.run_id}",
-        model_name=f"flights-{customer}",
+        model_name=f"flights.{customer}",
         version=version,
         previous_version=None,
         at=at,

@@ -16,6 +16,8 @@ from orchestrator.experiment.cleaning import clean, cleanable, forget
 from orchestrator.experiment.line import run
 from orchestrator.experiment.standing import standings
 from orchestrator.ledger import Ledger
+from orchestrator.mapping import flow, task
+from orchestrator.records import InstanceRecord
 from tests.test_experiment import ROUTES, TREE, an_experiment, champions, listing, tracked
 
 STUMP = {**TREE, "id": "stump", "grid": {"max_depth": [1]}}
@@ -45,10 +47,14 @@ def archived(folder: Path, name: str) -> pd.DataFrame:
     return pq.read_table(folder / f"{name}.parquet").to_pandas()
 
 
-def instances_in_the_ledger(experiment) -> int:
+def instances_in_the_ledger(experiment) -> list[InstanceRecord]:
     with Ledger.open(experiment.ledger) as ledger:
         flow_runs = [flow_run.id for flow_run in ledger.flow_runs.list()]
-        return sum(len(ledger.flow_runs.instances(flow_run)) for flow_run in flow_runs)
+        return [each for run in flow_runs for each in ledger.flow_runs.instances(run)]
+
+
+def keys_in_the_ledger(experiment) -> set[tuple[str, str]]:
+    return {(each.node, each.key) for each in instances_in_the_ledger(experiment)}
 
 
 def first_flow_run(experiment) -> str:
@@ -103,9 +109,38 @@ def test_instances_of_nights_without_news_do_not_pile_up(experiment, tmp_path):
         for _ in range(nights):
             run(experiment)
         clean(experiment, tmp_path / f"{nights}", before=None, keep_last=1)
-        left.append(instances_in_the_ledger(experiment))
+        left.append(len(instances_in_the_ledger(experiment)))
     assert left[0] == left[1]
     assert run(experiment).trials["reused"] == 2
+
+
+def test_what_was_last_used_stays_when_its_customer_has_left_meanwhile(experiment, tmp_path):
+    run(listing(experiment, models=[STUMP], customers=ROUTES[:2]))  # the first results again
+    run(listing(experiment, models=[STUMP], customers=ROUTES[1:2]), accept={"max_removed"})
+    clean(experiment, tmp_path / "a", before=None, keep_last=1)
+    report = run(listing(experiment, models=[STUMP], customers=ROUTES[:2]))
+    assert report.trials["reused"] == 2
+
+
+def test_a_flow_with_a_task_of_the_same_name_is_no_later_run(experiment, tmp_path):
+    @task(cache=False)
+    def work(x):
+        return x
+
+    @flow(name="first")
+    def first():
+        work.expand(x=[1, 2])
+
+    @flow(name="second")
+    def second():
+        work.expand(x=[1, 2])
+
+    with Ledger.open(experiment.ledger) as ledger:
+        for each in (first, second):
+            each.run(None, ledger.recorder())
+        before = ledger.flow_runs.list(2)
+        clean(experiment, tmp_path / "a", before=None, keep_last=1)
+        assert [len(ledger.flow_runs.instances(each.id)) for each in before] == [2, 2]
 
 
 def test_a_run_that_a_person_tagged_stays_with_its_study(experiment, tmp_path):
@@ -156,11 +191,11 @@ def test_a_forgotten_customer_is_nowhere(experiment, tmp_path):
     found = forget(experiment, "AA-STT")
 
     assert found.for_good
-    assert found.model == "flights-AA-STT"
+    assert found.model == "flights.AA-STT"
     assert b"AA-STT" not in everything_kept(tmp_path)
     assert not files["AA-STT"].exists()
     assert files["AA-SFO"].is_dir()
-    assert [m.name for m in client.search_registered_models()] == ["flights-AA-SFO"]
+    assert [m.name for m in client.search_registered_models()] == ["flights.AA-SFO"]
     everyone = client.search_runs(["1"], run_view_type=ViewType.ALL)
     assert {r.data.tags["customer"] for r in everyone} == {"AA-SFO"}
     with Ledger.open(experiment.ledger) as ledger:
@@ -168,6 +203,35 @@ def test_a_forgotten_customer_is_nowhere(experiment, tmp_path):
         record = ledger.flow_runs.get(found.record)
     assert record.flow == "forget"
     assert record.context["removed"]["trials"] == 3
+
+
+def test_others_whose_ids_begin_alike_keep_everything(tmp_path, mlflow_url):
+    """`acme/tree` is a customer here, and the key of a study of `acme`."""
+    alike = [{**ROUTES[0], "id": id_} for id_ in ("acme", "acme/stump", "acme/acme")]
+    experiment = an_experiment(tmp_path, mlflow_url, models=[STUMP], customers=alike)
+    run(experiment)
+    before = keys_in_the_ledger(experiment)
+    forget(experiment, "acme")
+    gone = before - keys_in_the_ledger(experiment)
+    assert gone == {("choose", "acme"), ("evaluate@choose", "acme/stump"), ("refit", "acme")}
+    assert run(experiment).trials == {"success": 1, "failed": 0, "reused": 2}
+
+
+def test_a_snapshot_is_whole_again_when_a_forgotten_customer_comes_back(experiment):
+    forget(experiment, "AA-STT")
+    snapshot = run(experiment).snapshot
+    with Ledger.open(experiment.ledger) as ledger:
+        listed = [customer.id for customer in ledger.snapshots.get(snapshot).customers]
+    assert listed == ["AA-SFO", "AA-STT"]
+
+
+def test_who_was_only_ever_set_aside_can_be_forgotten(tmp_path, mlflow_url):
+    bad = [*ROUTES[:1], {"id": "unknown-ltd", "colour": "blue"}]
+    experiment = an_experiment(tmp_path, mlflow_url, models=[STUMP], customers=bad)
+    run(experiment)
+    assert b"unknown-ltd" in everything_kept(tmp_path)
+    forget(experiment, "unknown-ltd")
+    assert b"unknown-ltd" not in everything_kept(tmp_path)
 
 
 def test_the_others_go_on_as_if_nothing_had_been(experiment):

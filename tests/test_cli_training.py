@@ -96,7 +96,7 @@ def test_a_newcomers_afternoon(project, typed):
 
     code, out, _ = typed("history", "AA-SFO")
     assert "added" in out
-    assert "champion of AA-SFO: flights-AA-SFO v1 (first champion)" in out
+    assert "champion of AA-SFO: flights.AA-SFO v1 (first champion)" in out
     assert "removed (until now)" in out
     assert "removed (until now)" in typed("history", "tree")[1]
     assert typed("history", "tree", "--model")[1] == typed("history", "tree")[1]
@@ -343,7 +343,7 @@ def test_what_would_be_done_is_explained_for_one_customer(project, typed):
     code, out, _ = typed("why", "AA-STT", "--json")
     told = json.loads(out)
     assert {study["action"] for study in told["studies"]} == {"reuse"}
-    assert told["champion"]["registered_model"] == "flights-AA-STT"
+    assert told["champion"]["registered_model"] == "flights.AA-STT"
     assert "nothing would change" in typed("why", "AA-STT")[1]
     assert typed("why", "nobody")[0] == 2
 
@@ -389,7 +389,7 @@ def test_a_customer_is_forgotten_only_when_that_is_certain(project, typed, monke
     code, _, err = typed("forget", "AA-STT")
     assert (code, "nothing was forgotten" in err) == (2, True)
     code, out, _ = typed("forget", "AA-STT", "--yes")
-    assert (code, "flights-AA-STT is deleted" in out) == (0, True)
+    assert (code, "flights.AA-STT is deleted" in out) == (0, True)
     assert "AA-STT" not in typed("status")[1]
     assert "forget" in typed("runs")[1]
     assert typed("history", "AA-STT")[0] == 2

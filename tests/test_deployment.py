@@ -90,7 +90,7 @@ import sys
 import mlflow, pandas
 mlflow.set_tracking_uri(sys.argv[1])
 mlflow.set_registry_uri(sys.argv[1])
-model = mlflow.pyfunc.load_model("models:/flights-AA-DFW@champion")
+model = mlflow.pyfunc.load_model("models:/flights.AA-DFW@champion")
 print(model.predict(pandas.DataFrame({"delay": [-5.0, 50.0], "carrier": [1, 2]})).tolist())
 assert not [name for name in sys.modules if name.startswith("orchestrator")]
 """

@@ -119,7 +119,7 @@ def test_one_command_trains_tracks_and_deploys_on_real_workers(tmp_path, mlflow_
     )
 
     loaded = subprocess.run(
-        [sys.executable, "-I", "-c", PREDICT, mlflow_url, "models:/flights-AA-SFO@champion"],
+        [sys.executable, "-I", "-c", PREDICT, mlflow_url, "models:/flights.AA-SFO@champion"],
         cwd=Path("/"),
         capture_output=True,
         text=True,
@@ -145,10 +145,10 @@ def test_models_go_to_a_tracking_server_and_load_from_it(tmp_path, mlflow_server
     Path("orchestrator.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     report = run(config.load(Path("orchestrator.yaml")))
     assert report.behind is None
-    assert [p.model_name for p in report.promotions] == ["served-AA-STT"]
+    assert [p.model_name for p in report.promotions] == ["served.AA-STT"]
     assert not list(tmp_path.rglob("artifacts")), "nothing was written beside the server"
     loaded = subprocess.run(
-        [sys.executable, "-I", "-c", PREDICT, mlflow_server, "models:/served-AA-STT@champion"],
+        [sys.executable, "-I", "-c", PREDICT, mlflow_server, "models:/served.AA-STT@champion"],
         cwd=Path("/"),
         capture_output=True,
         text=True,
@@ -190,7 +190,7 @@ def test_a_removed_customer_keeps_history_and_model_which_is_retired(tmp_path, m
     client = MlflowClient(tracking_uri=mlflow_url)
     states = {m.tags["customer"]: m.tags["state"] for m in client.search_registered_models()}
     assert states == {"AA-STT": "retired", "AA-SFO": "live", "9E-BNA": "live", "DL-SAT": "live"}
-    assert client.get_model_version_by_alias("flights-AA-STT", "champion").version
+    assert client.get_model_version_by_alias("flights.AA-STT", "champion").version
 
     with Ledger.open(experiment.ledger) as ledger:
         past = life(ledger, "AA-STT")
@@ -209,7 +209,7 @@ def test_a_customer_that_comes_back_is_live_again(tmp_path, mlflow_url):
     assert report.changes.customers.restored == ("AA-STT",)
     assert report.trials["success"] == 0
     client = MlflowClient(tracking_uri=mlflow_url)
-    assert client.get_registered_model("flights-AA-STT").tags["state"] == "live"
+    assert client.get_registered_model("flights.AA-STT").tags["state"] == "live"
 
 
 def test_a_champion_whose_model_left_keeps_serving_until_it_is_beaten(tmp_path, mlflow_url):
@@ -232,7 +232,7 @@ def test_a_better_model_replaces_the_champion_which_becomes_previous(tmp_path, m
     assert [p.version for p in report.promotions] == ["2"]
     assert report.promotions[0].previous_version == "1"
     client = MlflowClient(tracking_uri=mlflow_url)
-    aliases = client.get_registered_model("flights-AA-STT").aliases
+    aliases = client.get_registered_model("flights.AA-STT").aliases
     assert {alias: int(version) for alias, version in aliases.items()} == {
         "champion": 2,
         "previous": 1,
@@ -269,7 +269,7 @@ def test_a_paused_customer_is_not_trained_and_keeps_its_model(tmp_path, mlflow_u
     assert report.changes.customers.paused == ("AA-STT",)
     assert report.customers == 1
     client = MlflowClient(tracking_uri=mlflow_url)
-    assert client.get_registered_model("flights-AA-STT").tags["state"] == "live"
+    assert client.get_registered_model("flights.AA-STT").tags["state"] == "live"
 
 
 def test_a_model_is_skipped_for_customers_with_too_few_rows(tmp_path, mlflow_url):

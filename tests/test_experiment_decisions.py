@@ -76,11 +76,12 @@ def test_a_champion_is_scored_by_its_own_parameters_not_the_customers_grid(tmp_p
 
 
 def test_a_name_somebody_else_took_blocks_that_customer_alone(tmp_path, mlflow_url):
-    MlflowClient(tracking_uri=mlflow_url).create_registered_model("flights-AA-SFO")
+    MlflowClient(tracking_uri=mlflow_url).create_registered_model("flights.AA-SFO")
     experiment = an_experiment(tmp_path, mlflow_url)
     report = run(experiment)
     assert set(champions(experiment)) == {"AA-STT", "9E-BNA"}
     assert any("'AA-SFO' is not served" in note for note in report.notes)
+    assert not report.tolerated
 
 
 def test_fresh_results_replace_the_recorded_ones(tmp_path, mlflow_url):

@@ -30,7 +30,7 @@ def test_a_slug_is_a_safe_name_that_mlflow_accepts(id_):
     assert name
     assert set(name) <= SAFE
     assert len(name) <= 100
-    _validate_model_name(f"experiment-{name}")
+    _validate_model_name(f"experiment.{name}")
 
 
 @given(ids)

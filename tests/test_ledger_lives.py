@@ -136,6 +136,11 @@ def test_a_preview_tells_the_same_and_writes_nothing(ledger):
     assert ledger.lives.apply(following) == previewed
 
 
+def test_who_is_live_now_does_not_depend_on_the_clock(ledger):
+    ledger.lives.apply(snapshot("acme", at=2e12))  # a clock that was ahead and was corrected
+    assert [period.key for period in ledger.lives.live()] == ["acme"]
+
+
 def test_who_was_live_at_a_moment(ledger):
     lived(ledger, snapshot("a"), snapshot("a", "b"), snapshot("b"))
     at = {t: live_keys(ledger, t) for t in (99.0, 100.0, 101.5, 102.0)}

@@ -36,7 +36,7 @@ def test_a_confirmed_promotion_makes_a_champion(ledger):
             customer="acme",
             result=best,
             run_id=best.trial.run_id,
-            model_name="flights-acme",
+            model_name="flights.acme",
             version="3",
             at=5.0,
         )

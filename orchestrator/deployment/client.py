@@ -23,9 +23,8 @@ from orchestrator.deployment.deployer import (
     model_tags,
     state_of,
 )
-from orchestrator.deployment.names import model_name
+from orchestrator.deployment.names import model_name, model_prefix
 from orchestrator.errors import as_machinery_error
-from orchestrator.identity import slug
 
 _FOREIGN = (MlflowException, RequestException, OSError)
 _PAGE = 1000
@@ -148,7 +147,7 @@ class ClientDeployer:
         token = None
         while True:
             page = self._client.search_registered_models(
-                f"name LIKE '{slug(self._experiment)}-%'", _PAGE, page_token=token
+                f"name LIKE '{model_prefix(self._experiment)}%'", _PAGE, page_token=token
             )
             yield from page
             token = page.token

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from orchestrator.deployment.names import model_name
 from orchestrator.errors import MachineryError, UsageError
+from orchestrator.experiment.flow import customer_of
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Ledger
 from orchestrator.ledger.old import OldInstance, OldStudy
@@ -115,14 +116,14 @@ def forget(experiment: Experiment, customer: str) -> Forgetting:
     from orchestrator.deployment.opening import open_deployer  # late: it imports MLflow
 
     with Ledger.open(experiment.ledger) as ledger, ledger.holding(experiment.name):
-        run_ids = ledger.forgetting.run_ids(customer)
-        if not run_ids and not ledger.lives.history("customer", customer):
+        if not ledger.forgetting.knows(customer):
             raise UsageError(f"no customer {customer!r} has ever been listed")
+        run_ids = ledger.forgetting.run_ids(customer)
         tracker = _tracker(experiment)
         had_model = open_deployer(experiment.tracking, experiment.name).forget(customer)
         for_good = tracker.erase(customer, run_ids)
         record = new_id()
-        removed = ledger.forgetting.forget(customer, record=record)
+        removed = ledger.forgetting.forget(customer, record=record, customer_of=customer_of)
     model = model_name(experiment.name, customer) if had_model else ""
     return Forgetting(record=record, removed=removed, model=model, for_good=for_good)
 

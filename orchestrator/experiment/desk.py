@@ -174,7 +174,7 @@ class Desk:
         Raises:
             MachineryError: MLflow refused.
         """
-        live = self._ledger.lives.live_at(time.time())
+        live = self._ledger.lives.live()
         listed = {period.key for period in live if period.kind == "customer"}
         deployer = self.mlflow.deployer
         states = {customer: model.state for customer, model in deployer.champions().items()}

@@ -23,6 +23,7 @@ from orchestrator.experiment.work import Work, champion_study, with_version
 from orchestrator.ledger import Champion
 from orchestrator.mapping import Flow, Outcome, Outcomes, flow, task
 from orchestrator.records import (
+    CHAMPION,
     Customer,
     Decision,
     InstanceRecord,
@@ -37,7 +38,7 @@ from orchestrator.training.fingerprint import Fingerprints
 
 
 def _study_key(study: Study) -> str:
-    return f"{study.model.id}@champion" if study.champion else study.model.id
+    return f"{study.model.id}{CHAMPION}" if study.champion else study.model.id
 
 
 def _fingerprint(study: Study) -> str | None:
@@ -54,7 +55,11 @@ def evaluate(study: Study) -> tuple[TrialResult, ...]:
     return evaluate_study(study, open_strategy(study.search, study))
 
 
-@task(key=lambda study: study.customer.id, cache=False)
+def _data_key(_study: Study) -> str:
+    return "data"  # one a customer, whose key it hangs under
+
+
+@task(key=_data_key, cache=False)
 def read_version(study: Study) -> str:
     """Load a customer's data for a hash of it, on a worker."""
     # joblib and scikit-learn are imported on the workers only
@@ -172,6 +177,15 @@ def trials_of(instance: InstanceRecord) -> Sequence[TrialResult]:
         results: Sequence[TrialResult] = instance.value
         return results
     return ()
+
+
+def customer_of(node: str, key: str) -> str:
+    """Whose an instance of the training flow is.
+
+    What `choose` calls hangs under the customer's id, which may have slashes itself, by one part
+    that has none.
+    """
+    return key.rpartition("/")[0] if node.endswith("@choose") else key
 
 
 def scored_already(work: Work, results: Sequence[TrialResult]) -> TrialResult | None:

@@ -262,7 +262,7 @@ def _report(
     results = all_results(evaluated)
     trials = count_trials(evaluated, choices)
     others = {name: ended[name] for name in ("publish", "refit", "deploy")}
-    unserved = len(choices.failed) + len(ended["refit"].failed)
+    unserved = len(choices.failed) + len(ended["refit"].failed) + len(refused)
     champions = ledger.promotions.champions()
     return Report(
         flow_run=ended.flow_run,

@@ -3,9 +3,8 @@
 Touches no library; reads the ledger only; gives records for people and machines; driver.
 """
 
-import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import UsageError
@@ -69,9 +68,8 @@ def standings(ledger: Ledger, at: float | None = None) -> tuple[Standing, ...]:
         ledger: What is known.
         at: Epoch seconds; None is now.
     """
-    moment = time.time() if at is None else at
-    live = ledger.lives.live_at(moment)
-    champions: Mapping[str, Champion] = ledger.promotions.at(moment)
+    live = ledger.lives.live() if at is None else ledger.lives.live_at(at)
+    champions = ledger.promotions.champions() if at is None else ledger.promotions.at(at)
     models = {period.key for period in live if period.kind == "model"}
     states = {period.key: period.state for period in live if period.kind == "customer"}
     return tuple(

@@ -6,10 +6,10 @@ Touches SQLAlchemy; takes a customer's id; gives how much went; runs on the driv
 import json
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, select, update
+from sqlalchemy import Connection, Select, Table, delete, select, update
 
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.encoding import dump_for_people
@@ -18,6 +18,7 @@ from orchestrator.ledger.tables import (
     flow_runs,
     instances,
     lives,
+    nodes,
     promotions,
     results,
     snapshots,
@@ -25,7 +26,10 @@ from orchestrator.ledger.tables import (
     trials,
 )
 
-_AT_ONCE = 500
+CustomerOf = Callable[[str, str], str]
+"""Whose an instance is, by its node's name and its key."""
+
+_BLANKED = "the error named a customer that was forgotten"
 
 
 class Forgetting:
@@ -41,7 +45,19 @@ class Forgetting:
             of_customer = query.where(studies.c.customer == customer)
             return list(connection.execute(of_customer).scalars())
 
-    def forget(self, customer: str, *, record: str) -> dict[str, int]:
+    def knows(self, customer: str) -> bool:
+        """Whether anything tells of a customer, be it only a row that was set aside."""
+        listed = select(lives.c.id).where(lives.c.kind == "customer", lives.c.key == customer)
+        tried = select(studies.c.id).where(studies.c.customer == customer)
+        with self._database.read() as connection:
+            return any(
+                connection.execute(query.limit(1)).first() is not None for query in (listed, tried)
+            ) or any(
+                customer in {each["id"] for each in json.loads(row.rejections)}
+                for row in connection.execute(_with_rejections())
+            )
+
+    def forget(self, customer: str, *, record: str, customer_of: CustomerOf) -> dict[str, int]:
         """Remove all of a customer, and write one flow run as the record that it happened.
 
         A snapshot keeps its id although a customer is taken out of it: it names what was fetched.
@@ -49,12 +65,13 @@ class Forgetting:
         Args:
             customer: Its id.
             record: The id of the flow run that records it; it names no customer.
+            customer_of: Whose an instance is.
 
         Returns:
             How many rows of each table went.
         """
         with self._database.write() as connection:
-            counts = _forget_instances(connection, customer)
+            counts = _forget_instances(connection, customer, customer_of)
             own = select(studies.c.id).where(studies.c.customer == customer)
             counts["trials"] = _count(connection, trials, trials.c.study.in_(own))
             counts["studies"] = _count(connection, studies, studies.c.customer == customer)
@@ -80,27 +97,31 @@ class Forgetting:
         return counts
 
 
-def _chunks(numbers: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (numbers[start : start + _AT_ONCE] for start in range(0, len(numbers), _AT_ONCE))
-
-
 def _count(connection: Connection, table: Table, condition: Any) -> int:
     return int(connection.execute(delete(table).where(condition)).rowcount)
 
 
-def _forget_instances(connection: Connection, customer: str) -> dict[str, int]:
+def _forget_instances(
+    connection: Connection, customer: str, customer_of: CustomerOf
+) -> dict[str, int]:
     """Remove the customer's instances in all flow runs, and what they returned."""
-    models = connection.execute(select(lives.c.key).where(lives.c.kind == "model").distinct())
-    keys = [customer, f"{customer}/{customer}"]
-    for model in models.scalars():
-        keys += [f"{customer}/{model}", f"{customer}/{model}@champion"]
+    below = instances.c.key.startswith(f"{customer}/", autoescape=True)
+    named = select(nodes.c.name, instances).select_from(instances.join(nodes))
+    may_be = connection.execute(named.where((instances.c.key == customer) | below))
+    own = [row for row in may_be.all() if customer_of(row.name, row.key) == customer]
     counts = {"results": 0, "instances": 0}
-    for some in _chunks(keys):
-        own = instances.c.key.in_(some)
-        names = select(instances.c.fingerprint).where(own, instances.c.fingerprint.is_not(None))
-        counts["results"] += _count(connection, results, results.c.fingerprint.in_(names))
-        counts["instances"] += _count(connection, instances, own)
+    for row in own:
+        this = (instances.c.node == row.node) & (instances.c.key == row.key)
+        counts["results"] += _count(connection, results, results.c.fingerprint == row.fingerprint)
+        counts["instances"] += _count(connection, instances, this)
+    _forget_in_errors(connection, customer)
     return counts
+
+
+def _forget_in_errors(connection: Connection, customer: str) -> None:
+    """Blank the errors of calls for all customers together, where they name this one."""
+    for_all = (instances.c.key == "") & instances.c.error.contains(customer, autoescape=True)
+    connection.execute(update(instances).where(for_all).values(error=_BLANKED))
 
 
 def _forget_in_snapshots(connection: Connection, customer: str) -> int:
@@ -118,10 +139,13 @@ def _forget_in_snapshots(connection: Connection, customer: str) -> int:
     return changed
 
 
+def _with_rejections() -> Select[Any]:
+    return select(fetches.c.id, fetches.c.rejections).where(fetches.c.rejected > 0)
+
+
 def _forget_rejections(connection: Connection, customer: str) -> None:
     """Take the customer out of the rows that were set aside."""
-    query = select(fetches.c.id, fetches.c.rejections).where(fetches.c.rejected > 0)
-    for row in connection.execute(query).all():
+    for row in connection.execute(_with_rejections()).all():
         left = [each for each in json.loads(row.rejections) if each["id"] != customer]
         this = update(fetches).where(fetches.c.id == row.id)
-        connection.execute(this.values(rejections=json.dumps(left)))
+        connection.execute(this.values(rejections=json.dumps(left), rejected=len(left)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, or_, select, update
 
 from orchestrator.ledger.changes import (
     Changes,
@@ -94,16 +94,20 @@ class Lives:
         with self._database.read() as connection:
             return frozenset(connection.execute(query).scalars())
 
+    def live(self) -> Sequence[Period]:
+        """The customers and models, active or paused, that are listed now, whatever the clock."""
+        return self._listed(lives.c.valid_to.is_(None))
+
     def live_at(self, time: float) -> Sequence[Period]:
         """The customers and models, active or paused, that were listed at a moment."""
-        query = (
-            select(lives)
-            .where(lives.c.valid_from <= time, lives.c.state != "removed")
-            .where(or_(lives.c.valid_to.is_(None), lives.c.valid_to > time))
-            .order_by(lives.c.kind, lives.c.key)
-        )
+        not_ended = or_(lives.c.valid_to.is_(None), lives.c.valid_to > time)
+        return self._listed((lives.c.valid_from <= time) & not_ended)
+
+    def _listed(self, when: ColumnElement[bool]) -> Sequence[Period]:
+        query = select(lives).where(when, lives.c.state != "removed")
         with self._database.read() as connection:
-            return [_period(row) for row in connection.execute(query)]
+            found = connection.execute(query.order_by(lives.c.kind, lives.c.key))
+            return [_period(row) for row in found]
 
 
 def compare(before: Snapshot, after: Snapshot) -> Changes:

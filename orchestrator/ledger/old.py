@@ -114,13 +114,11 @@ class Old:
         )
         query = (
             select(ranked.c.node, ranked.c.key)
-            .join(flow_runs, flow_runs.c.id == ranked.c.flow_run)
             .where(ranked.c.turn > max(keep_last, 1), ~may_be_used_again)
-            .where(flow_runs.c.ended.is_not(None))
             .order_by(ranked.c.node)
         )
         if before is not None:
-            query = query.where(flow_runs.c.started < before)
+            query = query.where(ranked.c.started < before)
         with self._database.read() as connection:
             return [OldInstance(*row) for row in connection.execute(query)]
 
@@ -134,7 +132,8 @@ class Old:
 
     def instance_rows(self, old: Sequence[OldInstance]) -> Iterator[dict[str, Any]]:
         """Everything about these instances, for an archive."""
-        query = select(nodes.c.flow_run, nodes.c.name, instances).join(nodes)
+        query = select(nodes.c.flow_run, nodes.c.name, instances)
+        query = query.select_from(instances.join(nodes))
         with self._database.read() as connection:
             for node, keys in _by_node(old):
                 these = (instances.c.node == node) & instances.c.key.in_(keys)
@@ -153,20 +152,23 @@ class Old:
 
 
 def _ranked() -> Select[Any]:
-    """Instances, those of a node's name and key numbered from the last one, which is 1."""
+    """Instances, those of a flow's node and key numbered from the last one, which is 1."""
     turn = func.row_number().over(
-        partition_by=(nodes.c.name, instances.c.key), order_by=instances.c.node.desc()
+        partition_by=(flow_runs.c.flow, nodes.c.name, instances.c.key),
+        order_by=instances.c.node.desc(),
     )
-    return select(instances, nodes.c.flow_run, turn.label("turn")).join(nodes)
+    ranked = select(instances, nodes.c.flow_run, flow_runs.c.started, turn.label("turn"))
+    named = ranked.select_from(instances.join(nodes).join(flow_runs))
+    return named.where(flow_runs.c.ended.is_not(None))
 
 
 def _in_use(connection: Connection) -> set[tuple[str, str]]:
     """By flow run and key, the study of each key whose results were the last to be used."""
-    ranked = _ranked().subquery()
-    last = select(ranked.c.fingerprint).where(ranked.c.turn == 1, ranked.c.fingerprint.is_not(None))
+    ranked = _ranked().where(instances.c.fingerprint.is_not(None)).subquery()
+    last = select(ranked.c.fingerprint).where(ranked.c.turn == 1)
     query = (
         select(nodes.c.flow_run, instances.c.key)
-        .join(nodes)
+        .select_from(instances.join(nodes))
         .where(instances.c.state == State.SUCCESS.value, instances.c.fingerprint.in_(last))
         .order_by(instances.c.node)  # trained once more with --fresh, the later one counts
     )

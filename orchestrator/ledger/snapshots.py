@@ -15,7 +15,7 @@ from orchestrator.ledger.database import Database
 from orchestrator.ledger.encoding import dump, load
 from orchestrator.ledger.lookup import one_id
 from orchestrator.ledger.tables import fetches, snapshots
-from orchestrator.ledger.writing import insert_missing
+from orchestrator.ledger.writing import insert_or_replace
 from orchestrator.records import Rejected, Snapshot
 
 _SNAPSHOT = TypeAdapter(Snapshot)
@@ -42,11 +42,15 @@ class Snapshots:
         self._database = database
 
     def save(self, snapshot: Snapshot) -> None:
-        """Store the content unless it is there, and note the fetch."""
+        """Store the content, and note the fetch.
+
+        It replaces what is stored under the same id, which is less where a customer was forgotten
+        that is now listed again.
+        """
         bare = replace(snapshot, rejected=(), source="", etag="", fetched=0.0)
         content = {"id": snapshot.id, "content": zlib.compress(dump(bare).encode())}
         with self._database.write() as connection:
-            insert_missing(connection, snapshots, [content])
+            insert_or_replace(connection, snapshots, [content])
             connection.execute(fetches.insert(), [_fetch_row(snapshot)])
 
     def get(self, snapshot_id: str) -> Snapshot:

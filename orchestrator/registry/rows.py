@@ -43,7 +43,7 @@ from pydantic import (
 )
 from pydantic import Tag as UnionTag
 
-from orchestrator.records import Distribution, Json
+from orchestrator.records import CHAMPION, Distribution, Json
 from orchestrator.registry.cells import BadRowError, Problem, plain_row
 from orchestrator.registry.spaces import read_distribution, read_values
 
@@ -73,6 +73,8 @@ def _model_identifier(text: str) -> str:
     # `customer/model/number` is a trial's key; customers' ids may have a slash, so models' may not.
     if "/" in text:
         raise ValueError(f"{text!r} has a '/', which a model's id cannot have")
+    if text.endswith(CHAMPION):
+        raise ValueError(f"{text!r} ends in {CHAMPION!r}, the name of a champion scored again")
     return text
 
 

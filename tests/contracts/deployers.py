@@ -36,24 +36,24 @@ class DeployerContract:
         (deployed,) = deployer.deploy([challenger()])
         assert deployed == Deployed(
             customer="AA-DFW",
-            model_name="flights-AA-DFW",
+            model_name="flights.AA-DFW",
             version="1",
             previous_version=None,
             state=ModelState.LIVE,
         )
-        version = mlflow.get_model_version_by_alias("flights-AA-DFW", "champion")
+        version = mlflow.get_model_version_by_alias("flights.AA-DFW", "champion")
         assert (version.run_id, version.source) == (challenger().run_id, "s3://models/1")
         assert version.tags == {"model": "tree", "format": "skops"}
         assert (version.status, version.current_stage) == ("READY", "None")
-        assert mlflow.get_model_version_download_uri("flights-AA-DFW", "1") == "s3://models/1"
+        assert mlflow.get_model_version_download_uri("flights.AA-DFW", "1") == "s3://models/1"
 
     def test_the_registered_model_says_whose_it_is(self, deployer, mlflow):
         deployer.deploy([challenger("Zoë & Söhne/Köln")])
         (model,) = mlflow.search_registered_models("tags.customer = 'Zoë & Söhne/Köln'")
         assert model.tags["experiment"] == EXPERIMENT
         assert model.tags["state"] == "live"
-        assert model.name.startswith("flights-Zo")
-        assert not set(model.name) & set("/:@.%'\" &")
+        assert model.name.startswith("flights.Zo")
+        assert not set(model.name) & set("/:@%'\" &")
 
     def test_the_former_champion_becomes_previous(self, deployer, mlflow):
         deployer.deploy([challenger(number=1)])
@@ -67,7 +67,7 @@ class DeployerContract:
         deployer.deploy([challenger(number=1)])
         first = deployer.deploy([challenger(number=2)])
         assert deployer.deploy([challenger(number=2)]) == first
-        assert len(mlflow.search_model_versions("name = 'flights-AA-DFW'")) == 2
+        assert len(mlflow.search_model_versions("name = 'flights.AA-DFW'")) == 2
         assert alias(mlflow, "previous") == challenger(number=1).run_id
 
     def test_rolling_back_moves_the_alias_to_the_version_that_is_there(self, deployer, mlflow):
@@ -76,7 +76,7 @@ class DeployerContract:
         (back,) = deployer.deploy([challenger(number=1)])
         assert (back.version, back.previous_version) == ("1", "2")
         assert alias(mlflow, "champion") == challenger(number=1).run_id
-        assert len(mlflow.search_model_versions("name = 'flights-AA-DFW'")) == 2
+        assert len(mlflow.search_model_versions("name = 'flights.AA-DFW'")) == 2
 
     def test_many_are_deployed_in_the_order_given(self, deployer):
         deployer.deploy([challenger("c7", number=99)])
@@ -88,26 +88,26 @@ class DeployerContract:
     def test_a_crash_between_version_and_alias_is_made_good(self, deployer, mlflow):
         """As the client leaves it when it dies in the middle."""
         deployer.deploy([challenger(number=1)])
-        mlflow.create_model_version("flights-AA-DFW", "s3://models/2", challenger(number=2).run_id)
-        mlflow.set_registered_model_alias("flights-AA-DFW", "previous", "1")
+        mlflow.create_model_version("flights.AA-DFW", "s3://models/2", challenger(number=2).run_id)
+        mlflow.set_registered_model_alias("flights.AA-DFW", "previous", "1")
         (deployed,) = deployer.deploy([challenger(number=2)])
         assert (deployed.version, deployed.previous_version) == ("2", "1")
-        assert len(mlflow.search_model_versions("name = 'flights-AA-DFW'")) == 2
+        assert len(mlflow.search_model_versions("name = 'flights.AA-DFW'")) == 2
 
     def test_a_version_deleted_by_a_person_is_made_anew(self, deployer, mlflow):
         deployer.deploy([challenger(number=1)])
-        mlflow.delete_model_version("flights-AA-DFW", "1")
+        mlflow.delete_model_version("flights.AA-DFW", "1")
         (deployed,) = deployer.deploy([challenger(number=1)])
         assert deployed.version == "2"
         assert alias(mlflow, "champion") == challenger(number=1).run_id
 
     def test_what_people_wrote_on_a_model_stays(self, deployer, mlflow):
         deployer.deploy([challenger(number=1)])
-        mlflow.update_registered_model("flights-AA-DFW", "Dallas")
-        mlflow.set_registered_model_tag("flights-AA-DFW", "owner", "ada")
-        mlflow.set_registered_model_alias("flights-AA-DFW", "shadow", "1")
+        mlflow.update_registered_model("flights.AA-DFW", "Dallas")
+        mlflow.set_registered_model_tag("flights.AA-DFW", "owner", "ada")
+        mlflow.set_registered_model_alias("flights.AA-DFW", "shadow", "1")
         deployer.deploy([challenger(number=2)])
-        model = mlflow.get_registered_model("flights-AA-DFW")
+        model = mlflow.get_registered_model("flights.AA-DFW")
         assert model.description == "Dallas"
         assert model.tags["owner"] == "ada"
         assert model.aliases["shadow"] in (1, "1")
@@ -118,9 +118,9 @@ class DeployerContract:
         assert deployer.retire(["gone", "never had one"]) == {"never had one"}
         assert deployer.champions()["gone"].state is ModelState.RETIRED
         assert deployer.champions()["kept"].state is ModelState.LIVE
-        assert mlflow.get_model_version_by_alias("flights-gone", "champion").version in (1, "1")
+        assert mlflow.get_model_version_by_alias("flights.gone", "champion").version in (1, "1")
         (found,) = mlflow.search_registered_models("tags.state != 'live'")
-        assert found.name == "flights-gone"
+        assert found.name == "flights.gone"
 
     def test_a_customer_that_comes_back_is_live_again(self, deployer):
         deployer.deploy([challenger("a"), challenger("b", number=2)])
@@ -130,25 +130,33 @@ class DeployerContract:
         states = {customer: each.state for customer, each in deployer.champions().items()}
         assert states == {"a": ModelState.LIVE, "b": ModelState.LIVE}
 
-    def test_a_name_that_is_anothers_is_refused(self, deployer, other):
-        """`flights` of `AA-DFW`, and `flights-AA` of `DFW`, want one name."""
+    def test_customers_of_two_experiments_never_share_a_name(self, deployer, other):
+        """Nor do `AA-DFW` of `flights`, and `DFW` of `flights-AA`."""
         other.deploy([challenger("DFW")])
-        with pytest.raises(UsageError, match=r"'AA-DFW'.*'flights-AA-DFW'.*'DFW'"):
+        deployer.deploy([challenger("AA-DFW", number=2)])
+        assert set(deployer.champions()) == {"AA-DFW"}
+        assert set(other.champions()) == {"DFW"}
+
+    def test_a_name_that_is_anothers_is_refused(self, deployer, mlflow):
+        """As where people have renamed models, or written tags of their own."""
+        mlflow.create_registered_model(
+            "flights.AA-DFW", {"customer": "DFW", "experiment": "flights-AA"}
+        )
+        with pytest.raises(UsageError, match=r"'AA-DFW'.*'flights.AA-DFW'.*'DFW'"):
             deployer.deploy([challenger("AA-DFW", number=2)])
         assert set(deployer.champions()) == set()
-        assert other.champions()["DFW"].version == "1"
 
     def test_a_model_registered_by_hand_is_left_alone(self, deployer, mlflow):
-        mlflow.create_registered_model("flights-AA-DFW")
+        mlflow.create_registered_model("flights.AA-DFW")
         with pytest.raises(UsageError, match="rename that model"):
             deployer.deploy([challenger()])
 
     def test_tags_that_people_deleted_stop_nothing(self, deployer, mlflow):
         deployer.deploy([challenger(name, number=n) for n, name in enumerate("abc")])
         deployer.retire(["b"])
-        mlflow.delete_registered_model_tag("flights-a", "customer")
-        mlflow.delete_registered_model_tag("flights-b", "state")
-        mlflow.set_registered_model_tag("flights-c", "state", "unheard of")
+        mlflow.delete_registered_model_tag("flights.a", "customer")
+        mlflow.delete_registered_model_tag("flights.b", "state")
+        mlflow.set_registered_model_tag("flights.c", "state", "unheard of")
         states = {customer: each.state for customer, each in deployer.champions().items()}
         assert states == {"b": ModelState.LIVE, "c": ModelState.LIVE}
         assert deployer.retire(["a", "b", "c"]) == {"a"}
@@ -165,9 +173,9 @@ class DeployerContract:
 
     def test_mlflow_goes_on_with_what_was_registered(self, deployer, mlflow):
         deployer.deploy([challenger(number=1)])
-        made = mlflow.create_model_version("flights-AA-DFW", "s3://models/by-hand")
+        made = mlflow.create_model_version("flights.AA-DFW", "s3://models/by-hand")
         assert str(made.version) == "2"
-        mlflow.rename_registered_model("flights-AA-DFW", "renamed")
+        mlflow.rename_registered_model("flights.AA-DFW", "renamed")
         assert mlflow.get_model_version_by_alias("renamed", "champion").version in (1, "1")
         mlflow.delete_registered_model("renamed")
         with pytest.raises(MlflowException):
@@ -180,7 +188,7 @@ class DeployerContract:
         assert not deployer.forget("AA-DFW")
         assert list(deployer.champions()) == ["AA-SFO"]
         with pytest.raises(MlflowException):
-            mlflow.get_registered_model("flights-AA-DFW")
+            mlflow.get_registered_model("flights.AA-DFW")
 
     def test_strange_ids_come_back_as_they_were(self, deployer):
         deployer.deploy([challenger(id_, n) for n, id_ in enumerate(HOSTILE_IDS, start=1)])
@@ -189,4 +197,4 @@ class DeployerContract:
 
 def alias(mlflow: MlflowClient, name: str) -> str:
     """The run of the version an alias points to."""
-    return mlflow.get_model_version_by_alias("flights-AA-DFW", name).run_id
+    return mlflow.get_model_version_by_alias("flights.AA-DFW", name).run_id

@@ -183,6 +183,11 @@ def connect(cluster: Cluster) -> Iterator["Client | None"]:
             yield client
 
 
+def threads(client: "Client | None") -> int:
+    """How many calls can run at the same time."""
+    return 1 if client is None else sum(client.nthreads().values())
+
+
 def warm_up(client: "Client", modules: Sequence[str]) -> None:
     """Have the workers import modules while the driver is busy with something else.
 

@@ -227,12 +227,17 @@ class Search:
             workers, so it is part of what trials follow from.
         warm_start: Whose champions' parameters are tried first: those of the customer itself, of
             the best in its `segment` as well, or `never` anybody's.
+        placement: `study` runs a study as a whole on one worker, `trials` spreads its trials over
+            the workers; `auto` chooses by what they took last time. The trials are the same.
+        timeout: Seconds a trial may take; None for no limit.
     """
 
     strategy: str = "grid"
     settings: Mapping[str, Any] = field(default_factory=dict)
     max_parallel: int | None = None
     warm_start: Literal["customer", "segment", "never"] = "customer"
+    placement: Literal["auto", "study", "trials"] = "auto"
+    timeout: float | None = None
 
 
 @quickly_unpickled

@@ -2,7 +2,8 @@
 
     choose [customers]      a coordinator a customer, on the driver
       read_version          on a worker, where only loading the data tells its version
-      evaluate [studies]    on workers: every candidate of a model, on the same folds
+      evaluate [studies]    on workers: every candidate of a model, on the same folds; or as
+                            many tasks as it has trials (`searching`)
     publish                 the reduce: writes down who is promoted; lists the models to be fitted
     refit [promotions]      on workers: fits the winner on all rows and writes its files
     deploy                  the reduce: versions and aliases
@@ -13,17 +14,17 @@ Beside it a courier sends MLflow the trials as they are recorded. Where MLflow f
 Touches no library itself; takes `Work` and a `Desk`; gives the promotions made.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.experiment.desk import Desk
 from orchestrator.experiment.orders import Refit, Refitted
+from orchestrator.experiment.searching import STUDIES, Searching
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.work import Work, champion_study, with_version
 from orchestrator.ledger import Champion
 from orchestrator.mapping import Flow, Outcome, Outcomes, flow, task
 from orchestrator.records import (
-    CHAMPION,
     Customer,
     Decision,
     InstanceRecord,
@@ -35,24 +36,6 @@ from orchestrator.records import (
 )
 from orchestrator.selection import decide, same_candidate
 from orchestrator.training.fingerprint import Fingerprints
-
-
-def _study_key(study: Study) -> str:
-    return f"{study.model.id}{CHAMPION}" if study.champion else study.model.id
-
-
-def _fingerprint(study: Study) -> str | None:
-    return study.fingerprint or None
-
-
-@task(key=_study_key, cache=_fingerprint)
-def evaluate(study: Study) -> tuple[TrialResult, ...]:
-    """Score every candidate of a study, on a worker."""
-    # scikit-learn is imported on the workers only
-    from orchestrator.search import open_strategy
-    from orchestrator.training.evaluate import evaluate_study
-
-    return evaluate_study(study, open_strategy(study.search, study))
 
 
 def _data_key(_study: Study) -> str:
@@ -97,6 +80,7 @@ def training_flow(
     *,
     flow_run: str,
     fingerprints: Fingerprints,
+    to_spread: Collection[str] = (),
 ) -> Flow:
     """The flow of one flow run; it closes over what was fetched when the run started.
 
@@ -106,9 +90,10 @@ def training_flow(
         desk: Where the driver writes.
         flow_run: Its id.
         fingerprints: What gives studies the hashes their results are known by.
+        to_spread: Keys of the studies whose trials are spread over the workers.
     """
     evaluation, gate = experiment.evaluation, experiment.gate
-    scored = evaluate.options(timeout=experiment.study_timeout)
+    search = Searching(experiment, to_spread)
     loaded = read_version.options(timeout=experiment.study_timeout)
 
     @task
@@ -118,16 +103,16 @@ def training_flow(
         if studies and not studies[0].data_version:
             versions = await loaded.expand(study=studies[:1])
             studies = with_version(studies, next(iter(versions), ""), fingerprints)
-        outcomes = await scored.expand(study=studies)
-        results = _at_todays_cost(studies, outcomes)
-        unfinished = _unfinished(studies, outcomes)
+        evaluated = await search.outcomes_of(studies)
+        results = _at_todays_cost(evaluated)
+        unfinished = _unfinished(evaluated)
         incumbent = scored_already(work, results)
         if incumbent is None and work.champion is not None and results:
             study = champion_study(studies, work.champion, fingerprints)
-            rescored = await scored.options(name="rescore").expand(study=[study])
-            incumbent = next((result for of_study in rescored for result in of_study), None)
+            rescored = await search.rescored(study)
+            incumbent = next(iter(rescored.value or ()), None)
             if incumbent is None:
-                unscored = _unfinished((study,), rescored)
+                unscored = _unfinished([(study, rescored)])
                 decision = _as_it_is(flow_run, work.customer, work.champion, unscored)
                 return Choice(decision=decision, unfinished=unfinished + unscored)
         decision = decide(
@@ -173,7 +158,7 @@ def trials_of(instance: InstanceRecord) -> Sequence[TrialResult]:
     """The trials in what an instance of the training flow returned, for the ledger."""
     if isinstance(instance.value, Choice):
         return instance.value.unfinished
-    if instance.node.startswith(("evaluate", "rescore")) and instance.state is State.SUCCESS:
+    if instance.state is State.SUCCESS and instance.node.startswith(STUDIES):
         results: Sequence[TrialResult] = instance.value
         return results
     return ()
@@ -183,9 +168,10 @@ def customer_of(node: str, key: str) -> str:
     """Whose an instance of the training flow is.
 
     What `choose` calls hangs under the customer's id, which may have slashes itself, by one part
-    that has none.
+    that has none; and what `spread` calls, by two.
     """
-    return key.rpartition("/")[0] if node.endswith("@choose") else key
+    parts = {"choose": 1, "spread": 2}.get(node.partition("@")[2], 0)
+    return key.rsplit("/", parts)[0]
 
 
 def scored_already(work: Work, results: Sequence[TrialResult]) -> TrialResult | None:
@@ -207,11 +193,11 @@ def scored_already(work: Work, results: Sequence[TrialResult]) -> TrialResult | 
     return None
 
 
-def _at_todays_cost(studies: Sequence[Study], outcomes: Outcomes) -> list[TrialResult]:
+def _at_todays_cost(evaluated: Sequence[tuple[Study, Outcome]]) -> list[TrialResult]:
     """All results; those recorded earlier take the cost that the registry lists now."""
     return [
-        _with_cost(result, studies[outcome.index].model.cost)
-        for outcome in outcomes.items()
+        _with_cost(result, study.model.cost)
+        for study, outcome in evaluated
         for result in outcome.value or ()
     ]
 
@@ -239,11 +225,11 @@ def _as_it_is(
     )
 
 
-def _unfinished(studies: Sequence[Study], outcomes: Outcomes) -> tuple[TrialResult, ...]:
+def _unfinished(evaluated: Sequence[tuple[Study, Outcome]]) -> tuple[TrialResult, ...]:
     """A failed result for each study that failed as a whole, so that it is seen in MLflow."""
     return tuple(
-        _failed_result(studies[outcome.index], outcome)
-        for outcome in outcomes.items()
+        _failed_result(study, outcome)
+        for study, outcome in evaluated
         if outcome.state in {State.FAILED, State.UPSTREAM_FAILED}
     )
 

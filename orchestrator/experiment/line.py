@@ -8,13 +8,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from orchestrator.clusters import connect, warm_up
+from orchestrator.clusters import connect, threads, warm_up
 from orchestrator.errors import MachineryError
 from orchestrator.experiment.courier import Courier
 from orchestrator.experiment.desk import Desk
 from orchestrator.experiment.environment import scored_elsewhere
 from orchestrator.experiment.flow import refitting_flow, training_flow, trials_of
 from orchestrator.experiment.opening import Opening, opening
+from orchestrator.experiment.placing import Durations, to_spread
 from orchestrator.experiment.preparing import (
     Prepared,
     check,
@@ -32,6 +33,7 @@ from orchestrator.experiment.report import (
     fresh_results,
     still_serving,
 )
+from orchestrator.experiment.searching import STUDIES
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Hold, Ledger
 from orchestrator.mapping import Outcomes, Run
@@ -90,14 +92,15 @@ def run(
         say(_in_a_sentence(prepared))
         desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
         courier = Courier(desk, experiment.evaluation, flow_run)
-        flow = training_flow(
-            experiment,
-            prepared.work,
-            desk,
-            flow_run=flow_run,
-            fingerprints=fingerprints(experiment),
-        )
         with _cluster(experiment, say) as client:
+            flow = training_flow(
+                experiment,
+                prepared.work,
+                desk,
+                flow_run=flow_run,
+                fingerprints=fingerprints(experiment),
+                to_spread=to_spread(prepared.new, _durations(prepared, ledger), threads(client)),
+            )
             _wait_until_open(opened, say)
             _take_over(ledger, experiment, snapshot)
             with courier:
@@ -199,6 +202,11 @@ def _cluster(experiment: Experiment, say: Callable[[str], None]) -> Iterator[Any
         yield client
 
 
+def _durations(prepared: Prepared, ledger: Ledger) -> Durations:
+    """What trials took last time, where that decides anything."""
+    return ledger.trials.durations() if prepared.new else {}
+
+
 def _take_over(ledger: Ledger, experiment: Experiment, snapshot: Snapshot) -> None:
     """Write what was fetched as what is; nothing but the machine can stop the run from here on."""
     ledger.require_owner(experiment.name, claim=True)
@@ -258,7 +266,7 @@ def _report(
     links: Mapping[str, str],
     seconds: float,
 ) -> Report:
-    evaluated, choices = ended.outcomes("evaluate") + ended.outcomes("rescore"), ended["choose"]
+    evaluated, choices = [o for name in STUDIES for o in ended.outcomes(name)], ended["choose"]
     results = all_results(evaluated)
     trials = count_trials(evaluated, choices)
     others = {name: ended[name] for name in ("publish", "refit", "deploy")}

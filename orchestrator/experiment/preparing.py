@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from orchestrator.errors import ConfigError
-from orchestrator.experiment.flow import evaluate
+from orchestrator.experiment.searching import evaluate
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.work import Work, plan_work
 from orchestrator.ledger import Champion, Changes, Ledger

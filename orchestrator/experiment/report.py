@@ -94,8 +94,9 @@ def count_trials(evaluated: Sequence[Outcomes], choices: Outcomes) -> dict[str, 
 
 
 def count_studies(evaluated: Sequence[Outcomes]) -> dict[str, int]:
-    """Studies by the state of their instance; one without any trial counts as skipped."""
-    return dict(Counter(_state(o) for outcomes in evaluated for o in outcomes.items()))
+    """Studies by the state of their last instance; one without any trial counts as skipped."""
+    last = {o.key: _state(o) for outcomes in evaluated for o in outcomes.items()}
+    return dict(Counter(last.values()))
 
 
 def _state(evaluated: Outcome) -> str:

@@ -9,9 +9,12 @@ import traceback
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from orchestrator.mapping.signals import Fail, Skip
+
+Cause = Literal["raised", "timed_out", "lost"]
+"""Why a call has no value: it raised, or took too long, or its worker died too often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +22,14 @@ class Failure:
     """Why a call has no value.
 
     Attributes:
+        cause: Whether it raised, timed out, or was lost with its workers.
         skipped: It raised `Skip`.
         retryable: Another attempt may be made.
         error: The exception's type and message, or the reason given, in one line.
         traceback: The traceback, for the ledger and for people.
     """
 
+    cause: Cause = "raised"
     skipped: bool = False
     retryable: bool = False
     error: str

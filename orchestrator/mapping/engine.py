@@ -112,7 +112,7 @@ class Engine:
             losses = state.lost[index] = state.lost.get(index, 0) + int(blamed)
             if losses > state.node.task.settings.max_lost:
                 error = f"its worker died {losses} times while it was running: {reason}"
-                self._ends.fail(state, index, Failure(error=error))
+                self._ends.fail(state, index, Failure(cause="lost", error=error))
             else:
                 state.suspects.add(index)
                 self._again(state, index)

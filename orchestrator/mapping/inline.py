@@ -36,7 +36,9 @@ class InlineExecutor:
             for position in range(len(calls.indices)):
                 if performed.ended[position] - performed.started[position] > limit:
                     error = f"timed out after {limit:g} s"
-                    performed.failures[position] = Failure(error=error, retryable=True)
+                    performed.failures[position] = Failure(
+                        cause="timed_out", error=error, retryable=True
+                    )
         self._events.append(
             Report(node=calls.node, indices=calls.indices, performed=performed, worker="inline")
         )

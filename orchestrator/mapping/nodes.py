@@ -142,9 +142,10 @@ class Scope:
         self._names: set[str] = set()
 
     def add(self, node: Node) -> Reference:
-        """Take a node in, under a name that is unique here."""
+        """Take a node in, under a name that is unique here, unless its task says otherwise."""
         names = chain([node.name], (f"{node.name}_{number}" for number in count(2)))
-        name = next(name for name in names if name not in self._names)
+        grows = node.task.settings.grows
+        name = next(name for name in names if grows or name not in self._names)
         self._names.add(name)
         node.name, node.prefix = f"{name}{self._of}", self.prefix
         self.nodes.append(node)

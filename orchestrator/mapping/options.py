@@ -47,6 +47,8 @@ class Options:
         runs_on: * "cluster" or "driver".
         cache: Whether recorded successes are used again (mapped tasks only); or * a function
             that gives, as text, what the result depends on, None for "do not use again".
+        grows: Further calls by the same coordinator are more of the same map, under one name; a
+            `key` must tell all their instances apart.
     """
 
     name: str | None = None
@@ -67,6 +69,7 @@ class Options:
     batch: int | PerItem | None = None
     runs_on: Literal["cluster", "driver"] | PerItem = "cluster"
     cache: bool | PerItem = True
+    grows: bool = False
 
     @property
     def vary(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
-from orchestrator.mapping.calling import Failure, Performed, settle
+from orchestrator.mapping.calling import Cause, Failure, Performed, settle
 from orchestrator.mapping.executing import Kept
 from orchestrator.records import State
 
@@ -99,6 +99,7 @@ class Outcome:
         state: How it ended.
         value: What it returned; None where it has no value.
         error: Why it has no value, in one line; None where it has one.
+        cause: Whether it raised, timed out, or was lost with its workers; None where it has one.
         traceback: Where it was raised.
         tries: Attempts made; 0 when it never ran.
         started, ended: Epoch seconds; None when it never ran.
@@ -111,6 +112,7 @@ class Outcome:
     state: State
     value: Any
     error: str | None
+    cause: Cause | None
     traceback: str
     tries: int
     started: float | None
@@ -215,6 +217,7 @@ class Outcomes(Sequence[Any]):
             state=state,
             value=self._value(index) if index < len(columns.states) else None,
             error=failure.error if failure else None,
+            cause=failure.cause if failure else None,
             traceback=failure.traceback if failure else "",
             tries=columns.tries.get(index, 1 if started else 0),
             started=started or None,

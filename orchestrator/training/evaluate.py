@@ -48,6 +48,30 @@ def evaluate_study(
         )
 
 
+def evaluate_alone(
+    trial: Trial, before: TrialResult | None, cache: SharedCache | None = None
+) -> TrialResult | None:
+    """Score one trial of a study whose search runs elsewhere.
+
+    Args:
+        trial: What is tried.
+        before: What it had with a smaller budget.
+        cache: What studies of one customer share; this process's by default.
+
+    Returns:
+        Its result; None where the customer has fewer rows than the model is meant for.
+
+    Raises:
+        DataError: The customer's data cannot be used.
+    """
+    cache, study = cache or of_this_process(), trial.study
+    with isolated(study.key):
+        prepared = prepare(study, cache)
+        if prepared.rows < study.model.when.min_rows:
+            return None
+        return evaluate_trial(trial, before, prepared, cache)
+
+
 def _drive(strategy: Rounds, evaluate: Evaluate) -> tuple[TrialResult, ...]:
     """Evaluate trials in the order asked for; the last result of each counts."""
     results: dict[int, TrialResult] = {}

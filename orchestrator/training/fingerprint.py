@@ -60,7 +60,9 @@ class Fingerprints:
     ) -> None:
         self._shared = {
             "folds": _way_of_comparing(evaluation),
-            "search": _part(search.strategy, dict(search.settings), search.max_parallel),
+            "search": _part(
+                search.strategy, dict(search.settings), search.max_parallel, search.timeout
+            ),
             "code": _code(evaluation, task),
             "environment": environment(),
         }

@@ -240,7 +240,8 @@ def _fail_late_ones(performed: Performed, timeout: float | None) -> None:
 
 def timed_out(timeout: float, remark: str = "") -> Failure:
     """The failure of a call that took too long."""
-    return Failure(retryable=True, error=f"timed out after {timeout:g} s{remark}")
+    error = f"timed out after {timeout:g} s{remark}"
+    return Failure(cause="timed_out", retryable=True, error=error)
 
 
 def _split(performed: Performed, name: str, worker: str) -> Ran | RanLarge:

@@ -1,0 +1,221 @@
+"""Studies as a whole or trial by trial: the same trials, and only the culprit fails."""
+
+import dataclasses
+
+import pytest
+from distributed import Client
+
+from orchestrator.clusters import Cluster, connect
+from orchestrator.experiment.placing import to_spread
+from orchestrator.experiment.searching import Searching
+from orchestrator.experiment.settings import Experiment
+from orchestrator.mapping import MemoryRecorder, flow, task
+from orchestrator.records import (
+    Customer,
+    Distribution,
+    Evaluation,
+    ModelSpec,
+    Search,
+    Selector,
+    Step,
+    Study,
+)
+
+LOGREG = ModelSpec(
+    id="logreg",
+    steps=(Step(name="clf", estimator="sklearn.linear_model:LogisticRegression"),),
+    grid=({"C": Distribution(kind="float", low=1e-4, high=1e3, log=True)},),
+)
+TROUBLE = ModelSpec(
+    id="trouble",
+    steps=(Step(name="clf", estimator="tests.troublesome:Troublesome"),),
+    grid=({"trouble": ("none", "some", "other")},),
+)
+SEARCHES = {
+    "random": Search(strategy="random", settings={"n_trials": 12}),
+    "optuna": Search(strategy="optuna", settings={"n_trials": 14}, max_parallel=3),
+    "racing": Search(
+        strategy="racing",
+        settings={"suggest": {"strategy": "optuna", "n_trials": 12}},
+        max_parallel=4,
+    ),
+    "halving": Search(
+        strategy="halving", settings={"suggest": {"strategy": "random", "n_trials": 12}}
+    ),
+}
+
+
+def named(name: str) -> ModelSpec:
+    grid = ({"C": (0.1, 1.0)},) if name == "b" else LOGREG.grid
+    return dataclasses.replace(LOGREG, id=name, grid=grid)
+
+
+def armed(what: str) -> ModelSpec:
+    return dataclasses.replace(TROUBLE, params={"armed": what})
+
+
+def study_of(model=LOGREG, *, customer="acme", search=None, fingerprint="", **data) -> Study:
+    return Study(
+        flow_run="run-1",
+        snapshot="s1",
+        customer=Customer(id=customer, data=data),
+        model=model,
+        evaluation=Evaluation(loader="tests.synthetic:load", allowed=("sklearn", "tests"), folds=4),
+        search=search or Search(),
+        fingerprint=fingerprint,
+    )
+
+
+def searched(studies, *, to_spread=(), client=None, recorder=None, **settings):
+    """How each study ended, by key, and the flow run that did it."""
+    experiment = Experiment(
+        name="e",
+        registry={},
+        evaluation=studies[0].evaluation,
+        search=studies[0].search,
+        ledger="",
+        tracking="",
+        **settings,
+    )
+
+    @task
+    async def choose():
+        return await Searching(experiment, to_spread).outcomes_of(studies)
+
+    @flow
+    def searching():
+        return choose()
+
+    run = searching.run(client, recorder)
+    return {study.key: outcome for study, outcome in run.result()}, run
+
+
+def told(outcome):
+    """What law 9 speaks of: trials, how far they went, and their scores."""
+    return [
+        (r.trial.number, dict(r.trial.params), r.trial.budget, r.state, r.scores)
+        for r in sorted(outcome.value, key=lambda result: result.trial.number)
+    ]
+
+
+@pytest.fixture(scope="module")
+def two_workers():
+    """A cluster whose workers may be ended."""
+    with connect(Cluster(workers=2, dashboard=False)) as client:
+        yield client
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_trials_are_the_same_wherever_they_run(name, client: Client):
+    study = study_of(search=SEARCHES[name])
+    key = study.key
+    whole, _ = searched([study])
+    spread_here, _ = searched([study], to_spread={key})
+    spread_out, run = searched([study], to_spread={key}, client=client)
+    assert told(whole[key]) == told(spread_here[key]) == told(spread_out[key])
+    assert sum(len(each) for each in run.outcomes("attempt")) >= 12
+
+
+def test_studies_of_both_placements_run_side_by_side(client: Client):
+    studies = [study_of(named(name), search=SEARCHES["random"]) for name in ("a", "b", "c")]
+    ended, run = searched(studies, to_spread={"acme/b"}, client=client)
+    assert list(ended) == ["acme/a", "acme/b", "acme/c"]
+    assert {outcome.state for outcome in ended.values()} == {"success"}
+    assert [len(each) for each in run.outcomes("evaluate")] == [2]
+    assert [len(each) for each in run.outcomes("gather")] == [1]
+
+
+def test_what_was_spread_is_found_again_as_a_whole_study():
+    study, recorder = study_of(search=SEARCHES["optuna"], fingerprint="f"), MemoryRecorder()
+    first, _ = searched([study], to_spread={study.key}, recorder=recorder)
+    second, run = searched([study], recorder=recorder)
+    assert told(first[study.key]) == told(second[study.key])
+    assert run.counts == {"success": 1, "cached": 1}, "choose, and the study"
+
+
+def test_a_spread_study_goes_on_where_it_was_interrupted():
+    study, recorder = study_of(search=SEARCHES["optuna"], fingerprint="f"), MemoryRecorder()
+    whole, _ = searched([study], to_spread={study.key}, recorder=recorder)
+    seen = list(recorder._by_fingerprint)
+    for lost in seen[8:]:
+        del recorder._by_fingerprint[lost]
+    again, run = searched([study], to_spread={study.key}, recorder=recorder)
+    assert told(again[study.key]) == told(whole[study.key])
+    states = [o.state for each in run.outcomes("attempt") for o in each.items()]
+    assert states.count("cached") == 8
+
+
+def test_a_model_not_meant_for_so_few_rows_makes_no_trial():
+    study = study_of(dataclasses.replace(LOGREG, when=Selector(min_rows=1_000)))
+    study = dataclasses.replace(study, search=SEARCHES["random"])
+    ended, _ = searched([study], to_spread={study.key})
+    assert ended[study.key].value == ()
+
+
+def test_data_that_cannot_be_used_fails_the_study_not_each_trial():
+    study = study_of(search=SEARCHES["random"], rows=0)
+    ended, _ = searched([study], to_spread={study.key})
+    assert ended[study.key].state == "failed"
+    assert "no rows" in ended[study.key].error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spread_from_the_start", [True, False])
+def test_a_trial_that_kills_its_worker_fails_alone(two_workers, spread_from_the_start):
+    study = study_of(armed("kills"))
+    to_spread = {study.key} if spread_from_the_start else ()
+    ended, _ = searched([study, study_of(named("b"))], to_spread=to_spread, client=two_workers)
+    states = {r.trial.params["trouble"]: r.state for r in ended[study.key].value}
+    assert states == {"none": "success", "some": "failed", "other": "success"}
+    assert ended["acme/b"].state == "success"
+
+
+@pytest.mark.slow
+def test_a_trial_that_never_ends_times_out_alone(two_workers):
+    study = study_of(armed("hangs"), search=Search(timeout=2.0))
+    ended, _ = searched([study], client=two_workers)
+    (late,) = [r for r in ended[study.key].value if r.state == "timed_out"]
+    assert late.trial.params == {"trouble": "other"}
+    assert late.error.startswith("timed out after 2 s")
+    assert len(ended[study.key].value) == 3
+
+
+@pytest.mark.slow
+def test_a_study_all_of_whose_trials_time_out_is_given_up(two_workers):
+    many = dataclasses.replace(TROUBLE, grid=({"trouble": tuple("abcdefgh")},))
+    search = Search(timeout=1.0, max_parallel=1, placement="trials")
+    study = study_of(many, search=search, seconds=60)
+    ended, _ = searched([study], to_spread={study.key}, client=two_workers)
+    assert {r.state for r in ended[study.key].value} == {"timed_out"}
+
+
+def placed(*studies, durations=(), threads=4):
+    return to_spread(studies, dict(durations), threads)
+
+
+def test_a_few_studies_of_unknown_length_are_spread_and_many_are_not():
+    few = [study_of(customer=name, search=SEARCHES["random"]) for name in "ab"]
+    many = [study_of(customer=name, search=SEARCHES["random"]) for name in "abcd"]
+    assert placed(*few) == {"a/logreg", "b/logreg"}
+    assert placed(*many) == placed(*few, threads=1) == frozenset()
+
+
+def test_the_study_that_would_be_left_alone_at_the_end_is_spread():
+    studies = [study_of(customer=name, search=SEARCHES["random"]) for name in "abcdefghijklmnop"]
+    seconds = {(study.customer.id, "logreg"): 0.1 for study in studies} | {("c", "logreg"): 60.0}
+    assert placed(*studies, durations=seconds) == {"c/logreg"}
+
+
+def test_what_cannot_be_parallel_or_is_too_short_is_not_spread():
+    one_by_one = dataclasses.replace(SEARCHES["optuna"], max_parallel=1)
+    short = {("acme", "logreg"): 0.001}
+    assert placed(study_of(search=one_by_one)) == frozenset()
+    assert placed(study_of(search=SEARCHES["random"]), durations=short) == frozenset()
+
+
+@pytest.mark.parametrize(("placement", "spread"), [("study", False), ("trials", True)])
+def test_a_person_may_decide(placement, spread):
+    search = dataclasses.replace(SEARCHES["random"], placement=placement)
+    studies = [study_of(customer=name, search=search) for name in "abc"]
+    expected = {study.key for study in studies} if spread else set()
+    assert placed(*studies, threads=1 if spread else 8) == expected

@@ -200,6 +200,22 @@ def warm_up(client: "Client", modules: Sequence[str]) -> None:
         fire_and_forget(imported)
 
 
+def differing_versions(client: "Client | None") -> tuple[int, list[str]]:
+    """How many workers a cluster has, and where its Python or Dask is another than here."""
+    if client is None:
+        return 0, []
+    told = client.get_versions()
+    here = told["client"]["packages"]
+    places = {"scheduler": told["scheduler"], **told["workers"]}
+    differing = [
+        f"{place} runs {package} {found['packages'].get(package)}, here it is {here[package]}"
+        for place, found in places.items()
+        for package in ("python", "dask", "distributed", "cloudpickle")
+        if found and found["packages"].get(package) != here[package]
+    ]
+    return len(told["workers"]), differing
+
+
 def _import(modules: Sequence[str]) -> None:
     for module in modules:
         with suppress(Exception):  # a user's module may raise anything; so will who needs it

@@ -1,7 +1,6 @@
 """Clusters: a client for as long as it is needed, and nothing left behind."""
 
 import multiprocessing.spawn
-import os
 import re
 import sys
 import time
@@ -14,7 +13,7 @@ from distributed import Client
 from orchestrator.clusters import Adaptive, Cluster, Tls, check, connect, warm_up
 from orchestrator.errors import ConfigError, MachineryError
 from tests.certificates import certified
-from tests.chaos.places import dask_cluster
+from tests.chaos.places import dask_cluster, environment_of
 
 
 def test_inline_needs_no_client():
@@ -178,7 +177,7 @@ def test_temporary_certificates_are_for_local_clusters():
 def test_a_cluster_behind_tls_takes_those_with_its_authoritys_certificate_only(tmp_path):
     """A scheduler and workers of their own, as `dask scheduler --tls-ca-file ...` starts them."""
     ours, anothers = certified(tmp_path / "ours"), certified(tmp_path / "anothers")
-    environment = {**os.environ, "CHAOS_FOLDER": str(tmp_path)}
+    environment = environment_of(tmp_path)
     with dask_cluster(environment, tls=ours) as started:
         with connect(Cluster(kind="remote", address=started.address, tls=ours)) as client:
             assert client.submit(lambda: 41 + 1).result(timeout=60) == 42

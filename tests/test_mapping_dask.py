@@ -24,7 +24,7 @@ from orchestrator.mapping.dask.executor import DaskExecutor
 from orchestrator.mapping.dask.kept import KeptValue
 from orchestrator.mapping.executing import Lost, Report
 from orchestrator.mapping.inline import InlineExecutor
-from tests.chaos.places import dask_cluster
+from tests.chaos.places import dask_cluster, environment_of
 from tests.contracts.executors import ExecutorContract, add, calls, carried_out, itself, values
 
 
@@ -636,7 +636,7 @@ def test_a_closed_client_is_an_error_of_the_machinery():
 def remote(tmp_path):
     """A scheduler and a worker of their own, started from the command line, and a client."""
     with (
-        dask_cluster({**os.environ, "CHAOS_FOLDER": str(tmp_path)}) as started,
+        dask_cluster(environment_of(tmp_path)) as started,
         Client(started.address, timeout=60) as client,
     ):
         client.wait_for_workers(1, timeout=60)
@@ -671,7 +671,7 @@ def slow_double(x):
 
 
 def test_a_remote_scheduler_that_does_not_come_back_is_given_up_in_time(tmp_path):
-    with dask_cluster({**os.environ, "CHAOS_FOLDER": str(tmp_path)}) as started:
+    with dask_cluster(environment_of(tmp_path)) as started:
         connect_to = Cluster(kind="remote", address=started.address, reconnect_timeout=1.0)
         with connect(connect_to) as client:
             client.wait_for_workers(1, timeout=60)

@@ -5,6 +5,7 @@
     trials, report              a customer's trials as a list; everything as one HTML file
     running, rerunning          what `run FILE` and `rerun` do
     flow_files, parameters      FILE.py:flow and --param name=value
+    doctor                      whether ledger, MLflow and machine are well
     output, progress            what people and machines are shown
     interrupts, logs            Ctrl-C; libraries that talk too much
 
@@ -22,6 +23,7 @@ import typer
 
 from orchestrator.cli import (
     cleaning,
+    doctor,
     flows,
     logs,
     output,
@@ -62,6 +64,7 @@ app.command(rich_help_panel="Run")(flows.run)
 app.command(rich_help_panel="Run")(flows.rerun)
 app.command(rich_help_panel="Run")(training.plan)
 app.command(rich_help_panel="Run")(training.sync)
+app.command(rich_help_panel="Run")(doctor.doctor)
 app.command(rich_help_panel="Look")(training.why)
 app.command(rich_help_panel="Look")(training.status)
 app.command(rich_help_panel="Look")(training.history)

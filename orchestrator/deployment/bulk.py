@@ -35,7 +35,13 @@ from orchestrator.deployment.deployer import (
     model_tags,
 )
 from orchestrator.deployment.names import model_name
-from orchestrator.deployment.standing import Standing, read_deployed, read_standing, table_of
+from orchestrator.deployment.standing import (
+    Standing,
+    read_deployed,
+    read_standing,
+    read_versions,
+    table_of,
+)
 from orchestrator.errors import as_machinery_error
 from orchestrator.ledger.writing import insert_missing, insert_or_replace
 
@@ -125,6 +131,12 @@ class BulkDeployer:
         )
         with border, self._engine.connect() as connection:
             return {each.customer: each for each in read_deployed(connection, self._experiment)}
+
+    def versions(self) -> Mapping[tuple[str, str], str]:
+        """The run of every version, in one query."""
+        border = as_machinery_error("MLflow's model versions were not read", SQLAlchemyError)
+        with border, self._engine.connect() as connection:
+            return dict(read_versions(connection, self._experiment))
 
     def forget(self, customer: str) -> bool:
         """Delete a customer's registered model."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import RegisteredModel
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from requests import RequestException
@@ -70,6 +70,14 @@ class ClientDeployer:
                 model.tags["customer"]: _deployed(model)
                 for model in self._own_models()
                 if Alias.CHAMPION in model.aliases
+            }
+
+    def versions(self) -> Mapping[tuple[str, str], str]:
+        """The run of every version of the models whose names begin as ours do."""
+        with as_machinery_error("MLflow's model versions were not read", *_FOREIGN):
+            return {
+                (version.name, str(version.version)): version.run_id or ""
+                for version in self._all_versions()
             }
 
     def forget(self, customer: str) -> bool:
@@ -147,6 +155,17 @@ class ClientDeployer:
         token = None
         while True:
             page = self._client.search_registered_models(
+                f"name LIKE '{model_prefix(self._experiment)}%'", _PAGE, page_token=token
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _all_versions(self) -> Iterator[ModelVersion]:
+        token = None
+        while True:
+            page = self._client.search_model_versions(
                 f"name LIKE '{model_prefix(self._experiment)}%'", _PAGE, page_token=token
             )
             yield from page

@@ -104,6 +104,10 @@ class Deployer(Protocol):
         """What is deployed, by customer; not a model whose tag `customer` somebody deleted."""
         ...
 
+    def versions(self) -> Mapping[tuple[str, str], str]:
+        """By registered model and version, MLflow's id of the run that each version is of."""
+        ...
+
     def forget(self, customer: str) -> bool:
         """Delete a customer's registered model with all its versions; whether there was one."""
         ...

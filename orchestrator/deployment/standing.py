@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlflow.entities.model_registry.model_version_stages import STAGE_DELETED_INTERNAL
 from mlflow.store.model_registry.dbmodels.models import (
     SqlModelVersion,
     SqlRegisteredModel,
@@ -81,6 +82,19 @@ def read_deployed(connection: Connection, experiment: str) -> Iterator[Deployed]
                 previous_version=pointing.get(Alias.PREVIOUS),
                 state=state_of(told[name]),
             )
+
+
+def read_versions(connection: Connection, experiment: str) -> Iterator[tuple[tuple[str, str], str]]:
+    """Every version of the registered models of an experiment, by name and number, and its run."""
+    tags, versions = table_of(SqlRegisteredModelTag).c, table_of(SqlModelVersion).c
+    # MLflow keeps the number of a deleted version, so that no other gets it.
+    here = (versions.workspace == DEFAULT_WORKSPACE_NAME) & (
+        versions.current_stage != STAGE_DELETED_INTERNAL
+    )
+    own = select(tags.name).where(tags.key == "experiment", tags.value == experiment)
+    query = select(versions.name, versions.version, versions.run_id)
+    for name, version, run_id in connection.execute(query.where(here, versions.name.in_(own))):
+        yield (name, str(version)), run_id
 
 
 def table_of(model: type) -> Table:

@@ -147,6 +147,18 @@ class Desk:
         self.has_sent = True
         return done
 
+    def redeploy(self, confirmed: Sequence[Promotion]) -> None:
+        """Make models champions again whose aliases or versions MLflow has lost.
+
+        Raises:
+            MachineryError: MLflow refused.
+        """
+        known = {(p.decision.flow_run, p.decision.customer.id): p for p in confirmed}
+        for done in self._register(confirmed) if confirmed else []:
+            before = known[done.decision.flow_run, done.decision.customer.id]
+            if done.version != before.version:
+                self._ledger.promotions.correct(replace(before, version=done.version))
+
     def _register(self, written: Sequence[Promotion]) -> list[Promotion]:
         """Register all at once; where one is refused, each by itself, so that the others go on."""
         deployer = self.mlflow.deployer

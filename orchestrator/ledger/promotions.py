@@ -57,6 +57,21 @@ class Promotions:
         """The aliases of these intended promotions were moved, now or then; they tell where to."""
         self._tell(done, confirmed=time.time() if at is None else at)
 
+    def correct(self, promotion: Promotion) -> None:
+        """What is now known of a confirmed promotion: MLflow gave its model another version."""
+        of = (promotion.decision.flow_run, promotion.decision.customer.id)
+        this = and_(promotions.c.flow_run == of[0], promotions.c.customer == of[1])
+        with self._database.write() as connection:
+            connection.execute(update(promotions).where(this).values(content=dump(promotion)))
+
+    def confirmed(self) -> Mapping[str, Sequence[Promotion]]:
+        """By customer, all confirmed promotions, oldest first."""
+        query = select(promotions.c.content).where(promotions.c.confirmed.is_not(None))
+        chains: dict[str, list[Promotion]] = {}
+        for promotion in self._read(query.order_by(promotions.c.customer, promotions.c.id)):
+            chains.setdefault(promotion.decision.customer.id, []).append(promotion)
+        return chains
+
     def pending(self) -> Sequence[Promotion]:
         """The last promotion of each customer where it is intended but not confirmed.
 

@@ -84,6 +84,28 @@ class Trials:
         with self._database.write() as connection:
             connection.execute(by_run_id.values(sent=bindparam("at")), sent)
 
+    def sent(self) -> Sequence[str]:
+        """The run ids of all trials MLflow was sent."""
+        query = select(trials.c.run_id).where(trials.c.sent.is_not(None)).order_by(trials.c.study)
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def mark_unsent(self, run_ids: Iterable[str]) -> None:
+        """MLflow has lost these; they are to be sent again."""
+        lost = [{"of": each} for each in run_ids]
+        if not lost:
+            return
+        by_run_id = update(trials).where(trials.c.run_id == bindparam("of"))
+        with self._database.write() as connection:
+            connection.execute(by_run_id.values(sent=None), lost)
+
+    def scored_customers(self) -> frozenset[str]:
+        """Customers that have a trial with a score."""
+        query = select(studies.c.customer).join(trials, trials.c.study == studies.c.id)
+        with self._database.read() as connection:
+            scored = query.where(trials.c.score.is_not(None)).distinct()
+            return frozenset(connection.execute(scored).scalars())
+
     def of_run(self, flow_run: str) -> Sequence[RecordedTrial]:
         """All trials of a flow run, by its whole id."""
         return self._read(_recorded().where(studies.c.flow_run == flow_run))

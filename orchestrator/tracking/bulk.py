@@ -127,6 +127,11 @@ class BulkTracker:
         with self._transaction("the runs to keep were not looked up") as connection:
             return frozenset(connection.scalars(asked)).intersection(run_ids)
 
+    def missing(self, run_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these runs the database does not have."""
+        with self._transaction(f"{len(run_ids)} runs were not looked up") as connection:
+            return frozenset(run_ids) - _known(connection, run_ids)
+
     def delete(self, run_ids: Sequence[str]) -> None:
         """Mark runs as deleted, many at once."""
         runs, now = _table(SqlRun), round(time.time() * 1000)

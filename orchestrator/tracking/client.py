@@ -86,6 +86,11 @@ class ClientTracker:
             asked = self._search(f"tags.{KEEP} != 'false'")
             return frozenset(map(_our_id, asked)).intersection(run_ids)
 
+    def missing(self, run_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these runs MLflow does not have, found in one search for all."""
+        with as_machinery_error(f"{len(run_ids)} runs were not looked up in MLflow", *FOREIGN):
+            return frozenset(run_ids).difference(map(_our_id, self._search("")))
+
     def delete(self, run_ids: Sequence[str]) -> None:
         """Mark runs as deleted, one by one."""
         with as_machinery_error(f"not all of {len(run_ids)} runs were deleted", *FOREIGN):

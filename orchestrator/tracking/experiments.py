@@ -19,7 +19,7 @@ from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from orchestrator.errors import UsageError, as_machinery_error
-from orchestrator.tracking.reaching import check_answers, without_password
+from orchestrator.tracking.reaching import check_answers, may_exist, without_password
 
 FOREIGN = (MlflowException, SQLAlchemyError, RequestException, OSError)
 """What MLflow and its database raise."""
@@ -58,6 +58,22 @@ def open_experiment(
             "or choose another name"
         )
     return client, experiment
+
+
+def find_experiment(uri: str, name: str) -> tuple[MlflowClient, Experiment] | None:
+    """MLflow's client and the experiment, if both it and its database are there; none is made.
+
+    Raises:
+        UsageError: The address is none MLflow can use.
+        MachineryError: MLflow cannot be reached, or its database is of another version.
+    """
+    if not may_exist(uri):
+        return None
+    check_answers(uri)
+    with as_machinery_error(f"MLflow at {without_password(uri)} cannot be read", *FOREIGN):
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        experiment = client.get_experiment_by_name(name)
+    return None if experiment is None else (client, experiment)
 
 
 def tag_experiment(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> None:

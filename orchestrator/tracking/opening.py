@@ -3,9 +3,12 @@
 Touches MLflow through the trackers; takes an address and an experiment's name; runs on the driver.
 """
 
+from mlflow import MlflowClient
+from mlflow.entities import Experiment
+
 from orchestrator.tracking import bulk
 from orchestrator.tracking.client import ClientTracker
-from orchestrator.tracking.experiments import open_experiment
+from orchestrator.tracking.experiments import find_experiment, open_experiment
 from orchestrator.tracking.reaching import is_server
 from orchestrator.tracking.tracker import Tracker
 
@@ -26,6 +29,27 @@ def open_tracker(uri: str, experiment: str, artifact_root: str | None = None) ->
         MachineryError: MLflow cannot be reached, or its database is of another version.
     """
     client, found = open_experiment(uri, experiment, artifact_root)
+    return _tracker(uri, client, found)
+
+
+def find_tracker(uri: str, experiment: str) -> Tracker | None:
+    """The tracker for an experiment that is there already; nothing is made.
+
+    Args:
+        uri: As `open_tracker` takes it.
+        experiment: The experiment's name.
+
+    Returns:
+        None where MLflow has no such experiment, or there is no database yet.
+
+    Raises:
+        MachineryError: MLflow cannot be reached, or its database is of another version.
+    """
+    found = find_experiment(uri, experiment)
+    return None if found is None else _tracker(uri, *found)
+
+
+def _tracker(uri: str, client: MlflowClient, found: Experiment) -> Tracker:
     if bulk.understands(uri):
         return bulk.BulkTracker(uri, client, found)
     connections = _CONNECTIONS_TO_A_SERVER if is_server(uri) else 1

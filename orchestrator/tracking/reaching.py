@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sqlalchemy import NullPool, create_engine, inspect
+from sqlalchemy import NullPool, create_engine, inspect, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from orchestrator.errors import UsageError, as_machinery_error
@@ -33,6 +33,14 @@ def check_answers(uri: str) -> None:
         _check_server(uri)
     else:
         _check_database(uri)
+
+
+def may_exist(uri: str) -> bool:
+    """Whether there may be something at the address: SQLite would make an empty file there."""
+    if not uri.startswith("sqlite:"):
+        return True
+    file = make_url(uri).database
+    return file is not None and Path(file).is_file()
 
 
 def without_password(uri: str) -> str:

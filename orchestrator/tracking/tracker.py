@@ -60,6 +60,10 @@ class Tracker(Protocol):
         """Which of these runs a person asked to stay, by the tag `keep`."""
         ...
 
+    def missing(self, run_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these runs MLflow does not have, nor has marked as deleted."""
+        ...
+
     def delete(self, run_ids: Sequence[str]) -> None:
         """Mark runs as deleted; MLflow shows them in its trash until `mlflow gc` empties it."""
         ...

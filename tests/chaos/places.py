@@ -58,6 +58,11 @@ def kill_tree(pid: int) -> None:
                 process.kill()
 
 
+def environment_of(folder: Path) -> dict[str, str]:
+    """What processes of ours are told that keep their files in a folder."""
+    return {**os.environ, "PYTHONPATH": str(HOME), "CHAOS_FOLDER": str(folder)}
+
+
 class Started:
     """A command that runs until it is killed, and may be started again."""
 
@@ -94,7 +99,11 @@ class DaskCluster:
     """
 
     def __init__(
-        self, environment: dict[str, str], network: "Network | None", tls: Tls | None
+        self,
+        environment: dict[str, str],
+        network: "Network | None",
+        tls: Tls | None,
+        workers: int,
     ) -> None:
         host = network.host if network else "127.0.0.1"
         before = network.inside if network else ()
@@ -115,7 +124,7 @@ class DaskCluster:
                 environment=environment,
                 before=before,
             )
-            for _ in range(2)
+            for _ in range(workers)
         ]
 
     def start_again(self) -> None:
@@ -136,10 +145,13 @@ class DaskCluster:
 
 @contextmanager
 def dask_cluster(
-    environment: dict[str, str], network: "Network | None" = None, tls: Tls | None = None
+    environment: dict[str, str],
+    network: "Network | None" = None,
+    tls: Tls | None = None,
+    workers: int = 2,
 ) -> Iterator[DaskCluster]:
     """A cluster that outlives its drivers; behind a network that can be cut, if there is one."""
-    cluster = DaskCluster(environment, network, tls)
+    cluster = DaskCluster(environment, network, tls, workers)
     try:
         yield cluster
     finally:

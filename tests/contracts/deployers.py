@@ -190,6 +190,15 @@ class DeployerContract:
         with pytest.raises(MlflowException):
             mlflow.get_registered_model("flights.AA-DFW")
 
+    def test_versions_are_told_with_their_runs_and_deleted_ones_are_not(self, deployer, mlflow):
+        deployer.deploy([challenger(number=1)])
+        deployer.deploy([challenger(number=2), challenger("AA-SFO", number=3)])
+        mlflow.delete_model_version("flights.AA-DFW", "1")
+        assert deployer.versions() == {
+            ("flights.AA-DFW", "2"): challenger(number=2).run_id,
+            ("flights.AA-SFO", "1"): challenger(number=3).run_id,
+        }
+
     def test_strange_ids_come_back_as_they_were(self, deployer):
         deployer.deploy([challenger(id_, n) for n, id_ in enumerate(HOSTILE_IDS, start=1)])
         assert set(deployer.champions()) == set(HOSTILE_IDS)

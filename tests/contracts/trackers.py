@@ -237,3 +237,10 @@ class TrackerContract:
         assert len(left) == (0 if for_good else 2)
         if not for_good:
             assert mlflow.list_artifacts(ours) == []
+
+    def test_runs_that_are_missing_are_told_and_deleted_ones_are_not(self, tracker):
+        tracker.log([run(1), run(2)])
+        tracker.delete([run(2).run_id])
+        asked = [run(number).run_id for number in (1, 2, 3)]
+        assert tracker.missing(asked) == {run(3).run_id}
+        assert tracker.missing([]) == frozenset()

@@ -1,0 +1,89 @@
+"""The doctor: whether ledger, MLflow and surroundings are well; and repairing what can be.
+
+    findings.py        what is wrong, in words
+    ledger_checks.py   the ledger against itself
+    mlflow_checks.py   MLflow against the ledger
+    surroundings.py    disks, versions, cluster
+
+The ledger is what is true (law 3): MLflow is made to show it, never the other way round.
+
+Touches no library itself; takes an `Experiment`; gives a `Diagnosis`; runs on the driver.
+"""
+
+from collections.abc import Iterator
+
+from orchestrator.errors import MachineryError
+from orchestrator.experiment.desk import Desk
+from orchestrator.experiment.findings import Diagnosis, Finding
+from orchestrator.experiment.ledger_checks import check_ledger
+from orchestrator.experiment.line import sync
+from orchestrator.experiment.mlflow_checks import Discord, discord
+from orchestrator.experiment.opening import opening
+from orchestrator.experiment.settings import Experiment
+from orchestrator.experiment.surroundings import check_cluster, check_disks, check_versions
+from orchestrator.ledger import Ledger
+
+
+def diagnose(experiment: Experiment) -> Diagnosis:
+    """What is wrong; nothing is written.
+
+    Raises:
+        UsageError: The ledger is another experiment's.
+        MachineryError: The ledger cannot be opened.
+    """
+    return Diagnosis(findings=tuple(_findings(experiment)))
+
+
+def treat(experiment: Experiment) -> Diagnosis:
+    """Repair what can be, and look again.
+
+    Raises:
+        UsageError: The ledger is another experiment's.
+        HeldError: A driver is at work on the experiment.
+        MachineryError: The ledger cannot be opened, or MLflow refused.
+    """
+    before = tuple(_findings(experiment))
+    if not any(finding.repairable for finding in before):
+        return Diagnosis(findings=before)
+    _repair(experiment)
+    after = tuple(_findings(experiment))
+    repaired = tuple(finding for finding in before if finding not in after)
+    return Diagnosis(findings=after, repaired=repaired)
+
+
+def _findings(experiment: Experiment) -> Iterator[Finding]:
+    with Ledger.look(experiment.ledger) as ledger:
+        ledger.require_owner(experiment.name)
+        yield from check_ledger(ledger)
+        try:
+            yield from _compare(experiment, ledger).findings()
+        except MachineryError as error:
+            yield Finding(check="MLflow", problem=str(error), cure="make it answer, then repeat")
+    yield from check_disks(experiment)
+    yield from check_versions()
+    yield from check_cluster(experiment.cluster)
+
+
+def _compare(experiment: Experiment, ledger: Ledger) -> Discord:
+    from orchestrator.deployment.opening import open_deployer  # late: they import MLflow
+    from orchestrator.tracking.opening import find_tracker
+
+    tracker = find_tracker(experiment.tracking, experiment.name)
+    deployer = open_deployer(experiment.tracking, experiment.name) if tracker else None
+    return discord(ledger, tracker, deployer)
+
+
+def _repair(experiment: Experiment) -> None:
+    """Send again what MLflow has lost, and give champions their aliases back."""
+    with (
+        opening(experiment) as opened,
+        Ledger.open(experiment.ledger) as ledger,
+        ledger.holding(experiment.name),
+    ):
+        opened.result()  # which makes the experiment, where MLflow has lost that too
+        found = _compare(experiment, ledger)
+        desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
+        ledger.trials.mark_unsent(found.lost)
+        desk.send_trials()
+        desk.redeploy([promotion for promotion, _ in found.displaced])
+    sync(experiment)

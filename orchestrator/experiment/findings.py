@@ -1,0 +1,44 @@
+"""What is not as it should be: the doctor's words.
+
+Touches no library; pure; runs on the driver.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is not as it should be.
+
+    Attributes:
+        check: What was looked at: `ledger`, `MLflow`, `disk`, `versions` or `cluster`.
+        problem: What is wrong, naming whom it concerns.
+        cure: What to do about it.
+        level: A `warning` may be meant, or harmless for now; an `error` is neither.
+        repairable: Whether `orchestrator doctor --fix` is the cure.
+    """
+
+    check: str
+    problem: str
+    cure: str
+    level: Literal["error", "warning"] = "error"
+    repairable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What the doctor found.
+
+    Attributes:
+        findings: What is wrong now.
+        repaired: What was wrong, and no longer is.
+    """
+
+    findings: tuple[Finding, ...]
+    repaired: tuple[Finding, ...] = ()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there are no errors."""
+        return all(finding.level == "warning" for finding in self.findings)

@@ -1,0 +1,112 @@
+"""Whether MLflow shows what the ledger says: runs, versions, aliases, model files.
+
+Touches no library; reads a `Ledger`, a `Tracker` and a `Deployer`; gives `Discord`; driver.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from orchestrator.deployment.deployer import Deployer
+from orchestrator.experiment.findings import Finding
+from orchestrator.ledger import Ledger
+from orchestrator.records import Promotion
+from orchestrator.tracking.tracker import Tracker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discord:
+    """Where MLflow differs from the ledger.
+
+    Attributes:
+        unsent: How many trials it is still to be sent.
+        pending: Champions it is still to be told of.
+        lost: Run ids of trials it was sent, and no longer has.
+        displaced: Champions whose alias is gone, or points to something else, each with how.
+        fileless: Champions whose model files are gone.
+    """
+
+    unsent: int
+    pending: tuple[Promotion, ...]
+    lost: tuple[str, ...]
+    displaced: tuple[tuple[Promotion, str], ...]
+    fileless: tuple[Promotion, ...]
+
+    def findings(self) -> Iterator[Finding]:
+        """The same in words."""
+        if self.unsent:
+            yield _repairable(f"MLflow lacks {self.unsent} trials of the ledger")
+        if self.lost:
+            problem = f"MLflow has lost {len(self.lost)} runs it was sent, such as {self.lost[0]}"
+            yield _repairable(problem)
+        for promotion in self.pending:
+            yield _repairable(f"customer {_customer(promotion)!r}: its champion is not deployed")
+        for promotion, how in self.displaced:
+            yield _repairable(f"customer {_customer(promotion)!r}: {how}")
+        for promotion in self.fileless:
+            yield Finding(
+                check="MLflow",
+                problem=f"customer {_customer(promotion)!r}: the files of its champion are gone "
+                f"from {promotion.source}",
+                cure="restore that folder from a backup",
+            )
+
+
+def discord(ledger: Ledger, tracker: Tracker | None, deployer: Deployer | None) -> Discord:
+    """Where MLflow differs from the ledger; None stands for what MLflow does not have yet.
+
+    Raises:
+        MachineryError: MLflow cannot be read.
+    """
+    sent = ledger.trials.sent()
+    lost = tracker.missing(sent) if tracker else frozenset(sent)
+    serving = [chain[-1] for chain in ledger.promotions.confirmed().values()]
+    return Discord(
+        unsent=len(ledger.trials.pending()),
+        pending=tuple(ledger.promotions.pending()),
+        lost=tuple(sorted(lost)),
+        displaced=tuple(_displaced(serving, deployer)),
+        fileless=tuple(promotion for promotion in serving if _is_gone(promotion.source)),
+    )
+
+
+def _displaced(
+    serving: Sequence[Promotion], deployer: Deployer | None
+) -> Iterator[tuple[Promotion, str]]:
+    deployed = deployer.champions() if deployer else {}
+    versions = deployer.versions() if deployer else {}
+    for promotion in serving:
+        ours, name = promotion.version, promotion.model_name
+        found = deployed.get(_customer(promotion))
+        if (name, ours) not in versions:
+            yield promotion, f"{name} has no version {ours}, which the ledger calls its champion"
+        elif versions[name, ours] != promotion.run_id:
+            yield promotion, f"version {ours} of {name} is of another run than its champion's"
+        elif found is None:
+            yield promotion, f"{name} has no alias `champion`; it belongs to version {ours}"
+        elif found.version != ours:
+            there = "" if (name, found.version) in versions else ", which is not there"
+            yield (
+                promotion,
+                (
+                    f"the alias `champion` of {name} points to version {found.version}{there}; the "
+                    f"ledger says version {ours}"
+                ),
+            )
+
+
+def _is_gone(source: str) -> bool:
+    """Whether model files on this machine are no longer there; of others nothing is known."""
+    parts = urlsplit(source)
+    return parts.scheme in {"", "file"} and not Path(unquote(parts.path)).exists()
+
+
+def _repairable(problem: str) -> Finding:
+    return Finding(
+        check="MLflow", problem=problem, cure="`orchestrator doctor --fix`", repairable=True
+    )
+
+
+def _customer(promotion: Promotion) -> str:
+    return promotion.decision.customer.id

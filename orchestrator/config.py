@@ -162,9 +162,15 @@ class _Settings(_Section):
     evaluation: Annotated[
         Evaluation, BeforeValidator(_metrics_by_name), _keys_of(Evaluation), _within("folds", 2)
     ]
-    search: Annotated[Search, _within("max_parallel", 1), _within("timeout", 0.001)] = Search()
+    search: Annotated[
+        Search, _within("max_parallel", 1), _within("timeout", 0.001), _within("seconds", 0.001)
+    ] = Search()
     limits: Annotated[
-        Limits, _keys_of(Limits), _within("max_removed", 0, 1), _within("max_trials", 1)
+        Limits,
+        _keys_of(Limits),
+        _within("max_removed", 0, 1),
+        _within("max_trials", 1),
+        _within("seconds", 0.001),
     ] = Limits()
     gate: Annotated[Gate, _keys_of(Gate)] = Gate()
     cluster: Annotated[clusters.Cluster, _keys_of(clusters.Cluster)] = clusters.Cluster()

@@ -230,6 +230,8 @@ class Search:
         placement: `study` runs a study as a whole on one worker, `trials` spreads its trials over
             the workers; `auto` chooses by what they took last time. The trials are the same.
         timeout: Seconds a trial may take; None for no limit.
+        seconds: How long a study may go on beginning trials; None for no limit. Unlike any other
+            setting it makes trials depend on the machine.
     """
 
     strategy: str = "grid"
@@ -238,6 +240,7 @@ class Search:
     warm_start: Literal["customer", "segment", "never"] = "customer"
     placement: Literal["auto", "study", "trials"] = "auto"
     timeout: float | None = None
+    seconds: float | None = None
 
 
 @quickly_unpickled

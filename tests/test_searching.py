@@ -20,6 +20,7 @@ from orchestrator.records import (
     Step,
     Study,
 )
+from orchestrator.registry.guards import Limits
 
 LOGREG = ModelSpec(
     id="logreg",
@@ -157,6 +158,24 @@ def test_data_that_cannot_be_used_fails_the_study_not_each_trial():
     ended, _ = searched([study], to_spread={study.key})
     assert ended[study.key].state == "failed"
     assert "no rows" in ended[study.key].error
+
+
+@pytest.mark.parametrize("spread", [True, False])
+def test_a_study_whose_seconds_are_up_begins_no_more_trials(spread):
+    search = dataclasses.replace(SEARCHES["random"], seconds=0.02, settings={"n_trials": 500})
+    study = study_of(search=search)
+    ended, _ = searched([study], to_spread={study.key} if spread else ())
+    assert 1 <= len(ended[study.key].value) < 500
+    assert {r.state for r in ended[study.key].value} == {"success"}
+
+
+@pytest.mark.parametrize("spread", [True, False])
+def test_a_flow_run_whose_seconds_are_up_begins_no_more_studies(spread):
+    study = study_of(search=SEARCHES["random"])
+    limits = Limits(seconds=1e-9)
+    ended, _ = searched([study], to_spread={study.key} if spread else (), limits=limits)
+    assert ended[study.key].state == "skipped"
+    assert "limits.seconds" in ended[study.key].error
 
 
 @pytest.mark.slow

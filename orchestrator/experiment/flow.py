@@ -23,7 +23,7 @@ from orchestrator.experiment.searching import STUDIES, Searching
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.work import Work, champion_study, with_version
 from orchestrator.ledger import Champion
-from orchestrator.mapping import Flow, Outcome, Outcomes, flow, task
+from orchestrator.mapping import Flow, Outcome, Outcomes, Skip, flow, task
 from orchestrator.records import (
     Customer,
     Decision,
@@ -106,6 +106,9 @@ def training_flow(
         evaluated = await search.outcomes_of(studies)
         results = _at_todays_cost(evaluated)
         unfinished = _unfinished(evaluated)
+        skipped = [outcome.error for _, outcome in evaluated if outcome.state is State.SKIPPED]
+        if skipped and not results and not unfinished:
+            raise Skip(skipped[0])
         incumbent = scored_already(work, results)
         if incumbent is None and work.champion is not None and results:
             study = champion_study(studies, work.champion, fingerprints)

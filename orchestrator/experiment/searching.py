@@ -11,13 +11,15 @@ Touches no library itself; takes `Study`; gives its `TrialResult`s; runs on the 
 is said to run on workers.
 """
 
+import math
+import time
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from orchestrator.experiment.settings import Experiment
-from orchestrator.mapping import Fail, Outcome, Outcomes, task
+from orchestrator.mapping import Fail, Outcome, Outcomes, Skip, task
 from orchestrator.mapping.nodes import Reference
 from orchestrator.records import CHAMPION, Study, Trial, TrialResult
 from orchestrator.search import open_strategy
@@ -25,6 +27,8 @@ from orchestrator.search import open_strategy
 _ONE_BY_ONE = 32
 """Most trials of a round that are awaited one by one; a longer one is of a strategy that does not
 learn, or learns of many at a time, and is one map."""
+
+_NO_LIMIT = 2**62
 
 _MOST_LOST = 1
 """Dead workers a whole study survives before it is run trial by trial."""
@@ -44,11 +48,18 @@ def _fingerprint(study: Study) -> str | None:
 
 @task(key=study_key, cache=_fingerprint)
 def evaluate(
-    study: Study, gathered: tuple[TrialResult, ...] | None = None
+    study: Study, gathered: tuple[TrialResult, ...] | None = None, until: float = math.inf
 ) -> tuple[TrialResult, ...]:
-    """Score every candidate of a study, on a worker; or file what was scored trial by trial."""
+    """Score every candidate of a study, on a worker; or file what was scored trial by trial.
+
+    Args:
+        study: Which.
+        gathered: What was scored already.
+        until: When, in epoch seconds, it is too late to begin.
+    """
     if gathered is not None:
         return gathered
+    _require_time(until)
     # scikit-learn is imported on the workers only
     from orchestrator.training.evaluate import evaluate_study
 
@@ -84,41 +95,54 @@ def attempt(what: Attempt) -> TrialResult | None:
 
 
 @task(key=study_key, cache=False, grows=True)
-async def spread(study: Study, timeout: float | None) -> tuple[TrialResult, ...]:
+async def spread(study: Study, timeout: float | None, until: float) -> tuple[TrialResult, ...]:
     """Evaluate a study's trials on as many workers as there are.
 
     Args:
         study: Which.
         timeout: Seconds a trial may take.
+        until: When, in epoch seconds, it is too late to begin.
     """
-    search, found = open_strategy(study.search, study), _Found()
-    under_way = deque(_begin(study, next(search), found, timeout))
-    while under_way:
-        trials, reference = under_way.popleft()
+    _require_time(until)
+    search, found = open_strategy(study.search, study), _Found(study.search.seconds)
+    begin = _Beginning(study, found, timeout)
+    begin.these(next(search))
+    while begin.under_way:
+        trials, reference = begin.under_way.popleft()
         outcomes = await reference
         following: list[Trial] = []
         for trial, outcome in zip(trials, outcomes.items(), strict=True):
             result = found.note(trial, outcome)
             if result is None:
                 return ()
-            if not found.is_hopeless:
-                with suppress(StopIteration):  # it is over, while trials are still under way
-                    following += search.send(result)
-        under_way += _begin(study, following, found, timeout)
+            with suppress(StopIteration):  # it is over, while trials are still under way
+                following += search.send(result)
+        begin.these(following)
     return tuple(found.results.values())
 
 
-class _Found:
-    """What became of a study's trials so far."""
+def _require_time(until: float) -> None:
+    if time.time() > until:
+        raise Skip("the flow run's time for beginning studies (limits.seconds) was up")
 
-    def __init__(self) -> None:
+
+class _Found:
+    """What became of a study's trials so far.
+
+    Args:
+        seconds: How long further ones may begin.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
         self.results: dict[int, TrialResult] = {}
         self._deaths, self._lives = 0, 0
+        self._until = math.inf if seconds is None else time.monotonic() + seconds
 
     @property
-    def is_hopeless(self) -> bool:
-        """Whether trials only ever time out or kill their workers."""
-        return not self._lives and self._deaths >= _HOPELESS
+    def may_go_on(self) -> bool:
+        """Whether there is time, and trials do not only ever time out or kill their workers."""
+        is_hopeless = not self._lives and self._deaths >= _HOPELESS
+        return not is_hopeless and (not self.results or time.monotonic() <= self._until)
 
     def note(self, trial: Trial, outcome: Outcome) -> TrialResult | None:
         """A trial's result; None where the model is not meant for so few rows.
@@ -153,15 +177,36 @@ class _Found:
         )
 
 
-def _begin(
-    study: Study, trials: Sequence[Trial], found: _Found, timeout: float | None
-) -> list[tuple[Sequence[Trial], Reference]]:
-    """Start trials: each by itself, so that its result is heard of at once, unless many."""
-    at_once = study.search.max_parallel
-    together = len(trials) > max(_ONE_BY_ONE, at_once or 0)
-    rounds = [trials] if together else [[trial] for trial in trials]
-    limited = attempt.options(timeout=timeout, max_active=at_once)
-    return [(some, limited.expand(what=found.attempts(some))) for some in rounds]
+class _Beginning:
+    """Starts a study's trials, in the order asked for, and knows which are under way.
+
+    Args:
+        study: Which.
+        found: What became of trials so far.
+        timeout: Seconds a trial may take.
+    """
+
+    def __init__(self, study: Study, found: _Found, timeout: float | None) -> None:
+        self.under_way: deque[tuple[Sequence[Trial], Reference]] = deque()
+        self._waiting: deque[Trial] = deque()
+        self._found, at_once = found, study.search.max_parallel
+        self._task = attempt.options(timeout=timeout, max_active=at_once)
+        self._few = max(_ONE_BY_ONE, at_once or 0)
+        # What is to end in time is not begun all at once.
+        self._most = _NO_LIMIT if study.search.seconds is None else self._few
+
+    def these(self, trials: Sequence[Trial]) -> None:
+        """Begin these and what still waits, unless the study is not to go on.
+
+        Each by itself, so that its result is heard of at once; many of a round are one map.
+        """
+        self._waiting += trials
+        if not self._found.may_go_on:
+            return
+        room = self._most - sum(len(some) for some, _ in self.under_way)
+        some = [self._waiting.popleft() for _ in range(min(len(self._waiting), room))]
+        for these in [some] if len(some) > self._few else [[trial] for trial in some]:
+            self.under_way.append((these, self._task.expand(what=self._found.attempts(these))))
 
 
 STUDIES = ("evaluate", "rescore", "gather")
@@ -182,6 +227,8 @@ class Searching:
         self._timeout = min((limit for limit in limits if limit is not None), default=None)
         self._whole = evaluate.options(timeout=self._timeout, max_lost=_MOST_LOST)
         self._filed = evaluate.options(name="gather", runs_on="driver", grows=True)
+        seconds = experiment.limits.seconds
+        self._until = math.inf if seconds is None else time.time() + seconds
 
     async def outcomes_of(self, studies: Sequence[Study]) -> list[tuple[Study, Outcome]]:
         """How each study ended, in this order.
@@ -194,7 +241,7 @@ class Searching:
         spreading = self._spread(parted)  # under way while the others are awaited
         ended: dict[str, Outcome] = {}
         if whole:
-            outcomes = await self._whole.expand(study=whole)
+            outcomes = await self._whole.partial(until=self._until).expand(study=whole)
             ended = _by_study(whole, outcomes)
         died = [study for study in whole if self._may_be_one_trials_fault(ended[study.key])]
         for some, reference in ((parted, spreading), (died, self._spread(died))):
@@ -212,7 +259,7 @@ class Searching:
         """Studies begun trial by trial; None for none."""
         if not studies:
             return None
-        return spread.partial(timeout=self._timeout).expand(study=studies)
+        return spread.partial(timeout=self._timeout, until=self._until).expand(study=studies)
 
     async def _gathered(
         self, spreads: Mapping[str, Outcome], studies: Sequence[Study]

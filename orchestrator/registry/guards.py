@@ -28,10 +28,13 @@ class Limits:
     Attributes:
         max_removed: The share of customers, in [0, 1], that may vanish at once.
         max_trials: The trials one run may make.
+        seconds: How long one run may go on beginning studies; those it has not begun by then are
+            skipped, and the next run makes them. None for no limit.
     """
 
     max_removed: float = 0.10
     max_trials: int = 1_000_000
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,8 @@ Touches scikit-learn through its sibling modules; takes a `Study` and its search
 gives one `TrialResult` a trial; runs on workers.
 """
 
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
@@ -44,7 +46,9 @@ def evaluate_study(
         if prepared.rows < study.model.when.min_rows:
             return ()
         return _drive(
-            strategy, lambda trial, before: evaluate_trial(trial, before, prepared, cache)
+            strategy,
+            lambda trial, before: evaluate_trial(trial, before, prepared, cache),
+            study.search.seconds,
         )
 
 
@@ -72,11 +76,15 @@ def evaluate_alone(
         return evaluate_trial(trial, before, prepared, cache)
 
 
-def _drive(strategy: Rounds, evaluate: Evaluate) -> tuple[TrialResult, ...]:
-    """Evaluate trials in the order asked for; the last result of each counts."""
+def _drive(strategy: Rounds, evaluate: Evaluate, seconds: float | None) -> tuple[TrialResult, ...]:
+    """Evaluate trials in the order asked for, while there is time; the last result of each counts.
+
+    There is time for one trial at least.
+    """
     results: dict[int, TrialResult] = {}
+    until = math.inf if seconds is None else time.monotonic() + seconds
     waiting = deque(next(strategy, ()))
-    while waiting:
+    while waiting and not (results and time.monotonic() > until):
         trial = waiting.popleft()
         results[trial.number] = evaluate(trial, results.get(trial.number))
         with suppress(StopIteration):  # it is over, while trials of it are still under way

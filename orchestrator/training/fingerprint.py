@@ -60,9 +60,7 @@ class Fingerprints:
     ) -> None:
         self._shared = {
             "folds": _way_of_comparing(evaluation),
-            "search": _part(
-                search.strategy, dict(search.settings), search.max_parallel, search.timeout
-            ),
+            "search": _way_of_searching(search),
             "code": _code(evaluation, task),
             "environment": environment(),
         }
@@ -114,6 +112,12 @@ def _way_of_comparing(evaluation: Evaluation) -> str:
         evaluation.task,
         dict(evaluation.scorers),
     )
+
+
+def _way_of_searching(search: Search) -> str:
+    """What decides which trials there are; not where they run."""
+    limits = (search.max_parallel, search.timeout, search.seconds)
+    return _part(search.strategy, dict(search.settings), *limits)
 
 
 def _code(evaluation: Evaluation, task: str) -> str:

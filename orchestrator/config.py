@@ -44,6 +44,7 @@ from orchestrator.registry.documents import read_yaml
 from orchestrator.registry.guards import Limits
 from orchestrator.selection import Gate
 from orchestrator.tracking.reaching import is_server
+from orchestrator.training.measures import evaluation_fields
 
 DEFAULT_PATHS = ("orchestrator.yaml", "configs/flights.yaml")
 """Where the configuration is looked for when neither --config nor the environment names it."""
@@ -125,27 +126,6 @@ def _within(name: str, least: float, most: float = inf) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _metrics_by_name(value: Any) -> Any:
-    """A metric written as an import path is known by its function's name from here on.
-
-    The metric that selects is the first one where it is not named.
-    """
-    if not isinstance(value, Mapping) or not isinstance(value.get("metrics", []), list):
-        return value
-    written = [*value.get("metrics", [])] or [value.get("metric", "roc_auc")]
-    names = {metric: str(metric).rpartition(":")[2] for metric in map(str, written)}
-    if len(set(names.values())) < len(written):
-        raise ValueError(f"two of the metrics have one name: {', '.join(names.values())}")
-    own = {name: path for path, name in names.items() if ":" in path}
-    selects = str(value.get("metric", next(iter(names))))
-    return {
-        **value,
-        "metrics": list(names.values()),
-        "metric": names.get(selects, selects),
-        **({"scorers": {**value.get("scorers", {}), **own}} if own else {}),
-    }
-
-
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -160,7 +140,7 @@ class _Settings(_Section):
     experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$")]
     registry: dict[str, Any]
     evaluation: Annotated[
-        Evaluation, BeforeValidator(_metrics_by_name), _keys_of(Evaluation), _within("folds", 2)
+        Evaluation, BeforeValidator(evaluation_fields), _keys_of(Evaluation), _within("folds", 2)
     ]
     search: Annotated[
         Search, _within("max_parallel", 1), _within("timeout", 0.001), _within("seconds", 0.001)

@@ -7,6 +7,7 @@ Touches no library; has no behaviour beyond names derived from its own fields; d
 All times are seconds since the epoch (UTC), all durations seconds.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -185,6 +186,33 @@ class Snapshot:
     fetched: float = 0.0
 
 
+TIMES = ("fit_seconds", "score_seconds")
+"""What every trial measures besides its metrics: seconds, of all its folds together."""
+
+MODEL_KB = "model_kb"
+"""The metric that is no score: kilobytes of the fitted estimator."""
+
+COSTS = frozenset({*TIMES, MODEL_KB})
+"""What less of is better."""
+
+
+@quickly_unpickled
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraint:
+    """What a candidate has to meet to be served at all: `fit_seconds <= 2`."""
+
+    measure: str
+    relation: Literal["<=", ">="]
+    bound: float
+
+    def holds(self, value: float) -> bool:
+        """Whether it is met by what was measured."""
+        return value <= self.bound if self.relation == "<=" else value >= self.bound
+
+    def __str__(self) -> str:
+        return f"{self.measure} {self.relation} {self.bound:g}"
+
+
 @quickly_unpickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
@@ -198,6 +226,10 @@ class Evaluation:
         direction: Optuna's word for which way `metric` is better; a scorer's more is better, unless
             it is a project's own plain function.
         scorers: By name, the import path `package.module:function` of a project's own scorers.
+        objectives: What selects, `metric` first, then what decides between candidates that are
+            within `slack` of its best: metrics, or `TIMES`. Without any, `metric` alone.
+        slack: How far behind the best `metric` the later objectives may choose.
+        constraints: What the candidate that is served has to meet.
         seed: The experiment's seed (law 9).
         task: What the target is; decides between stratified and plain folds.
         allowed: Packages whose estimators may be used (law 8).
@@ -212,6 +244,9 @@ class Evaluation:
     task: Literal["classification", "regression"] = "classification"
     allowed: tuple[str, ...] = ("sklearn",)
     scorers: Mapping[str, str] = field(default_factory=dict)
+    objectives: tuple[str, ...] = ()
+    slack: float = 0.0
+    constraints: tuple[Constraint, ...] = ()
 
 
 @quickly_unpickled
@@ -383,6 +418,16 @@ class TrialResult:
     def is_failure(self) -> bool:
         """Whether something went wrong; a pruned trial is none."""
         return self.state in {"failed", "timed_out"}
+
+    def measured(self, name: str) -> float:
+        """The mean of a metric, or all seconds of `TIMES`."""
+        if name in TIMES:
+            return math.fsum(self.fit_seconds if name == "fit_seconds" else self.score_seconds)
+        return self.mean(name)
+
+    def violated(self, constraints: Sequence[Constraint]) -> tuple[Constraint, ...]:
+        """The constraints it does not meet."""
+        return tuple(each for each in constraints if not each.holds(self.measured(each.measure)))
 
     def mean(self, metric: str) -> float:
         """The mean over folds of one metric; over those it had, where it is pruned."""

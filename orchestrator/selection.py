@@ -1,5 +1,10 @@
 """Which model a customer is served by: the best trial, the gate, and the reason in words.
 
+With several objectives the rule is: of the candidates that meet every constraint, those whose
+`metric` is within `slack` of the best; of these the best by the second objective, then by the
+third, and so on, last by `metric`. What it picks is on the Pareto front: no other candidate is as
+good in all objectives and better in one.
+
 Touches no library, does no I/O; takes the trial results of one customer; gives a `Decision`;
 runs on the driver.
 """
@@ -7,8 +12,9 @@ runs on the driver.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import ge
 
-from orchestrator.records import Customer, Decision, Evaluation, TrialResult
+from orchestrator.records import COSTS, Customer, Decision, Evaluation, TrialResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +59,7 @@ def decide(
     """
     best = best_result(results, evaluation)
     if best is None:
-        verdict = _Verdict(incumbent, promote=False, reason=_why_none(results))
+        verdict = _Verdict(incumbent, promote=False, reason=_why_none(results, evaluation))
     elif refusal := _below_threshold(best, evaluation, gate):
         verdict = _Verdict(incumbent, promote=False, reason=refusal)
     elif incumbent is None:
@@ -61,6 +67,8 @@ def decide(
     elif incumbent.state != "success":
         reason = f"the champion now fails: {incumbent.error}"
         verdict = _Verdict(best, promote=True, reason=reason)
+    elif violated := _in_words(incumbent, evaluation):
+        verdict = _Verdict(best, promote=True, reason=f"the champion violates {violated}")
     else:
         same_data = bool(deployed_data) and best.data_version == deployed_data
         verdict = _contest(best, incumbent, evaluation, gate, same_data=same_data)
@@ -75,12 +83,33 @@ def decide(
 
 
 def best_result(results: Sequence[TrialResult], evaluation: Evaluation) -> TrialResult | None:
-    """The best success: by mean score, then cost, then model id, then trial number.
+    """The best success that meets the constraints: by the objectives, then cost, id and number.
 
-    None when there is no success.
+    None when there is none.
     """
-    successes = [result for result in results if result.state == "success"]
-    return min(successes, key=lambda result: _rank(result, evaluation), default=None)
+    eligible = _eligible(results, evaluation)
+    if not eligible:
+        return None
+    enough = max(_goodness(result, evaluation) for result in eligible) - evaluation.slack
+    near = [result for result in eligible if _goodness(result, evaluation) >= enough]
+    return min(near, key=lambda result: _rank(result, evaluation))
+
+
+def pareto_front(results: Sequence[TrialResult], evaluation: Evaluation) -> tuple[TrialResult, ...]:
+    """The successes that meet the constraints, and that no other beats in all objectives.
+
+    Of several with equal values the first is taken; the best by `metric` comes first.
+    """
+    ranked = sorted(
+        ((_values(result, evaluation), result) for result in _eligible(results, evaluation)),
+        key=lambda pair: pair[0],
+        reverse=True,
+    )
+    front: list[tuple[tuple[float, ...], TrialResult]] = []
+    for values, result in ranked:  # what could beat it comes before it
+        if not any(all(map(ge, better, values)) for better, _ in front):
+            front.append((values, result))
+    return tuple(result for _, result in front)
 
 
 def same_candidate(one: TrialResult, other: TrialResult) -> bool:
@@ -124,9 +153,28 @@ def _contest(
     return _Verdict(incumbent, promote=True, reason=f"{refusal}; fitted on new data")
 
 
-def _rank(result: TrialResult, evaluation: Evaluation) -> tuple[float, float, str, int]:
+def _eligible(results: Sequence[TrialResult], evaluation: Evaluation) -> list[TrialResult]:
+    return [
+        result
+        for result in results
+        if result.state == "success" and not result.violated(evaluation.constraints)
+    ]
+
+
+def _rank(result: TrialResult, evaluation: Evaluation) -> tuple[tuple[float, ...], float, str, int]:
+    """The later objectives, and then `metric`; within the slack it decides last."""
+    first, *later = _values(result, evaluation)
     model = result.trial.study.model
-    return -_goodness(result, evaluation), model.cost, model.id, result.trial.number
+    worse = tuple(-value for value in (*later, first))
+    return worse, model.cost, model.id, result.trial.number
+
+
+def _values(result: TrialResult, evaluation: Evaluation) -> tuple[float, ...]:
+    """What was measured of each objective, turned so that greater is better."""
+    _, *later = evaluation.objectives or (evaluation.metric,)
+    signs = (-1 if name in COSTS else 1 for name in later)
+    others = (sign * result.measured(name) for sign, name in zip(signs, later, strict=True))
+    return _goodness(result, evaluation), *others
 
 
 def _goodness(result: TrialResult, evaluation: Evaluation) -> float:
@@ -135,9 +183,26 @@ def _goodness(result: TrialResult, evaluation: Evaluation) -> float:
     return mean if evaluation.direction == "maximize" else -mean
 
 
-def _why_none(results: Sequence[TrialResult]) -> str:
+def _in_words(result: TrialResult, evaluation: Evaluation) -> str:
+    """The constraints a result does not meet, with what it has instead."""
+    return ", ".join(
+        f"{each} with {result.measured(each.measure):.3g}"
+        for each in result.violated(evaluation.constraints)
+    )
+
+
+def _why_none(results: Sequence[TrialResult], evaluation: Evaluation) -> str:
     if not results:
         return "no model is meant for this customer"
+    violations = Counter(
+        str(each)
+        for result in results
+        if result.state == "success"
+        for each in result.violated(evaluation.constraints)
+    )
+    if violations:
+        most, times = violations.most_common(1)[0]
+        return f"no trial meets the constraints; {times} of {len(results)} violate {most}"
     errors = Counter(result.error or "unknown" for result in results)
     reason, _ = errors.most_common(1)[0]
     return f"none of {len(results)} trials succeeded: {reason}"
@@ -157,6 +222,8 @@ def _not_better(
     best: TrialResult, incumbent: TrialResult, evaluation: Evaluation, gate: Gate
 ) -> str | None:
     change = _goodness(best, evaluation) - _goodness(incumbent, evaluation)
+    if evaluation.objectives and abs(change) <= evaluation.slack:
+        return _not_better_by_others(best, incumbent, evaluation)
     least = max(
         gate.min_absolute_change,
         gate.min_relative_change * abs(incumbent.mean(evaluation.metric)),
@@ -168,6 +235,17 @@ def _not_better(
     return f"{change:.2g} better in {evaluation.metric}, the gate asks for {least:.2g}"
 
 
+def _not_better_by_others(
+    best: TrialResult, incumbent: TrialResult, evaluation: Evaluation
+) -> str | None:
+    """Within the slack the later objectives decide, and the gate has no say in them."""
+    if _rank(best, evaluation)[0] < _rank(incumbent, evaluation)[0]:
+        return None
+    return f"no candidate beats the champion in {', '.join(evaluation.objectives)}"
+
+
 def _how_much_better(best: TrialResult, incumbent: TrialResult, evaluation: Evaluation) -> str:
-    before, after = incumbent.mean(evaluation.metric), best.mean(evaluation.metric)
-    return f"{evaluation.metric} {before:.4f} -> {after:.4f}"
+    return ", ".join(
+        f"{name} {incumbent.measured(name):.4f} -> {best.measured(name):.4f}"
+        for name in evaluation.objectives or (evaluation.metric,)
+    )

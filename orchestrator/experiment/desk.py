@@ -61,6 +61,7 @@ class Desk:
         self._ledger, self._opened, self._allow_pickle = ledger, opened, allow_pickle
         self.has_sent = False
         self.refused: dict[str, str] = {}
+        self._fronts: dict[str, bool] = {}
         self._sending = Lock()  # a courier sends beside the thread that drives the flow
 
     @property
@@ -130,6 +131,11 @@ class Desk:
             for promotion, trial in zip(promotions, trials, strict=True)
         ]
 
+    def keep_fronts(self, fronts: Sequence[Mapping[str, bool]]) -> None:
+        """Remember which trials are on their customer's Pareto front, until all are sent."""
+        for front in fronts:
+            self._fronts |= front
+
     def deploy(self, refitted: Sequence[Refitted]) -> list[Promotion]:
         """Make written models, and any written before, the champions of their customers.
 
@@ -138,6 +144,10 @@ class Desk:
         """
         self._ledger.promotions.written([model.promotion for model in refitted])
         self.send_trials()  # a champion's run is there before its alias
+        if self._fronts:
+            self.mlflow.tracker.tag(
+                {run_id: {"pareto": str(on).lower()} for run_id, on in self._fronts.items()}
+            )
         written = [promotion for promotion in self._ledger.promotions.pending() if promotion.source]
         if not written:
             return []

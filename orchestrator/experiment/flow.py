@@ -14,8 +14,8 @@ Beside it a courier sends MLflow the trials as they are recorded. Where MLflow f
 Touches no library itself; takes `Work` and a `Desk`; gives the promotions made.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from orchestrator.experiment.desk import Desk
 from orchestrator.experiment.orders import Refit, Refitted
@@ -27,6 +27,7 @@ from orchestrator.mapping import Flow, Outcome, Outcomes, Skip, flow, task
 from orchestrator.records import (
     Customer,
     Decision,
+    Evaluation,
     InstanceRecord,
     Promotion,
     State,
@@ -34,7 +35,7 @@ from orchestrator.records import (
     Trial,
     TrialResult,
 )
-from orchestrator.selection import decide, same_candidate
+from orchestrator.selection import decide, pareto_front, same_candidate
 from orchestrator.training.fingerprint import Fingerprints
 
 
@@ -67,10 +68,13 @@ class Choice:
     Attributes:
         decision: What to serve.
         unfinished: A failed result for every study that could not be run to its end.
+        front: With several objectives, by MLflow run whether a trial is on the Pareto front; empty
+            where nothing new was tried.
     """
 
     decision: Decision
     unfinished: tuple[TrialResult, ...] = ()
+    front: Mapping[str, bool] = field(default_factory=dict)
 
 
 def training_flow(
@@ -127,11 +131,13 @@ def training_flow(
             gate=gate,
             deployed_data=work.champion.result.data_version if work.champion else "",
         )
-        return Choice(decision=decision, unfinished=unfinished)
+        front = _front(results, evaluated, evaluation)
+        return Choice(decision=decision, unfinished=unfinished, front=front)
 
     @task(runs_on="driver", trigger_rule="all_done")
     def publish(choices: Outcomes) -> list[Refit]:
         """Write down who is promoted, and say which models are to be fitted, and where to."""
+        desk.keep_fronts([choice.front for choice in choices])
         return desk.orders(desk.intend([choice.decision for choice in choices]))
 
     @task(runs_on="driver", trigger_rule="all_done")
@@ -194,6 +200,18 @@ def scored_already(work: Work, results: Sequence[TrialResult]) -> TrialResult | 
     if same_data and work.studies[0].evaluation == champion.trial.study.evaluation:
         return champion
     return None
+
+
+def _front(
+    results: Sequence[TrialResult],
+    evaluated: Sequence[tuple[Study, Outcome]],
+    evaluation: Evaluation,
+) -> Mapping[str, bool]:
+    is_news = any(outcome.state is State.SUCCESS for _, outcome in evaluated)
+    if len(evaluation.objectives) < 2 or not is_news:
+        return {}
+    front = {result.trial.run_id for result in pareto_front(results, evaluation)}
+    return {result.trial.run_id: result.trial.run_id in front for result in results}
 
 
 def _at_todays_cost(evaluated: Sequence[tuple[Study, Outcome]]) -> list[TrialResult]:

@@ -17,7 +17,7 @@ from orchestrator.records import Snapshot, Study
 from orchestrator.registry import guards
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import open_sources
-from orchestrator.search import find_strategy
+from orchestrator.search import find_strategy, require_one_objective
 from orchestrator.training.data import find_loader
 from orchestrator.training.fingerprint import Fingerprints
 
@@ -61,7 +61,7 @@ def check(experiment: Experiment) -> None:
     from orchestrator.training.scorers import require_metrics  # late: it imports scikit-learn
 
     with _in_file(experiment):
-        find_strategy(experiment.search)
+        require_one_objective(experiment.search, experiment.evaluation)
         find_loader(experiment.evaluation.loader)
         require_metrics(experiment.evaluation)
 

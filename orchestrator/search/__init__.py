@@ -11,6 +11,7 @@ from orchestrator.search.strategies import (
     count,
     find_strategy,
     open_strategy,
+    require_one_objective,
 )
 
-__all__ = ["Rounds", "Strategy", "count", "find_strategy", "open_strategy"]
+__all__ = ["Rounds", "Strategy", "count", "find_strategy", "open_strategy", "require_one_objective"]

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import cycle
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from orchestrator.errors import ConfigError
 from orchestrator.records import Budget, Study, Trial, TrialResult
@@ -44,6 +44,7 @@ class HalvingStrategy:
         ConfigError: A setting is wrong.
     """
 
+    prunes: ClassVar[bool] = True
     suggest: Mapping[str, Any] = field(default_factory=lambda: {"strategy": "grid"})
     resource: Resource = "folds"
     eta: int = 3

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from operator import sub
 from statistics import NormalDist, fmean
-from typing import Any
+from typing import Any, ClassVar
 
 from orchestrator.errors import ConfigError
 from orchestrator.records import Study, Trial, TrialResult
@@ -38,6 +38,7 @@ class RacingStrategy:
         ConfigError: A setting is wrong.
     """
 
+    prunes: ClassVar[bool] = True
     suggest: Mapping[str, Any] = field(default_factory=lambda: {"strategy": "grid"})
     p_threshold: float = 0.1
 

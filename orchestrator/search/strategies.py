@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
 
 from orchestrator.errors import ConfigError
-from orchestrator.records import Search, Study, Trial, TrialResult
+from orchestrator.records import Evaluation, Search, Study, Trial, TrialResult
 
 Rounds = Generator[Sequence[Trial], TrialResult, None]
 """A search in progress: yields rounds of trials to begin, is sent one result after the other."""
@@ -40,6 +40,8 @@ class Strategy(Protocol):
     follow from the experiment's seed, the study's key and the trial's number, so that a search
     taken up again by answering its rounds from the record goes on as if it had never stopped.
 
+    A strategy that gives trials up by what they have so far has `prunes`, which is True.
+
     A class of this kind is added by an entry point in the group `orchestrator.strategies`. It
     raises `ConfigError` when it is made with settings that cannot be.
     """
@@ -51,6 +53,24 @@ class Strategy(Protocol):
     def rounds(self, study: Study) -> Rounds:
         """A new search."""
         ...
+
+
+def require_one_objective(search: Search, evaluation: Evaluation) -> None:
+    """Refuse a strategy that gives up what is behind in one metric, where others select as well.
+
+    Raises:
+        ConfigError: There are several objectives, or constraints.
+    """
+    key = "objectives" if len(evaluation.objectives) > 1 else "constraints"
+    if getattr(find_strategy(search), "prunes", False) and (
+        evaluation.constraints or len(evaluation.objectives) > 1
+    ):
+        raise ConfigError(
+            f"strategy {search.strategy!r} gives up candidates by {evaluation.metric} alone, among "
+            f"them some that evaluation.{key} might choose; leave these out, or search by grid, "
+            "random or optuna",
+            key="search.strategy",
+        )
 
 
 def open_strategy(search: Search, study: Study) -> Rounds:

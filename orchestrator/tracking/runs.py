@@ -100,9 +100,17 @@ def _tags(result: TrialResult) -> dict[str, str]:
         "worker": result.worker,
         "state": "" if result.state == "success" else result.state,
         "budget": "" if result.trial.budget is None else str(result.trial.budget),
+        "violates": _violates(result),
         "champion": "false",  # until it is promoted; `!=` finds only runs that have the tag
         "error": result.error or "",
     }
+
+
+def _violates(result: TrialResult) -> str:
+    """The constraints that a success does not meet, and so cannot be served."""
+    if result.state != "success":
+        return ""
+    return ", ".join(map(str, result.violated(result.trial.study.evaluation.constraints)))
 
 
 def _metrics(result: TrialResult) -> Iterator[MetricValue]:

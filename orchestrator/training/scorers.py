@@ -14,6 +14,7 @@ workers then call.
 """
 
 import inspect
+import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -25,7 +26,7 @@ from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
 
 from orchestrator.errors import ConfigError
 from orchestrator.estimators import build
-from orchestrator.records import Distribution, Evaluation, ModelSpec
+from orchestrator.records import COSTS, MODEL_KB, TIMES, Distribution, Evaluation, ModelSpec
 from orchestrator.training.imports import find_function
 
 _MADE = type(make_scorer(max))
@@ -69,9 +70,11 @@ def find_scorer(source: str) -> Any:
     Raises:
         ConfigError: There is none.
     """
+    if source == MODEL_KB:
+        return Checked(source, _model_kb)
     if ":" in source:
         return Checked(source, _own(source))
-    known = get_scorer_names()
+    known = [*get_scorer_names(), MODEL_KB]
     if source not in known:
         close = get_close_matches(source, known, n=3)
         hint = f"did you mean {' or '.join(map(repr, close))}?" if close else _how_to_name(known)
@@ -115,8 +118,10 @@ def require_metrics(evaluation: Evaluation) -> None:
 
     Raises:
         ConfigError: A metric is unknown, is of classes where the target is an amount, or is
-            minimized though more of it is better.
+            minimized though more of it is better; or a constraint or objective is not measured, or
+            can never be met.
     """
+    _require_measured(evaluation)
     for metric, source in zip(evaluation.metrics, sources(evaluation), strict=True):
         scorer = find_scorer(source)
         if evaluation.task == "regression" and _is_of_classes(scorer):
@@ -146,6 +151,11 @@ def require_methods(models: Iterable[ModelSpec], evaluation: Evaluation) -> None
                 )
 
 
+def _model_kb(estimator: Any, _X: Any, _y: Any) -> float:  # noqa: N803 - as scorers are called
+    """The size of a fitted estimator, as a file would hold it."""
+    return len(pickle.dumps(estimator, protocol=pickle.HIGHEST_PROTOCOL)) / 1024
+
+
 def _own(source: str) -> Any:
     found = find_function(source, what="scorer", key=_METRICS)
     try:
@@ -157,6 +167,29 @@ def _own(source: str) -> Any:
             key=_METRICS,
         ) from error
     return found
+
+
+def _require_measured(evaluation: Evaluation) -> None:
+    """Refuse constraints and objectives that no trial could be judged by."""
+    if evaluation.metric == MODEL_KB:
+        raise ConfigError(
+            "model_kb is no score; make it a later objective or a constraint",
+            key="evaluation.metric",
+        )
+    if evaluation.objectives and evaluation.objectives[0] != evaluation.metric:
+        raise ConfigError(f"the first must be {evaluation.metric}", key="evaluation.objectives")
+    if evaluation.slack < 0:
+        raise ConfigError("must not be negative", key="evaluation.slack")
+    known = {*evaluation.metrics, *TIMES}
+    asked = {"objectives": evaluation.objectives}
+    asked["constraints"] = tuple(each.measure for each in evaluation.constraints)
+    for key, measures in asked.items():
+        for measure in measures:
+            if measure not in known:
+                raise ConfigError(f"{measure!r} is not measured", key=f"evaluation.{key}")
+    for each in evaluation.constraints:
+        if each.measure in COSTS and each.relation == "<=" and each.bound <= 0:
+            raise ConfigError(f"no model ever meets {each}", key="evaluation.constraints")
 
 
 def _require_direction(evaluation: Evaluation) -> None:

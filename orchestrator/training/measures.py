@@ -1,0 +1,78 @@
+"""What a configuration writes about metrics, made into fields of `Evaluation`.
+
+    metrics: [roc_auc, "experiments.scorers:worth"]     scikit-learn's names, or import paths
+    metric: roc_auc                                     which selects; by default the first
+    objectives: [roc_auc, fit_seconds]                  what else selects, in order of importance
+    constraints: ["fit_seconds <= 2", "model_kb <= 500"]
+
+Touches no library; takes and gives plain values; runs on the driver.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.records import TIMES
+
+_CONSTRAINT = re.compile(r"\s*([\w.:]+)\s*(<=|>=)\s*(\S+)\s*")
+
+
+def evaluation_fields(written: Any) -> Any:
+    """The fields of an `Evaluation`; what is no mapping, or of wrong types, stays as it is.
+
+    A metric written as an import path is known by its function's name from here on. What a
+    constraint or an objective asks for is measured, whether it stands among the metrics or not.
+
+    Raises:
+        ValueError: Two metrics have one name, a constraint cannot be read, or `metric` is not the
+            first objective.
+    """
+    if not isinstance(written, Mapping) or not _are_lists(written):
+        return written
+    objectives = [str(each) for each in written.get("objectives", ())]
+    constraints = [_constraint(text) for text in written.get("constraints", ())]
+    metrics = [str(each) for each in written.get("metrics", ())]
+    first = str(written.get("metric") or next(iter(objectives + metrics), "roc_auc"))
+    if objectives and objectives[0] != first:
+        raise ValueError(f"metric is {first!r}, and the first of objectives {objectives[0]!r}")
+    asked = [*objectives, *(each["measure"] for each in constraints)]
+    metrics += [each for each in dict.fromkeys(asked) if each not in metrics and each not in TIMES]
+    names = {metric: metric.rpartition(":")[2] for metric in metrics or [first]}
+    if len(set(names.values())) < len(metrics):
+        raise ValueError(f"two of the metrics have one name: {', '.join(names.values())}")
+    own = {name: path for path, name in names.items() if ":" in path}
+    return {
+        **written,
+        "metrics": list(names.values()),
+        "metric": names.get(first, first),
+        "objectives": [names.get(each, each) for each in objectives],
+        "constraints": [
+            {**each, "measure": names.get(each["measure"], each["measure"])} for each in constraints
+        ],
+        **({"scorers": {**written.get("scorers", {}), **own}} if own else {}),
+    }
+
+
+def _are_lists(written: Mapping[str, Any]) -> bool:
+    names = ("metrics", "objectives", "constraints")
+    return all(isinstance(written.get(name, []), list) for name in names)
+
+
+def _constraint(text: Any) -> dict[str, Any]:
+    """A constraint's fields.
+
+    Raises:
+        ValueError: It is not written as one.
+    """
+    found = _CONSTRAINT.fullmatch(str(text))
+    try:
+        bound = float(found[3]) if found else math.nan
+    except ValueError:
+        bound = math.nan
+    if found is None or not math.isfinite(bound):
+        raise ValueError(
+            f"constraints: {text!r} is none; write a measure, <= or >=, and a number, such as "
+            "'fit_seconds <= 2'"
+        )
+    return {"measure": found[1], "relation": found[2], "bound": bound}

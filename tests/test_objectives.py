@@ -1,0 +1,217 @@
+"""Constraints and several objectives: what may be served, what is picked, what MLflow shows."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.errors import ConfigError
+from orchestrator.experiment.line import run
+from orchestrator.records import Constraint, Customer, Evaluation, Search
+from orchestrator.search import require_one_objective
+from orchestrator.selection import Gate, best_result, decide, pareto_front
+from orchestrator.training.measures import evaluation_fields
+from orchestrator.training.scorers import require_metrics
+from tests.ledger_records import result
+from tests.test_experiment import LOGISTIC, ROUTES, TREE, an_experiment, tracked
+from tests.test_training_scorers import comparing, model, results
+
+FAST = Constraint(measure="fit_seconds", relation="<=", bound=2.0)
+SMALL = Constraint(measure="model_kb", relation="<=", bound=500.0)
+
+
+def judging(*objectives, slack=0.0, constraints=()) -> Evaluation:
+    return Evaluation(
+        loader="somewhere:load",
+        metrics=("roc_auc", "model_kb"),
+        objectives=objectives,
+        slack=slack,
+        constraints=constraints,
+    )
+
+
+def trial(number, score, *, seconds=1.0, kb=100.0):
+    scores = {"roc_auc": (score, score), "model_kb": (kb, kb)}
+    fits, params = (seconds / 2, seconds / 2), {"C": number}
+    return result(number=number, scores=scores, fit_seconds=fits, params=params)
+
+
+def choose(tried, incumbent, evaluation, gate=None):
+    return decide(
+        "run", Customer(id="acme"), tried, incumbent, evaluation=evaluation, gate=gate or Gate()
+    )
+
+
+def test_a_candidate_that_violates_a_constraint_cannot_win():
+    slow, fast = trial(0, 0.9, seconds=2.1), trial(1, 0.8, seconds=2.0)
+    assert best_result([slow, fast], judging(constraints=(FAST,))) is fast
+    assert best_result([slow, fast], judging()) is slow
+    least = Constraint(measure="roc_auc", relation=">=", bound=0.85)
+    assert best_result([slow, fast], judging(constraints=(least,))) is slow
+
+
+def test_where_none_meets_the_constraints_the_commonest_violation_is_told():
+    tried = [trial(0, 0.9, kb=501), trial(1, 0.8, kb=600), trial(2, 0.7, seconds=3, kb=700)]
+    decision = choose(tried, None, judging(constraints=(FAST, SMALL)))
+    assert (decision.best, decision.promote) == (None, False)
+    assert decision.reason == "no trial meets the constraints; 3 of 3 violate model_kb <= 500"
+
+
+def test_a_champion_that_violates_a_constraint_makes_way():
+    heavy, light = trial(0, 0.9, kb=812), trial(1, 0.7)
+    decision = choose([heavy, light], heavy, judging(constraints=(SMALL,)))
+    assert (decision.best, decision.promote) == (light, True)
+    assert decision.reason == "the champion violates model_kb <= 500 with 812"
+
+
+def test_within_the_slack_the_next_objective_decides():
+    best, near, far = trial(0, 0.9, kb=900), trial(1, 0.89, kb=50), trial(2, 0.8, kb=1)
+    assert best_result([best, near, far], judging("roc_auc", "model_kb", slack=0.02)) is near
+    assert best_result([best, near, far], judging("roc_auc", "model_kb")) is best
+    assert best_result([best, near, far], judging("roc_auc", "model_kb", slack=0.5)) is far
+
+
+def test_the_challenger_must_win_by_the_same_rule():
+    evaluation = judging("roc_auc", "model_kb", slack=0.02)
+    champion, lighter = trial(0, 0.9, kb=900), trial(1, 0.89, kb=50)
+    decision = choose([champion, lighter], champion, evaluation)
+    assert (decision.best, decision.promote) == (lighter, True)
+    assert decision.reason == "roc_auc 0.9000 -> 0.8900, model_kb 900.0000 -> 50.0000"
+    heavier = trial(2, 0.905, kb=901)
+    kept = choose([heavier], champion, evaluation)
+    assert not kept.promote or kept.best is champion
+    assert "no candidate beats the champion in roc_auc, model_kb" in kept.reason
+
+
+def test_beyond_the_slack_the_gate_decides_as_ever():
+    evaluation = judging("roc_auc", "model_kb", slack=0.01)
+    champion, better = trial(0, 0.8), trial(1, 0.85, kb=300)
+    assert choose([better], champion, evaluation).best is better
+    strict = choose([better], champion, evaluation, Gate(min_absolute_change=0.1))
+    assert strict.best is champion
+    assert "the gate asks for 0.1" in strict.reason
+
+
+numbers = st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=1, max_size=12)
+
+
+@given(measured=numbers, slack=st.sampled_from([0.0, 1.0, 2.0]))
+def test_what_is_picked_is_on_the_front_and_nothing_beats_the_front(measured, slack):
+    evaluation = judging("roc_auc", "model_kb", "fit_seconds", slack=slack)
+    tried = [trial(n, float(a), kb=b, seconds=c) for n, (a, b, c) in enumerate(measured)]
+
+    def values(each):
+        return each.mean("roc_auc"), -each.mean("model_kb"), -each.measured("fit_seconds")
+
+    def beats(one, other):
+        pairs = list(zip(values(one), values(other), strict=True))
+        return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
+
+    front = pareto_front(tried, evaluation)
+    unbeaten = {values(a) for a in tried if not any(beats(b, a) for b in tried)}
+    assert {values(each) for each in front} == unbeaten
+    assert len(front) == len(unbeaten)
+    assert values(best_result(tried, evaluation)) in unbeaten
+
+
+def test_without_objectives_the_front_is_the_best_alone():
+    assert len(pareto_front([trial(0, 0.9), trial(1, 0.9), trial(2, 0.7)], judging())) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "fields"),
+    [
+        ({"objectives": ["f1", "fit_seconds"]}, {"metric": "f1", "metrics": ["f1"]}),
+        (
+            {"metrics": ["roc_auc"], "constraints": ["model_kb<=500", "f1 >= 0.5"]},
+            {"metrics": ["roc_auc", "model_kb", "f1"]},
+        ),
+        (
+            {"objectives": ["mine:profit", "model_kb"], "metrics": ["mine:profit", "f1"]},
+            {
+                "metric": "profit",
+                "objectives": ["profit", "model_kb"],
+                "metrics": ["profit", "f1", "model_kb"],
+            },
+        ),
+        (
+            {"constraints": ["score_seconds <= 1e-1"]},
+            {
+                "metrics": ["roc_auc"],
+                "constraints": [{"measure": "score_seconds", "relation": "<=", "bound": 0.1}],
+            },
+        ),
+    ],
+)
+def test_what_is_asked_for_is_measured(written, fields):
+    found = evaluation_fields(written)
+    assert {name: found[name] for name in fields} == fields
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ({"constraints": ["fit_seconds < 2"]}, "'fit_seconds < 2' is none; write a measure, <= or"),
+        ({"constraints": ["fit_seconds <= much"]}, "is none"),
+        ({"constraints": ["fit_seconds <= nan"]}, "is none"),
+        ({"objectives": ["f1"], "metric": "roc_auc"}, "metric is 'roc_auc', and the first of"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(written, told):
+    with pytest.raises(ValueError, match=told):
+        evaluation_fields(written)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"objectives": ("roc_auc", "f1")}, "evaluation.objectives: 'f1' is not measured"),
+        ({"constraints": (SMALL,)}, "evaluation.constraints: 'model_kb' is not measured"),
+        ({"slack": -1.0}, "evaluation.slack: must not be negative"),
+        ({"constraints": (replace(FAST, bound=0.0),)}, "no model ever meets fit_seconds <= 0"),
+        ({"metrics": ("model_kb",), "metric": "model_kb"}, "model_kb is no score"),
+    ],
+)
+def test_what_no_trial_could_be_judged_by_is_refused(changes, told):
+    with pytest.raises(ConfigError, match=told):
+        require_metrics(replace(comparing("roc_auc"), **changes))
+
+
+@pytest.mark.parametrize("strategy", ["racing", "halving"])
+def test_a_pruner_with_two_objectives_or_constraints_is_refused(strategy):
+    search = Search(strategy=strategy)
+    require_one_objective(search, judging("roc_auc"))
+    for evaluation in (judging("roc_auc", "model_kb"), judging(constraints=(FAST,))):
+        with pytest.raises(ConfigError, match=f"search.strategy: strategy '{strategy}' gives up"):
+            require_one_objective(search, evaluation)
+        require_one_objective(Search(), evaluation)
+
+
+def test_the_size_of_a_model_is_measured_where_it_is_asked_for():
+    forest = "sklearn.ensemble:RandomForestClassifier"
+    (small,) = results(comparing("roc_auc", "model_kb"), model(forest, n_estimators=2))
+    (large,) = results(comparing("roc_auc", "model_kb"), model(forest, n_estimators=20))
+    assert 0 < 5 * small.mean("model_kb") < large.mean("model_kb")
+
+
+def test_mlflow_shows_the_front_and_who_violates_what(tmp_path, mlflow_url):
+    experiment = an_experiment(tmp_path, mlflow_url, models=[LOGISTIC, TREE], customers=ROUTES[:1])
+    evaluation = replace(
+        experiment.evaluation,
+        metrics=("roc_auc", "model_kb"),
+        objectives=("roc_auc", "model_kb"),
+        slack=1.0,
+        constraints=(replace(SMALL, bound=2.0),),
+    )
+    report = run(replace(experiment, evaluation=evaluation))
+    runs = tracked(mlflow_url)
+    violating = [each for each in runs if "violates" in each.data.tags]
+    others = [each for each in runs if "violates" not in each.data.tags]
+    assert {each.data.tags["violates"] for each in violating} == {"model_kb <= 2"}
+    assert {each.data.tags["pareto"] for each in violating} == {"false"}
+    assert all(each.data.metrics["model_kb"] > 2 for each in violating)
+    (champion,) = [each for each in runs if each.data.tags["champion"] == "true"]
+    assert champion.data.tags["pareto"] == "true"
+    assert champion.data.metrics["model_kb"] == min(e.data.metrics["model_kb"] for e in others)
+    assert report.promotions[0].run_id == champion.info.run_id

@@ -17,7 +17,7 @@ import stamina
 from orchestrator.errors import ConfigError, RegistryError
 from orchestrator.registry.download import same_host
 from orchestrator.registry.http import HttpSource
-from orchestrator.registry.sources import open_source
+from orchestrator.registry.sources import drop_copies, open_source, read_only
 from tests.contracts.registry_sources import CUSTOMERS, HIDDEN, SourceContract, snapshot
 
 PAGE = 4
@@ -176,6 +176,40 @@ def test_an_unchanged_page_is_not_sent_again(service, tmp_path):
     assert first == second
     assert first.etag == '"v1"'
     assert sent == {False: 1, True: 1}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b"{tru", b"\xff", b"[" * 100_000, b"[]", b'{"etag": 1}', b'{"content": [], "etag": ""}'],
+)
+def test_a_copy_that_cannot_be_read_is_none(service, tmp_path, broken):
+    service.answers["/list"] = lambda _: (200, {"ETag": '"v1"'}, CUSTOMERS)
+    source = HttpSource(customers=f"{service.url}/list", cache=tmp_path)
+    assert rows_of(source) == CUSTOMERS
+    (copy,) = tmp_path.iterdir()
+    kept = copy.read_bytes()
+    copy.write_bytes(broken)
+    assert rows_of(source) == CUSTOMERS
+    assert copy.read_bytes() == kept
+
+
+def test_a_source_for_reading_alone_uses_copies_and_leaves_none(service, tmp_path):
+    sent = Counter()
+
+    def answer(request):
+        known = request.headers["If-None-Match"] == '"v1"'
+        sent[known] += 1
+        return (304, {"ETag": '"v1"'}, b"") if known else (200, {"ETag": '"v1"'}, CUSTOMERS)
+
+    service.answers["/list"] = answer
+    source = HttpSource(customers=f"{service.url}/list", token=HIDDEN, cache=tmp_path / "cache")
+    assert rows_of(read_only(source)) == CUSTOMERS
+    assert not (tmp_path / "cache").exists()
+    rows_of(source)
+    assert rows_of(read_only(source)) == CUSTOMERS
+    assert sent == {False: 2, True: 1}
+    drop_copies(source)
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_a_server_that_was_busy_is_asked_again(service):

@@ -266,7 +266,7 @@ class TestCache:
 def planned(study, **settings):
     """The study with its parts and its fingerprint, as planning gives them."""
     loader = find_loader(study.evaluation.loader)
-    (version,) = data_versions(loader, [study.customer])
+    version = data_versions(loader, [study.customer])[0].text
     fingerprints = Fingerprints(study.evaluation, study.search, **settings)
     data = data_part(study.customer, version)
     return fingerprints.of(replace(study, data_version=version), data)
@@ -402,7 +402,8 @@ class TestVersions:
 
 
 def versions(path, data):
-    return data_versions(find_loader(f"{path}:load"), [Customer(id="AA", data=data)])
+    found = data_versions(find_loader(f"{path}:load"), [Customer(id="AA", data=data)])
+    return [version.text for version in found]
 
 
 def test_data_can_be_given_with_weights_and_groups():

@@ -34,6 +34,8 @@ def show_plan(plan: "Plan") -> None:
         f"\n{plan.customers} customers, {plan.studies} studies: {plan.reused} unchanged and "
         f"reused, {new} to train with {plan.trials} trials"
     )
+    if plan.rescored:
+        line(f"  at most {plan.rescored} champions to score again: they are no candidates any more")
     for reason, number in plan.reasons.items():
         line(f"  to train because of {_REASONS.get(reason, reason)}: {number}")
     _show_shares("model", plan.by_model)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from orchestrator.deployment.names import model_name
 from orchestrator.errors import MachineryError, UsageError
 from orchestrator.experiment.flow import customer_of
+from orchestrator.experiment.preparing import drop_copies_of_lists
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Ledger
 from orchestrator.ledger.old import OldInstance, OldStudy
@@ -108,7 +109,10 @@ def clean(
 def forget(experiment: Experiment, customer: str) -> Forgetting:
     """Remove all of a customer: ledger, MLflow's runs, files, registered model.
 
+    Copies that the registry's source keeps of whole lists are removed with it.
+
     Raises:
+        ConfigError: Settings of the registry's source are wrong; nothing was removed.
         UsageError: The ledger has never seen such a customer.
         HeldError: A driver is at work on the experiment.
         MachineryError: MLflow refused; repeat it then.
@@ -118,6 +122,7 @@ def forget(experiment: Experiment, customer: str) -> Forgetting:
     with Ledger.open(experiment.ledger) as ledger, ledger.holding(experiment.name):
         if not ledger.forgetting.knows(customer):
             raise UsageError(f"no customer {customer!r} has ever been listed")
+        drop_copies_of_lists(experiment)
         run_ids = ledger.forgetting.run_ids(customer)
         tracker = _tracker(experiment)
         had_model = open_deployer(experiment.tracking, experiment.name).forget(customer)

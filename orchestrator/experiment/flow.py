@@ -36,6 +36,7 @@ from orchestrator.records import (
     TrialResult,
 )
 from orchestrator.selection import decide, pareto_front, same_candidate
+from orchestrator.training.data import DataError
 from orchestrator.training.fingerprint import Fingerprints
 
 
@@ -103,6 +104,8 @@ def training_flow(
     @task
     async def choose(work: Work) -> Choice:
         """Evaluate a customer's studies and decide what to serve."""
+        if work.problem:
+            raise DataError(work.problem)
         studies = work.studies
         if studies and not studies[0].data_version:
             versions = await loaded.expand(study=studies[:1])

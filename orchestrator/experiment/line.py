@@ -12,8 +12,8 @@ from orchestrator.clusters import connect, threads, warm_up
 from orchestrator.errors import MachineryError
 from orchestrator.experiment.courier import Courier
 from orchestrator.experiment.desk import Desk
-from orchestrator.experiment.environment import scored_elsewhere
 from orchestrator.experiment.flow import refitting_flow, training_flow, trials_of
+from orchestrator.experiment.notes import notes
 from orchestrator.experiment.opening import Opening, opening
 from orchestrator.experiment.placing import Durations, to_spread
 from orchestrator.experiment.preparing import (
@@ -31,7 +31,6 @@ from orchestrator.experiment.report import (
     count_trials,
     failures,
     fresh_results,
-    still_serving,
 )
 from orchestrator.experiment.searching import STUDIES
 from orchestrator.experiment.settings import Experiment
@@ -79,7 +78,7 @@ def run(
     started = time.time()
     guards.require_guards(accept)
     check(experiment)
-    snapshot = fetch_snapshot(experiment, accept)
+    snapshot = fetch_snapshot(experiment, accept, leave_copies=True)
     check_models(experiment, snapshot)
     flow_run = new_id()
     with (
@@ -87,7 +86,7 @@ def run(
         Ledger.open(experiment.ledger) as ledger,
         _driving(experiment, ledger, flow_run, force=force, say=say) as hold,
     ):
-        prepared = _prepare(experiment, ledger, snapshot, flow_run, fresh=fresh)
+        prepared = prepare(experiment, ledger, snapshot, flow_run=flow_run, fresh=fresh)
         guards.enforce(prepared.refusals, accept)
         say(_in_a_sentence(prepared))
         desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
@@ -170,24 +169,12 @@ def _driving(
     return ledger.holding(experiment.name, flow_run, force=force, say=say)
 
 
-def _prepare(
-    experiment: Experiment, ledger: Ledger, snapshot: Snapshot, flow_run: str, *, fresh: bool
-) -> Prepared:
-    """What is to be done, against what was last decided to serve."""
-    return prepare(
-        experiment,
-        ledger,
-        snapshot,
-        champions=ledger.promotions.incumbents(),
-        flow_run=flow_run,
-        fresh=fresh,
-    )
-
-
 def _in_a_sentence(prepared: Prepared) -> str:
+    again = f", and at most {len(prepared.rescored)} champions to score again"
     return (
         f"{len(prepared.work)} customers, {prepared.studies} studies, of which "
         f"{len(prepared.new)} to train with at most {prepared.trials} trials"
+        f"{again if prepared.rescored else ''}"
     )
 
 
@@ -290,8 +277,7 @@ def _report(
         and unserved <= experiment.tolerance * len(prepared.work),
         links=links,
         behind=behind,
-        notes=still_serving(champions, prepared.snapshot)
-        + scored_elsewhere(ledger, prepared)
+        notes=notes(ledger, prepared, champions)
         + tuple(f"customer {customer!r} is not served: {why}" for customer, why in refused.items()),
     )
 

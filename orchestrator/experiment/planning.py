@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.clusters import Cluster
-from orchestrator.experiment.environment import scored_elsewhere
+from orchestrator.experiment.notes import notes
 from orchestrator.experiment.preparing import (
     Prepared,
     check,
@@ -20,7 +20,7 @@ from orchestrator.experiment.preparing import (
     prepare,
 )
 from orchestrator.experiment.settings import Experiment
-from orchestrator.ledger import Changes, Ledger
+from orchestrator.ledger import Champion, Changes, Ledger
 from orchestrator.records import Rejected, Study
 from orchestrator.search import find_strategy
 from orchestrator.training.fingerprint import PARTS
@@ -62,6 +62,7 @@ class Plan:
         studies: Customer by model, as far as tags tell.
         reused: Studies whose recorded results would be used again.
         trials: Trials that would be made.
+        rescored: Champions that may have to be scored on today's folds, one trial each.
         reasons: Why the other studies would be run, with how many: the parts that changed
             (`training.fingerprint` lists them), `new`, `never succeeded`, or `unversioned`: only
             once a worker has loaded the data is it known whether it changed.
@@ -82,6 +83,7 @@ class Plan:
     studies: int
     reused: int
     trials: int
+    rescored: int
     reasons: Mapping[str, int]
     by_model: tuple[Share, ...]
     by_group: tuple[Share, ...]
@@ -114,6 +116,7 @@ def plan(experiment: Experiment) -> Plan:
             studies=prepared.studies,
             reused=prepared.studies - len(prepared.new),
             trials=prepared.trials,
+            rescored=len(prepared.rescored),
             reasons=dict(reasons(ledger, prepared.new, experiment).most_common()),
             by_model=_shares(experiment, prepared, lambda study: study.model.id),
             by_group=_shares(experiment, prepared, _group_of(prepared.changes)),
@@ -121,7 +124,7 @@ def plan(experiment: Experiment) -> Plan:
             cores=_cores(experiment.cluster),
             writes=_writes(prepared),
             refusals={refusal.guard: refusal.reason for refusal in prepared.refusals},
-            notes=scored_elsewhere(ledger, prepared),
+            notes=notes(ledger, prepared, _champions(prepared)),
         )
 
 
@@ -141,11 +144,12 @@ def why_new(study: Study, last: Mapping[str, str] | None, experiment: Experiment
     """
     if not last:
         return NEW
-    if not study.fingerprint:
-        return UNVERSIONED
     counted = PARTS if experiment.retrain_on == "environment" else PARTS[:-1]
     changed = [part for part in counted if study.follows_from[part] != last.get(part)]
-    return ", ".join(changed) or NEVER_SUCCEEDED
+    if study.fingerprint:
+        return ", ".join(changed) or NEVER_SUCCEEDED
+    # Without the data's version, that part is always another one; the others are certain.
+    return ", ".join(part for part in changed if part != "data") or UNVERSIONED
 
 
 def _shares(
@@ -204,6 +208,10 @@ def _seconds(ledger: Ledger, experiment: Experiment, new: Sequence[Study]) -> fl
     )
 
 
+def _champions(prepared: Prepared) -> Mapping[str, Champion]:
+    return {piece.id: piece.champion for piece in prepared.work if piece.champion is not None}
+
+
 def _cores(cluster: Cluster) -> int | None:
     if cluster.kind == "remote":
         return None
@@ -228,6 +236,6 @@ def _writes(prepared: Prepared) -> Mapping[str, int]:
     )
     return {
         "periods of customers and models": periods,
-        "MLflow runs": prepared.trials,
-        "model versions": len({study.customer.id for study in prepared.new}),
+        "MLflow runs": prepared.trials + len(prepared.rescored),
+        "model versions": len({s.customer.id for s in prepared.new + prepared.rescored}),
     }

@@ -3,20 +3,21 @@
 Touches no library itself; takes an `Experiment` and a ledger; writes nothing; runs on the driver.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from orchestrator.errors import ConfigError
+from orchestrator.experiment.rescoring import rescoring
 from orchestrator.experiment.searching import evaluate
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.work import Work, plan_work
-from orchestrator.ledger import Champion, Changes, Ledger
+from orchestrator.ledger import Changes, Ledger
 from orchestrator.mapping.fingerprints import code_digest, fingerprint
 from orchestrator.records import Snapshot, Study
 from orchestrator.registry import guards
 from orchestrator.registry.snapshots import fetch
-from orchestrator.registry.sources import open_sources
+from orchestrator.registry.sources import drop_copies, open_sources, read_only
 from orchestrator.search import find_strategy, require_one_objective
 from orchestrator.training.data import find_loader
 from orchestrator.training.fingerprint import Fingerprints
@@ -35,6 +36,7 @@ class Prepared:
         recorded: By the name results are recorded under, whether those of a study are.
         new: The studies without a recorded result.
         trials: How many trials these would make.
+        rescored: Studies of one trial each that may have to score a champion on today's folds.
         refusals: What guards object to.
     """
 
@@ -44,6 +46,7 @@ class Prepared:
     recorded: Mapping[str, bool]
     new: tuple[Study, ...]
     trials: int
+    rescored: tuple[Study, ...]
     refusals: tuple[guards.Refusal, ...]
 
     @property
@@ -66,8 +69,15 @@ def check(experiment: Experiment) -> None:
         require_metrics(experiment.evaluation)
 
 
-def fetch_snapshot(experiment: Experiment, accept: Collection[str] = ()) -> Snapshot:
+def fetch_snapshot(
+    experiment: Experiment, accept: Collection[str] = (), *, leave_copies: bool = False
+) -> Snapshot:
     """What the experiment's registry returns now.
+
+    Args:
+        experiment: Whose registry.
+        accept: Names of guards whose objections are known and meant.
+        leave_copies: Whether a source may keep copies of what it fetched, for the next time.
 
     Raises:
         ConfigError: Settings of a source, or a model's row, are wrong.
@@ -75,7 +85,19 @@ def fetch_snapshot(experiment: Experiment, accept: Collection[str] = ()) -> Snap
     """
     with _in_file(experiment):
         models, customers = open_sources(experiment.registry, file=experiment.config)
+        if not leave_copies:
+            models, customers = read_only(models), read_only(customers)
         return fetch(models, customers, allowed=experiment.evaluation.allowed, accept=tuple(accept))
+
+
+def drop_copies_of_lists(experiment: Experiment) -> None:
+    """Remove what sources keep of the lists they fetched; the next run fetches them anew.
+
+    Raises:
+        ConfigError: Settings of a source are wrong.
+    """
+    for source in open_sources(experiment.registry, file=experiment.config):
+        drop_copies(source)
 
 
 def check_models(experiment: Experiment, snapshot: Snapshot) -> None:
@@ -95,7 +117,6 @@ def prepare(
     ledger: Ledger,
     snapshot: Snapshot,
     *,
-    champions: Mapping[str, Champion] | None = None,
     flow_run: str = "",
     fresh: bool = False,
 ) -> Prepared:
@@ -105,28 +126,38 @@ def prepare(
         experiment: How candidates are compared and searched.
         ledger: What is known.
         snapshot: What was fetched.
-        champions: What serves now, by customer; a plan need not know.
         flow_run: The flow run the studies belong to.
         fresh: No recorded result is used.
     """
     changes = ledger.lives.preview(snapshot)
-    work = plan_work(experiment, snapshot, champions or {}, flow_run, fingerprints(experiment))
-    studies = [study for piece in work for study in piece.studies]
-    names = [result_name(study) for study in studies]
-    known = frozenset() if fresh else ledger.recorder().known([name for name in names if name])
-    recorded = {name: name in known for name in names if name}
-    new = tuple(s for s, name in zip(studies, names, strict=True) if not recorded.get(name))
+    named = fingerprints(experiment)
+    # What was last decided to serve is what has to be beaten, deployed yet or not.
+    work = plan_work(experiment, snapshot, ledger.promotions.incumbents(), flow_run, named)
+    searched = _by_name(study for piece in work for study in piece.studies)
+    rescored = _by_name(study for piece in work if (study := rescoring(piece, named)) is not None)
+    names = [name for _, name in (*searched, *rescored) if name]
+    known = frozenset() if fresh else ledger.recorder().known(names)
+    new = tuple(study for study, name in searched if name not in known)
+    left = tuple(study for study, name in rescored if name not in known)
     trials = count_trials(experiment, new)
     removed = ledger.lives.removed("customer")
     return Prepared(
         snapshot=snapshot,
         changes=changes,
         work=work,
-        recorded=recorded,
+        recorded={name: name in known for name in names},
         new=new,
         trials=trials,
-        refusals=guards.refusals(changes, trials, experiment.limits, removed_before=removed),
+        rescored=left,
+        refusals=guards.refusals(
+            changes, trials + len(left), experiment.limits, removed_before=removed
+        ),
     )
+
+
+def _by_name(studies: Iterable[Study]) -> list[tuple[Study, str]]:
+    """Studies, each with the name its results are recorded under; "" where they are not."""
+    return [(study, result_name(study)) for study in studies]
 
 
 def fingerprints(experiment: Experiment) -> Fingerprints:

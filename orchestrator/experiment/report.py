@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.experiment.flow import Choice
-from orchestrator.ledger import Champion, Changes
+from orchestrator.ledger import Changes
 from orchestrator.mapping import Outcome, Outcomes
-from orchestrator.records import FlowRun, Promotion, Rejected, Snapshot, State, TrialResult
+from orchestrator.records import FlowRun, Promotion, Rejected, State, TrialResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,21 +130,4 @@ def failures(
     return tuple(
         Failure(reason=reason, count=count, first=first[reason])
         for reason, count in counts.most_common()
-    )
-
-
-def still_serving(champions: Mapping[str, Champion], snapshot: Snapshot) -> tuple[str, ...]:
-    """A note for each model that left the registry and still serves customers."""
-    listed = {model.id for model in snapshot.models}
-    active = {customer.id for customer in snapshot.customers}
-    serving = Counter(
-        champion.result.trial.study.model.id
-        for customer, champion in champions.items()
-        if customer in active
-    )
-    return tuple(
-        f"model {model!r} left the registry and still serves {number} customers, whose candidates "
-        "have not beaten it"
-        for model, number in sorted(serving.items())
-        if model not in listed
     )

@@ -127,6 +127,9 @@ def _of_active(
     champion: Champion | None = told["champion"]
     champions = {} if champion is None else {customer.id: champion}
     (work,) = plan_work(experiment, only, champions, "", fingerprints(experiment))
+    if work.problem:
+        cannot = "its data's version cannot be had: it is not trained, and what serves it goes on"
+        return Why(**{**told, "note": work.problem}, decision=cannot)
     recorded = _recorded(ledger, work.studies)
     last = ledger.studies.parts(customer.id)
     planned = {

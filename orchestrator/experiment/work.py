@@ -25,12 +25,14 @@ class Work:
         customer: Whom for.
         studies: One a model that is meant for this customer.
         champion: What serves the customer now; None without one.
+        problem: Why it cannot be said what is to be done, and so nothing is; "" otherwise.
     """
 
     id: str
     customer: Customer
     studies: tuple[Study, ...]
     champion: Champion | None
+    problem: str = ""
 
 
 def plan_work(
@@ -58,12 +60,14 @@ def plan_work(
             customer=customer,
             studies=tuple(
                 fingerprints.of(warm_starts.of(study), data)
-                for study in _studies(experiment, snapshot, customer, flow_run, version)
+                for study in _studies(experiment, snapshot, customer, flow_run, version.text)
+                if not version.problem
             ),
             champion=champions.get(customer.id),
+            problem=version.problem,
         )
         for customer, version in zip(active, versions, strict=True)
-        for data in [data_part(customer, version)]
+        for data in [data_part(customer, version.text)]
     )
 
 

@@ -7,42 +7,22 @@ a body of bounded size in bounded time.
 Touches httpx and stamina; takes URLs; gives `Document`s; runs on the driver.
 """
 
-import json
-import os
-import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
 import stamina
 
 from orchestrator.errors import RegistryError
-from orchestrator.identity import digest
+from orchestrator.registry.copies import Copies, Document
 from orchestrator.registry.documents import read_json
 from orchestrator.registry.sources import without_secrets
 
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MOST_REDIRECTS = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
-    """A page as the server gave it.
-
-    Attributes:
-        content: Its JSON value.
-        etag: Its version; "" where the server tells none.
-        next_link: The target of its `Link` header with `rel="next"`; "" where there is none.
-    """
-
-    content: Any
-    etag: str
-    next_link: str
 
 
 class Download:
@@ -53,7 +33,7 @@ class Download:
         timeout: Seconds for all documents together.
         max_bytes: Of all bodies together.
         attempts: How often one document is asked for.
-        cache: A folder for documents with an ETag, so that unchanged ones are not sent again.
+        copies: Of documents with an ETag, so that unchanged ones are not sent again.
     """
 
     def __init__(
@@ -63,28 +43,28 @@ class Download:
         timeout: float,
         max_bytes: int,
         attempts: int,
-        cache: Path | None,
+        copies: Copies | None,
     ) -> None:
         self._client = client
         self._timeout = timeout
         self._deadline = time.monotonic() + timeout
         self._max_bytes = self._bytes_left = max_bytes
         self._attempts = attempts
-        self._cache = cache
+        self._copies = copies
 
     def get(self, url: httpx.URL) -> Document:
-        """The document at `url`, from the cache where the server says it has not changed.
+        """The document at `url`, the copy of it where the server says it has not changed.
 
         Raises:
             RegistryError: It cannot be had; the message names the address without its secrets.
         """
-        known = self._recall(url)
-        headers = {"If-None-Match": known["etag"]} if known else {}
-        answer = self._retried(url, headers)
+        known = self._copies.find(url) if self._copies else None
+        answer = self._retried(url, {"If-None-Match": known.etag} if known else {})
         if known and answer.response.status_code == httpx.codes.NOT_MODIFIED:
-            return Document(**known)
+            return known
         document = _document(answer, url)
-        self._remember(url, document)
+        if self._copies:
+            self._copies.keep(url, document)
         return document
 
     def _retried(self, url: httpx.URL, headers: Mapping[str, str]) -> "_Answer":
@@ -149,34 +129,6 @@ class Download:
 
     def _seconds_left(self) -> float:
         return self._deadline - time.monotonic()
-
-    def _recall(self, url: httpx.URL) -> dict[str, Any] | None:
-        file = self._file(url)
-        if file is None or not file.is_file():
-            return None
-        known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return known
-
-    def _remember(self, url: httpx.URL, document: Document) -> None:
-        """Keep a document that has a version; the file appears whole or not at all."""
-        file = self._file(url)
-        if file is None or not document.etag:
-            return
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(dir=file.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(
-                {
-                    "content": document.content,
-                    "etag": document.etag,
-                    "next_link": document.next_link,
-                },
-                stream,
-            )
-        Path(unfinished).replace(file)
-
-    def _file(self, url: httpx.URL) -> Path | None:
-        return self._cache and self._cache / f"{digest(str(url))}.json"
 
 
 class _Answer(NamedTuple):

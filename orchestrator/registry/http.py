@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from orchestrator.errors import RegistryError
 from orchestrator.identity import digest
-from orchestrator.registry.download import Document, Download, same_host
+from orchestrator.registry.copies import Copies, Document
+from orchestrator.registry.download import Download, same_host
 from orchestrator.registry.sources import Kind, Listing, Settings, without_secrets
 
 _WEB_ADDRESS = re.compile(r"https?://[^/\s]+", re.IGNORECASE)
@@ -54,6 +55,7 @@ class HttpSource(Settings):
     max_bytes: int = Field(default=100_000_000, gt=0)
     attempts: int = Field(default=5, ge=1)
     cache: Path | None = None
+    _writable: bool = PrivateAttr(default=True)
 
     @field_validator("models", "customers")
     @classmethod
@@ -84,7 +86,7 @@ class HttpSource(Settings):
                 timeout=self.timeout,
                 max_bytes=self.max_bytes,
                 attempts=self.attempts,
-                cache=self.cache,
+                copies=self._copies,
             )
             pages = list(self._pages(download, httpx.URL(address), kind))
         etags = [etag for _, etag in pages]
@@ -92,6 +94,21 @@ class HttpSource(Settings):
             rows=[row for rows, _ in pages for row in rows],
             etag=etags[0] if len(etags) == 1 else digest(etags) if all(etags) else "",
         )
+
+    def read_only(self) -> "HttpSource":
+        """The same source, which leaves no copies in `cache`."""
+        source = self.model_copy()
+        source._writable = False  # noqa: SLF001 - a copy of this very object
+        return source
+
+    def drop_copies(self) -> None:
+        """Remove the copies in `cache`."""
+        if self._copies:
+            self._copies.drop()
+
+    @property
+    def _copies(self) -> Copies | None:
+        return Copies(self.cache, writable=self._writable) if self.cache else None
 
     def _headers(self) -> dict[str, str]:
         headers = {name: value.get_secret_value() for name, value in self.headers.items()}

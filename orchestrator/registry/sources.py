@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -67,6 +67,19 @@ class Source(Protocol):
 
     def read(self, kind: Kind) -> Listing:
         """Fetch one of the two lists."""
+        ...
+
+
+@runtime_checkable
+class KeepsCopies(Source, Protocol):
+    """A source that keeps copies of what it fetched, which hold rows of customers."""
+
+    def read_only(self) -> Source:
+        """The same source, which uses copies and leaves none."""
+        ...
+
+    def drop_copies(self) -> None:
+        """Remove every copy."""
         ...
 
 
@@ -132,6 +145,17 @@ def open_sources(
         for kind in ("models", "customers")
     )
     return models, customers
+
+
+def read_only(source: Source) -> Source:
+    """The source as a plan may use it: whatever it reads, it leaves nothing behind."""
+    return source.read_only() if isinstance(source, KeepsCopies) else source
+
+
+def drop_copies(source: Source) -> None:
+    """Remove the copies a source may keep of what it fetched."""
+    if isinstance(source, KeepsCopies):
+        source.drop_copies()
 
 
 def _open_one(settings: Any, *, file: str | None, key: str) -> Source:

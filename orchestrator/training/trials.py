@@ -11,7 +11,6 @@ import time
 from dataclasses import replace
 
 from orchestrator.records import Trial, TrialResult, TrialState
-from orchestrator.redaction import redacted
 from orchestrator.training.budgets import with_iterations, with_rows
 from orchestrator.training.cache import SharedCache
 from orchestrator.training.candidates import candidate
@@ -106,4 +105,4 @@ def _kept(before: TrialResult | None) -> FoldScores:
 
 
 def _in_one_line(error: Exception) -> str:
-    return redacted(f"{type(error).__name__}: {' '.join(str(error).split())}")
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

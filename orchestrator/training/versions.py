@@ -4,18 +4,21 @@ In this order: what the loader's own `version(customer)` says; for a customer wh
 address of one file (a text with `://`, or a path that exists), its ETag, or else its size and
 time of change; a hash of what was loaded, which takes a worker (`loaded_version`).
 
-Touches fsspec and joblib; takes a `Customer`; gives a text, "" where nobody can tell; driver and
-workers.
+A loader whose `version` fails is not asked for a hash instead: every result under its own versions
+would count as out of date, and one moment's failure would train everything again.
+
+Touches fsspec and joblib; takes a `Customer`; gives a `Version`; driver and workers.
 """
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator.identity import digest
 from orchestrator.records import Customer, Study
-from orchestrator.training.data import Loader
+from orchestrator.training.data import DataError, Loader
 
 _FILES_AT_ONCE = 16
 """An object store takes some 30 ms for an answer, and gives many at once."""
@@ -24,19 +27,27 @@ _TAGS = ("ETag", "etag", "Content-MD5", "content_md5", "md5Hash")
 _TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated")
 
 
-def data_versions(loader: Loader, customers: Sequence[Customer]) -> list[str]:
-    """The versions of these customers' data as far as they are known without loading it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """The version of a customer's data: `text` is "" where only loading the data can tell.
 
-    A version that cannot be had now is "": the worker that loads the data will say why.
+    `problem` is why the loader's own `version` did not tell; "" unless it failed.
     """
+
+    text: str = ""
+    problem: str = ""
+
+
+def data_versions(loader: Loader, customers: Sequence[Customer]) -> list[Version]:
+    """The versions of these customers' data as far as they are known without loading it."""
     if loader.version is not None:
         return [_told_by_loader(loader, customer) for customer in customers]
-    known = [""] * len(customers)
+    known = [Version()] * len(customers)
     files = [i for i, customer in enumerate(customers) if _is_address(customer.data)]
     with ThreadPoolExecutor(_FILES_AT_ONCE) as threads:
         versions = threads.map(lambda i: _told_by_file(str(customers[i].data)), files)
         for index, version in zip(files, versions, strict=True):
-            known[index] = version
+            known[index] = Version(text=version)
     return known
 
 
@@ -56,11 +67,14 @@ def loaded_version(study: Study) -> str:
     return str(joblib.hash([data.X, data.y, data.groups, data.sample_weight]))
 
 
-def _told_by_loader(loader: Loader, customer: Customer) -> str:
+def _told_by_loader(loader: Loader, customer: Customer) -> Version:
     try:
-        return loader.version_of(customer) or ""
-    except Exception:  # noqa: BLE001 - a user's function; loading fails again, where it is recorded
-        return ""
+        return Version(text=loader.version_of(customer) or "")
+    except DataError as error:
+        return Version(problem=str(error).removeprefix(f"customer {customer.id!r}: "))
+    except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return Version(problem=f"`version` beside loader {loader.path} raised {reason}")
 
 
 def _is_address(data: object) -> bool:

@@ -1,0 +1,69 @@
+"""What a person should know of a plan or a run besides its figures: a sentence each.
+
+Touches no library; takes what was prepared; gives sentences; runs on the driver.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from orchestrator.experiment.environment import scored_elsewhere
+from orchestrator.experiment.preparing import Prepared
+from orchestrator.experiment.work import Work
+from orchestrator.ledger import Champion, Ledger
+from orchestrator.records import ModelSpec
+
+
+def notes(ledger: Ledger, prepared: Prepared, champions: Mapping[str, Champion]) -> tuple[str, ...]:
+    """Every note on what is, or is to be, done.
+
+    Args:
+        ledger: What is known.
+        prepared: What a flow run is about.
+        champions: What serves, by customer.
+    """
+    return (
+        *_still_serving(champions, prepared.work, prepared.snapshot.models),
+        *_without_models(prepared.work),
+        *_without_version(prepared.work),
+        *scored_elsewhere(ledger, prepared),
+    )
+
+
+def _still_serving(
+    champions: Mapping[str, Champion], work: Sequence[Work], models: Sequence[ModelSpec]
+) -> list[str]:
+    """A note for each model that left the registry and still serves customers."""
+    listed = {model.id for model in models}
+    serving = Counter(
+        champions[piece.id].result.trial.study.model.id for piece in work if piece.id in champions
+    )
+    return [
+        f"model {model!r} left the registry and still serves {_customers(number)}, until one of "
+        "their candidates beats it"
+        for model, number in sorted(serving.items())
+        if model not in listed
+    ]
+
+
+def _without_models(work: Sequence[Work]) -> list[str]:
+    left_out = [piece.id for piece in work if not piece.studies and not piece.problem]
+    if not left_out:
+        return []
+    return [
+        f"no listed model is meant for {_customers(len(left_out))}, such as {left_out[0]!r}: "
+        "nothing is trained, and what serves goes on serving"
+    ]
+
+
+def _without_version(work: Sequence[Work]) -> list[str]:
+    failing = [piece for piece in work if piece.problem]
+    if not failing:
+        return []
+    return [
+        f"the version of the data of {_customers(len(failing))} cannot be had: nothing is trained "
+        f"for them, and what serves goes on serving; of {failing[0].id!r}, {failing[0].problem}"
+    ]
+
+
+def _customers(number: int) -> str:
+    return "1 customer" if number == 1 else f"{number:,} customers"

@@ -237,7 +237,13 @@ def test_the_wait_a_server_asks_for_is_kept(service):
 
 
 @pytest.mark.parametrize(
-    "after", ["36000", format_datetime(datetime.now(UTC) + timedelta(hours=10), usegmt=True)]
+    "after",
+    [
+        pytest.param("36000", id="seconds"),
+        pytest.param(
+            format_datetime(datetime.now(UTC) + timedelta(hours=10), usegmt=True), id="date"
+        ),
+    ],
 )
 def test_a_wait_longer_than_the_timeout_is_not_begun(service, after):
     service.answers["/list"] = lambda _: (429, {"Retry-After": after}, b"")

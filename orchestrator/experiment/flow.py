@@ -18,6 +18,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orchestrator.experiment.desk import Desk
+from orchestrator.experiment.generations import Carried
 from orchestrator.experiment.orders import Refit, Refitted
 from orchestrator.experiment.searching import STUDIES, Searching
 from orchestrator.experiment.settings import Experiment
@@ -86,6 +87,7 @@ def training_flow(
     flow_run: str,
     fingerprints: Fingerprints,
     to_spread: Collection[str] = (),
+    carried: Carried | None = None,
 ) -> Flow:
     """The flow of one flow run; it closes over what was fetched when the run started.
 
@@ -96,9 +98,10 @@ def training_flow(
         flow_run: Its id.
         fingerprints: What gives studies the hashes their results are known by.
         to_spread: Keys of the studies whose trials are spread over the workers.
+        carried: What is known of studies from an earlier generation.
     """
     evaluation, gate = experiment.evaluation, experiment.gate
-    search = Searching(experiment, to_spread)
+    search = Searching(experiment, to_spread, carried)
     loaded = read_version.options(timeout=experiment.study_timeout)
 
     @task

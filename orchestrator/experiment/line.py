@@ -13,9 +13,10 @@ from orchestrator.errors import MachineryError
 from orchestrator.experiment.courier import Courier
 from orchestrator.experiment.desk import Desk
 from orchestrator.experiment.flow import refitting_flow, training_flow, trials_of
+from orchestrator.experiment.generations import carried_over
 from orchestrator.experiment.notes import notes
 from orchestrator.experiment.opening import Opening, opening
-from orchestrator.experiment.placing import Durations, to_spread
+from orchestrator.experiment.placing import to_spread
 from orchestrator.experiment.preparing import (
     Prepared,
     check,
@@ -92,13 +93,15 @@ def run(
         desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
         courier = Courier(desk, experiment.evaluation, flow_run)
         with _cluster(experiment, say) as client:
+            durations = ledger.trials.durations() if prepared.new else {}
             flow = training_flow(
                 experiment,
                 prepared.work,
                 desk,
                 flow_run=flow_run,
                 fingerprints=fingerprints(experiment),
-                to_spread=to_spread(prepared.new, _durations(prepared, ledger), threads(client)),
+                to_spread=to_spread(prepared.new, durations, threads(client)),
+                carried={} if fresh else carried_over(ledger, prepared.new),
             )
             _wait_until_open(opened, say)
             _take_over(ledger, experiment, snapshot)
@@ -187,11 +190,6 @@ def _cluster(experiment: Experiment, say: Callable[[str], None]) -> Iterator[Any
                 say(f"Dask dashboard while it runs: {client.dashboard_link}")
             warm_up(client, [_EVALUATING, experiment.evaluation.loader.partition(":")[0]])
         yield client
-
-
-def _durations(prepared: Prepared, ledger: Ledger) -> Durations:
-    """What trials took last time, where that decides anything."""
-    return ledger.trials.durations() if prepared.new else {}
 
 
 def _take_over(ledger: Ledger, experiment: Experiment, snapshot: Snapshot) -> None:

@@ -114,6 +114,12 @@ class Trials:
         """All trials a customer ever had, oldest first."""
         return self._read(_recorded().where(studies.c.customer == customer))
 
+    def of_study(self, key: str) -> Sequence[RecordedTrial]:
+        """All trials that studies of this key ever had, oldest first."""
+        customer, _, model = key.rpartition("/")
+        named = (studies.c.customer == customer, studies.c.model == model, studies.c.key == key)
+        return self._read(_recorded().where(*named))
+
     def of_model(self, model: str) -> Sequence[RecordedTrial]:
         """All trials a model ever had, oldest first."""
         return self._read(_recorded().where(studies.c.model == model))

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import optuna
-from optuna.samplers import BaseSampler
+from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
 
 from orchestrator.errors import ConfigError
@@ -81,8 +81,21 @@ class _Conversation:
         self._asks = 0
         self._open: dict[str, optuna.Trial] = {}
         self._told: dict[str, TrialResult | None] = {}
+        self._learn_what_is_known()
         for point in study.first:
             self._optuna.enqueue_trial(_suggested(point, study.grid))
+
+    def _learn_what_is_known(self) -> None:
+        """Points of an earlier generation; those to be tried first are tried all the same."""
+        self._optuna.sampler = RandomSampler(seed=0)  # never asked: every value is given
+        first = {repr(point) for point in self._study.first}
+        for point, scores in self._study.known:
+            self._optuna.enqueue_trial(_suggested(point, self._study.grid))
+            trial = self._optuna.ask()
+            _suggest_point(trial, self._study.grid)
+            self._optuna.tell(trial, scores[self._study.evaluation.metric])
+            if repr(point) not in first:
+                self._told[repr(point)] = None
 
     def ask(self, number: int) -> Trial:
         """A point not tried before, as the trial of this number."""

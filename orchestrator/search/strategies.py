@@ -25,8 +25,7 @@ class Strategy(Protocol):
     The contract: trials are numbered 0, 1, 2, ... in the order they are yielded. A round is what
     may begin now; the first has at least one trial, later ones may have none. After each round the
     search is sent one result of a trial that is under way: of the one that was yielded first,
-    whichever ended first, so that the order of completion changes nothing (only where the search
-    was asked for with `reproducible: false`, of the one that ended first). It is over when it
+    whichever ended first, so that the order of completion changes nothing. It is over when it
     returns, and then hears of no more results; or when nothing is under way.
 
     A trial may be given a `Budget`: its result is then `pruned`, and final, unless the search

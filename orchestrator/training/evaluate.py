@@ -22,7 +22,10 @@ Evaluate = Callable[[Trial, TrialResult | None], TrialResult]
 
 
 def evaluate_study(
-    study: Study, strategy: Rounds, cache: SharedCache | None = None
+    study: Study,
+    strategy: Rounds,
+    cache: SharedCache | None = None,
+    known: Sequence[TrialResult] = (),
 ) -> tuple[TrialResult, ...]:
     """Score every trial the strategy asks for.
 
@@ -31,6 +34,7 @@ def evaluate_study(
         strategy: The search, not yet begun: a generator that yields rounds of trials and is sent
             one result after the other (`orchestrator.search.Strategy` is the contract).
         cache: What studies of one customer share; this process's by default.
+        known: Results of points that need not be fitted again.
 
     Returns:
         One result a trial, in the order asked for. A candidate that cannot be fitted or scored
@@ -45,11 +49,13 @@ def evaluate_study(
         prepared = prepare(study, cache)
         if prepared.rows < study.model.when.min_rows:
             return ()
-        return _drive(
-            strategy,
-            lambda trial, before: evaluate_trial(trial, before, prepared, cache),
-            study.search.seconds,
-        )
+        points = {repr(result.trial.params): result for result in known}
+
+        def evaluate(trial: Trial, before: TrialResult | None) -> TrialResult:
+            before = before or points.get(repr(trial.params))
+            return evaluate_trial(trial, before, prepared, cache)
+
+        return _drive(strategy, evaluate, study.search.seconds)
 
 
 def evaluate_alone(

@@ -29,7 +29,8 @@ def evaluate_trial(
 
     Args:
         trial: What is tried.
-        before: What it had with a smaller budget; folds in it are not scored again.
+        before: What it had with a smaller budget, or in an earlier generation of its study; folds
+            in it are not scored again.
         prepared: The customer's data.
         cache: What studies of one customer share.
 
@@ -38,7 +39,7 @@ def evaluate_trial(
         folds it had before.
     """
     started, error = time.time(), None
-    found = kept = _kept(before)
+    found = kept = _kept(trial, before)
     try:
         found = _scores(trial, kept, prepared, cache)
     except Exception as reason:  # noqa: BLE001 - a candidate's failure is a value (law 2)
@@ -52,7 +53,7 @@ def evaluate_trial(
         score_seconds=found.score_seconds,
         rows=prepared.rows,
         data_version=prepared.version,
-        started=started if before is None else before.started,
+        started=before.started if before and _is_of_this_run(trial, before) else started,
         ended=time.time(),
         worker=f"{socket.gethostname()}:{os.getpid()}",
         error=error,
@@ -72,6 +73,8 @@ def _scores(trial: Trial, kept: FoldScores, prepared: Prepared, cache: SharedCac
     elif budget is not None:
         estimator = with_iterations(estimator, budget)
     folds = range(len(kept.fit_seconds), last)
+    if not folds:
+        return kept
     found = score(estimator, prepared, sources(evaluation), cache, folds)
     scores = dict(zip(evaluation.metrics, found.scores.values(), strict=True))
     for metric, values in scores.items():
@@ -92,16 +95,23 @@ def _joined(first: FoldScores, then: FoldScores) -> FoldScores:
     )
 
 
-def _kept(before: TrialResult | None) -> FoldScores:
+def _kept(trial: Trial, before: TrialResult | None) -> FoldScores:
     """Folds that are scored already; of fewer rows or iterations they would be other folds."""
-    budget = None if before is None else before.trial.budget
-    if before is None or budget is None or budget.resource != "folds":
+    if before is None or not {_resource(trial), _resource(before.trial)} <= {None, "folds"}:
         return _NOTHING
     return FoldScores(
         scores=before.scores,
         fit_seconds=before.fit_seconds,
         score_seconds=before.score_seconds,
     )
+
+
+def _resource(trial: Trial) -> str | None:
+    return None if trial.budget is None else trial.budget.resource
+
+
+def _is_of_this_run(trial: Trial, before: TrialResult) -> bool:
+    return trial.study.flow_run == before.trial.study.flow_run
 
 
 def _in_one_line(error: Exception) -> str:

@@ -1,0 +1,60 @@
+"""What a study of a changed search still knows: recorded trials that are points of it, too.
+
+Where only the grid, the space or the way of searching it is another one, scores of the same points
+would be the same. Such trials are not fitted again, and Optuna's samplers are told of them.
+
+Touches no library itself; reads the ledger; takes the studies to be run; gives results; driver.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from orchestrator.ledger import Ledger
+from orchestrator.records import Study, TrialResult
+from orchestrator.search.spaces import point_of
+from orchestrator.training.fingerprint import PARTS
+
+Carried = Mapping[str, tuple[TrialResult, ...]]
+"""By a study's key, what is known of it, best first."""
+
+_MOST_TOLD = 50
+"""Of these a sampler is told, the best: they travel with the study, and are recorded with it."""
+
+_DECIDE_SCORES = frozenset(PARTS) - {"grid", "search", "environment"}
+
+
+def carried_over(ledger: Ledger, new: Sequence[Study]) -> Carried:
+    """The recorded trials of earlier generations of these studies.
+
+    Args:
+        ledger: What is recorded.
+        new: The studies to be run; those without a fingerprint know nothing.
+    """
+    last = ledger.studies.parts() if new else {}
+    changed = [s for s in new if s.fingerprint and _scores_alike(s, last.get(s.key, {}))]
+    found = {study.key: _known(ledger, study) for study in changed}
+    return {key: known for key, known in found.items() if known}
+
+
+def informed(study: Study, carried: Carried) -> Study:
+    """The study with what its sampler is told."""
+    known = carried.get(study.key, ())[:_MOST_TOLD]
+    points = tuple((r.trial.params, {metric: r.mean(metric) for metric in r.scores}) for r in known)
+    return replace(study, known=points) if points else study
+
+
+def _known(ledger: Ledger, study: Study) -> tuple[TrialResult, ...]:
+    """Recorded successes that are points of the study's grid, the latest of each."""
+    by_point: dict[str, TrialResult] = {}
+    for recorded in ledger.trials.of_study(study.key):
+        result = recorded.result
+        point = point_of(study.grid, result.trial.params)
+        alike = _scores_alike(study, result.trial.study.follows_from)
+        if point is not None and alike and result.state == "success":
+            by_point[repr(point)] = replace(result, trial=replace(result.trial, params=point))
+    metric, sign = study.evaluation.metric, 1 if study.evaluation.direction == "maximize" else -1
+    return tuple(sorted(by_point.values(), key=lambda result: -sign * result.mean(metric)))
+
+
+def _scores_alike(study: Study, parts: Mapping[str, str]) -> bool:
+    return all(study.follows_from.get(part) == parts.get(part) for part in _DECIDE_SCORES)

@@ -1,0 +1,82 @@
+"""A search that changed: recorded trials that still fit are neither fitted nor suggested again."""
+
+import dataclasses
+
+import pytest
+
+from orchestrator.experiment.line import run
+from orchestrator.ledger import Ledger
+from orchestrator.records import Customer, Distribution, Evaluation, ModelSpec, Search, Step, Study
+from tests.contracts.strategies import trials_of
+from tests.test_experiment import TREE, an_experiment, listing, route
+
+ROUTES = [route("AA", "STT")]
+
+
+def results_of(experiment, report):
+    with Ledger.open(experiment.ledger) as ledger:
+        recorded = ledger.trials.of_run(report.flow_run.id)
+    return {each.result.trial.params["max_depth"]: each.result for each in recorded}
+
+
+@pytest.mark.parametrize("placement", ["study", "trials"])
+def test_a_larger_grid_fits_only_what_is_new(tmp_path, mlflow_url, placement):
+    search = Search(placement=placement)
+    experiment = an_experiment(tmp_path, mlflow_url, models=[TREE], customers=ROUTES, search=search)
+    before = results_of(experiment, run(experiment))
+    wider = listing(
+        experiment, models=[{**TREE, "grid": {"max_depth": [4, 3, 2]}}], customers=ROUTES
+    )
+    after = results_of(wider, run(wider))
+    assert sorted(after) == [2, 3, 4]
+    for depth in (2, 4):
+        assert after[depth].fit_seconds == before[depth].fit_seconds, "it was not fitted again"
+        assert after[depth].scores == before[depth].scores
+        assert after[depth].trial.run_id != before[depth].trial.run_id
+
+
+def test_nothing_is_carried_over_where_scores_would_be_others(tmp_path, mlflow_url):
+    experiment = an_experiment(tmp_path, mlflow_url, models=[TREE], customers=ROUTES)
+    before = results_of(experiment, run(experiment))
+    folds = Evaluation(loader="experiments.flights:load", folds=4)
+    other = dataclasses.replace(experiment, evaluation=folds)
+    after = results_of(other, run(other))
+    assert all(len(result.fit_seconds) == 4 for result in after.values())
+    assert all(len(result.fit_seconds) == 3 for result in before.values())
+
+
+def test_a_sampler_learns_what_is_known_and_tries_other_points():
+    space = {"x": Distribution(kind="int", low=0, high=200)}
+    study = Study(
+        snapshot="s",
+        customer=Customer(id="acme"),
+        model=ModelSpec(id="m", steps=(Step(name="clf", estimator="pkg:M"),), grid=(space,)),
+        evaluation=Evaluation(loader="loaders:load", direction="minimize"),
+    )
+    search = Search(strategy="optuna", settings={"n_trials": 15})
+
+    def distance(trial):
+        return abs(trial.params["x"] - 150) / 200
+
+    known = tuple(({"x": x}, {"roc_auc": abs(x - 150) / 200}) for x in range(0, 200, 5))
+    tried = {
+        name: [trial.params["x"] for trial in trials_of(some, search, distance)]
+        for name, some in {"new": study, "knowing": dataclasses.replace(study, known=known)}.items()
+    }
+    assert not {x for x in tried["knowing"] if x % 5 == 0}
+    first = {name: sum(abs(x - 150) for x in xs[:8]) for name, xs in tried.items()}
+    assert first["knowing"] < first["new"] / 2
+
+
+def test_the_points_to_be_tried_first_are_tried_though_they_are_known():
+    space = {"x": Distribution(kind="int", low=0, high=200)}
+    study = Study(
+        snapshot="s",
+        customer=Customer(id="acme"),
+        model=ModelSpec(id="m", steps=(Step(name="clf", estimator="pkg:M"),), grid=(space,)),
+        evaluation=Evaluation(loader="loaders:load"),
+        first=({"x": 7},),
+        known=(({"x": 7}, {"roc_auc": 0.9}), ({"x": 8}, {"roc_auc": 0.8})),
+    )
+    search = Search(strategy="optuna", settings={"n_trials": 5})
+    assert trials_of(study, search, lambda _: 0.5)[0].params == {"x": 7}

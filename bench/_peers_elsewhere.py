@@ -74,6 +74,7 @@ def _by_ray_tune(job: Job, tracking: str, artifacts: str, client: Client) -> Non
     with tempfile.TemporaryDirectory() as storage:
         tune.Tuner(
             tune.with_resources(trainable, {"cpu": 1}),
+            tune_config=tune.TuneConfig(reuse_actors=True),
             param_space={"number": tune.grid_search(list(range(len(candidates))))},
             run_config=tune.RunConfig(
                 storage_path=storage,

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 
 import dask
@@ -314,6 +315,71 @@ def heard(executor, count):
 def test_batch_sets_the_size(executor):
     executor.submit(calls(lambda: None, indices=range(42), batch=5))
     assert sorted(len(event.indices) for event in heard(executor, 42)) == [2] + [5] * 8
+
+
+def of_nodes(count, function):
+    """Three calls each of as many nodes of one name, as coordinators make them."""
+    return [
+        replace(calls(function, node=node, columns={"x": range(3)}), name="evaluate")
+        for node in range(count)
+    ]
+
+
+def test_calls_of_many_nodes_share_batches_and_are_told_apart(executor):
+    many, events = of_nodes(200, times_ten), []
+    for each in many:
+        executor.submit(each)
+    while sum(len(event.indices) for event in events) < 600:
+        events += executor.wait(30.0)
+    found = {}
+    for event in events:
+        found.setdefault(event.node, {}).update(returned([event]))
+    assert found == {node: {0: 0, 1: 10, 2: 20} for node in range(200)}
+
+
+def test_of_a_shared_batch_one_nodes_calls_can_be_cancelled(executor):
+    many = of_nodes(30, slow_double)
+    for each in many:
+        executor.submit(each)
+    executor.cancel(7, [0, 1, 2])
+    executor.cancel(9, [1])
+    told = {(event.node, index) for event in heard(executor, 86) for index in event.indices}
+    assert told == {(n, i) for n in range(30) for i in range(3)} - {(7, 0), (7, 1), (7, 2), (9, 1)}
+
+
+def test_the_culprit_of_a_shared_batch_is_found_with_its_node(on_mortal):
+    many = [
+        replace(calls(kill_the_bad, node=node, columns={"x": xs}), name="evaluate")
+        for node, xs in enumerate([(1, 2), (3, "bad"), (4, 5)])
+    ]
+    for each in many:
+        on_mortal.submit(each)
+    ended, blamed = {}, None
+    while len(ended) < 5 or blamed is None:
+        for event in on_mortal.wait(60.0):
+            if isinstance(event, Lost):
+                blamed = event.node, event.culprit
+            else:
+                ended |= {(event.node, index): value for index, value in returned([event])}
+    assert blamed == (1, 1)
+    assert ended == {(0, 0): 1, (0, 1): 2, (1, 0): 3, (2, 0): 4, (2, 1): 5}
+
+
+def times_ten(x):
+    return 10 * x
+
+
+def kill_the_bad(x):
+    if x == "bad":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x
+
+
+def test_results_stay_on_the_cluster_from_a_size_on_that_can_be_chosen(executor):
+    (kept,) = values(executor, large, columns={"n": [1]})
+    (brought,) = values(executor, large, columns={"n": [1]}, kept_from=10**7)
+    assert isinstance(kept, KeptValue)
+    assert (brought == large(1)).all()
 
 
 def test_what_is_in_flight_is_bounded(executor):

@@ -1,6 +1,7 @@
 """The Dask executor's rules, apart from any cluster: backlog, pace, gate, and who is to blame."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,9 @@ from orchestrator.mapping.dask.gate import Gate
 from orchestrator.mapping.dask.pace import BATCHES_PER_THREAD, MOST_IN_FLIGHT, Pace
 from orchestrator.mapping.dask.running import Running, after_death, after_timeout, put_back
 from orchestrator.mapping.dask.scheduler import batch_key, number_of, summary_key
+from orchestrator.mapping.dask.sharing import by_node, numbered, numbers
 from orchestrator.mapping.dask.worker import LEFT, LOADING
+from orchestrator.mapping.executing import Withdrawn
 from tests.contracts.executors import add, calls
 
 LIMIT_SECONDS = 10
@@ -164,13 +167,58 @@ def test_what_is_removed_is_never_taken(gone, size):
     backlog, pace, taken = Backlog(), Pace(threads=1), []
     backlog.add(Work(some(50, batch=size)))
     taken += positions([backlog.take(pace, everywhere)])
-    backlog.remove(0, gone)
+    backlog.remove(gone)
     assert len(backlog) == len(set(range(size, 50)) - gone)
     backlog.ended(ANYWHERE)
     while (work := backlog.take(pace, everywhere)) is not None:
         taken += positions([work])
         backlog.ended(ANYWHERE)
     assert taken == [n for n in range(50) if n < size or n not in gone]
+
+
+def of_nodes(count, calls_each=3, **options):
+    """Calls of as many nodes of one name, as coordinators make them."""
+    return [
+        numbered(replace(some(calls_each, node=node, **options), name="evaluate"))
+        for node in range(count)
+    ]
+
+
+def backlog_of(many, seconds=0.01):
+    """With these calls waiting, and their like known to take so long."""
+    backlog, pace = Backlog(), Pace(threads=1)
+    pace.learn(many[0], seconds * len(many[0].indices))
+    for each in many:
+        backlog.add(Work(each))
+    return backlog, pace
+
+
+def test_calls_of_several_nodes_that_differ_in_arguments_alone_share_a_batch():
+    many = of_nodes(10)
+    backlog, pace = backlog_of(many)
+    first, second = (backlog.take(pace, everywhere).calls for _ in range(2))
+    assert [len(first.indices), len(second.indices)] == [15, 8]
+    assert list(first.columns["x"]) == [0, 1, 2] * 5
+    assert [*first.indices, *second.indices] == [i for each in many for i in each.indices][:23]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"constants": {"y": 1}}, {"batch": 3}, {"suspect": True}, {"retry_on": (OSError,)}],
+)
+def test_calls_that_differ_otherwise_do_not(options):
+    one, other = of_nodes(1, **options)[0], of_nodes(2)[1]
+    backlog, pace = backlog_of([one, other])
+    assert len(backlog.take(pace, everywhere).calls.indices) <= 3
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**22), st.integers(-1, 10**9)), min_size=1))
+def test_what_an_event_says_of_several_nodes_is_told_apart(instances):
+    indices = [number for node, index in instances for number in numbers(node, [index])]
+    told = list(by_node(Withdrawn(node=-1, indices=indices)))
+    assert len({event.node for event in told}) == len(told)
+    again = [(event.node, index) for event in told for index in event.indices]
+    assert sorted(again) == sorted(instances)
 
 
 def test_suspects_are_taken_one_by_one_when_they_are_few():

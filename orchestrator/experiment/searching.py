@@ -31,7 +31,7 @@ def _fingerprint(study: Study) -> str | None:
     return study.fingerprint or None
 
 
-@task(key=study_key, cache=_fingerprint)
+@task(key=study_key, cache=_fingerprint, kept_from=64 * 1024**2)
 def evaluate(
     study: Study,
     gathered: tuple[TrialResult, ...] | None = None,

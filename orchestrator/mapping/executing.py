@@ -22,6 +22,7 @@ class Placement:
         workers: Addresses or names the call is restricted to; empty means any.
         timeout: Seconds an attempt may take; None for no limit.
         batch: Calls in one Dask task; None lets the executor learn it from observed durations.
+        kept_from: Bytes from which a result stays on the cluster; None for the executor's own.
     """
 
     priority: float = 0
@@ -29,6 +30,7 @@ class Placement:
     workers: tuple[str, ...] = ()
     timeout: float | None = None
     batch: int | None = None
+    kept_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

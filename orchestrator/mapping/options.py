@@ -45,6 +45,8 @@ class Options:
         priority: * Higher goes first.
         batch: * Calls in one Dask task; None lets it be learnt.
         runs_on: * "cluster" or "driver".
+        kept_from: Bytes from which a result stays on the cluster; None for 64 KiB. A result that
+            is to be recorded must go to the driver.
         cache: Whether recorded successes are used again (mapped tasks only); or * a function
             that gives, as text, what the result depends on, None for "do not use again".
         grows: Further calls by the same coordinator are more of the same map, under one name; a
@@ -68,6 +70,7 @@ class Options:
     priority: float | PerItem = 0
     batch: int | PerItem | None = None
     runs_on: Literal["cluster", "driver"] | PerItem = "cluster"
+    kept_from: int | None = None
     cache: bool | PerItem = True
     grows: bool = False
 
@@ -96,7 +99,13 @@ def checked(task: str, given: Mapping[str, Any]) -> dict[str, Any]:
         options["trigger_rule"] = _rule(task, options["trigger_rule"])
     if isinstance(options.get("retry_on"), type):
         options["retry_on"] = (options["retry_on"],)
-    for name, least in (("retries", 0), ("timeout", 0), ("max_active", 1), ("max_lost", 0)):
+    for name, least in (
+        ("retries", 0),
+        ("timeout", 0),
+        ("max_active", 1),
+        ("max_lost", 0),
+        ("kept_from", 0),
+    ):
         _require_at_least(task, name, options.get(name), least)
     if options.get("runs_on", "cluster") not in {"cluster", "driver"} and not callable(
         options["runs_on"]
@@ -153,4 +162,5 @@ def placement(options: Options, arguments: Mapping[str, Any]) -> Placement:
         workers=(workers,) if isinstance(workers, str) else tuple(workers),
         timeout=value_for(options.timeout, arguments),
         batch=value_for(options.batch, arguments),
+        kept_from=options.kept_from,
     )

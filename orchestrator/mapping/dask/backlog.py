@@ -4,12 +4,13 @@ Touches no library; takes `Calls`; gives them back in parts. Runs on the driver.
 """
 
 import heapq
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field, replace
 from itertools import count
 from math import ceil
 
 from orchestrator.mapping.dask.pace import Pace
+from orchestrator.mapping.dask.sharing import alike, together
 from orchestrator.mapping.executing import Calls, Placement
 
 Lane = tuple[tuple[tuple[str, float], ...], tuple[str, ...]]
@@ -60,6 +61,14 @@ class Work:
         self.begun += len(part.indices)
         return Work(part, size=self.size, returns=self.returns)
 
+    def goes_with(self, other: "Work") -> bool:
+        """Whether the two may share a batch."""
+        return (
+            other.size == self.size
+            and other.returns == self.returns
+            and alike(other.calls, self.calls)
+        )
+
 
 @dataclass(slots=True)
 class _Queue:
@@ -68,6 +77,28 @@ class _Queue:
     heap: list[tuple[float, int, Work]] = field(default_factory=list)
     waiting: int = 0
     in_dask: int = 0
+
+    def take(self, pace: Pace) -> Work:
+        """The next batch, filled up with work that comes next and is alike."""
+        first = self.heap[0][2]
+        batch = first.calls.placement.batch or pace.batch(first.calls, self.waiting)
+        taken = self._take(first.size or batch)
+        if first.size is not None:
+            return taken
+        parts = [taken.calls]
+        missing = batch - len(taken)
+        while missing > 0 and self.heap and first.goes_with(self.heap[0][2]):
+            parts.append(self._take(missing).calls)
+            missing -= len(parts[-1].indices)
+        return replace(taken, calls=together(parts))
+
+    def _take(self, size: int) -> Work:
+        work = self.heap[0][2]
+        taken = work.take(size)
+        if not work:
+            heapq.heappop(self.heap)
+        self.waiting -= len(taken)
+        return taken
 
 
 class Backlog:
@@ -107,15 +138,8 @@ class Backlog:
         if not open_lanes:
             return None
         queue = min(open_lanes, key=lambda queue: queue.heap[0][:2])
-        work = queue.heap[0][2]
-        taken = work.take(
-            work.size or work.calls.placement.batch or pace.batch(work.calls, queue.waiting)
-        )
-        if not work:
-            heapq.heappop(queue.heap)
-        queue.waiting -= len(taken)
         queue.in_dask += 1
-        return taken
+        return queue.take(pace)
 
     def ended(self, lane: Lane) -> None:
         """A batch of a lane is no longer with Dask."""
@@ -124,16 +148,16 @@ class Backlog:
         if not queue.heap and not queue.in_dask:
             del self._lanes[lane]
 
-    def remove(self, node: int, indices: Container[int]) -> None:
-        """Give up some calls of a node."""
+    def remove(self, instances: Set[int]) -> None:
+        """Give up some calls."""
         for queue in self._lanes.values():
-            kept = [entry for entry in queue.heap if entry[2].calls.node != node]
+            kept = []
             for priority, turn, work in queue.heap:
-                if work.calls.node == node:
-                    rest = work.rest().without(indices)
-                    if rest.indices:
-                        left = Work(rest, size=work.size, returns=work.returns)
-                        kept.append((priority, turn, left))
+                left, rest = work, work.rest()
+                if not instances.isdisjoint(rest.indices):
+                    left = Work(rest.without(instances), size=work.size, returns=work.returns)
+                if left:
+                    kept.append((priority, turn, left))
             heapq.heapify(kept)
             queue.heap = kept
             queue.waiting = sum(len(work) for _, _, work in kept)

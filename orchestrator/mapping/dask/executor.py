@@ -21,6 +21,7 @@ from orchestrator.mapping.dask.pace import Pace
 from orchestrator.mapping.dask.reports import failed_report, ran_report, without
 from orchestrator.mapping.dask.running import Running
 from orchestrator.mapping.dask.sending import CannotTravelError, Sender, TooLargeError
+from orchestrator.mapping.dask.sharing import by_node, numbered, numbers
 from orchestrator.mapping.dask.verdicts import all_failed, verdict
 from orchestrator.mapping.dask.worker import Ran
 from orchestrator.mapping.executing import Calls, Event, Withdrawn
@@ -76,6 +77,7 @@ class DaskExecutor:
         if not calls.indices:
             return
         self._check()
+        calls = numbered(calls)
         refusal = self._members.refusal(lane_of(calls.placement))
         if refusal is not None:
             self._ready.append(all_failed(calls, f"{calls.name}: {refusal}"))
@@ -98,19 +100,18 @@ class DaskExecutor:
                 break
             self._go_on(min(deadline, self._next_deadline()))
         events, self._ready = self._ready, []
-        return events
+        return [of_node for event in events for of_node in by_node(event)]
 
     def cancel(self, node: int, indices: Sequence[int]) -> None:
         """Give up these calls; one that runs already runs to its end, and is not heard of."""
-        gone = frozenset(indices)
-        self._backlog.remove(node, gone)
-        said = [without(event, gone) if event.node == node else event for event in self._ready]
+        gone = frozenset(numbers(node, indices))
+        self._backlog.remove(gone)
+        said = [without(event, gone) for event in self._ready]
         self._ready = [event for event in said if event is not None]
         for number, running in list(self._running.items()):
-            if running.calls.node == node:
-                running.cancelled.update(gone.intersection(running.calls.indices))
-                if len(running.cancelled) == len(running.calls.indices):
-                    self._client.cancel([self._drop(number).future])
+            running.cancelled.update(gone.intersection(running.calls.indices))
+            if len(running.cancelled) == len(running.calls.indices):
+                self._client.cancel([self._drop(number).future])
 
     def withdraw(self) -> None:
         """Give up what waits here, and, once workers have said what they run, what waits there."""

@@ -79,15 +79,15 @@ def unpack(blob: bytes, values: Sequence[Any]) -> Any:
     return _Unpickler(io.BytesIO(blob), values).load()
 
 
-def pack_result(value: Any) -> bytes | None:
-    """A task's result pickled for the driver; None where it is too large to go there.
+def pack_result(value: Any, kept_from: int = LARGE) -> bytes | None:
+    """A task's result pickled for the driver; None where it has too many bytes to go there.
 
     Raises:
         Exception: Whatever the value raises that cannot be pickled.
     """
     buffers: list[pickle.PickleBuffer] = []
     blob = _dumps(value, buffers.append)
-    if len(blob) + sum(buffer.raw().nbytes for buffer in buffers) > LARGE:
+    if len(blob) + sum(buffer.raw().nbytes for buffer in buffers) > kept_from:
         return None
     return _dumps(value, None) if buffers else blob
 

@@ -16,6 +16,7 @@ from orchestrator.mapping.calling import Failure, failure_of
 from orchestrator.mapping.dask.kept import KeptValue
 from orchestrator.mapping.dask.packing import LARGE, Packed, pack
 from orchestrator.mapping.dask.scheduler import batch_key
+from orchestrator.mapping.dask.sharing import node_of
 from orchestrator.mapping.dask.worker import Batch, Order, Parcel, deliver, run_batch, take
 from orchestrator.mapping.executing import Calls
 
@@ -25,7 +26,7 @@ AT_ONCE = 1_000_000
 _LARGE_BATCH = 8 * 1024**2
 
 _PARCELS = 32
-"""Of so many nodes at a time the shared part is held ready, on the cluster too where large."""
+"""So many shared parts at a time are held ready, on the cluster too where large."""
 
 
 class CannotTravelError(Exception):
@@ -40,22 +41,21 @@ class TooLargeError(Exception):
     """The batch's arguments are large, and would rather travel in two halves."""
 
 
+Shared = tuple[int, tuple[type[BaseException], ...], int | None]
+"""What calls share: the function, by identity, and the node where there are constants."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """What a node's calls share, packed: goes with every batch."""
+    """What calls share, packed: goes with every batch.
+
+    Attributes:
+        calls: Those it was packed for: while they are held, no other object has an id of theirs.
+    """
 
     calls: Calls
     parcel: Parcel | Future
     kept: tuple[KeptValue, ...]
-
-    def serves(self, calls: Calls) -> bool:
-        """Whether these calls share function and constants with those it was made for."""
-        mine, theirs = self.calls.constants, calls.constants
-        return (
-            self.calls.function is calls.function
-            and mine.keys() == theirs.keys()
-            and all(mine[name] is theirs[name] for name in mine)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Sender:
 
     def __init__(self, client: Client, topic: str) -> None:
         self._client, self._topic = client, topic
-        self._parcels: OrderedDict[int, _Sent] = OrderedDict()
+        self._parcels: OrderedDict[Shared, _Sent] = OrderedDict()
 
     def send(self, number: int, calls: Calls, workers: Sequence[str]) -> Shipment:
         """Give a batch to Dask.
@@ -104,6 +104,7 @@ class Sender:
             topic=self._topic,
             suspect=calls.suspect,
             timeout=placement.timeout,
+            kept_from=LARGE if placement.kept_from is None else placement.kept_from,
         )
         future = self._submit(
             len(columns.blob),
@@ -127,16 +128,17 @@ class Sender:
         return KeptValue(future)
 
     def _parcel(self, calls: Calls) -> _Sent:
-        """What the node's calls share, packed when the first of them are sent."""
-        sent = self._parcels.get(calls.node)
-        if sent is None or not sent.serves(calls):
+        """What the calls share, packed when the first of them are sent."""
+        shared = _what_they_share(calls)
+        sent = self._parcels.get(shared)
+        if sent is None:
             packed = _shared(calls)
             parcel: Parcel | Future = Parcel(packed.blob)
             if len(packed.blob) > LARGE:
                 key = f"{calls.name}-constants-{self._topic}-{id(packed)}"
                 parcel = self._submit(len(packed.blob), deliver, parcel, key=key)
-            sent = self._parcels[calls.node] = _Sent(calls, parcel, packed.kept)
-        self._parcels.move_to_end(calls.node)
+            sent = self._parcels[shared] = _Sent(calls, parcel, packed.kept)
+        self._parcels.move_to_end(shared)
         if len(self._parcels) > _PARCELS:
             self._parcels.popitem(last=False)
         return sent
@@ -148,6 +150,10 @@ class Sender:
             return self._client.submit(*args, pure=False, **options)
         with dask.config.set({name: 2 * size}):
             return self._client.submit(*args, pure=False, **options)
+
+
+def _what_they_share(calls: Calls) -> Shared:
+    return id(calls.function), calls.retry_on, node_of(calls) if calls.constants else None
 
 
 async def _outlive(batch: Future, value: Future) -> None:

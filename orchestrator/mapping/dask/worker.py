@@ -93,6 +93,7 @@ class Batch:
         topic: Where the executor hears of calls that begin.
         suspect: One of the calls may kill its worker: none runs beside another, and each is told.
         timeout: Seconds a call may take; each is told.
+        kept_from: Bytes from which a result stays on the cluster.
     """
 
     number: int
@@ -102,6 +103,7 @@ class Batch:
     topic: str
     suspect: bool = False
     timeout: float | None = None
+    kept_from: int = LARGE
 
 
 @dataclass(slots=True, kw_only=True)
@@ -174,7 +176,7 @@ def run_batch(
         if tell is not None:
             tell.now(batch.count)
         _fail_late_ones(performed, batch.timeout)
-        return _split(performed, batch.name, worker.address)
+        return _split(performed, batch, worker.address)
 
 
 def told_one_by_one(count: int) -> bool:
@@ -244,7 +246,7 @@ def timed_out(timeout: float, remark: str = "") -> Failure:
     return Failure(cause="timed_out", retryable=True, error=error)
 
 
-def _split(performed: Performed, name: str, worker: str) -> Ran | RanLarge:
+def _split(performed: Performed, batch: Batch, worker: str) -> Ran | RanLarge:
     """Results pickled for the driver; large ones set apart, bad ones made failures."""
     blobs: list[bytes | None] = []
     large: dict[int, Any] = {}
@@ -252,9 +254,9 @@ def _split(performed: Performed, name: str, worker: str) -> Ran | RanLarge:
         blob = None
         if position not in performed.failures:
             try:
-                blob = pack_result(value)
+                blob = pack_result(value, batch.kept_from)
             except Exception as error:  # noqa: BLE001 - whatever pickling raises
-                performed.failures[position] = _unpicklable(value, name, error)
+                performed.failures[position] = _unpicklable(value, batch.name, error)
             else:
                 if blob is None:
                     large[position] = value

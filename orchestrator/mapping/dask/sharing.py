@@ -1,0 +1,92 @@
+"""Calls of several nodes in one batch, as the many small maps of coordinators make them.
+
+Inside the executor an instance has one number that names its node too. So whatever becomes of
+calls on the cluster need not care whose they are; the events that leave the executor are told apart
+again. Touches no library; takes and gives `Calls` and events. Runs on the driver.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from orchestrator.mapping.executing import Calls, Event, Lost, Report
+
+_ANY_NODE = -1
+_BITS = 40
+"""Of an instance's number, for its index; the rest is its node's."""
+
+_LEAST_INDEX = -1
+"""What is not mapped has this index."""
+
+
+def numbered(calls: Calls) -> Calls:
+    """The same calls, their instances numbered across nodes."""
+    return replace(calls, node=_ANY_NODE, indices=numbers(calls.node, calls.indices))
+
+
+def numbers(node: int, indices: Sequence[int]) -> list[int]:
+    """What instances of a node are numbered inside the executor."""
+    first = (node << _BITS) - _LEAST_INDEX
+    return [first + index for index in indices]
+
+
+def node_of(calls: Calls) -> int:
+    """The node of numbered calls; of the first of them, where they are of several."""
+    return calls.indices[0] >> _BITS
+
+
+def alike(calls: Calls, others: Calls) -> bool:
+    """Whether calls could as well be of one node: they differ in arguments alone.
+
+    With constants they never are: equal today, they may be changed before another node's calls.
+    """
+    return (
+        calls.function is others.function
+        and calls.name == others.name
+        and calls.columns.keys() == others.columns.keys()
+        and calls.placement == others.placement
+        and calls.retry_on == others.retry_on
+        and calls.suspect == others.suspect
+        and not calls.constants
+        and not others.constants
+    )
+
+
+def together(parts: Sequence[Calls]) -> Calls:
+    """Calls that are alike, as one."""
+    first, *others = parts
+    if not others:
+        return first
+    return replace(
+        first,
+        indices=[index for part in parts for index in part.indices],
+        columns={
+            name: [value for part in parts for value in part.columns[name]]
+            for name in first.columns
+        },
+        keys=[key for part in parts for key in part.keys],
+    )
+
+
+def by_node(event: Event) -> Iterator[Event]:
+    """What an event means for each of the nodes, its instances by map index again."""
+    positions: dict[int, list[int]] = {}
+    for position, number in enumerate(event.indices):
+        positions.setdefault(number >> _BITS, []).append(position)
+    for node, some in positions.items():
+        yield _of_node(event, node, some)
+
+
+def _of_node(event: Event, node: int, positions: Sequence[int]) -> Event:
+    indices = [_index(event.indices[position]) for position in positions]
+    if isinstance(event, Report):
+        whole = len(positions) == len(event.indices)
+        performed = event.performed if whole else event.performed.at(positions)
+        return replace(event, node=node, indices=indices, performed=performed)
+    if isinstance(event, Lost):
+        culprit = None if event.culprit is None else _index(event.culprit)
+        return replace(event, node=node, indices=indices, culprit=culprit)
+    return replace(event, node=node, indices=indices)
+
+
+def _index(number: int) -> int:
+    return (number & ((1 << _BITS) - 1)) + _LEAST_INDEX

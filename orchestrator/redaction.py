@@ -5,15 +5,22 @@ it. The configuration declares each such value here; errors, messages and logs p
 `redacted`, which writes `${NAME}` again. A value of fewer than four characters is left: it keeps
 nothing secret, and its replacement would make every text unreadable.
 
-Touches no library; takes and gives text; the driver, which alone reads the configuration.
+The driver alone reads the configuration. Its worker processes inherit the environment, and with it
+the names of these variables: what a task's exception quotes is hidden before it leaves a worker.
+
+Touches the environment; takes and gives text; driver and workers.
 """
 
 import json
+import os
 import re
 from functools import cache
 from urllib.parse import quote, unquote, urlsplit
 
 _SHORTEST = 4
+
+_VARIABLES = "ORCHESTRATOR_SECRET_VARIABLES"
+"""Tells worker processes the names, parted by commas; never a value."""
 
 # Of the process, as the loggers are that must not show them: a library's thread may log them too.
 _names: dict[str, str] = {}
@@ -26,17 +33,31 @@ def keep_secret(name: str, value: str) -> None:
         name: Of the environment's variable, which is shown in its place.
         value: Shown as it is, quoted, or escaped in an URL, it is found.
     """
-    for secret in {value, _password(value)}:
-        for form in {secret, quote(secret, safe=""), unquote(secret), *_quoted(secret)}:
-            if len(form) >= _SHORTEST:
-                _names[form] = name
+    declared = [*filter(None, os.environ.get(_VARIABLES, "").split(",")), name]
+    os.environ[_VARIABLES] = ",".join(dict.fromkeys(declared))
+    _remember(name, value)
 
 
 def redacted(text: str) -> str:
     """The text with `${NAME}` in place of every value that is kept secret."""
+    _inherit()
     if not _names:
         return text
     return _pattern(tuple(_names)).sub(lambda found: f"${{{_names[found.group()]}}}", text)
+
+
+def _inherit() -> None:
+    """In a worker process: what the driver keeps secret, as far as it is known here."""
+    for name in os.environ.get(_VARIABLES, "").split(",") if not _names else ():
+        if name in os.environ:
+            _remember(name, os.environ[name])
+
+
+def _remember(name: str, value: str) -> None:
+    for secret in {value, _password(value)}:
+        for form in {secret, quote(secret, safe=""), unquote(secret), *_quoted(secret)}:
+            if len(form) >= _SHORTEST:
+                _names[form] = name
 
 
 @cache

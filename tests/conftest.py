@@ -26,6 +26,7 @@ settings.load_profile("laws")
 def no_secret_is_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test's configuration keeps secret is not hidden from another's assertions."""
     monkeypatch.setattr("orchestrator.redaction._names", {})
+    monkeypatch.setenv("ORCHESTRATOR_SECRET_VARIABLES", "")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What a plan promises, the run keeps: champions scored again, models that left, failing versions."""
+"""What a plan promises the run keeps: champions scored again, models that left, versions."""
 
 import dataclasses
 import json

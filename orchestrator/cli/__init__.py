@@ -13,6 +13,7 @@ Touches typer; takes arguments; gives text, JSON and an exit code; driver. Only 
 imported when a command starts: whatever is slow is imported inside the command that needs it.
 """
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -39,6 +40,9 @@ from orchestrator.errors import OrchestratorError
 
 EXIT_BUG = 70
 """EX_SOFTWARE of sysexits.h: neither the caller's mistake nor a failure we know."""
+
+_NOBODY_ELSE = 0o077
+"""Takes every right from group and others: files have mode 600, folders 700."""
 
 app = typer.Typer(
     name="orchestrator",
@@ -86,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: What was typed after `orchestrator`; None takes it from the process.
     """
+    # What commands and their workers write is the owner's alone: results, models, reports.
+    before = os.umask(_NOBODY_ELSE)
     try:
         app(arguments)
     except OrchestratorError as error:
@@ -95,6 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         output.say(traceback.format_exc())
         output.complain("this is a bug in orchestrator: please report it with the lines above")
         sys.exit(EXIT_BUG)
+    finally:
+        os.umask(before)
     sys.exit(0)
 
 

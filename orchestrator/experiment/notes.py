@@ -4,7 +4,7 @@ Touches no library; takes what was prepared; gives sentences; runs on the driver
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.experiment.environment import scored_elsewhere
 from orchestrator.experiment.preparing import Prepared
@@ -45,24 +45,23 @@ def _still_serving(
     ]
 
 
-def _without_models(work: Sequence[Work]) -> list[str]:
+def _without_models(work: Sequence[Work]) -> Iterator[str]:
     left_out = [piece.id for piece in work if not piece.studies and not piece.problem]
-    if not left_out:
-        return []
-    return [
-        f"no listed model is meant for {_customers(len(left_out))}, such as {left_out[0]!r}: "
-        "nothing is trained, and what serves goes on serving"
-    ]
+    if left_out:
+        yield (
+            f"no listed model is meant for {_customers(len(left_out))}, such as {left_out[0]!r}: "
+            "nothing is trained, and what serves goes on serving"
+        )
 
 
-def _without_version(work: Sequence[Work]) -> list[str]:
+def _without_version(work: Sequence[Work]) -> Iterator[str]:
     failing = [piece for piece in work if piece.problem]
-    if not failing:
-        return []
-    return [
-        f"the version of the data of {_customers(len(failing))} cannot be had: nothing is trained "
-        f"for them, and what serves goes on serving; of {failing[0].id!r}, {failing[0].problem}"
-    ]
+    if failing:
+        yield (
+            f"the version of the data of {_customers(len(failing))} cannot be had: nothing is "
+            "trained for them, and what serves goes on serving; "
+            f"of {failing[0].id!r}, {failing[0].problem}"
+        )
 
 
 def _customers(number: int) -> str:

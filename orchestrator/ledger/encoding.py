@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json, to_jsonable_python
 
 from orchestrator.errors import MachineryError
+from orchestrator.redaction import redacted
 
 T = TypeVar("T")
 
@@ -56,7 +57,8 @@ def load(adapter: TypeAdapter[T], text: str | bytes) -> T:
 
 
 def storable(text: str) -> str:
-    """The text without what PostgreSQL (NUL) or UTF-8 (lone surrogates) cannot hold, escaped."""
+    """The text without secrets, and without NUL and surrogates, which not every database holds."""
+    text = redacted(text)
     if text.isascii() and "\0" not in text:
         return text
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from orchestrator.mapping.signals import Fail, Skip
+from orchestrator.redaction import redacted
 
 Cause = Literal["raised", "timed_out", "lost"]
 """Why a call has no value: it raised, or took too long, or its worker died too often."""
@@ -141,11 +142,11 @@ def failure_of(
 ) -> Failure:
     """What an exception raised by a task means."""
     if isinstance(error, Skip):
-        return Failure(skipped=True, error=str(error))
+        return Failure(skipped=True, error=redacted(str(error)))
     frames = "".join(traceback.format_exception(error)).rstrip()
     name = "" if isinstance(error, Fail) else f"{type(error).__name__}: "
     return Failure(
         retryable=isinstance(error, retry_on) and not isinstance(error, Fail),
-        error=f"{name}{error}".strip().partition("\n")[0],
-        traceback=frames,
+        error=redacted(f"{name}{error}".strip().partition("\n")[0]),
+        traceback=redacted(frames),
     )

@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 
 from orchestrator.records import Trial, TrialResult, TrialState
+from orchestrator.redaction import redacted
 from orchestrator.training.budgets import with_iterations, with_rows
 from orchestrator.training.cache import SharedCache
 from orchestrator.training.candidates import candidate
@@ -115,4 +116,4 @@ def _is_of_this_run(trial: Trial, before: TrialResult) -> bool:
 
 
 def _in_one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return redacted(f"{type(error).__name__}: {' '.join(str(error).split())}")

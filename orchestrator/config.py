@@ -18,7 +18,7 @@ it settings are frozen records that the rooms themselves define.
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from difflib import get_close_matches
 from math import inf
 from pathlib import Path
@@ -76,6 +76,15 @@ def load(path: Path) -> Experiment:
     Raises:
         ConfigError: The file cannot be read, or a key of it is wrong; every wrong key is named.
     """
+    return understand(read(path), path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What a configuration file holds, as it is written there.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds no keys.
+    """
     try:
         content = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -84,14 +93,27 @@ def load(path: Path) -> Experiment:
         raise ConfigError(str(error), file=str(path)) from error
     if not isinstance(content, dict):
         raise ConfigError("must hold keys such as `experiment:` and `registry:`", file=str(path))
+    return content
+
+
+def understand(document: Mapping[str, Any], path: Path) -> Experiment:
+    """The experiment that a document describes.
+
+    Args:
+        document: What a configuration file holds.
+        path: That file.
+
+    Raises:
+        ConfigError: A key is wrong; every wrong one is named.
+    """
     try:
-        settings = _Settings.model_validate(_with_environment(content, path))
+        settings = _Settings.model_validate(_with_environment(document, path))
         clusters.check(settings.cluster)
     except ValidationError as error:
         raise ConfigError(_every_problem(error), file=str(path)) from error
     except ConfigError as error:
         raise ConfigError(error.problem, file=str(path), key=error.key) from error
-    return settings.experiment_at(path)
+    return replace(settings.experiment_at(path), document=document)
 
 
 def _keys_of(record: type) -> BeforeValidator:
@@ -234,7 +256,7 @@ _ROWS = re.compile(r"registry\.((models|customers)\.)?(models|customers)")
 
 def _with_environment(value: Any, path: Path, key: str = "") -> Any:
     """The content with every `${NAME}` replaced by that environment variable."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {k: _with_environment(v, path, f"{key}.{k}" if key else k) for k, v in value.items()}
     if isinstance(value, list) and not _ROWS.fullmatch(key):
         return [_with_environment(item, path, f"{key}[{i}]") for i, item in enumerate(value)]

@@ -361,7 +361,8 @@ class Trial:
 
     Attributes:
         study: Which.
-        number: Its number there; a trial that goes on with a larger budget keeps it.
+        number: Its number there; a trial that goes on with a larger budget keeps it. A negative one
+            stands for a study that failed as a whole.
         params: The searched values only, without the fixed ones.
         budget: The part it is given; None is everything.
     """
@@ -374,7 +375,7 @@ class Trial:
     @property
     def key(self) -> str:
         """Its lasting name, `customer/model/number`."""
-        return f"{self.study.key}/{self.number}"
+        return self.study.key if self.number < 0 else f"{self.study.key}/{self.number}"
 
     @property
     def run_id(self) -> str:

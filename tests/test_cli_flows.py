@@ -480,16 +480,18 @@ def _session(pid):
 
 
 @pytest.mark.parametrize("where", ["--inline", "--cluster"])
-def test_ctrl_c_lets_what_runs_end_and_the_same_command_goes_on(orchestrator, tmp_path, where):
-    code, lines = interrupted(tmp_path, "-p", "seconds=0.2", where)
+def test_ctrl_c_lets_what_runs_end_and_resume_goes_on(orchestrator, tmp_path, where):
+    code, lines = interrupted(tmp_path, "-p", "seconds=0.05", where)
     assert code == 130
-    assert lines[-1] == "go on with the same command: what has ended is not run again"
     [run] = as_json(orchestrator("runs", "--json")[1])
     assert run["state"] == "interrupted"
+    assert lines[-1] == f"go on with: orchestrator resume {run['id']}"
     ended = run["counts"]["success"]
     assert run["counts"] == {"success": ended, "pending": 40 - ended}
-    _, out, _ = orchestrator("run", "slow.py", "-p", "seconds=0", "--inline")
-    assert "instances: 40 success" in out
+    code, out, err = orchestrator("resume")
+    assert (code, "instances: 40 success" in out) == (0, True)
+    assert f"going on with flow run {run['id']} of slow" in err
+    assert len(as_json(orchestrator("runs", "--json")[1])) == 1
 
 
 def test_sigterm_does_the_same(orchestrator, tmp_path):

@@ -264,7 +264,7 @@ def test_unknown_keys_and_moments_are_usage_errors(project, typed):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_cleanly_and_the_next_run_goes_on(project, typed):
+def test_ctrl_c_ends_cleanly_and_resume_goes_on(project, typed):
     """As a person would: a real process, the signal once there is something to lose."""
     typed("registry", "import", "lists.yaml")
     change("orchestrator.yaml", cluster={"kind": "local", "workers": 1, "dashboard": False})
@@ -282,9 +282,10 @@ def test_ctrl_c_ends_cleanly_and_the_next_run_goes_on(project, typed):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "`orchestrator run` goes on from there" in out
+    assert "interrupted; go on with: orchestrator resume 2" in out
     assert "Traceback" not in err
-    assert typed("run")[0] == 0
+    assert typed("resume")[0] == 0
+    assert len(json.loads(typed("runs", "--json")[1])) == 1
 
 
 def test_the_page_is_not_served_for_a_server_nor_at_ports_that_are_none(project, typed):

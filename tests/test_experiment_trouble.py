@@ -320,5 +320,5 @@ def test_a_study_that_hangs_is_ended_and_told_by_its_customer(tmp_path, mlflow_u
     assert report.trials == {"success": 6, "failed": 1, "reused": 0}
     assert report.served == 3
     (failure,) = report.failures
-    assert failure.first == "hanging/tree/0"
+    assert failure.first == "hanging/tree"
     assert failure.reason.startswith("timed out after 3 s")

@@ -4,6 +4,7 @@
     training, registry, ui      commands for the training of models
     trials, report              a customer's trials as a list; everything as one HTML file
     running, rerunning          what `run FILE` and `rerun` do
+    resuming                    what `resume` does
     flow_files, parameters      FILE.py:flow and --param name=value
     doctor                      whether ledger, MLflow and machine are well
     output, progress            what people and machines are shown
@@ -65,6 +66,7 @@ def prepare() -> None:
 
 
 app.command(rich_help_panel="Run")(flows.run)
+app.command(rich_help_panel="Run")(flows.resume)
 app.command(rich_help_panel="Run")(flows.rerun)
 app.command(rich_help_panel="Run")(training.plan)
 app.command(rich_help_panel="Run")(training.sync)

@@ -1,4 +1,4 @@
-"""The commands `run`, `rerun` and `graph`: flows of files, and the configured experiment.
+"""The commands `run`, `resume`, `rerun` and `graph`: flows of files, and the configured experiment.
 
 Touches typer; takes arguments; runs a flow; driver.
 """
@@ -23,6 +23,7 @@ from orchestrator.cli.options import (
     OnCluster,
     OnClusterAgain,
     OptionalFlowFile,
+    OptionalFlowRunId,
     Param,
 )
 
@@ -106,6 +107,39 @@ def rerun(
         as_json=json,
     )
     raise typer.Exit(code)
+
+
+def resume(
+    flow_run: OptionalFlowRunId = None,
+    *,
+    new_config: Annotated[
+        bool,
+        typer.Option(
+            "--new-config",
+            help="With the configuration, or the flow's file, as it is now, where it has changed "
+            "since the flow run began.",
+        ),
+    ] = False,
+    force: Force = False,
+    grace: Grace = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Go on with a flow run that was interrupted, killed, or has failed, under its own id.
+
+    By default the last one that has not ended. What of it has ended is not done again: at most
+    what was in flight is. The registry is not asked: it goes on with the lists, the configuration
+    and the decisions it began with.
+
+    Example: orchestrator resume
+
+    Example: orchestrator resume 20260301T0000 --new-config
+    """
+    from orchestrator.cli.resuming import Manner  # late: brings the ledger
+    from orchestrator.cli.resuming import resume as go_on
+
+    manner = Manner(config=config, as_it_is_now=new_config, force=force, grace=grace, as_json=json)
+    raise typer.Exit(go_on(flow_run, manner))
 
 
 def graph(

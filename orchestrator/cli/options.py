@@ -39,14 +39,15 @@ Param = Annotated[
     ),
 ]
 
-FlowRunId = Annotated[
-    str,
-    typer.Argument(
-        metavar="RUN",
-        help="A flow run's id, an unambiguous beginning of it, or `latest`.",
-        show_default=False,
-    ),
-]
+_flow_run = typer.Argument(
+    metavar="RUN",
+    help="A flow run's id, an unambiguous beginning of it, or `latest`.",
+    show_default=False,
+)
+
+FlowRunId = Annotated[str, _flow_run]
+
+OptionalFlowRunId = Annotated[str | None, _flow_run]
 
 _flow_file = typer.Argument(
     metavar="FILE.py[:flow]",

@@ -41,7 +41,7 @@ def show_report(report: "Report") -> None:
     for name, link in report.links.items():
         line(f"  {name}: {link}")
     if report.flow_run.state == "interrupted":
-        line("\ninterrupted: what ended is recorded; `orchestrator run` goes on from there")
+        line(f"\ninterrupted; go on with: orchestrator resume {report.flow_run.id}")
 
 
 def report_as_json(report: "Report") -> dict[str, Any]:

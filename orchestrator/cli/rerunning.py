@@ -5,7 +5,7 @@ takes a flow run's id and a choice; gives an exit code; driver.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from orchestrator.cli import flow_files, output
@@ -24,6 +24,12 @@ class Choice:
     task: str | None = None
     state: State | None = None
     key: str | None = None
+
+    @classmethod
+    def of_context(cls, kept: Mapping[str, Any]) -> "Choice":
+        """The choice as it was kept with a flow run."""
+        state = None if kept["state"] is None else State(kept["state"])
+        return cls(task=kept["task"], state=state, key=kept["key"])
 
     def of(self, ledger: Ledger, flow_run: str) -> frozenset[tuple[str, str]]:
         """The chosen instances of a flow run, by node and key."""
@@ -78,6 +84,7 @@ def rerun_part(
         texts=old.context["params"],
         on_cluster=old.context["cluster"] if on_cluster is None else on_cluster,
         again=lambda node, key: (node, key) in chosen,
+        choice=asdict(choice),
         force=force,
         rerun_of=old.id,
     )

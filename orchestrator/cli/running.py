@@ -17,6 +17,7 @@ from orchestrator.cli.summary import describe, summarize
 from orchestrator.ledger import Hold, Ledger
 from orchestrator.mapping import Run
 from orchestrator.mapping.flows import new_id
+from orchestrator.records import FlowRun
 
 _EXIT_CODES = {"success": 0, "failed": 1, "interrupted": EXIT_INTERRUPTED}
 
@@ -29,18 +30,24 @@ class Request:
         file: The flow and its file.
         texts: Its parameters as they were typed.
         on_cluster: On the configured cluster, else in this process.
+        fresh: Use no result that another flow run recorded.
         again: Which instances run again though a success of theirs is recorded, by node and
             key; with them runs what depends on them. None stands for none.
+        choice: How these were chosen.
         force: Take the place of a driver that may be at work on the flow.
         rerun_of: The flow run of which this runs a part again.
+        resumed: The flow run that goes on; None for a new one.
     """
 
     file: FlowFile
     texts: Mapping[str, str]
     on_cluster: bool
+    fresh: bool = False
     again: Callable[[str, str], bool] | None = None
+    choice: Mapping[str, Any] | None = None
     force: bool = False
     rerun_of: str | None = None
+    resumed: FlowRun | None = None
 
     def context(self) -> dict[str, Any]:
         """What is kept with the flow run, so that it can be run again."""
@@ -50,7 +57,9 @@ class Request:
             "digest": self.file.digest,
             "params": dict(self.texts),
             "cluster": self.on_cluster,
+            "fresh": self.fresh,
             "rerun_of": self.rerun_of,
+            "choice": self.choice,
         }
 
 
@@ -70,7 +79,7 @@ def run_file(
         file=flow_files.load(address),
         texts=parameters.split(given),
         on_cluster=on_cluster,
-        again=(lambda _node, _key: True) if fresh else None,
+        fresh=fresh,
         force=force,
     )
     return carry_out(request, place(config, grace=grace), as_json=as_json)
@@ -91,8 +100,13 @@ def carry_out(request: Request, where: Place, *, as_json: bool) -> int:
 
 def _drive(request: Request, arguments: Mapping[str, Any], where: Place, ledger: Ledger) -> Run:
     """Be the flow's one driver, and run it."""
-    flow_run, name = new_id(), request.file.flow.name
+    flow_run, name = request.resumed.id if request.resumed else new_id(), request.file.flow.name
     with ledger.holding(name, flow_run, force=request.force, say=output.say) as hold:
+        left = ledger.flow_runs.left_unfinished(name)
+        if left is not None and left.id != flow_run:
+            output.say(
+                f"flow run {left.id} has not ended; this is another one, and uses its results"
+            )
         return _run(request, arguments, where, ledger, hold=hold, flow_run=flow_run)
 
 
@@ -119,10 +133,16 @@ def _run(
                 client,
                 ledger.recorder(),
                 flow_run_id=flow_run,
+                resumed=request.resumed,
                 context=request.context(),
                 observer=observer,
                 stop=hold.guarded(stop),
                 grace=where.grace,
-                again=request.again,
+                again=_everything if request.fresh else request.again,
                 **arguments,
             )
+
+
+def _everything(_node: str, _key: str) -> bool:
+    """What runs again when everything does."""
+    return True

@@ -28,7 +28,7 @@ def summarize(flow_run: FlowRun, ledger: Ledger) -> None:
     if flow_run.counts.get(State.FAILED):
         output.say(f"look closer: orchestrator instances {flow_run.id} --state failed")
     if flow_run.state == "interrupted":
-        output.say("go on with the same command: what has ended is not run again")
+        output.say(f"go on with: orchestrator resume {flow_run.id}")
 
 
 def describe(flow_run: FlowRun, ledger: Ledger) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 Touches typer; each command opens what it needs, prints, and gives an exit code; driver.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,10 @@ from orchestrator.cli.interrupts import EXIT_INTERRUPTED, stopping_on_interrupt
 from orchestrator.cli.options import Config, Json
 from orchestrator.cli.progress import showing_progress
 from orchestrator.errors import MachineryError, UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.experiment import Experiment
+    from orchestrator.experiment.report import Report
 
 
 def plan(*, config: Config = None, as_json: Json = False) -> None:
@@ -70,20 +74,29 @@ def run_experiment(
     experiment = load(find(config))
     if grace is not None:
         experiment = replace(experiment, grace=grace)
+    return carry_out_experiment(
+        experiment,
+        lambda watched: run(experiment, fresh=fresh, accept=accept, force=force, **watched),
+        as_json=as_json,
+    )
+
+
+def carry_out_experiment(
+    experiment: "Experiment", execute: Callable[[dict[str, Any]], "Report"], *, as_json: bool
+) -> int:
+    """Have an experiment run, watched and interruptible, and report; gives the exit code.
+
+    Args:
+        experiment: Which.
+        execute: Runs it, given `observer`, `stop` and `say`.
+        as_json: Whether the report is JSON.
+    """
     with (
         output.stdout_for_report_only(when=as_json),
         stopping_on_interrupt(experiment.grace) as stop,
         showing_progress(experiment.name) as observer,
     ):
-        report = run(
-            experiment,
-            fresh=fresh,
-            accept=accept,
-            force=force,
-            observer=observer,
-            stop=stop,
-            say=output.say,
-        )
+        report = execute({"observer": observer, "stop": stop, "say": output.say})
     if as_json:
         output.as_json(reports.report_as_json(report))
     else:

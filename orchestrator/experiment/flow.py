@@ -40,6 +40,10 @@ from orchestrator.selection import decide, pareto_front, same_candidate
 from orchestrator.training.data import DataError
 from orchestrator.training.fingerprint import Fingerprints
 
+_NO_TRIAL = -1
+"""In place of a trial's number: the study failed as a whole. Its trials still have their own
+numbers to be recorded under, should it be tried again when the flow run is resumed."""
+
 
 def _data_key(study: Study) -> str:  # noqa: ARG001 - a key's arguments are the task's, by name
     return "data"  # one a customer, whose key it hangs under
@@ -263,7 +267,7 @@ def _unfinished(evaluated: Sequence[tuple[Study, Outcome]]) -> tuple[TrialResult
 
 def _failed_result(study: Study, outcome: Outcome) -> TrialResult:
     return TrialResult(
-        trial=Trial(study=study, number=0, params={}),
+        trial=Trial(study=study, number=_NO_TRIAL, params={}),
         state="failed",
         started=outcome.started or 0.0,
         ended=outcome.ended or 0.0,

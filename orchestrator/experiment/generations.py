@@ -48,6 +48,8 @@ def _known(ledger: Ledger, study: Study) -> tuple[TrialResult, ...]:
     by_point: dict[str, TrialResult] = {}
     for recorded in ledger.trials.of_study(study.key):
         result = recorded.result
+        if result.trial.study.flow_run == study.flow_run:
+            continue  # it goes on, and is told what it was told before
         point = point_of(study.grid, result.trial.params)
         alike = _scores_alike(study, result.trial.study.follows_from)
         if point is not None and alike and result.state == "success":

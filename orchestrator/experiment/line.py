@@ -4,19 +4,19 @@ Touches no library itself; takes an `Experiment`; gives a `Report`; runs on the 
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.clusters import connect, threads, warm_up
+from orchestrator.clusters import threads
 from orchestrator.errors import MachineryError
 from orchestrator.experiment.courier import Courier
 from orchestrator.experiment.desk import Desk
+from orchestrator.experiment.documents import without_secrets
 from orchestrator.experiment.flow import refitting_flow, training_flow, trials_of
 from orchestrator.experiment.generations import carried_over
-from orchestrator.experiment.notes import notes
-from orchestrator.experiment.opening import Opening, opening
-from orchestrator.experiment.placing import to_spread
+from orchestrator.experiment.opening import Opening, at_work, cluster, release_data
+from orchestrator.experiment.placing import Durations, to_spread
 from orchestrator.experiment.preparing import (
     Prepared,
     check,
@@ -25,28 +25,15 @@ from orchestrator.experiment.preparing import (
     fingerprints,
     prepare,
 )
-from orchestrator.experiment.report import (
-    Report,
-    all_results,
-    count_studies,
-    count_trials,
-    failures,
-    fresh_results,
-)
-from orchestrator.experiment.searching import STUDIES
+from orchestrator.experiment.report import Report
+from orchestrator.experiment.reporting import put_together, where_to_look
 from orchestrator.experiment.settings import Experiment
-from orchestrator.ledger import Hold, Ledger
-from orchestrator.mapping import Outcomes, Run
+from orchestrator.ledger import Ledger
+from orchestrator.mapping import Run
 from orchestrator.mapping.flows import new_id
 from orchestrator.mapping.run import Observer
-from orchestrator.records import Promotion, Snapshot
-from orchestrator.redaction import redacted
+from orchestrator.records import FlowRun, Snapshot
 from orchestrator.registry import guards
-from orchestrator.tracking.views import UI_PORT, links, views
-from orchestrator.training.cache import forget
-
-_EVALUATING = "orchestrator.training.evaluate"
-"""What workers need first; it takes them a second or two to import."""
 
 
 def run(
@@ -82,51 +69,72 @@ def run(
     snapshot = fetch_snapshot(experiment, accept, leave_copies=True)
     check_models(experiment, snapshot)
     flow_run = new_id()
-    with (
-        opening(experiment) as opened,
-        Ledger.open(experiment.ledger) as ledger,
-        _driving(experiment, ledger, flow_run, force=force, say=say) as hold,
-    ):
+    with at_work(experiment, flow_run, force=force, say=say) as (opened, ledger, hold):
+        left = ledger.flow_runs.left_unfinished(experiment.name)
         prepared = prepare(experiment, ledger, snapshot, flow_run=flow_run, fresh=fresh)
         guards.enforce(prepared.refusals, accept)
-        say(_in_a_sentence(prepared))
-        desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
-        courier = Courier(desk, experiment.evaluation, flow_run)
-        with _cluster(experiment, say) as client:
-            durations = ledger.trials.durations() if prepared.new else {}
-            flow = training_flow(
-                experiment,
-                prepared.work,
-                desk,
-                flow_run=flow_run,
-                fingerprints=fingerprints(experiment),
-                to_spread=to_spread(prepared.new, durations, threads(client)),
-                carried={} if fresh else carried_over(ledger, prepared.new),
-            )
-            _wait_until_open(opened, say)
-            _take_over(ledger, experiment, snapshot)
-            with courier:
-                ended = flow.run(
-                    client,
-                    ledger.recorder(trials_of, prepared.recorded),
-                    flow_run_id=flow_run,
-                    context={"snapshot": snapshot.id, "config": experiment.config},
-                    observer=observer,
-                    stop=hold.guarded(stop),
-                    grace=experiment.grace,
-                    again=_everything if fresh else None,
-                )
-            _release_data(client)
-        return _report(
-            experiment,
-            ended,
-            prepared,
-            ledger,
-            behind=_what_mlflow_lacks(desk, courier),
-            refused=desk.refused,
-            links=_links(experiment, opened, flow_run),
-            seconds=time.time() - started,
+        if left is not None:
+            say(f"flow run {left.id} has not ended: what it recorded is used by this new one")
+        execution = _Execution(
+            experiment=experiment,
+            opened=opened,
+            ledger=ledger,
+            prepared=prepared,
+            flow_run=flow_run,
+            fresh=fresh,
+            observer=observer,
+            stop=hold.guarded(stop),
+            say=say,
+            started=started,
         )
+        return _carry_out(execution)
+
+
+def resume(
+    experiment: Experiment,
+    flow_run: FlowRun,
+    *,
+    force: bool = False,
+    observer: Observer | None = None,
+    stop: Callable[[], bool] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Go on with a flow run under its own id: its snapshot, its decisions, and what is left to do.
+
+    The registry is not asked. What is recorded of the flow run is not repeated.
+
+    Args:
+        experiment: What to run; the flow run was one of it.
+        flow_run: One of the ledger that was interrupted, or killed, or has failed.
+        force: Take the place of a driver that may be at work on the experiment.
+        observer: Told of the flow's progress.
+        stop: Asked often; once it says yes, nothing more is started.
+        say: Told what happens, in sentences.
+
+    Raises:
+        ConfigError: Configuration or models are wrong; nothing was started.
+        HeldError: Another driver is at work on the experiment; nothing was changed.
+        MachineryError: Ledger or cluster failed; what was recorded is kept.
+    """
+    started = time.time()
+    check(experiment)
+    with at_work(experiment, flow_run.id, force=force, say=say) as (opened, ledger, hold):
+        snapshot = ledger.snapshots.get(flow_run.context["snapshot"])
+        prepared = prepare(experiment, ledger, snapshot, flow_run=flow_run.id)
+        execution = _Execution(
+            experiment=experiment,
+            opened=opened,
+            ledger=ledger,
+            prepared=prepared,
+            flow_run=flow_run.id,
+            resumed=flow_run,
+            fresh=flow_run.context.get("fresh", False),
+            observer=observer,
+            stop=hold.guarded(stop),
+            say=say,
+            started=started,
+        )
+        return _carry_out(execution)
 
 
 def sync(experiment: Experiment) -> tuple[int, int]:
@@ -138,11 +146,7 @@ def sync(experiment: Experiment) -> tuple[int, int]:
         HeldError: A driver is at work on the experiment; it sends them itself.
         MachineryError: MLflow refused, or a model could not be written.
     """
-    with (
-        opening(experiment) as opened,
-        Ledger.open(experiment.ledger) as ledger,
-        _driving(experiment, ledger),
-    ):
+    with at_work(experiment) as (opened, ledger, _):
         desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
         trials = desk.send_trials()
         unwritten = [promotion for promotion in ledger.promotions.pending() if not promotion.source]
@@ -159,17 +163,90 @@ def sync(experiment: Experiment) -> tuple[int, int]:
         return trials, promotions
 
 
-def _driving(
-    experiment: Experiment,
-    ledger: Ledger,
-    flow_run: str = "",
-    *,
-    force: bool = False,
-    say: Callable[[str], None] = lambda _: None,
-) -> AbstractContextManager[Hold]:
-    """Be the experiment's one driver, if the ledger is its own."""
-    ledger.require_owner(experiment.name)
-    return ledger.holding(experiment.name, flow_run, force=force, say=say)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Execution:
+    """One execution of the line, up to its end or to where it is stopped.
+
+    Attributes:
+        experiment: What is run.
+        opened: Its MLflow.
+        ledger: Its ledger, which this driver alone writes to.
+        prepared: What is to be done.
+        flow_run: The flow run's id.
+        resumed: The flow run that goes on; None for a new one.
+        fresh: Use no result that another flow run recorded.
+        observer: Told of the flow's progress.
+        stop: Asked often; once it says yes, nothing more is started.
+        say: Told what happens.
+        started: When, in epoch seconds.
+    """
+
+    experiment: Experiment
+    opened: Opening
+    ledger: Ledger
+    prepared: Prepared
+    flow_run: str
+    resumed: FlowRun | None = None
+    fresh: bool
+    observer: Observer | None
+    stop: Callable[[], bool]
+    say: Callable[[str], None]
+    started: float
+
+
+def _carry_out(execution: _Execution) -> Report:
+    experiment, ledger, opened = execution.experiment, execution.ledger, execution.opened
+    execution.say(_in_a_sentence(execution.prepared))
+    desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
+    courier = Courier(desk, experiment.evaluation, execution.flow_run)
+    with cluster(experiment, execution.say) as client:
+        _wait_until_open(opened, execution.say)
+        if execution.resumed is None:
+            _take_over(ledger, experiment, execution.prepared.snapshot)
+        with courier:
+            ended = _run_flow(execution, desk, client)
+        release_data(client)
+    return put_together(
+        experiment,
+        ended,
+        execution.prepared,
+        ledger,
+        behind=_what_mlflow_lacks(desk, courier),
+        refused=desk.refused,
+        links=where_to_look(experiment, opened, execution.flow_run),
+        seconds=time.time() - execution.started,
+    )
+
+
+def _run_flow(execution: _Execution, desk: Desk, client: Any) -> Run:
+    experiment, prepared = execution.experiment, execution.prepared
+    spread = _to_spread(execution, client)
+    flow = training_flow(
+        experiment,
+        prepared.work,
+        desk,
+        flow_run=execution.flow_run,
+        fingerprints=fingerprints(experiment),
+        to_spread=spread,
+        carried={} if execution.fresh else carried_over(execution.ledger, prepared.new),
+    )
+    return flow.run(
+        client,
+        execution.ledger.recorder(trials_of, prepared.recorded),
+        flow_run_id=execution.flow_run,
+        resumed=execution.resumed,
+        context={
+            "snapshot": prepared.snapshot.id,
+            "config": experiment.config,
+            "settings": without_secrets(experiment.document),
+            "fresh": execution.fresh,
+            "spread": sorted(spread),
+        },
+        observer=execution.observer,
+        stop=execution.stop,
+        grace=experiment.grace,
+        again=_everything if execution.fresh else None,
+    )
 
 
 def _in_a_sentence(prepared: Prepared) -> str:
@@ -181,15 +258,12 @@ def _in_a_sentence(prepared: Prepared) -> str:
     )
 
 
-@contextmanager
-def _cluster(experiment: Experiment, say: Callable[[str], None]) -> Iterator[Any]:
-    """The experiment's cluster, its workers importing already what they will need."""
-    with connect(experiment.cluster) as client:
-        if client is not None:
-            if experiment.cluster.dashboard:
-                say(f"Dask dashboard while it runs: {client.dashboard_link}")
-            warm_up(client, [_EVALUATING, experiment.evaluation.loader.partition(":")[0]])
-        yield client
+def _to_spread(execution: _Execution, client: Any) -> frozenset[str]:
+    """The keys of the studies to be spread; those that were stay so in a resumed flow run."""
+    prepared, before = execution.prepared, execution.resumed
+    durations: Durations = execution.ledger.trials.durations() if prepared.new else {}
+    found = to_spread(prepared.new, durations, threads(client))
+    return found if before is None else found.union(before.context.get("spread", ()))
 
 
 def _take_over(ledger: Ledger, experiment: Experiment, snapshot: Snapshot) -> None:
@@ -216,14 +290,6 @@ def _wait_until_open(opened: Opening, say: Callable[[str], None]) -> None:
         say(f"{error}. The run goes on without; the ledger keeps what MLflow lacks")
 
 
-def _release_data(client: Any) -> None:
-    """Processes that outlive the flow run let go of its customers' data."""
-    if client is None:
-        forget()
-    else:
-        client.run(forget, on_error="ignore")
-
-
 def _what_mlflow_lacks(desk: Desk, courier: Courier) -> str | None:
     """Send what is left; what could not be sent, and why, in a sentence; None if all was."""
     trouble = ""
@@ -238,59 +304,3 @@ def _what_mlflow_lacks(desk: Desk, courier: Courier) -> str | None:
         f"MLflow lacks {trials} trials and {promotions} champions of this ledger{trouble}. Nothing "
         "is lost: the ledger has them, and `orchestrator sync` sends them"
     )
-
-
-def _report(
-    experiment: Experiment,
-    ended: Run,
-    prepared: Prepared,
-    ledger: Ledger,
-    *,
-    behind: str | None,
-    refused: Mapping[str, str],
-    links: Mapping[str, str],
-    seconds: float,
-) -> Report:
-    evaluated, choices = [o for name in STUDIES for o in ended.outcomes(name)], ended["choose"]
-    results = all_results(evaluated)
-    trials = count_trials(evaluated, choices)
-    others = {name: ended[name] for name in ("publish", "refit", "deploy")}
-    unserved = len(choices.failed) + len(ended["refit"].failed) + len(refused)
-    champions = ledger.promotions.champions()
-    return Report(
-        flow_run=ended.flow_run,
-        snapshot=prepared.snapshot.id,
-        changes=prepared.changes,
-        rejected=prepared.snapshot.rejected,
-        customers=len(prepared.work),
-        served=sum(piece.id in champions for piece in prepared.work),
-        trials=trials,
-        studies=count_studies(evaluated),
-        failures=failures(results, choices, others),
-        promotions=_promotions(ended["deploy"]),
-        fit_seconds=sum(sum(result.fit_seconds) for result in fresh_results(evaluated)),
-        seconds=seconds,
-        tolerated=trials["failed"] + trials.get("timed_out", 0)
-        <= experiment.tolerance * sum(trials.values())
-        and unserved <= experiment.tolerance * len(prepared.work),
-        links=links,
-        behind=behind,
-        notes=notes(ledger, prepared, champions)
-        + tuple(f"customer {customer!r} is not served: {why}" for customer, why in refused.items()),
-    )
-
-
-def _promotions(deployed: Outcomes) -> tuple[Promotion, ...]:
-    return tuple(
-        promotion for promotions in deployed.items() for promotion in promotions.value or ()
-    )
-
-
-def _links(experiment: Experiment, opened: Opening, flow_run: str) -> Mapping[str, str]:
-    """Where to look; nowhere while MLflow cannot be opened."""
-    if not opened.is_open:
-        return {}
-    is_server = experiment.tracking.startswith(("http://", "https://"))
-    base = redacted(experiment.tracking) if is_server else f"http://127.0.0.1:{UI_PORT}"
-    experiment_id = opened.result().tracker.experiment_id
-    return links(base, experiment_id, views(experiment.evaluation, flow_run))

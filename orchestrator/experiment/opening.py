@@ -1,15 +1,58 @@
-"""MLflow being opened, in a thread: it takes seconds to import, which nobody need wait for.
+"""What a run holds open: the ledger as its one driver, MLflow, the cluster.
 
-Touches MLflow through tracking and deployment; takes an `Experiment`; gives `Mlflow`; driver.
+MLflow is opened in a thread: it takes seconds to import, which nobody need wait for. Touches MLflow
+through tracking and deployment; takes an `Experiment`; gives `Mlflow`, `Ledger` and a Dask client;
+driver.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
+from orchestrator.clusters import connect, warm_up
 from orchestrator.errors import MachineryError
 from orchestrator.experiment.desk import Mlflow
 from orchestrator.experiment.settings import Experiment
+from orchestrator.ledger import Hold, Ledger
+from orchestrator.training.cache import forget
+
+_EVALUATING = "orchestrator.training.evaluate"
+"""What workers need first; it takes them a second or two to import."""
+
+
+@contextmanager
+def at_work(
+    experiment: Experiment,
+    flow_run: str = "",
+    *,
+    force: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> Iterator[tuple["Opening", Ledger, Hold]]:
+    """Be the experiment's one driver, with its MLflow and its ledger."""
+    with opening(experiment) as opened, Ledger.open(experiment.ledger) as ledger:
+        ledger.require_owner(experiment.name)
+        with ledger.holding(experiment.name, flow_run, force=force, say=say) as hold:
+            yield opened, ledger, hold
+
+
+@contextmanager
+def cluster(experiment: Experiment, say: Callable[[str], None]) -> Iterator[Any]:
+    """The experiment's cluster, its workers importing already what they will need."""
+    with connect(experiment.cluster) as client:
+        if client is not None:
+            if experiment.cluster.dashboard:
+                say(f"Dask dashboard while it runs: {client.dashboard_link}")
+            warm_up(client, [_EVALUATING, experiment.evaluation.loader.partition(":")[0]])
+        yield client
+
+
+def release_data(client: Any) -> None:
+    """Processes that outlive the flow run let go of its customers' data."""
+    if client is None:
+        forget()
+    else:
+        client.run(forget, on_error="ignore")
 
 
 class Opening:

@@ -11,7 +11,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.experiment.rescoring import rescoring
 from orchestrator.experiment.searching import evaluate
 from orchestrator.experiment.settings import Experiment
-from orchestrator.experiment.work import Work, plan_work
+from orchestrator.experiment.work import Work, as_ended, plan_work
 from orchestrator.ledger import Changes, Ledger
 from orchestrator.mapping.fingerprints import code_digest, fingerprint
 from orchestrator.records import Snapshot, Study
@@ -126,13 +126,18 @@ def prepare(
         experiment: How candidates are compared and searched.
         ledger: What is known.
         snapshot: What was fetched.
-        flow_run: The flow run the studies belong to.
+        flow_run: The flow run the studies belong to; it may have begun before.
         fresh: No recorded result is used.
     """
     changes = ledger.lives.preview(snapshot)
     named = fingerprints(experiment)
-    # What was last decided to serve is what has to be beaten, deployed yet or not.
-    work = plan_work(experiment, snapshot, ledger.promotions.incumbents(), flow_run, named)
+    # What was last decided to serve is what has to be beaten, deployed yet or not; a flow run that
+    # goes on decides as it did before.
+    champions = ledger.promotions.incumbents(before=flow_run)
+    work = as_ended(
+        plan_work(experiment, snapshot, champions, flow_run, named),
+        ledger.studies.ended_in(flow_run),
+    )
     searched = _by_name(study for piece in work for study in piece.studies)
     rescored = _by_name(study for piece in work if (study := rescoring(piece, named)) is not None)
     names = [name for _, name in (*searched, *rescored) if name]

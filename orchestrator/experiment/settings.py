@@ -36,6 +36,7 @@ class Experiment:
         study_timeout: Seconds after which a study that still runs has failed and its worker is
             ended, for it may hang; None waits for ever.
         config: The file it was read from, for messages.
+        document: What the file holds, as it is written there; None when it was made by hand.
     """
 
     name: str
@@ -54,3 +55,4 @@ class Experiment:
     grace: float = 30.0
     study_timeout: float | None = None
     config: str | None = None
+    document: Mapping[str, Any] | None = None

@@ -89,6 +89,26 @@ def _studies(
     )
 
 
+def as_ended(work: Sequence[Work], ended: Mapping[str, Study]) -> tuple[Work, ...]:
+    """The work of a resumed flow run: studies that ended are what they were then.
+
+    Else those whose data, or whose code, has changed since would be run again, and their trials,
+    which have the same names, could not be recorded. A version that only workers can tell is
+    recorded as any other result, and so is still the same.
+    """
+    return tuple(
+        replace(piece, studies=tuple(_as_ended(study, ended) for study in piece.studies))
+        for piece in work
+    )
+
+
+def _as_ended(study: Study, ended: Mapping[str, Study]) -> Study:
+    before = ended.get(study.key)
+    if before is None or not study.data_version or before.fingerprint == study.fingerprint:
+        return study
+    return before
+
+
 def with_version(
     studies: Sequence[Study], version: str, fingerprints: Fingerprints
 ) -> tuple[Study, ...]:

@@ -12,7 +12,7 @@ from fnmatch import translate
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, not_, select
+from sqlalchemy import Connection, Row, ScalarSelect, Select, and_, func, not_, select
 
 from orchestrator.errors import UsageError
 from orchestrator.ledger.database import Database
@@ -25,6 +25,9 @@ from orchestrator.records import FlowRun, InstanceRecord, State
 LATEST = "latest"
 
 _LATEST_FIRST = flow_runs.c.started.desc(), flow_runs.c.id.desc()
+
+
+_UNFINISHED = ("running", "interrupted")
 
 
 class FlowRuns:
@@ -56,6 +59,28 @@ class FlowRuns:
             full = _full_id(connection, flow_run)
             query = select(flow_runs).where(flow_runs.c.id == full)
             return _flow_run(connection.execute(query).one(), _left_by_the_dead(connection))
+
+    def last_of(self, flow: str) -> FlowRun | None:
+        """The flow run of a flow that started last, None before the first."""
+        query = select(flow_runs).where(flow_runs.c.flow == flow)
+        return self._first(query)
+
+    def left_unfinished(self, flow: str) -> FlowRun | None:
+        """The last flow run of a flow, where it was interrupted or its driver died."""
+        last = self.last_of(flow)
+        return last if last is not None and last.state in _UNFINISHED else None
+
+    def last_unfinished(self) -> FlowRun | None:
+        """The last flow run that was interrupted or whose driver died, and none followed on."""
+        query = select(flow_runs).where(
+            flow_runs.c.state.in_(_UNFINISHED), flow_runs.c.started == _start_of_last()
+        )
+        return self._first(query)
+
+    def _first(self, query: Select[Any]) -> FlowRun | None:
+        with self._database.read() as connection:
+            row = connection.execute(query.order_by(*_LATEST_FIRST).limit(1)).one_or_none()
+            return None if row is None else _flow_run(row, _left_by_the_dead(connection))
 
     def counts(self, flow_run: str) -> dict[str, dict[State, int]]:
         """How many instances of each node ended in each state; `flow_run` as `get` takes it."""
@@ -126,6 +151,17 @@ class FlowRuns:
             with connection.execution_options(yield_per=1_000).execute(query) as rows:
                 wanted = islice(_matching(rows, key_pattern), offset, stop)
                 return [_instance(full, row) for row in wanted]
+
+
+def _start_of_last() -> ScalarSelect[Any]:
+    """When the last flow run of the same flow started."""
+    others = flow_runs.alias()
+    return (
+        select(func.max(others.c.started))
+        .where(others.c.flow == flow_runs.c.flow)
+        .correlate(flow_runs)
+        .scalar_subquery()
+    )
 
 
 def _full_id(connection: Connection, flow_run: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, true, update
 
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.encoding import dump, load
@@ -84,13 +84,16 @@ class Promotions:
         """By customer, what serves now; removed customers keep theirs."""
         return self._champions(promotions.c.confirmed.is_not(None))
 
-    def incumbents(self) -> Mapping[str, Champion]:
+    def incumbents(self, *, before: str | None = None) -> Mapping[str, Champion]:
         """By customer, what was last decided to serve, whether MLflow has been told yet or not.
 
         This is what a challenger has to beat: a promotion that MLflow has still to be told of is
         deployed later, unless a later decision overtakes it.
+
+        Args:
+            before: A flow run whose own decisions do not count, since it is to decide alike again.
         """
-        return {c.customer: c for c in map(_champion, self._read(_last_of_each()))}
+        return self._champions(true() if before is None else promotions.c.flow_run != before)
 
     def champion(self, customer: str) -> Champion | None:
         """What serves one customer now."""

@@ -1,6 +1,7 @@
 """What studies were, without their trials: what their results followed from.
 
-Touches SQLAlchemy; gives plain mappings; runs on the driver. `trials` writes what this reads.
+Touches SQLAlchemy and pydantic; gives plain mappings and `Study`; runs on the driver. `trials`
+writes what this reads.
 """
 
 import json
@@ -9,10 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from pydantic import TypeAdapter
+from sqlalchemy import Select, exists, func, select
 
 from orchestrator.ledger.database import Database
+from orchestrator.ledger.encoding import load
 from orchestrator.ledger.tables import studies, trials
+from orchestrator.records import Study
+
+_STUDY = TypeAdapter(Study)
 
 Parts = Mapping[str, str]
 """By name, hashes of what a study's results followed from."""
@@ -58,6 +64,15 @@ class Studies:
         query = select(studies.c.key, studies.c.content).where(studies.c.id.in_(last))
         with self._database.read() as connection:
             return {key: _parts(content) for key, content in connection.execute(query)}
+
+    def ended_in(self, flow_run: str) -> dict[str, Study]:
+        """By key, the studies of a flow run that have a trial which did not fail."""
+        has_one = exists().where(trials.c.study == studies.c.id, trials.c.state != "failed")
+        query = select(studies.c.key, studies.c.content).where(
+            studies.c.flow_run == flow_run, has_one
+        )
+        with self._database.read() as connection:
+            return {key: load(_STUDY, content) for key, content in connection.execute(query)}
 
     def environments(self) -> Counter[str]:
         """How many last studies there are of each environment; a flow run has but one."""

@@ -1,0 +1,185 @@
+"""Goes on with a flow run that was interrupted, killed, or has failed, under its own id.
+
+Touches no library itself; takes a flow run's id; gives an exit code; driver.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator import config
+from orchestrator.cli import flow_files, output
+from orchestrator.cli.flow_files import FlowFile
+from orchestrator.cli.rerunning import Choice
+from orchestrator.cli.running import Request, carry_out
+from orchestrator.cli.settings import Place, place
+from orchestrator.cli.training import carry_out_experiment
+from orchestrator.errors import ConfigError, UsageError
+from orchestrator.experiment import Experiment
+from orchestrator.experiment.documents import differences, with_secrets
+from orchestrator.ledger import Ledger
+from orchestrator.records import FlowRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a flow run goes on.
+
+    Attributes:
+        config: The configuration, which names the ledger.
+        as_it_is_now: With the configuration, or the flow's file, as it is now, where it has
+            changed since the flow run began.
+        force: Take the place of a driver that may be at work.
+        grace: Seconds that what runs has to end when it is interrupted; None: as configured.
+        as_json: Whether the report is JSON.
+    """
+
+    config: str | None
+    as_it_is_now: bool
+    force: bool
+    grace: float | None
+    as_json: bool
+
+
+def resume(flow_run: str | None, manner: Manner) -> int:
+    """Go on with a flow run; gives the exit code.
+
+    Args:
+        flow_run: Its id, a beginning of it, or `latest`; None: the last that has not ended.
+        manner: How.
+
+    Raises:
+        UsageError: There is no such flow run, or it cannot go on; nothing was changed.
+        HeldError: Its driver lives.
+    """
+    where = place(manner.config, grace=manner.grace)
+    with Ledger.look(where.ledger) as ledger:
+        found = _find(ledger, flow_run)
+        last = ledger.flow_runs.last_of(found.flow)
+    if found.state == "success":
+        raise UsageError(f"flow run {found.id} has ended well: there is nothing to go on with")
+    if "snapshot" in found.context:
+        if last is not None and last.id != found.id:
+            raise UsageError(
+                f"flow run {found.id} was followed by {last.id}, which has decided anew: start the "
+                "next one with `orchestrator run`; what was recorded is used again"
+            )
+        return _resume_experiment(found, where, manner)
+    if "digest" in found.context:
+        return _resume_file(found, where, manner)
+    raise UsageError(
+        f"flow run {found.id} of {found.flow} was started by no command of this program: whoever "
+        "started it can go on with it, by `run(resumed=...)`"
+    )
+
+
+def _find(ledger: Ledger, flow_run: str | None) -> FlowRun:
+    if flow_run is not None:
+        return ledger.flow_runs.get(flow_run)
+    found = ledger.flow_runs.last_unfinished()
+    if found is not None:
+        return found
+    latest = next(iter(ledger.flow_runs.list(1)), None)
+    if latest is None:
+        raise UsageError(
+            f"no flow run is recorded in {ledger.address}{_other_ledgers()}; begin with: "
+            "orchestrator run"
+        )
+    hint = f"; to try again what failed: orchestrator resume {latest.id}"
+    raise UsageError(
+        f"every flow run has ended: {latest.id}, the last one, is a "
+        f"{latest.state}{hint if latest.state == 'failed' else ''}"
+    )
+
+
+def _other_ledgers() -> str:
+    """Where else flow runs may be, when an experiment was renamed."""
+    others = sorted(str(file) for file in Path("state").glob("*/ledger.db"))
+    return f" (there are the ledgers {', '.join(others)})" if others else ""
+
+
+# -- flows of files ----------------------------------------------------------------------------
+
+
+def _resume_file(old: FlowRun, where: Place, manner: Manner) -> int:
+    context = old.context
+    file = flow_files.load(f"{context['file']}:{context['flow']}")
+    _require_same(file, old, manner)
+    output.say(f"going on with flow run {old.id} of {old.flow}")
+    request = Request(
+        file=file,
+        texts=context["params"],
+        on_cluster=context["cluster"],
+        fresh=context.get("fresh", False),
+        again=_again(old, where),
+        choice=context.get("choice"),
+        force=manner.force,
+        rerun_of=context["rerun_of"],
+        resumed=old,
+    )
+    return carry_out(request, where, as_json=manner.as_json)
+
+
+def _require_same(file: FlowFile, old: FlowRun, manner: Manner) -> None:
+    if file.digest == old.context["digest"]:
+        return
+    if not manner.as_it_is_now:
+        raise UsageError(
+            f"{file.file} has changed since flow run {old.id} began: go on with it as it is now by "
+            f"--new-config, or begin anew: orchestrator run {file.file}:{file.name}"
+        )
+    output.say(f"{file.file} has changed since: tasks that do something else now run again")
+
+
+def _again(old: FlowRun, where: Place) -> Any:
+    """What a rerun was to do once more, found as it was found then."""
+    if old.context["rerun_of"] is None:
+        return None
+    with Ledger.look(where.ledger) as ledger:
+        chosen = Choice.of_context(old.context["choice"]).of(ledger, old.context["rerun_of"])
+    return lambda node, key: (node, key) in chosen
+
+
+# -- the experiment ----------------------------------------------------------------------------
+
+
+def _resume_experiment(old: FlowRun, where: Place, manner: Manner) -> int:
+    from orchestrator.experiment.line import resume as go_on  # late: the rest of the program
+
+    experiment = replace(_settings(old, manner), ledger=where.ledger, grace=where.grace)
+    output.say(f"going on with flow run {old.id} of {old.flow}")
+    return carry_out_experiment(
+        experiment,
+        lambda watched: go_on(experiment, old, force=manner.force, **watched),
+        as_json=manner.as_json,
+    )
+
+
+def _settings(old: FlowRun, manner: Manner) -> Experiment:
+    """The experiment as it was configured then, or is now if that is wanted."""
+    file = config.find(manner.config)
+    before, now = old.context.get("settings"), config.read(file)
+    changes = differences(before, now) if before is not None else []
+    if manner.as_it_is_now or before is None:
+        _require_same_name(old, now, file)
+        _tell(changes, file, "as it is now")
+        return config.understand(now, file)
+    _tell(changes, file, "as it was then; --new-config takes it as it is now")
+    return config.understand(with_secrets(before, now), file)
+
+
+def _require_same_name(old: FlowRun, now: Mapping[str, Any], file: Path) -> None:
+    if now.get("experiment") != old.flow:
+        raise ConfigError(
+            f"flow run {old.id} is of experiment {old.flow!r}, not of {now.get('experiment')!r}: "
+            "it can go on only under its name; leave out --new-config, or rename it back",
+            file=str(file),
+            key="experiment",
+        )
+
+
+def _tell(changes: list[str], file: Path, which: str) -> None:
+    if changes:
+        lines = "\n".join(f"  {change}" for change in changes)
+        output.say(f"{file} has changed since the flow run began; it is used {which}:\n{lines}")

@@ -1,0 +1,93 @@
+"""The report of a flow run, put together from how it ended and from what the ledger holds.
+
+Touches no library itself; takes a `Run`; gives a `Report`; runs on the driver.
+"""
+
+from collections.abc import Mapping
+
+from orchestrator.experiment.notes import notes
+from orchestrator.experiment.opening import Opening
+from orchestrator.experiment.preparing import Prepared
+from orchestrator.experiment.report import (
+    Report,
+    all_results,
+    count_studies,
+    count_trials,
+    failures,
+    fresh_results,
+)
+from orchestrator.experiment.searching import STUDIES
+from orchestrator.experiment.settings import Experiment
+from orchestrator.ledger import Ledger
+from orchestrator.mapping import Outcomes, Run
+from orchestrator.records import Promotion
+from orchestrator.redaction import redacted
+from orchestrator.tracking.views import UI_PORT, links, views
+
+
+def put_together(
+    experiment: Experiment,
+    ended: Run,
+    prepared: Prepared,
+    ledger: Ledger,
+    *,
+    behind: str | None,
+    refused: Mapping[str, str],
+    links: Mapping[str, str],
+    seconds: float,
+) -> Report:
+    """What a flow run did.
+
+    Args:
+        experiment: Of what.
+        ended: How its flow ended.
+        prepared: What it was about.
+        ledger: What is known now.
+        behind: What MLflow lacks, in a sentence.
+        refused: By customer, why its champion cannot be registered.
+        links: Where to look.
+        seconds: How long all of it took.
+    """
+    evaluated, choices = [o for name in STUDIES for o in ended.outcomes(name)], ended["choose"]
+    results = all_results(evaluated)
+    trials = count_trials(evaluated, choices)
+    others = {name: ended[name] for name in ("publish", "refit", "deploy")}
+    unserved = len(choices.failed) + len(ended["refit"].failed) + len(refused)
+    champions = ledger.promotions.champions()
+    return Report(
+        flow_run=ended.flow_run,
+        snapshot=prepared.snapshot.id,
+        changes=prepared.changes,
+        rejected=prepared.snapshot.rejected,
+        customers=len(prepared.work),
+        served=sum(piece.id in champions for piece in prepared.work),
+        trials=trials,
+        studies=count_studies(evaluated),
+        failures=failures(results, choices, others),
+        promotions=_promotions(ended["deploy"]),
+        fit_seconds=sum(sum(result.fit_seconds) for result in fresh_results(evaluated)),
+        seconds=seconds,
+        tolerated=trials["failed"] + trials.get("timed_out", 0)
+        <= experiment.tolerance * sum(trials.values())
+        and unserved <= experiment.tolerance * len(prepared.work),
+        links=links,
+        behind=behind,
+        notes=notes(ledger, prepared, champions)
+        + tuple(f"customer {customer!r} is not served: {why}" for customer, why in refused.items()),
+    )
+
+
+def where_to_look(experiment: Experiment, opened: Opening, flow_run: str) -> Mapping[str, str]:
+    """Where to look; nowhere while MLflow cannot be opened."""
+    if not opened.is_open:
+        return {}
+    is_server = experiment.tracking.startswith(("http://", "https://"))
+    base = redacted(experiment.tracking) if is_server else f"http://127.0.0.1:{UI_PORT}"
+    experiment_id = opened.result().tracker.experiment_id
+    return links(base, experiment_id, views(experiment.evaluation, flow_run))
+
+
+def _promotions(deployed: Outcomes) -> tuple[Promotion, ...]:
+    return tuple(
+        promotion for promotions in deployed.items() for promotion in promotions.value or ()
+    )

@@ -1,0 +1,352 @@
+"""`orchestrator resume`, as it is typed after something went wrong."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from orchestrator import config
+from orchestrator.cli import main
+from orchestrator.experiment.line import run
+from orchestrator.ledger import Ledger
+
+TREE = {
+    "id": "tree",
+    "estimator": "sklearn.tree:DecisionTreeClassifier",
+    "grid": {"max_depth": [1, 2, 4]},
+}
+LOGISTIC = {"id": "logistic", "estimator": "sklearn.linear_model:LogisticRegression"}
+HOME = Path(__file__).parents[1]
+
+
+def customers(count, seconds=0.0):
+    return [
+        {"id": f"c{n}", "data": {"seed": n, "form": "frame", "seconds": seconds}}
+        for n in range(count)
+    ]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, mlflow_url):
+    """A folder with a configuration of two models and six customers, everything in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(HOME))
+    monkeypatch.setenv("REGISTRY_PASSWORD", "open sesame")
+    write(
+        experiment="resuming",
+        registry={"source": "inline", "models": [TREE, LOGISTIC], "customers": customers(6)},
+        evaluation={"loader": "tests.synthetic:load"},
+        cluster={"kind": "inline"},
+        tracking={"uri": mlflow_url, "artifacts": str(tmp_path / "artifacts")},
+        ledger="sqlite:///ledger.db",
+    )
+    return tmp_path
+
+
+def write(**content):
+    Path("orchestrator.yaml").write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+
+
+def change(**changes):
+    write(**{**yaml.safe_load(Path("orchestrator.yaml").read_text("utf-8")), **changes})
+
+
+@pytest.fixture
+def typed(capsys):
+    """Type a command; gives exit code, stdout and stderr."""
+
+    def typed(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        told = capsys.readouterr()
+        return ended.value.code, told.out, told.err
+
+    return typed
+
+
+@contextmanager
+def driver(*arguments):
+    """A driver process of its own, which is killed in the end if it still lives."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(count, table, process):
+    """Until the ledger has so many rows of a table."""
+    limit = time.monotonic() + 60
+    while rows(table) < count:
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
+def rows(table):
+    try:
+        with closing(sqlite3.connect("file:ledger.db?mode=ro", uri=True)) as connection:
+            return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+    except sqlite3.OperationalError:  # not made yet
+        return 0
+
+
+def interrupted():
+    """A flow run that was stopped before it did anything; gives its id."""
+    return run(config.load(Path("orchestrator.yaml")), stop=lambda: True).flow_run.id
+
+
+def champions():
+    """By customer, model and parameters of what serves it."""
+    with Ledger.look("ledger.db") as ledger:
+        return {
+            customer: (found.result.trial.study.model.id, dict(found.result.trial.params))
+            for customer, found in ledger.promotions.champions().items()
+        }
+
+
+def listed(typed):
+    return json.loads(typed("runs", "--json")[1])
+
+
+class TestAfterAKill:
+    def test_it_goes_on_and_everything_is_there_once(self, project, typed, mlflow_url):
+        change(
+            registry={
+                "source": "inline",
+                "models": [TREE, LOGISTIC],
+                "customers": customers(6, seconds=0.15),
+            }
+        )
+        with driver("run") as process:
+            wait_for(3, "ledger_studies", process)
+            process.kill()
+        [killed] = listed(typed)
+        assert killed["state"] == "interrupted"
+        with Ledger.look("ledger.db") as ledger:
+            before = {t.run_id: t.result.started for t in ledger.trials.of_run(killed["id"])}
+
+        code, out, err = typed("resume")
+        assert (code, f"going on with flow run {killed['id']}" in err) == (0, True)
+        assert "24 succeeded, 0 failed, 0 reused" in out
+        [ended] = listed(typed)
+        assert (ended["id"], ended["state"]) == (killed["id"], "success")
+        assert ended["started"] == killed["started"]
+        with Ledger.look("ledger.db") as ledger:
+            trials = {t.run_id: t for t in ledger.trials.of_run(killed["id"])}
+            assert ledger.trials.pending() == []
+        assert len(trials) == 24
+        assert {name: trials[name].result.started for name in before} == before
+        client = MlflowClient(mlflow_url, mlflow_url)
+        found = client.get_experiment_by_name("resuming")
+        assert {r.info.run_id for r in client.search_runs([found.experiment_id])} == set(trials)
+        assert len(champions()) == 6
+
+    def test_a_plain_run_begins_anew_and_uses_what_is_recorded(self, project, typed):
+        left = interrupted()
+        code, _, err = typed("run")
+        assert code == 0
+        assert f"flow run {left} has not ended: what it recorded is used by this new one" in err
+        assert len(listed(typed)) == 2
+
+
+def registry():
+    return yaml.safe_load(Path("orchestrator.yaml").read_text("utf-8"))["registry"]
+
+
+class TestWhileADriverLives:
+    def test_nobody_else_may_write_unless_by_force(self, project, typed):
+        change(registry={**registry(), "customers": customers(6, seconds=0.5)})
+        with driver("run") as process:
+            wait_for(1, "ledger_flow_runs", process)
+            [flow_run] = listed(typed)
+            assert flow_run["state"] == "running"
+            for command in ("run", "resume", "sync"):
+                code, _, err = typed(command)
+                assert code == 75, err
+                assert f"being driven already: flow run {flow_run['id']}" in err
+                assert f"process {process.pid}" in err
+            change(registry={**registry(), "customers": customers(6)})
+            code, _, err = typed("resume", "--force", "--new-config")
+            assert code == 0, err
+            out, _ = process.communicate(timeout=60)
+        assert process.returncode == 4
+        assert "was taken for dead, or --force was used" in out
+        [ended] = listed(typed)
+        assert (ended["id"], ended["state"]) == (flow_run["id"], "success")
+
+
+class TestWhatHasChangedSince:
+    def test_is_shown_and_the_recorded_configuration_is_used(self, project, typed):
+        interrupted()
+        change(evaluation={"loader": "tests.synthetic:load", "folds": 5}, tolerance=0.5)
+        code, _, err = typed("resume")
+        assert code == 0
+        assert "it is used as it was then; --new-config takes it as it is now" in err
+        assert "  evaluation.folds: (not there) -> 5\n  tolerance: (not there) -> 0.5" in err
+        assert folds() == {3}
+
+    def test_is_used_when_that_is_wanted(self, project, typed):
+        interrupted()
+        change(evaluation={"loader": "tests.synthetic:load", "folds": 5})
+        code, _, err = typed("resume", "--new-config")
+        assert (code, "it is used as it is now" in err) == (0, True)
+        assert folds() == {5}
+
+    def test_lists_are_those_it_began_with(self, project, typed):
+        interrupted()
+        change(registry={**registry(), "customers": customers(2)})
+        assert typed("resume")[0] == 0
+        assert len(champions()) == 6
+
+    def test_an_experiment_that_was_renamed_goes_on_under_its_name(self, project, typed):
+        interrupted()
+        change(experiment="renamed")
+        code, _, err = typed("resume", "--new-config")
+        assert code == 2
+        assert "is of experiment 'resuming', not of 'renamed'" in err
+        code, _, err = typed("resume")
+        assert (code, "experiment: 'resuming' -> 'renamed'" in err) == (0, True)
+        assert [flow_run["flow"] for flow_run in listed(typed)] == ["resuming"]
+
+    def test_secrets_are_not_kept(self, project, typed):
+        noted = [{**customers(1)[0], "data": {"seed": 0, "note": "${REGISTRY_PASSWORD}"}}]
+        change(registry={**registry(), "customers": noted})
+        interrupted()
+        [flow_run] = listed(typed)
+        assert "open sesame" not in json.dumps(flow_run)
+        assert flow_run["context"]["settings"]["registry"]["customers"] == noted
+
+
+def folds():
+    with Ledger.look("ledger.db") as ledger:
+        [flow_run] = ledger.flow_runs.list()
+        trials = ledger.trials.of_run(flow_run.id)
+        return {trial.result.trial.study.evaluation.folds for trial in trials}
+
+
+class TestWhatCannotGoOn:
+    def test_nothing_was_ever_run(self, project, typed):
+        code, _, err = typed("resume")
+        assert code == 2
+        assert "no flow run is recorded in sqlite:///ledger.db; begin with: orchestrator run" in err
+        assert not Path("ledger.db").exists()
+
+    def test_an_experiment_renamed_with_its_ledger(self, project, typed):
+        change(ledger=None)
+        interrupted()
+        change(experiment="renamed")
+        code, _, err = typed("resume")
+        assert code == 2
+        assert "there are the ledgers state/resuming/ledger.db" in err
+
+    def test_a_finished_one(self, project, typed):
+        assert typed("run")[0] == 0
+        [flow_run] = listed(typed)
+        code, _, err = typed("resume", flow_run["id"])
+        assert (code, "has ended well: there is nothing to go on with" in err) == (2, True)
+        code, _, err = typed("resume")
+        assert code == 2
+        assert f"every flow run has ended: {flow_run['id']}, the last one, is a success" in err
+
+    def test_an_unknown_one(self, project, typed):
+        interrupted()
+        code, _, err = typed("resume", "1999")
+        assert (code, "no flow run has an id that begins with '1999'" in err) == (2, True)
+
+    def test_one_that_another_followed(self, project, typed):
+        left = interrupted()
+        assert typed("run")[0] == 0
+        code, _, err = typed("resume", left)
+        assert code == 2
+        assert f"flow run {left} was followed by" in err
+
+
+class TestFlowsOfFiles:
+    FLOW = textwrap.dedent(
+        """
+        import time
+        from pathlib import Path
+        from orchestrator import flow, task
+
+        @task
+        def listed(size):
+            with Path("listed").open("a") as file:
+                file.write("x")
+            return [*range(size)]
+
+        @task
+        def work(x):
+            time.sleep(0.05)
+            with Path("worked").open("a") as file:
+                file.write(f"{x}\\n")
+            return x
+
+        @task
+        async def pairs(start):
+            first = await work.expand(x=[2 * start, 2 * start + 1])
+            return sum(first)
+
+        @flow
+        def slow(size: int):
+            return pairs.expand(start=listed(size))
+        """
+    )
+
+    def killed(self):
+        Path("slow.py").write_text(self.FLOW)
+        with driver("run", "slow.py", "-p", "size=40") as process:
+            wait_for(5, "ledger_results", process)
+            process.kill()
+
+    def test_a_killed_one_goes_on_repeating_what_was_in_flight_at_most(self, project, typed):
+        self.killed()
+        code, out, _ = typed("resume")
+        assert (code, "success in" in out) == (0, True)
+        [flow_run] = listed(typed)
+        assert flow_run["counts"] == {"success": 1 + 40 + 80}
+        assert Path("listed").read_text() == "x"
+        worked = Path("worked").read_text().split()
+        # What ended in the last second before a kill may not be recorded yet.
+        assert len(set(worked)) == 80
+        assert len(worked) <= 80 + 25
+
+    def test_a_changed_file_goes_on_when_that_is_wanted(self, project, typed):
+        self.killed()
+        Path("slow.py").write_text(self.FLOW.replace("0.05", "0.0"))
+        code, _, err = typed("resume")
+        assert code == 2
+        assert "slow.py has changed since flow run" in err
+        code, _, err = typed("resume", "--new-config")
+        assert (code, "tasks that do something else now run again" in err) == (0, True)
+
+    def test_a_file_that_is_gone_is_named(self, project, typed):
+        self.killed()
+        Path("slow.py").unlink()
+        code, _, err = typed("resume")
+        assert (code, "slow.py: No such file" in err) == (2, True)
+
+    def test_one_that_is_driven_cannot_be_started_twice(self, project, typed):
+        Path("slow.py").write_text(self.FLOW)
+        with driver("run", "slow.py", "-p", "size=400") as process:
+            wait_for(1, "ledger_results", process)
+            assert typed("run", "slow.py", "-p", "size=4")[0] == 75
+            os.kill(process.pid, signal.SIGTERM)
+            process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert typed("run", "slow.py", "-p", "size=4")[0] == 0

@@ -262,7 +262,9 @@ def test_members_are_known_by_address_name_and_host():
 
 def test_a_lane_is_not_refused_because_its_worker_is_away_but_is_stranded_in_the_end():
     members, lane = Members(), lane_of(some(1, resources=(("GPU", 1.0),)).placement)
-    members.joined({"tcp://a:1": ["a", 1, {"GPU": 1.0}, True, 0], "tcp://b:1": ["b", 1, {}, True, 0]})
+    members.joined(
+        {"tcp://a:1": ["a", 1, {"GPU": 1.0}, True, 0], "tcp://b:1": ["b", 1, {}, True, 0]}
+    )
     members.left("tcp://a:1")
     assert members.refusal(lane) is None
     assert not members.can_take(lane)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import pytest
+from mlflow import MlflowClient
 
 from orchestrator.errors import ConfigError, RegistryError, UsageError
 from orchestrator.experiment.line import run
@@ -55,6 +56,14 @@ def test_not_even_an_empty_ledger_is_left_behind(tmp_path, mlflow_url):
 
 
 @pytest.mark.postgres
+def test_a_refused_run_makes_nothing_in_mlflow(tmp_path, mlflow_url):
+    few = Limits(max_trials=1)
+    experiment = dataclasses.replace(an_experiment(tmp_path, mlflow_url), limits=few)
+    with pytest.raises(RegistryError, match="max_trials"):
+        run(experiment)
+    assert MlflowClient(mlflow_url).get_experiment_by_name(experiment.name) is None
+
+
 def test_nor_are_tables_on_postgresql(tmp_path, mlflow_url, postgres_url):
     import psycopg  # late: only with PostgreSQL
 

@@ -196,6 +196,7 @@ class _Execution:
 
 def _carry_out(execution: _Execution) -> Report:
     experiment, ledger, opened = execution.experiment, execution.ledger, execution.opened
+    opened.begin()
     execution.say(_in_a_sentence(execution.prepared))
     desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
     courier = Courier(desk, experiment.evaluation, execution.flow_run)

@@ -58,6 +58,9 @@ def release_data(client: Any) -> None:
 class Opening:
     """An experiment's MLflow, opened once; one that was in trouble is tried again when asked for.
 
+    It is imported at once, and opened when told to: that makes what is not there yet, which a
+    run that a guard refuses must not.
+
     Args:
         experiment: Whose.
         pool: Where it is opened.
@@ -66,7 +69,14 @@ class Opening:
     def __init__(self, experiment: Experiment, pool: ThreadPoolExecutor) -> None:
         self._experiment, self._pool = experiment, pool
         self._told = False
-        self._opened: Future[Mlflow] = pool.submit(_open, experiment)
+        self._opened: Future[Mlflow] | None = None
+        pool.submit(_import)
+
+    def begin(self) -> "Future[Mlflow]":
+        """Open it, unless that has begun."""
+        if self._opened is None:
+            self._opened = self._pool.submit(_open, self._experiment)
+        return self._opened
 
     def result(self) -> Mlflow:
         """MLflow, as soon as it is open.
@@ -75,24 +85,30 @@ class Opening:
             UsageError: MLflow's address is none, or its experiment was deleted there.
             MachineryError: It is in trouble, perhaps not the next time.
         """
-        if self._told and isinstance(self._opened.exception(), MachineryError):
-            self._opened = self._pool.submit(_open, self._experiment)
+        if self._told and isinstance(self.begin().exception(), MachineryError):
+            self._opened = None
         try:
-            return self._opened.result()
+            return self.begin().result()
         finally:
             self._told = True
 
     @property
     def is_open(self) -> bool:
         """Whether it could be opened by now."""
-        return self._opened.done() and self._opened.exception() is None
+        opened = self._opened
+        return opened is not None and opened.done() and opened.exception() is None
 
 
 @contextmanager
 def opening(experiment: Experiment) -> Iterator[Opening]:
-    """The experiment's MLflow, or why it cannot be opened, as soon as that is known."""
+    """The experiment's MLflow, being imported."""
     with ThreadPoolExecutor(1, thread_name_prefix="opening-mlflow") as pool:
         yield Opening(experiment, pool)
+
+
+def _import() -> None:
+    import orchestrator.deployment.opening
+    import orchestrator.tracking.opening  # late: they import MLflow  # noqa: F401
 
 
 def _open(experiment: Experiment) -> Mlflow:

@@ -133,7 +133,7 @@ def giving_up_early(routes: int) -> Figures:
 def sampler_quality(seeds: int, trials: int = 60) -> Figures:
     """The best of TPE's trials by `study.optimize` and by us: medians over seeds, lower is better.
 
-    Ours with its usual window, in which 3 trials of 60 are under way at once, and with 8.
+    Ours with its usual window, in which one trial of 60 is under way at a time, and with 8.
     """
     figures: Figures = {}
     for name, (function, bounds) in FUNCTIONS.items():

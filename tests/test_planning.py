@@ -257,3 +257,12 @@ def test_a_model_that_a_metric_cannot_score_is_refused_with_file_and_key(tmp_pat
     for planned in (plan, run):
         with pytest.raises(ConfigError, match=needs):
             planned(refused)
+
+
+def test_a_grid_over_a_range_without_end_is_refused_with_file_and_key(tmp_path, mlflow_url):
+    """Only what is searched and how, together, are wrong: neither the row nor the setting is."""
+    ranged = {**TREE, "grid": {"max_features": {"float": [0.1, 1.0]}}}
+    experiment = an_experiment(tmp_path, mlflow_url, models=[ranged])
+    experiment = dataclasses.replace(experiment, config="tuning.yaml")
+    with pytest.raises(ConfigError, match=r"^tuning.yaml: search.strategy: .*/tree' has no end"):
+        plan(experiment)

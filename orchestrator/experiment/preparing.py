@@ -144,7 +144,8 @@ def prepare(
     known = frozenset() if fresh else ledger.recorder().known(names)
     new = tuple(study for study, name in searched if name not in known)
     left = tuple(study for study, name in rescored if name not in known)
-    trials = count_trials(experiment, new)
+    with _in_file(experiment):
+        trials = count_trials(experiment, new)
     removed = ledger.lives.removed("customer")
     return Prepared(
         snapshot=snapshot,

@@ -75,7 +75,8 @@ def _listed_part(part: Part, study: Study) -> Listed:
         if every is None:
             raise ConfigError(
                 f"the space of study {study.key!r} has no end of values for {name!r}, of which a "
-                "grid tries every one; give it a step, or search by `random` or `optuna`"
+                "grid tries every one; give it a step, or search by `random` or `optuna`",
+                key="search.strategy",
             )
         if not every:
             raise ConfigError(

@@ -93,14 +93,14 @@ def count(search: Search, study: Study) -> int:
 def window(study: Study, trials: int) -> int:
     """How many trials of a study that learns from results are under way at once.
 
-    Without a setting it is a twentieth of them, at most 8: so few that suggestions are hardly worse
+    Without a setting it is a fortieth of them, at most 8: so few that suggestions are hardly worse
     for not knowing the results of the last ones.
 
     Args:
         study: Its search may say.
         trials: How many there will be.
     """
-    return min(trials, study.search.max_parallel or max(1, min(8, trials // 20)))
+    return min(trials, study.search.max_parallel or max(1, min(8, trials // 40)))
 
 
 def find_strategy(search: Search) -> Strategy:

@@ -200,6 +200,16 @@ def warm_up(client: "Client", modules: Sequence[str]) -> None:
         fire_and_forget(imported)
 
 
+def present_workers() -> int:
+    """How many workers the cluster has that this process is connected to; 0 where there is none."""
+    from distributed import default_client  # late, as below
+
+    try:
+        return len(default_client().nthreads())
+    except (ValueError, OSError, TimeoutError):  # connected to none, or not at this moment
+        return 0
+
+
 def differing_versions(client: "Client | None") -> tuple[int, list[str]]:
     """How many workers a cluster has, and where its Python or Dask is another than here."""
     if client is None:

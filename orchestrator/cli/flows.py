@@ -18,6 +18,8 @@ from orchestrator.cli.options import (
     Grace,
     Json,
     Key,
+    LogJson,
+    MetricsPort,
     OfState,
     OfTask,
     OnCluster,
@@ -26,6 +28,7 @@ from orchestrator.cli.options import (
     OptionalFlowRunId,
     Param,
 )
+from orchestrator.cli.watching import Watching
 
 
 def run(
@@ -37,6 +40,8 @@ def run(
     accept: Accept = None,
     force: Force = False,
     grace: Grace = None,
+    log_json: LogJson = False,
+    metrics_port: MetricsPort = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -48,6 +53,7 @@ def run(
 
     Example: orchestrator run experiments/sample_repeated_mapping.py
     """
+    watch = Watching(log_json=log_json, metrics=metrics_port)
     # Both bring what --help need not wait for.
     if file is not None:
         from orchestrator.cli.running import run_file
@@ -62,6 +68,7 @@ def run(
             fresh=fresh,
             force=force,
             grace=grace,
+            watch=watch,
             as_json=json,
         )
     else:
@@ -70,7 +77,13 @@ def run(
         if param or on_cluster:
             raise typer.BadParameter("--param and --cluster are for the flow of a FILE")
         code = run_experiment(
-            config, as_json=json, fresh=fresh, force=force, grace=grace, accept=accept or []
+            config,
+            as_json=json,
+            fresh=fresh,
+            force=force,
+            grace=grace,
+            accept=accept or [],
+            watch=watch,
         )
     raise typer.Exit(code)
 
@@ -122,6 +135,8 @@ def resume(
     ] = False,
     force: Force = False,
     grace: Grace = None,
+    log_json: LogJson = False,
+    metrics_port: MetricsPort = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -138,7 +153,14 @@ def resume(
     from orchestrator.cli.resuming import Manner  # late: brings the ledger
     from orchestrator.cli.resuming import resume as go_on
 
-    manner = Manner(config=config, as_it_is_now=new_config, force=force, grace=grace, as_json=json)
+    manner = Manner(
+        config=config,
+        as_it_is_now=new_config,
+        force=force,
+        grace=grace,
+        watch=Watching(log_json=log_json, metrics=metrics_port),
+        as_json=json,
+    )
     raise typer.Exit(go_on(flow_run, manner))
 
 

@@ -1,11 +1,20 @@
 """Keeps libraries' logs off the console, but for what went wrong, and secrets out of all logs.
 
+Of a flow run's own events each is one record of the logger `orchestrator.events`: what happened,
+with the fields flow_run, task, key and whatever else is known. `--log-json` writes them, and all
+other records, as lines of JSON; otherwise nobody sees those that tell of no trouble.
+
 Touches logging and the environment; runs on the driver before any library is imported.
 """
 
+import json
 import logging
 import os
+import sys
+import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from orchestrator.redaction import redacted
@@ -21,6 +30,39 @@ def quiet() -> None:
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("DASK_DISTRIBUTED__LOGGING__DISTRIBUTED", "error")
     logging.setLogRecordFactory(RedactedRecord)
+
+
+@contextmanager
+def as_json_lines() -> Iterator[None]:
+    """While it lasts, every log record is a line of JSON on stderr."""
+    root, events = logging.getLogger(), logging.getLogger("orchestrator")
+    handler, level = logging.StreamHandler(sys.stderr), events.level
+    handler.setFormatter(JsonLines())
+    root.addHandler(handler)
+    events.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        events.setLevel(level)
+        root.removeHandler(handler)
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line of JSON: time, level, logger, message, and the fields of an event."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_text:
+            line["traceback"] = record.exc_text
+        return redacted(json.dumps(line, ensure_ascii=False, default=str))
 
 
 class RedactedRecord(logging.LogRecord):

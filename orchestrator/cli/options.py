@@ -85,6 +85,20 @@ Accept = Annotated[
     ),
 ]
 
+LogJson = Annotated[
+    bool, typer.Option("--log-json", help="Write every event as a line of JSON on stderr.")
+]
+
+MetricsPort = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics-port",
+        metavar="[HOST:]PORT",
+        help="Serve Prometheus metrics while it runs, on this machine alone unless HOST is given.",
+        show_default=False,
+    ),
+]
+
 Fresh = Annotated[bool, typer.Option("--fresh", help="Use no recorded result.")]
 
 OnCluster = Annotated[

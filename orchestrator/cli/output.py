@@ -35,6 +35,11 @@ def report(line: str = "") -> None:
     typer.echo(line)
 
 
+def clear() -> None:
+    """Begin anew at the top of a terminal; in a pipe, after an empty line."""
+    typer.echo("\x1b[2J\x1b[H" if sys.stdout.isatty() else "")
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on stdout: drawn on a terminal, aligned and uncut in a pipe."""
     texts = [["" if cell is None else str(cell) for cell in row] for row in rows]

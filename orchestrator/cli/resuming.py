@@ -15,6 +15,7 @@ from orchestrator.cli.rerunning import Choice
 from orchestrator.cli.running import Request, carry_out
 from orchestrator.cli.settings import Place, place
 from orchestrator.cli.training import carry_out_experiment
+from orchestrator.cli.watching import Watching
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.experiment import Experiment
 from orchestrator.experiment.documents import differences, with_secrets
@@ -32,6 +33,7 @@ class Manner:
             changed since the flow run began.
         force: Take the place of a driver that may be at work.
         grace: Seconds that what runs has to end when it is interrupted; None: as configured.
+        watch: How it is watched.
         as_json: Whether the report is JSON.
     """
 
@@ -39,6 +41,7 @@ class Manner:
     as_it_is_now: bool
     force: bool
     grace: float | None
+    watch: Watching
     as_json: bool
 
 
@@ -118,7 +121,7 @@ def _resume_file(old: FlowRun, where: Place, manner: Manner) -> int:
         rerun_of=context["rerun_of"],
         resumed=old,
     )
-    return carry_out(request, where, as_json=manner.as_json)
+    return carry_out(request, where, watch=manner.watch, as_json=manner.as_json)
 
 
 def _require_same(file: FlowFile, old: FlowRun, manner: Manner) -> None:
@@ -153,6 +156,7 @@ def _resume_experiment(old: FlowRun, where: Place, manner: Manner) -> int:
         experiment,
         lambda watched: go_on(experiment, old, force=manner.force, **watched),
         as_json=manner.as_json,
+        watch=manner.watch,
     )
 
 

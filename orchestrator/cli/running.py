@@ -11,9 +11,9 @@ from orchestrator import clusters
 from orchestrator.cli import flow_files, output, parameters
 from orchestrator.cli.flow_files import FlowFile
 from orchestrator.cli.interrupts import EXIT_INTERRUPTED, stopping_on_interrupt
-from orchestrator.cli.progress import showing_progress
 from orchestrator.cli.settings import Place, place
 from orchestrator.cli.summary import describe, summarize
+from orchestrator.cli.watching import Watching, watching
 from orchestrator.ledger import Hold, Ledger
 from orchestrator.mapping import Run
 from orchestrator.mapping.flows import new_id
@@ -72,6 +72,7 @@ def run_file(
     fresh: bool,
     force: bool,
     grace: float | None,
+    watch: Watching,
     as_json: bool,
 ) -> int:
     """Run the flow of a file; gives the exit code."""
@@ -82,15 +83,17 @@ def run_file(
         fresh=fresh,
         force=force,
     )
-    return carry_out(request, place(config, grace=grace), as_json=as_json)
+    return carry_out(request, place(config, grace=grace), watch=watch, as_json=as_json)
 
 
-def carry_out(request: Request, where: Place, *, as_json: bool) -> int:
+def carry_out(
+    request: Request, where: Place, *, watch: Watching | None = None, as_json: bool
+) -> int:
     """Run a flow and report how it went; gives the exit code."""
     arguments = parameters.typed(request.file.flow, request.texts)
     with Ledger.open(where.ledger) as ledger:
         with output.stdout_for_report_only(when=as_json):
-            run = _drive(request, arguments, where, ledger)
+            run = _drive(request, arguments, where, ledger, watch or Watching())
         if as_json:
             output.as_json(describe(run.flow_run, ledger))
         else:
@@ -98,7 +101,9 @@ def carry_out(request: Request, where: Place, *, as_json: bool) -> int:
     return _EXIT_CODES[run.state]
 
 
-def _drive(request: Request, arguments: Mapping[str, Any], where: Place, ledger: Ledger) -> Run:
+def _drive(
+    request: Request, arguments: Mapping[str, Any], where: Place, ledger: Ledger, watch: Watching
+) -> Run:
     """Be the flow's one driver, and run it."""
     flow_run, name = request.resumed.id if request.resumed else new_id(), request.file.flow.name
     with ledger.holding(name, flow_run, force=request.force, say=output.say) as hold:
@@ -107,7 +112,7 @@ def _drive(request: Request, arguments: Mapping[str, Any], where: Place, ledger:
             output.say(
                 f"flow run {left.id} has not ended; this is another one, and uses its results"
             )
-        return _run(request, arguments, where, ledger, hold=hold, flow_run=flow_run)
+        return _run(request, arguments, where, ledger, watch, hold=hold, flow_run=flow_run)
 
 
 def _run(
@@ -115,6 +120,7 @@ def _run(
     arguments: Mapping[str, Any],
     where: Place,
     ledger: Ledger,
+    watch: Watching,
     *,
     hold: Hold,
     flow_run: str,
@@ -126,7 +132,7 @@ def _run(
             output.say(f"Dask's dashboard: {client.dashboard_link}")
         with (
             stopping_on_interrupt(where.grace) as stop,
-            showing_progress(f"flow {file.flow.name}") as observer,
+            watching(watch, f"flow {file.flow.name}", where.ledger) as observer,
             flow_files.blaming(file.file),
         ):
             return file.flow.run(

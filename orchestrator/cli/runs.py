@@ -3,25 +3,64 @@
 Touches typer; takes arguments; gives tables; driver.
 """
 
+import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from orchestrator.cli.options import Config, FlowRunId, Json, Key, Limit, OfState, OfTask
-from orchestrator.cli.output import as_json, counts, duration, moment, report, say, table
+from orchestrator.cli.output import as_json, clear, counts, duration, moment, report, say, table
 from orchestrator.records import FlowRun, InstanceRecord
 
 if TYPE_CHECKING:
     from orchestrator.ledger import Ledger
 
+_WATCHED_EVERY = 2.0
 
-def runs(*, limit: Limit = 20, config: Config = None, json: Json = False) -> None:
-    """List the last flow runs, latest first.
+
+def runs(
+    *,
+    limit: Limit = 20,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show them again every two seconds, until Ctrl-C.")
+    ] = False,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """List the last flow runs, latest first; of those that still run, how far they are.
 
     Example: orchestrator runs --limit 5
+
+    Example: orchestrator runs --watch
     """
-    with _ledger(config) as ledger:
-        listed = ledger.flow_runs.list(limit)
+    if watch and json:
+        raise typer.BadParameter("--watch is for people, --json for machines: give one of them")
+    with suppress(KeyboardInterrupt) if watch else nullcontext(), _ledger(config) as ledger:
+        while True:
+            listed = [_with_counts(run, ledger) for run in ledger.flow_runs.list(limit)]
+            if watch:
+                clear()
+            _show_listed(listed, json=json)
+            if not watch:
+                return
+            time.sleep(_WATCHED_EVERY)
+
+
+def _with_counts(run: FlowRun, ledger: "Ledger") -> FlowRun:
+    """A flow run that has not ended has counted nothing yet: what is recorded of it by now."""
+    if run.ended is not None:
+        return run
+    counted: Counter[str] = Counter()
+    for by_state in ledger.flow_runs.counts(run.id).values():
+        counted.update({str(state): number for state, number in by_state.items()})
+    return replace(run, counts=dict(counted))
+
+
+def _show_listed(listed: Sequence[FlowRun], *, json: bool) -> None:
     if json:
         as_json(listed)
     elif listed:

@@ -13,7 +13,7 @@ import typer
 from orchestrator.cli import output, plans, reports
 from orchestrator.cli.interrupts import EXIT_INTERRUPTED, stopping_on_interrupt
 from orchestrator.cli.options import Config, Json
-from orchestrator.cli.progress import showing_progress
+from orchestrator.cli.watching import Watching, watching
 from orchestrator.errors import MachineryError, UsageError
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def run_experiment(
     force: bool = False,
     grace: float | None = None,
     accept: Sequence[str] = (),
+    watch: Watching | None = None,
 ) -> int:
     """Train, track, select and deploy, as the configuration says; gives the exit code."""
     from orchestrator.config import find, load  # late: the rest of the program
@@ -78,11 +79,16 @@ def run_experiment(
         experiment,
         lambda watched: run(experiment, fresh=fresh, accept=accept, force=force, **watched),
         as_json=as_json,
+        watch=watch,
     )
 
 
 def carry_out_experiment(
-    experiment: "Experiment", execute: Callable[[dict[str, Any]], "Report"], *, as_json: bool
+    experiment: "Experiment",
+    execute: Callable[[dict[str, Any]], "Report"],
+    *,
+    as_json: bool,
+    watch: Watching | None = None,
 ) -> int:
     """Have an experiment run, watched and interruptible, and report; gives the exit code.
 
@@ -90,13 +96,15 @@ def carry_out_experiment(
         experiment: Which.
         execute: Runs it, given `observer`, `stop` and `say`.
         as_json: Whether the report is JSON.
+        watch: How it is watched; by bars, unless told otherwise.
     """
+    watch = watch or Watching()
     with (
         output.stdout_for_report_only(when=as_json),
         stopping_on_interrupt(experiment.grace) as stop,
-        showing_progress(experiment.name) as observer,
+        watching(watch, experiment.name, experiment.ledger) as observer,
     ):
-        report = execute({"observer": observer, "stop": stop, "say": output.say})
+        report = execute({"observer": observer, "stop": stop, "say": watch.say})
     if as_json:
         output.as_json(reports.report_as_json(report))
     else:

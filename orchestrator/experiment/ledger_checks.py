@@ -50,7 +50,7 @@ def _unfinished(ledger: Ledger, flow_run: FlowRun) -> Iterator[Finding]:
         yield Finding(
             check="ledger",
             problem=f"flow run {flow_run.id} of {flow_run.flow} never ended: its driver died",
-            cure="run it again, what was recorded is used; or leave it, it harms nobody",
+            cure=f"orchestrator resume {flow_run.id}",
             level="warning",
         )
 

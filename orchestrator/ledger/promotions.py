@@ -80,6 +80,12 @@ class Promotions:
         """
         return self._read(_last_of_each().where(promotions.c.confirmed.is_(None)))
 
+    def backlog(self) -> int:
+        """How many champions MLflow has not been told of yet."""
+        pending = _last_of_each().where(promotions.c.confirmed.is_(None)).order_by(None).subquery()
+        with self._database.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(pending)).scalar_one())
+
     def champions(self) -> Mapping[str, Champion]:
         """By customer, what serves now; removed customers keep theirs."""
         return self._champions(promotions.c.confirmed.is_not(None))

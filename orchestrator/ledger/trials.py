@@ -90,6 +90,23 @@ class Trials:
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 
+    def backlog(self) -> int:
+        """How many trials MLflow does not have yet."""
+        query = select(func.count()).select_from(trials).where(trials.c.sent.is_(None))
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def counts(self, flow_run: str) -> Mapping[str, int]:
+        """How many trials a flow run has by now, by state; by its whole id."""
+        query = (
+            select(trials.c.state, func.count().label("number"))
+            .join(studies, studies.c.id == trials.c.study)
+            .where(studies.c.flow_run == flow_run)
+            .group_by(trials.c.state)
+        )
+        with self._database.read() as connection:
+            return {row.state: row.number for row in connection.execute(query)}
+
     def mark_unsent(self, run_ids: Iterable[str]) -> None:
         """MLflow has lost these; they are to be sent again."""
         lost = [{"of": each} for each in run_ids]

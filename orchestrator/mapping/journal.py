@@ -16,6 +16,7 @@ from orchestrator.mapping.fingerprints import code_digest, fingerprint, fingerpr
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.options import value_for
 from orchestrator.mapping.recording import Recorder
+from orchestrator.mapping.telling import tell_begin, tell_end, tell_ends
 from orchestrator.records import FlowRun, InstanceRecord, State
 
 _AT_LEAST_EVERY = 1.0
@@ -61,6 +62,7 @@ class Journal:
         self._waiting = 0
         self._recorded = time.monotonic()
         recorder.begin(flow_run)
+        tell_begin(flow_run)
 
     def recall(self, state: NodeState, indices: Sequence[int]) -> Mapping[int, Any]:
         """The values of those instances that have a recorded success."""
@@ -105,7 +107,9 @@ class Journal:
         if unrecorded:
             nodes = self._engine.nodes
             records = (self._records(nodes[number], indices) for number, indices in unrecorded)
-            self._recorder.record([record for some in records for record in some])
+            ended = [record for some in records for record in some]
+            self._recorder.record(ended)
+            tell_ends(ended)
         self._recorded = time.monotonic()
 
     def removed(self) -> int:
@@ -125,12 +129,14 @@ class Journal:
         ]
         if gone:
             self._recorder.record(gone)
+            tell_ends(gone)
         return len(gone)
 
     def finish(self, flow_run: FlowRun) -> None:
         """The flow run has ended."""
         self.flush()
         self._recorder.finish(flow_run)
+        tell_end(flow_run)
 
     def _done_before(self, state: NodeState, indices: Sequence[int]) -> frozenset[int]:
         """Those that succeeded in this flow run before it was resumed."""

@@ -194,7 +194,7 @@ def backlog_of(many, seconds=0.01):
 
 
 def test_calls_of_several_nodes_that_differ_in_arguments_alone_share_a_batch():
-    many = of_nodes(10)
+    many = of_nodes(10, constants={"y": 1})
     backlog, pace = backlog_of(many)
     first, second = (backlog.take(pace, everywhere).calls for _ in range(2))
     assert [len(first.indices), len(second.indices)] == [15, 8]
@@ -204,10 +204,17 @@ def test_calls_of_several_nodes_that_differ_in_arguments_alone_share_a_batch():
 
 @pytest.mark.parametrize(
     "options",
-    [{"constants": {"y": 1}}, {"batch": 3}, {"suspect": True}, {"retry_on": (OSError,)}],
+    [
+        {"constants": {"y": [1]}},
+        {"constants": {"y": 1.0}},
+        {"batch": 3},
+        {"suspect": True},
+        {"retry_on": (OSError,)},
+    ],
 )
 def test_calls_that_differ_otherwise_do_not(options):
-    one, other = of_nodes(1, **options)[0], of_nodes(2)[1]
+    one = of_nodes(1, **options)[0]
+    other = of_nodes(2, **({"constants": {"y": 1}} if "constants" in options else {}))[1]
     backlog, pace = backlog_of([one, other])
     assert len(backlog.take(pace, everywhere).calls.indices) <= 3
 

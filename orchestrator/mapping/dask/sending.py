@@ -5,7 +5,7 @@ driver.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from orchestrator.mapping.calling import Failure, failure_of
 from orchestrator.mapping.dask.kept import KeptValue
 from orchestrator.mapping.dask.packing import LARGE, Packed, pack
 from orchestrator.mapping.dask.scheduler import batch_key
-from orchestrator.mapping.dask.sharing import node_of
+from orchestrator.mapping.dask.sharing import shared
 from orchestrator.mapping.dask.worker import Batch, Order, Parcel, deliver, run_batch, take
 from orchestrator.mapping.executing import Calls
 
@@ -39,10 +39,6 @@ class CannotTravelError(Exception):
 
 class TooLargeError(Exception):
     """The batch's arguments are large, and would rather travel in two halves."""
-
-
-Shared = tuple[int, tuple[type[BaseException], ...], int | None]
-"""What calls share: the function, by identity, and the node where there are constants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +73,7 @@ class Sender:
 
     def __init__(self, client: Client, topic: str) -> None:
         self._client, self._topic = client, topic
-        self._parcels: OrderedDict[Shared, _Sent] = OrderedDict()
+        self._parcels: OrderedDict[Hashable, _Sent] = OrderedDict()
 
     def send(self, number: int, calls: Calls, workers: Sequence[str]) -> Shipment:
         """Give a batch to Dask.
@@ -129,16 +125,16 @@ class Sender:
 
     def _parcel(self, calls: Calls) -> _Sent:
         """What the calls share, packed when the first of them are sent."""
-        shared = _what_they_share(calls)
-        sent = self._parcels.get(shared)
+        name = shared(calls)
+        sent = self._parcels.get(name)
         if sent is None:
             packed = _shared(calls)
             parcel: Parcel | Future = Parcel(packed.blob)
             if len(packed.blob) > LARGE:
                 key = f"{calls.name}-constants-{self._topic}-{id(packed)}"
                 parcel = self._submit(len(packed.blob), deliver, parcel, key=key)
-            sent = self._parcels[shared] = _Sent(calls, parcel, packed.kept)
-        self._parcels.move_to_end(shared)
+            sent = self._parcels[name] = _Sent(calls, parcel, packed.kept)
+        self._parcels.move_to_end(name)
         if len(self._parcels) > _PARCELS:
             self._parcels.popitem(last=False)
         return sent
@@ -150,10 +146,6 @@ class Sender:
             return self._client.submit(*args, pure=False, **options)
         with dask.config.set({name: 2 * size}):
             return self._client.submit(*args, pure=False, **options)
-
-
-def _what_they_share(calls: Calls) -> Shared:
-    return id(calls.function), calls.retry_on, node_of(calls) if calls.constants else None
 
 
 async def _outlive(batch: Future, value: Future) -> None:

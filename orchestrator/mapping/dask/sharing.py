@@ -5,7 +5,7 @@ calls on the cluster need not care whose they are; the events that leave the exe
 again. Touches no library; takes and gives `Calls` and events. Runs on the driver.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
 from orchestrator.mapping.executing import Calls, Event, Lost, Report
@@ -13,6 +13,8 @@ from orchestrator.mapping.executing import Calls, Event, Lost, Report
 _ANY_NODE = -1
 _BITS = 40
 """Of an instance's number, for its index; the rest is its node's."""
+
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 
 _LEAST_INDEX = -1
 """What is not mapped has this index."""
@@ -29,25 +31,26 @@ def numbers(node: int, indices: Sequence[int]) -> list[int]:
     return [first + index for index in indices]
 
 
-def node_of(calls: Calls) -> int:
-    """The node of numbered calls; of the first of them, where they are of several."""
-    return calls.indices[0] >> _BITS
+def shared(calls: Calls) -> Hashable:
+    """What calls have in common beside their placement; equal where they could be of one node.
+
+    Constants count by value where they are plain. Others may be changed before another node's
+    calls are made, so those calls have nothing in common.
+    """
+    plain = all(type(value) in _PLAIN for value in calls.constants.values())
+    constants = tuple((name, type(value), value) for name, value in calls.constants.items())
+    node = calls.indices[0] >> _BITS
+    return id(calls.function), calls.retry_on, constants if plain else node
 
 
 def alike(calls: Calls, others: Calls) -> bool:
-    """Whether calls could as well be of one node: they differ in arguments alone.
-
-    With constants they never are: equal today, they may be changed before another node's calls.
-    """
+    """Whether calls could as well be of one node: they differ in arguments alone."""
     return (
-        calls.function is others.function
-        and calls.name == others.name
+        calls.name == others.name
         and calls.columns.keys() == others.columns.keys()
         and calls.placement == others.placement
-        and calls.retry_on == others.retry_on
         and calls.suspect == others.suspect
-        and not calls.constants
-        and not others.constants
+        and shared(calls) == shared(others)
     )
 
 

@@ -10,7 +10,7 @@ from sklearn.model_selection import ParameterGrid
 
 from orchestrator.errors import ConfigError
 from orchestrator.records import Customer, Distribution, Evaluation, ModelSpec, Search, Step, Study
-from orchestrator.search import count, find_strategy, optuna_sampler
+from orchestrator.search import count, find_strategy, samplers
 from orchestrator.search.points import GridPoints
 from tests.contracts.strategies import StrategyContract, ends_of, trials_of
 
@@ -352,7 +352,7 @@ def test_wrong_settings_are_refused_by_name(search, message):
 
 
 def test_a_sampler_whose_package_is_missing_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(optuna_sampler, "find_spec", lambda _: None)
+    monkeypatch.setattr(samplers, "find_spec", lambda _: None)
     search = Search(strategy="optuna", settings={"n_trials": 9, "sampler": "CmaEsSampler"})
     with pytest.raises(ConfigError, match="pip install cmaes"):
         find_strategy(search)

@@ -1,10 +1,13 @@
 """Opening a ledger: its file, its schema version, and everything that can be wrong with it."""
 
+import os
 import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect
@@ -124,6 +127,43 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "state").write_text("a file, not a folder")
     with pytest.raises(MachineryError, match=r"ledger .*state/ledger\.db: cannot be made"):
         Ledger.open(tmp_path / "state" / "ledger.db")
+
+
+@contextmanager
+def without_rights():
+    """As somebody who may not write; root may write whatever a file's mode says."""
+    user = os.geteuid()
+    os.seteuid(65534 if user == 0 else user)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.fixture
+def read_only():
+    """A folder nobody may write to, with a ledger in it."""
+    # Not in pytest's folder, which is closed to others.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        Ledger.open(Path(folder) / "state" / "ledger.db").close()
+        (Path(folder) / "state" / "ledger.db").chmod(0o444)
+        (Path(folder) / "state").chmod(0o555)
+        yield Path(folder) / "state"
+        (Path(folder) / "state").chmod(0o755)
+
+
+@pytest.mark.parametrize("how", [Ledger.open, Ledger.look])
+def test_a_ledger_in_a_folder_that_is_read_only_is_named(read_only, how):
+    cure = r"readonly database: check the owner and mode of the file and its folder"
+    with without_rights(), pytest.raises(MachineryError, match=cure):
+        how(read_only / "ledger.db")
+    assert [each.name for each in read_only.iterdir()] == ["ledger.db"]
+
+
+def test_a_new_ledger_in_a_folder_that_is_read_only_is_named(read_only):
+    with without_rights(), pytest.raises(MachineryError, match="Permission denied: check the"):
+        Ledger.open(read_only / "new.db")
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def plan_of(ledger):
     statements = []
 
     def note(_connection, _cursor, statement, parameters, *_context):
-        if statement.lstrip().startswith(("SELECT", "UPDATE")):
+        if statement.lstrip().startswith(("SELECT", "UPDATE", "DELETE")):
             statements.append((statement, parameters))
 
     def plan(call):
@@ -59,11 +59,22 @@ def scans_a_table(plan):
     return any("USING" not in line and line != "SCAN ledger_leases" for line in scans)
 
 
+def held_for_a_moment(ledger):
+    with ledger.holding("train"):
+        pass
+
+
 LISTINGS = {
     "the latest snapshot": lambda ledger: ledger.snapshots.latest(),
     "fetches": lambda ledger: ledger.snapshots.list(),
     "flow runs": lambda ledger: ledger.flow_runs.list(),
     "the latest flow run": lambda ledger: ledger.flow_runs.get("latest"),
+    "the last flow run of a flow": lambda ledger: ledger.flow_runs.last_of("train"),
+    "the last unfinished flow run": lambda ledger: ledger.flow_runs.last_unfinished(),
+    "keys that succeeded": lambda ledger: ledger.recorder().succeeded("run-1", "add"),
+    "studies that ended": lambda ledger: ledger.studies.ended_in("run-1"),
+    "the end of a flow run": lambda ledger: ledger.recorder().finish(flow_run(state="success")),
+    "taking a lease": held_for_a_moment,
     "a flow run by the beginning of its id": lambda ledger: ledger.flow_runs.get("run"),
     "a life": lambda ledger: ledger.lives.history("customer", "acme"),
     "a comparison": lambda ledger: ledger.lives.preview(snapshot("acme")),

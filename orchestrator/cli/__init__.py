@@ -6,6 +6,7 @@
     running, rerunning          what `run FILE` and `rerun` do
     resuming                    what `resume` does
     flow_files, parameters      FILE.py:flow and --param name=value
+    backups                     the ledger in one file
     doctor                      whether ledger, MLflow and machine are well
     output, progress            what people and machines are shown
     interrupts, logs            Ctrl-C; libraries that talk too much
@@ -24,6 +25,7 @@ from typing import NoReturn
 import typer
 
 from orchestrator.cli import (
+    backups,
     cleaning,
     doctor,
     flows,
@@ -71,6 +73,7 @@ app.command(rich_help_panel="Run")(flows.rerun)
 app.command(rich_help_panel="Run")(training.plan)
 app.command(rich_help_panel="Run")(training.sync)
 app.command(rich_help_panel="Run")(doctor.doctor)
+app.command(rich_help_panel="Run")(backups.backup)
 app.command(rich_help_panel="Look")(training.why)
 app.command(rich_help_panel="Look")(training.status)
 app.command(rich_help_panel="Look")(training.history)

@@ -27,7 +27,14 @@ def copy(source: Path, target: Path) -> None:
             old.backup(new)
             # One file, that needs no -wal beside it.
             new.execute("PRAGMA journal_mode = DELETE")
+            _check(new)
         part.replace(target)
     except (OSError, sqlite3.Error) as error:
         part.unlink(missing_ok=True)
         raise MachineryError(f"ledger {source}: cannot be copied to {target}: {error}") from error
+
+
+def _check(copied: sqlite3.Connection) -> None:
+    (problem,) = copied.execute("PRAGMA quick_check(1)").fetchone()
+    if problem != "ok":
+        raise sqlite3.DatabaseError(f"it is corrupt: {problem}")

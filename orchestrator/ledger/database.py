@@ -162,7 +162,10 @@ def _make_private(file: Path) -> None:
         if not file.exists():
             file.touch(mode=0o600)
     except OSError as error:
-        raise MachineryError(f"ledger {file}: cannot be made: {error.strerror}") from error
+        raise MachineryError(
+            f"ledger {file}: cannot be made: {error.strerror}: check the owner and mode of its "
+            "folder"
+        ) from error
 
 
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:

@@ -12,6 +12,7 @@ from typing import Self
 from sqlalchemy import select
 
 from orchestrator.errors import UsageError
+from orchestrator.ledger.backup import copy
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.flow_runs import FlowRuns
 from orchestrator.ledger.forgetting import Forgetting
@@ -80,6 +81,35 @@ class Ledger:
     def address(self) -> str:
         """Where it is, without a password."""
         return self._database.name
+
+    @property
+    def file(self) -> Path:
+        """The file it is.
+
+        Raises:
+            UsageError: It is none, but on PostgreSQL; or it is not there yet.
+        """
+        file = self._database.file
+        if file is None:
+            raise UsageError(
+                f"the ledger {self.address} is no file: back it up with "
+                f"pg_dump --table='ledger_*' {self.address.replace('+psycopg', '')}"
+            )
+        if not file.exists():
+            raise UsageError(f"there is no ledger {file} yet: nothing has run")
+        return file
+
+    def copy_to(self, target: Path) -> None:
+        """Copy its file as it is at this moment, whoever writes to it; the copy is checked.
+
+        Raises:
+            UsageError: It is no file, or the target is there already.
+            MachineryError: It is corrupt, or the target cannot be written.
+        """
+        source = self.file
+        if target.exists():
+            raise UsageError(f"{target} is there already; name another file")
+        copy(source, target)
 
     def require_owner(self, experiment: str, *, claim: bool = False) -> None:
         """Refuse another experiment's ledger: its customers would be taken for removed ones.

@@ -155,6 +155,7 @@ class _Section(BaseModel):
 class _Tracking(_Section):
     uri: str | None = None
     artifacts: str | None = None
+    summary: bool = False
     allow_pickle: bool = False
 
 
@@ -241,6 +242,7 @@ class _Settings(_Section):
             ledger=self.ledger or f"sqlite:///{self._state}/ledger.db",
             tracking=self._tracking_uri,
             artifacts=self._artifacts,
+            summary=self.tracking.summary,
             allow_pickle=self.tracking.allow_pickle,
             retrain_on=self.retrain_on,
             tolerance=self.tolerance,

@@ -18,7 +18,11 @@ from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Ledger
 from orchestrator.ledger.old import OldInstance, OldStudy
 from orchestrator.mapping.flows import new_id
+from orchestrator.tracking.runs import summary_id
 from orchestrator.tracking.tracker import Tracker
+
+_EVERY = 2**31 - 1
+"""More flow runs than there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +127,7 @@ def forget(experiment: Experiment, customer: str) -> Forgetting:
         if not ledger.forgetting.knows(customer):
             raise UsageError(f"no customer {customer!r} has ever been listed")
         drop_copies_of_lists(experiment)
-        run_ids = ledger.forgetting.run_ids(customer)
+        run_ids = [*ledger.forgetting.run_ids(customer), *_summaries(ledger)]
         tracker = _tracker(experiment)
         had_model = open_deployer(experiment.tracking, experiment.name).forget(customer)
         for_good = tracker.erase(customer, run_ids)
@@ -131,6 +135,11 @@ def forget(experiment: Experiment, customer: str) -> Forgetting:
         removed = ledger.forgetting.forget(customer, record=record, customer_of=customer_of)
     model = model_name(experiment.name, customer) if had_model else ""
     return Forgetting(record=record, removed=removed, model=model, for_good=for_good)
+
+
+def _summaries(ledger: Ledger) -> list[str]:
+    """The MLflow runs with reports of flow runs, any of which may tell of any customer."""
+    return [summary_id(flow_run.id) for flow_run in ledger.flow_runs.list(_EVERY)]
 
 
 class _Old(NamedTuple):

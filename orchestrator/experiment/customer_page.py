@@ -7,6 +7,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from statistics import pstdev
 
 from orchestrator.errors import UsageError
@@ -171,6 +172,13 @@ def _champions(chain: Sequence[Promotion]) -> Iterator[Section]:
     table = Table(columns=("since", "model", metric, "version", "parameters", "reason"), rows=rows)
     chart = Chart(title=f"{metric} of the champion, as it was promoted", figure=course, wide=True)
     yield Section(title="Champions", parts=[chart, table] if len(known) > 1 else [table])
+
+
+def searches_of(ledger: Ledger, customer: str) -> Iterator[Section]:
+    """How the last searches of a customer went, one section a model, all shut."""
+    results = [each.result for each in ledger.trials.of_last_studies(customer)]
+    for section in _searches(_by_model(results), ""):
+        yield replace(section, title=f"{customer}: {section.title.lower()}", folded=True)
 
 
 def _searches(by_model: ByModel, serving: str) -> Iterator[Section]:

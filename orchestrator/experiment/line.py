@@ -26,7 +26,7 @@ from orchestrator.experiment.preparing import (
     prepare,
 )
 from orchestrator.experiment.report import Report
-from orchestrator.experiment.reporting import put_together, where_to_look
+from orchestrator.experiment.reporting import put_together, web_page, where_to_look
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Ledger
 from orchestrator.mapping import Run
@@ -34,6 +34,7 @@ from orchestrator.mapping.flows import new_id
 from orchestrator.mapping.run import Observer
 from orchestrator.records import FlowRun, Snapshot
 from orchestrator.registry import guards
+from orchestrator.tracking.views import link_to_file
 
 
 def run(
@@ -207,16 +208,35 @@ def _carry_out(execution: _Execution) -> Report:
         with courier:
             ended = _run_flow(execution, desk, client)
         release_data(client)
+    behind = _what_mlflow_lacks(desk, courier)
+    links = where_to_look(experiment, opened, execution.flow_run)
+    if experiment.summary and desk.has_sent and behind is None:
+        links |= _summary(execution, desk, ended.flow_run)
     return put_together(
         experiment,
         ended,
         execution.prepared,
         ledger,
-        behind=_what_mlflow_lacks(desk, courier),
+        behind=behind,
         refused=desk.refused,
-        links=where_to_look(experiment, opened, execution.flow_run),
+        links=links,
         seconds=time.time() - execution.started,
     )
+
+
+def _summary(execution: _Execution, desk: Desk, flow_run: FlowRun) -> dict[str, str]:
+    """Write the flow run's report to MLflow; where it is, or nothing where MLflow refused."""
+    from orchestrator.experiment.summary import FILE, send_summary  # late: plotly and Optuna
+
+    experiment, tracker = execution.experiment, desk.mlflow.tracker
+    searched = sorted({study.customer.id for study in execution.prepared.new})
+    try:
+        place = send_summary(experiment.name, execution.ledger, tracker, flow_run, searched)
+    except MachineryError as error:
+        execution.say(f"{error}; `orchestrator report` writes the report at any time")
+        return {}
+    page = web_page(experiment)
+    return {"Report": link_to_file(page, tracker.experiment_id, place.run_id, FILE)}
 
 
 def _run_flow(execution: _Execution, desk: Desk, client: Any) -> Run:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 
-from orchestrator.experiment.customer_page import moment, params_in_short
+from orchestrator.experiment.customer_page import moment, params_in_short, searches_of
 from orchestrator.experiment.standing import Standing, standings
 from orchestrator.ledger import Champion, Ledger, Tally
 from orchestrator.pages import Card, Chart, Page, Section, Table, charts
@@ -21,8 +21,14 @@ _MOST_TRIALS = 1_000
 """Of a model, to be drawn: more points show nothing more."""
 
 
-def overview_page(ledger: Ledger, experiment: str) -> Page:
-    """What the ledger knows of all customers of an experiment."""
+def overview_page(ledger: Ledger, experiment: str, searched: Sequence[str] = ()) -> Page:
+    """What the ledger knows of all customers of an experiment.
+
+    Args:
+        ledger: What is known.
+        experiment: Its name.
+        searched: Customers whose searches are shown one by one.
+    """
     found = standings(ledger)
     tallies = ledger.studies.tallies()
     served = [standing.champion for standing in found if standing.champion is not None]
@@ -37,6 +43,7 @@ def overview_page(ledger: Ledger, experiment: str) -> Page:
             *_models(tallies, served),
             *_failures(ledger),
             *_searches(ledger, sorted({tally.model for tally in tallies})),
+            *(section for customer in searched for section in searches_of(ledger, customer)),
         ],
     )
 

@@ -77,14 +77,18 @@ def put_together(
     )
 
 
-def where_to_look(experiment: Experiment, opened: Opening, flow_run: str) -> Mapping[str, str]:
+def where_to_look(experiment: Experiment, opened: Opening, flow_run: str) -> dict[str, str]:
     """Where to look; nowhere while MLflow cannot be opened."""
     if not opened.is_open:
         return {}
-    is_server = experiment.tracking.startswith(("http://", "https://"))
-    base = redacted(experiment.tracking) if is_server else f"http://127.0.0.1:{UI_PORT}"
     experiment_id = opened.result().tracker.experiment_id
-    return links(base, experiment_id, views(experiment.evaluation, flow_run))
+    return links(web_page(experiment), experiment_id, views(experiment.evaluation, flow_run))
+
+
+def web_page(experiment: Experiment) -> str:
+    """The address of MLflow's web page."""
+    is_server = experiment.tracking.startswith(("http://", "https://"))
+    return redacted(experiment.tracking) if is_server else f"http://127.0.0.1:{UI_PORT}"
 
 
 def _promotions(deployed: Outcomes) -> tuple[Promotion, ...]:

@@ -28,6 +28,7 @@ class Experiment:
         ledger: The ledger's SQLAlchemy URL.
         tracking: MLflow's tracking URI.
         artifacts: The folder or URL of model files; None leaves it to a tracking server.
+        summary: Whether each flow run with news gets a run of its own in MLflow, with its report.
         allow_pickle: Whether models that skops cannot hold may be pickled.
         retrain_on: `environment` trains everything again when the version of scikit-learn is
             another one than when it was scored; None only tells.
@@ -49,6 +50,7 @@ class Experiment:
     ledger: str
     tracking: str
     artifacts: str | None = None
+    summary: bool = False
     allow_pickle: bool = False
     retrain_on: Literal["environment"] | None = None
     tolerance: float = 0.0

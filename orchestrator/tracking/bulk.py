@@ -38,7 +38,7 @@ from sqlalchemy import (
 
 from orchestrator.errors import MachineryError, UsageError, as_machinery_error
 from orchestrator.ledger.writing import insert_missing, insert_or_replace
-from orchestrator.tracking.experiments import FOREIGN, delete_files, tag_experiment
+from orchestrator.tracking.experiments import FOREIGN, attach, delete_files, tag_experiment
 from orchestrator.tracking.limits import tags_within_limits, within_limits
 from orchestrator.tracking.runs import MetricValue, TrackedRun
 from orchestrator.tracking.tracker import KEEP, Location
@@ -158,6 +158,10 @@ class BulkTracker:
                     connection.execute(delete(_table(model)).where(some))
         self._compact()
         return True
+
+    def attach(self, run_id: str, name: str, text: str) -> None:
+        """Write a text file among those of a run; there are few, so MLflow's client does it."""
+        attach(self._client, run_id, name, text)
 
     def tag_experiment(self, tags: Mapping[str, str]) -> None:
         """Set tags of the experiment; they are few, so MLflow's client does it."""

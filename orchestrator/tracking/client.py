@@ -25,7 +25,7 @@ from mlflow.environment_variables import MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
 from orchestrator.errors import as_machinery_error
-from orchestrator.tracking.experiments import FOREIGN, delete_files, tag_experiment
+from orchestrator.tracking.experiments import FOREIGN, attach, delete_files, tag_experiment
 from orchestrator.tracking.limits import tags_within_limits, within_limits
 from orchestrator.tracking.runs import TrackedRun
 from orchestrator.tracking.tracker import KEEP, Location
@@ -104,6 +104,10 @@ class ClientTracker:
                 delete_files(place.artifact_uri, self._client.tracking_uri)
                 self._delete(place.run_id)
         return False
+
+    def attach(self, run_id: str, name: str, text: str) -> None:
+        """Write a text file among those of a run."""
+        attach(self._client, self.locate([run_id])[run_id].run_id, name, text)
 
     def tag_experiment(self, tags: Mapping[str, str]) -> None:
         """Set tags of the experiment."""

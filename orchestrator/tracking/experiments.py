@@ -83,6 +83,12 @@ def tag_experiment(client: MlflowClient, experiment_id: str, tags: Mapping[str, 
             client.set_experiment_tag(experiment_id, key, value)
 
 
+def attach(client: MlflowClient, run_id: str, name: str, text: str) -> None:
+    """Write a text file among those of a run, by MLflow's own id of it."""
+    with as_machinery_error(f"{name} was not written to MLflow's run {run_id}", *FOREIGN):
+        client.log_text(run_id, text, name)
+
+
 def delete_files(artifact_uri: str, tracking_uri: str | None = None) -> None:
     """Delete a run's files, wherever they are; where there are none, nothing happens.
 

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from orchestrator.records import TrialResult, TrialState
+from orchestrator import identity
+from orchestrator.records import FlowRun, TrialResult, TrialState
 
 
 class MetricValue(NamedTuple):
@@ -83,6 +84,34 @@ def tracked_run(result: TrialResult, *, user: str, source: str = "orchestrator")
             "mlflow.source.type": "LOCAL",
             **{tag: text for tag, text in _tags(result).items() if text},
         },
+    )
+
+
+def summary_id(flow_run: str) -> str:
+    """The run id of a whole flow run; no trial has such a key."""
+    return identity.run_id(flow_run, "report")
+
+
+def summary_run(flow_run: FlowRun, *, customers: int) -> TrackedRun:
+    """What MLflow is told of a whole flow run; its report is a file of this run.
+
+    Args:
+        flow_run: Which has ended.
+        customers: How many it tried something for.
+    """
+    ended = flow_run.ended or flow_run.started
+    name = f"report of {flow_run.id}"
+    counts = {f"instances_{state}": number for state, number in flow_run.counts.items()}
+    metrics = {"customers": customers, "seconds": ended - flow_run.started, **counts}
+    return TrackedRun(
+        run_id=summary_id(flow_run.id),
+        name=name,
+        status="FINISHED",
+        start_time=round(flow_run.started * 1000),
+        end_time=round(ended * 1000),
+        params={},
+        metrics=tuple(MetricValue(key, value) for key, value in metrics.items()),
+        tags={"mlflow.runName": name, "report_of": flow_run.id, "state": flow_run.state},
     )
 
 

@@ -80,6 +80,10 @@ class Tracker(Protocol):
         """
         ...
 
+    def attach(self, run_id: str, name: str, text: str) -> None:
+        """Write a text file among those of a run that was logged, over one of that name."""
+        ...
+
     def tag_experiment(self, tags: Mapping[str, str]) -> None:
         """Set tags of the experiment, such as saved views."""
         ...

@@ -109,7 +109,7 @@ def view_tags(shown: Sequence[View], *, at: float) -> dict[str, str]:
     }
 
 
-def links(base_url: str, experiment_id: str, shown: Sequence[View]) -> Mapping[str, str]:
+def links(base_url: str, experiment_id: str, shown: Sequence[View]) -> dict[str, str]:
     """The address of each view, by its name.
 
     Args:
@@ -122,6 +122,19 @@ def links(base_url: str, experiment_id: str, shown: Sequence[View]) -> Mapping[s
     )
     # Nothing but the view's id: with a filter of its own in the address, MLflow ignores the view.
     return {view.name: f"{page}&viewStateShareKey={view.id}" for view in shown}
+
+
+def link_to_file(base_url: str, experiment_id: str, run_id: str, file: str) -> str:
+    """The address of a run's file.
+
+    Args:
+        base_url: Where MLflow's web page is served.
+        experiment_id: MLflow's id of the experiment.
+        run_id: MLflow's id of the run.
+        file: Its name among the run's files.
+    """
+    base = base_url.rstrip("/")
+    return f"{base}/#/experiments/{experiment_id}/runs/{run_id}/artifacts/{file}"
 
 
 def _state(view: View) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 `TrackerContract`."""
 
 import math
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from mlflow import MlflowClient
@@ -201,6 +203,17 @@ class TrackerContract:
         tracker.tag_experiment({"note": "two", "other": "x"})
         tags = mlflow.get_experiment(tracker.experiment_id).tags
         assert (tags["note"], tags["other"]) == ("two", "x")
+
+    def test_a_file_is_attached_to_a_run_and_written_over(self, tracker, mlflow, tmp_path):
+        once = run(run_id=uuid4().hex)  # MLflow remembers for a process where a run's files are
+        tracker.log([once])
+        for text in ("first", "<p>Grüße</p>"):
+            tracker.attach(once.run_id, "report.html", text)
+        run_id = tracker.locate([once.run_id])[once.run_id].run_id
+        (file,) = mlflow.list_artifacts(run_id)
+        assert file.path == "report.html"
+        content = Path(mlflow.download_artifacts(run_id, file.path, str(tmp_path)))
+        assert content.read_text(encoding="utf-8") == "<p>Grüße</p>"
 
     def test_nothing_to_do_is_done(self, tracker, found):
         tracker.log([])

@@ -685,6 +685,21 @@ class TestCoordinators:
         run = run_of(lambda: adaptive.expand(n={"p": 1}.values()), where)
         assert list(run.result()) == [[11, [12, 13], ["0/0", "0/1"]]]
 
+    def test_calls_of_a_map_that_grows_share_its_name(self, where):
+        grown = add.options(key=lambda x, y: f"{x}+{y}", grows=True)
+
+        @task
+        async def window():
+            under_way = [grown.partial(y=1).expand(x=[x]) for x in (1, 2)]
+            first = await under_way.pop(0)
+            under_way.append(grown.partial(y=10).expand(x=[*first]))
+            return [list(await call) for call in under_way]
+
+        run = run_of(window, where)
+        assert run.result() == [[3], [12]]
+        keys = [outcome.key for each in run.outcomes("add@window") for outcome in each.items()]
+        assert keys == ["1+1", "2+1", "2+10"]
+
     def test_a_failure_is_raised_where_it_is_awaited(self, where):
         @task
         async def careful():

@@ -19,6 +19,7 @@ STORMS = {
         faults.WorkerKilled(),
         faults.LedgerLocked(seconds=2.0),
         faults.DriverKilled(),
+        faults.SecondDriver(),
         faults.AllWorkersKilled(),
         faults.WorkerStopped(seconds=2.0),
     ],
@@ -39,6 +40,7 @@ def calm(stage):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # several drivers, one after another, on a machine that others use too
 @pytest.mark.parametrize(
     "database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 )

@@ -28,6 +28,7 @@ FAULTS: tuple[Fault, ...] = (
     faults.DiskFull(),
     faults.NetworkCut(),
     faults.ClockSetBack(),
+    faults.SecondDriver(),
 )
 
 _DRIVER_TIMES = 5

@@ -20,6 +20,10 @@ from tests.chaos.places import wait_until
 from tests.chaos.scene import Driver, Scene
 
 
+class UnexpectedError(Exception):
+    """Something did not go wrong in the way it should; says what happened instead."""
+
+
 class Fault(Protocol):
     """Something that goes wrong.
 
@@ -34,7 +38,11 @@ class Fault(Protocol):
     anywhen: ClassVar[bool]
 
     def strike(self, scene: Scene, driver: Driver, random: Random) -> None:
-        """Break something, and mend it if nobody else would."""
+        """Break something, and mend it if nobody else would.
+
+        Raises:
+            UnexpectedError: What happened at once was not what should.
+        """
         ...
 
 
@@ -52,7 +60,7 @@ class DriverKilled:
         driver.kill()
         _, alive = psutil.wait_procs(left, timeout=60)
         if alive:
-            raise TimeoutError(f"{len(alive)} processes outlive the killed driver")
+            raise UnexpectedError(f"{len(alive)} processes outlive the killed driver")
 
 
 @dataclass(frozen=True)
@@ -217,6 +225,26 @@ class ClockSetBack:
     def strike(self, scene: Scene, driver: Driver, random: Random) -> None:
         """Tell the injected clock."""
         os.kill(driver.process.pid, signal.SIGUSR1)
+
+
+@dataclass(frozen=True)
+class SecondDriver:
+    """Somebody starts the same experiment once more, while it runs."""
+
+    name = "two drivers at once"
+    needs = frozenset()
+    anywhen = False
+
+    def strike(self, scene: Scene, driver: Driver, random: Random) -> None:
+        """It is told that another one is at work, and changes nothing."""
+        second = scene.drive(random.choice(["run", "resume", "sync"]))
+        code = second.wait()
+        if code != _HELD and not driver.ended:
+            raise UnexpectedError(f"a second driver ended with {code}:\n{second.said()}")
+
+
+_HELD = 75
+"""The exit code of who finds another driver at work."""
 
 
 def workers(scene: Scene, driver: Driver) -> list[psutil.Process]:

@@ -78,6 +78,14 @@ class Scene:
         log.close()
         return Driver(process, self.folder / "driver.log")
 
+    def cure(self) -> tuple[str, ...]:
+        """What a person would type after a driver that did not succeed."""
+        with Ledger.look(self.ledger) as ledger:
+            if ledger.flow_runs.last_unfinished() is not None:
+                return ("resume",)
+            latest = next(iter(ledger.flow_runs.list(1)), None)
+        return ("run",) if latest is None or latest.state == "success" else ("resume", latest.id)
+
     def fits(self) -> int:
         """How many fits on folds there have been, in all processes together."""
         file = Path(self.environment["CHAOS_FITS"])

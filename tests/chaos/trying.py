@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
-from tests.chaos.faults import Fault
+from tests.chaos.faults import Fault, UnexpectedError
 from tests.chaos.places import wait_until
 from tests.chaos.scene import SECONDS_TO_END, Driver, End, Scene
 from tests.chaos.work import FOLDS, TRIALS
@@ -72,7 +72,7 @@ def endure(scene: Scene, faults: Sequence[Fault], random: Random, calm: Calm) ->
         if not drivers.go_on_until(moment):
             break
         recorded = scene.trials_recorded() if scene.fits() else 0
-        fault.strike(scene, drivers.present, random)
+        drivers.meet(fault, random)
         in_flight += max(0, scene.trials_done() - recorded)
         struck += 1
     drivers.finish()
@@ -99,6 +99,13 @@ class _Drivers:
                 return False
         return True
 
+    def meet(self, fault: Fault, random: Random) -> None:
+        """Have a fault strike the present one."""
+        try:
+            fault.strike(self._scene, self.present, random)
+        except UnexpectedError as error:
+            self.problems.append(str(error))
+
     def finish(self) -> None:
         """Go on until the work is finished."""
         while self.present.wait() != 0 and self._follow():
@@ -112,7 +119,7 @@ class _Drivers:
         if self.count == _MOST_DRIVERS:
             self.problems.append(f"{self.count} drivers did not do:\n{self.present.said()}")
             return False
-        self.present, self.count = self._scene.drive("run"), self.count + 1
+        self.present, self.count = self._scene.drive(*self._scene.cure()), self.count + 1
         return True
 
 

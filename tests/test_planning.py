@@ -266,3 +266,10 @@ def test_a_grid_over_a_range_without_end_is_refused_with_file_and_key(tmp_path, 
     experiment = dataclasses.replace(experiment, config="tuning.yaml")
     with pytest.raises(ConfigError, match=r"^tuning.yaml: search.strategy: .*/tree' has no end"):
         plan(experiment)
+
+
+def test_a_model_that_counts_no_iterations_cannot_have_them_rationed(tmp_path, mlflow_url):
+    search = Search(strategy="halving", settings={"resource": "iterations"})
+    experiment = an_experiment(tmp_path, mlflow_url, models=[LOGISTIC, TREE], search=search)
+    with pytest.raises(ConfigError, match=r"search.resource: model 'tree' has no number of iter"):
+        plan(experiment)

@@ -117,6 +117,14 @@ def test_trials_are_the_same_wherever_they_run(name, client: Client):
     assert sum(len(each) for each in run.outcomes("attempt")) >= 12
 
 
+def test_trials_are_the_same_on_eight_threads():
+    study = study_of(search=dataclasses.replace(SEARCHES["optuna"], max_parallel=5))
+    whole, _ = searched([study])
+    with connect(Cluster(workers=1, threads=8, dashboard=False)) as client:
+        spread_out, _ = searched([study], to_spread={study.key}, client=client)
+    assert told(whole[study.key]) == told(spread_out[study.key])
+
+
 def test_studies_of_both_placements_run_side_by_side(client: Client):
     studies = [study_of(named(name), search=SEARCHES["random"]) for name in ("a", "b", "c")]
     ended, run = searched(studies, to_spread={"acme/b"}, client=client)

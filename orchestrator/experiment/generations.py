@@ -6,7 +6,7 @@ would be the same. Such trials are not fitted again, and Optuna's samplers are t
 Touches no library itself; reads the ledger; takes the studies to be run; gives results; driver.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.ledger import Ledger
@@ -20,6 +20,9 @@ Carried = Mapping[str, tuple[TrialResult, ...]]
 _MOST_TOLD = 50
 """Of these a sampler is told, the best: they travel with the study, and are recorded with it."""
 
+_FEW = 100
+"""Customers; beyond, one look at the last studies of all is quicker."""
+
 _DECIDE_SCORES = frozenset(PARTS) - {"grid", "search", "environment"}
 
 
@@ -30,10 +33,18 @@ def carried_over(ledger: Ledger, new: Sequence[Study]) -> Carried:
         ledger: What is recorded.
         new: The studies to be run; those without a fingerprint know nothing.
     """
-    last = ledger.studies.parts() if new else {}
+    last = _last_parts(ledger, {study.customer.id for study in new})
     changed = [s for s in new if s.fingerprint and _scores_alike(s, last.get(s.key, {}))]
     found = {study.key: _known(ledger, study) for study in changed}
     return {key: known for key, known in found.items() if known}
+
+
+def _last_parts(ledger: Ledger, customers: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+    """What the last studies followed from, by key; of a few customers they are looked up singly."""
+    if len(customers) > _FEW:
+        return ledger.studies.parts()
+    found = (ledger.studies.parts(customer) for customer in customers)
+    return {key: parts for of_customer in found for key, parts in of_customer.items()}
 
 
 def informed(study: Study, carried: Carried) -> Study:

@@ -104,12 +104,17 @@ def check_models(experiment: Experiment, snapshot: Snapshot) -> None:
     """Refuse models that could never be scored.
 
     Raises:
-        ConfigError: A metric asks for a method that a model does not have.
+        ConfigError: A metric asks for a method that a model does not have, or a strategy for
+            iterations it does not count.
     """
-    from orchestrator.training.scorers import require_methods  # late: it imports scikit-learn
+    # late: they import scikit-learn
+    from orchestrator.training.budgets import require_iterations
+    from orchestrator.training.scorers import require_methods
 
     with _in_file(experiment):
         require_methods(snapshot.models, experiment.evaluation)
+        if getattr(find_strategy(experiment.search), "resource", "") == "iterations":
+            require_iterations(snapshot.models, experiment.evaluation)
 
 
 def prepare(

@@ -4,18 +4,38 @@ Touches scikit-learn's conventions and numpy; takes an unfitted estimator or `Pr
 `Budget`; gives the same with less; workers.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from orchestrator.errors import ConfigError
+from orchestrator.estimators import parameter_names
 from orchestrator.identity import derive_seed
-from orchestrator.records import Budget, Study
+from orchestrator.records import Budget, Evaluation, ModelSpec, Study
 from orchestrator.training.prepared import Indices, Prepared
 
 _ITERATIONS = ("n_estimators", "max_iter")
 """By what an estimator is told its iterations, in scikit-learn's conventions."""
+
+
+def require_iterations(models: Sequence[ModelSpec], evaluation: Evaluation) -> None:
+    """Refuse models whose last step does not count iterations.
+
+    Raises:
+        ConfigError: There is one; it is named.
+    """
+    for model in models:
+        known = parameter_names(model, evaluation.allowed)
+        prefix = f"{model.steps[-1].name}__" if len(model.steps) > 1 else ""
+        if not any(f"{prefix}{name}" in known for name in _ITERATIONS):
+            raise ConfigError(
+                f"model {model.id!r} has no number of iterations ({' or '.join(_ITERATIONS)}) to "
+                "ration; let the resource be folds or rows",
+                key="search.resource",
+            )
 
 
 def with_iterations(estimator: Any, budget: Budget) -> Any:

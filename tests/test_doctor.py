@@ -175,6 +175,14 @@ def test_a_flow_run_whose_driver_died_is_told(experiment):
     assert "never ended: its driver died" in diagnosis.findings[0].problem
 
 
+def test_what_a_driver_at_work_is_still_to_send_is_no_problem(experiment):
+    with Ledger.open(experiment.ledger) as ledger:
+        ledger.trials.mark_unsent(ledger.trials.sent())
+        with ledger.holding(experiment.name):
+            assert diagnose(experiment).findings == ()
+    assert problems(diagnose(experiment)) == ["MLflow lacks 6 trials of the ledger"]
+
+
 def test_an_mlflow_that_does_not_answer_is_an_error(experiment, tmp_path):
     unreachable = an_experiment(tmp_path, "http://127.0.0.1:9")
     (finding,) = diagnose(unreachable).findings

@@ -1,12 +1,15 @@
 """MLflow in trouble, for a whole run: it ends with what could be done; a sync sends the rest."""
 
+import dataclasses
 import shutil
 import sqlite3
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from distributed import default_client
 from mlflow import MlflowClient
 
 from orchestrator.cli.training import run_experiment
@@ -304,6 +307,25 @@ def test_the_exit_code_says_that_mlflow_is_behind(experiment, database, monkeypa
     assert "`orchestrator sync` sends them" in " ".join(capsys.readouterr().out.split())
     accepting_writes(database)
     assert run_experiment(None, as_json=False, fresh=False) == 0
+
+
+@pytest.mark.slow
+def test_a_local_scheduler_that_is_lost_ends_the_run_which_can_go_on(tmp_path, mlflow_url):
+    local = Cluster(workers=1, dashboard=False)
+    slow = [{**customer, "data": {**customer["data"], "seconds": 1.0}} for customer in CUSTOMERS]
+    experiment = an_experiment(tmp_path, mlflow_url, cluster=local, customers=slow)
+
+    def lose():
+        default_client().cluster.close()
+
+    began = time.monotonic()
+    with pytest.raises(MachineryError, match="what has ended is kept"):
+        run(experiment, stop=once(lose))
+    assert time.monotonic() - began < 30
+    again = run(dataclasses.replace(experiment, cluster=Cluster(kind="inline")))
+    assert again.behind is None
+    assert in_ledger(experiment) == (6, 0)
+    assert in_mlflow(experiment) == (6, 6, EVERYONE)
 
 
 @pytest.mark.slow

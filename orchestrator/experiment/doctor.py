@@ -10,7 +10,9 @@ The ledger is what is true (law 3): MLflow is made to show it, never the other w
 Touches no library itself; takes an `Experiment`; gives a `Diagnosis`; runs on the driver.
 """
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from orchestrator.errors import MachineryError
 from orchestrator.experiment.desk import Desk
@@ -70,7 +72,11 @@ def _compare(experiment: Experiment, ledger: Ledger) -> Discord:
 
     tracker = find_tracker(experiment.tracking, experiment.name)
     deployer = open_deployer(experiment.tracking, experiment.name) if tracker else None
-    return discord(ledger, tracker, deployer)
+    found = discord(ledger, tracker, deployer)
+    lease = ledger.leases.of(experiment.name)
+    if lease is None or lease.seems_over(time.time()):
+        return found
+    return replace(found, unsent=0, pending=())  # a driver is at work, and sends them
 
 
 def _repair(experiment: Experiment) -> None:

@@ -149,8 +149,16 @@ def status(
     from orchestrator.experiment.standing import standings
     from orchestrator.ledger import Ledger
 
-    with Ledger.look(load(find(config)).ledger) as ledger:
+    experiment = load(find(config))
+    with Ledger.look(experiment.ledger) as ledger:
         found = standings(ledger, None if at is None else epoch(at, "--at"))
+        left = ledger.flow_runs.left_unfinished(experiment.name)
+    if left is not None and left.state == "running":
+        output.say(f"flow run {left.id} is under way")
+    elif left is not None:
+        output.say(
+            f"flow run {left.id} was interrupted; go on with: orchestrator resume {left.id}"
+        )
     if as_json:
         output.as_json([reports.standing_row(standing) for standing in found])
     else:

@@ -156,9 +156,7 @@ def status(
     if left is not None and left.state == "running":
         output.say(f"flow run {left.id} is under way")
     elif left is not None:
-        output.say(
-            f"flow run {left.id} was interrupted; go on with: orchestrator resume {left.id}"
-        )
+        output.say(f"flow run {left.id} was interrupted; go on with: orchestrator resume {left.id}")
     if as_json:
         output.as_json([reports.standing_row(standing) for standing in found])
     else:

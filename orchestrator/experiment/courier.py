@@ -64,6 +64,21 @@ class Courier:
             self._desk.save_views(self._evaluation, self._flow_run)
             self._has_viewed = True
 
+    def what_is_lacking(self) -> str | None:
+        """Send what is left; what could not be sent, and why, in a sentence; None if all was."""
+        trouble = ""
+        try:
+            self.catch_up()
+        except MachineryError as error:
+            trouble = f": {error}"
+        trials, promotions = self._desk.lacking()
+        if not (trials or promotions or trouble):
+            return None
+        return (
+            f"MLflow lacks {trials} trials and {promotions} champions of this ledger{trouble}. "
+            "Nothing is lost: the ledger has them, and `orchestrator sync` sends them"
+        )
+
     def _run(self) -> None:
         wait = _EVERY_SECONDS
         while True:

@@ -208,7 +208,7 @@ def _carry_out(execution: _Execution) -> Report:
         with courier:
             ended = _run_flow(execution, desk, client)
         release_data(client)
-    behind = _what_mlflow_lacks(desk, courier)
+    behind = courier.what_is_lacking()
     links = where_to_look(experiment, opened, execution.flow_run)
     if experiment.summary and desk.has_sent and behind is None:
         links |= _summary(execution, desk, ended.flow_run)
@@ -309,19 +309,3 @@ def _wait_until_open(opened: Opening, say: Callable[[str], None]) -> None:
         opened.result()
     except MachineryError as error:
         say(f"{error}. The run goes on without; the ledger keeps what MLflow lacks")
-
-
-def _what_mlflow_lacks(desk: Desk, courier: Courier) -> str | None:
-    """Send what is left; what could not be sent, and why, in a sentence; None if all was."""
-    trouble = ""
-    try:
-        courier.catch_up()
-    except MachineryError as error:
-        trouble = f": {error}"
-    trials, promotions = desk.lacking()
-    if not (trials or promotions or trouble):
-        return None
-    return (
-        f"MLflow lacks {trials} trials and {promotions} champions of this ledger{trouble}. Nothing "
-        "is lost: the ledger has them, and `orchestrator sync` sends them"
-    )

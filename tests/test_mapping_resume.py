@@ -64,6 +64,12 @@ def looked_up(x):
     return made.made["looked_up", x]
 
 
+@task(cache=lambda x: x if x % 2 else None)
+def looked_up_when_even(x):
+    made.note(("looked_up", x))
+    return made.made["looked_up", x]
+
+
 @task
 def total(numbers):
     return sum(numbers)
@@ -77,6 +83,11 @@ def squares(size: int = 10):
 @flow
 def look_ups():
     return looked_up.expand(x=range(10))
+
+
+@flow
+def some_look_ups():
+    return looked_up_when_even.expand(x=range(10))
 
 
 @task
@@ -124,6 +135,13 @@ def test_what_is_never_cached_is_not_repeated_either(recorder, calls):
     ended = look_ups.run(None, recorder, resumed=begun.flow_run)
     assert list(ended["looked_up"]) == [1] * 10
     assert list(look_ups.run(None, recorder)["looked_up"]) == [2] * 10
+
+
+def test_what_is_cached_in_part_is_not_repeated_either(recorder, calls):
+    begun = some_look_ups.run(None, recorder, stop=calls.stop_after(6))
+    ended = some_look_ups.run(None, recorder, resumed=begun.flow_run)
+    assert list(ended["looked_up_when_even"]) == [1] * 10
+    assert list(some_look_ups.run(None, recorder)["looked_up_when_even"]) == [2, 1] * 5
 
 
 def test_coordinators_run_from_the_start_and_are_given_what_is_recorded(recorder, calls):

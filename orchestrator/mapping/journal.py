@@ -31,9 +31,9 @@ _LONGEST_ARGUMENTS = 200
 class Journal:
     """Records one flow run, and recalls what is recorded.
 
-    Successes of mapped tasks are recalled whatever flow run they are of. Those of tasks that say
-    `cache=False`, and of plain calls that take no other's result, count in their own flow run
-    only: when it is resumed, they are not repeated either.
+    Successes of mapped tasks are recalled whatever flow run they are of. Those that `cache`
+    forbids to use, and those of plain calls that take no other's result, count in their own flow
+    run only: when it is resumed, they are not repeated either.
 
     Args:
         flow_run: Which.
@@ -72,11 +72,9 @@ class Journal:
             return {}
         names = {i: n for i, n in zip(indices, self._names(state, indices), strict=True) if n}
         self._fingerprints.setdefault(state.number, {}).update(names)
-        if _is_own(state) and not self._resumed:
-            return {}
-        found: dict[str, list[int]] = {}
+        own, found = own_prefix(self._flow_run.id), dict[str, list[int]]()
         for index, name in names.items():
-            if index not in again:
+            if index not in again and (self._resumed or not name.startswith(own)):
                 found.setdefault(name, []).append(index)
         values = self._recorder.recall(list(found))
         recalled = {index: value for name, value in values.items() for index in found[name]}
@@ -160,14 +158,21 @@ class Journal:
         return state.mapped or not (state.wholes or state.sources)
 
     def _names(self, state: NodeState, indices: Sequence[int]) -> Sequence[str | None]:
-        """The fingerprints of some instances."""
+        """The fingerprints of some instances; where `cache` forbids one, it is their own."""
         code, cache = self._code(state), state.node.task.settings.cache
         if code is None:
             return [None] * len(indices)
-        if callable(cache) and state.mapped:
-            return [_as_told(code, cache, state, index) for index in indices]
-        names = fingerprints(code, state.constants, state.columns_of(indices), len(indices))
-        return self._own_names(code, state, indices, names) if _is_own(state) else names
+        if not callable(cache) or not state.mapped:
+            names = fingerprints(code, state.constants, state.columns_of(indices), len(indices))
+            is_own = not state.mapped or cache is False
+            return self._own_names(code, state, indices, names) if is_own else names
+        told = [_as_told(code, cache, state, index) for index in indices]
+        untold = [index for index, name in zip(indices, told, strict=True) if name is None]
+        if not untold:
+            return told
+        names = fingerprints(code, state.constants, state.columns_of(untold), len(untold))
+        own = iter(self._own_names(code, state, untold, names))
+        return [name or next(own) for name in told]
 
     def _own_names(
         self, code: bytes, state: NodeState, indices: Sequence[int], names: Sequence[str | None]
@@ -230,11 +235,6 @@ class Journal:
             fingerprint=None if is_kept else name,
             value=None if is_kept else columns.values[index],
         )
-
-
-def _is_own(state: NodeState) -> bool:
-    """Whether its results count in their own flow run only."""
-    return not state.mapped or state.node.task.settings.cache is False
 
 
 def _unknown(state: NodeState) -> Iterator[tuple[str, str]]:

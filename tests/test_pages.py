@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -13,6 +14,7 @@ from orchestrator.experiment.customer_page import customer_page
 from orchestrator.experiment.overview_page import overview_page
 from orchestrator.ledger import Ledger
 from orchestrator.pages import Card, Chart, Page, Section, Table, charts, render
+from orchestrator.records import Distribution
 from orchestrator.search.plots import pictures
 from tests.ledger_records import flow_run, model, promotion, result, snapshot
 
@@ -142,6 +144,23 @@ def test_what_was_not_varied_or_failed_is_not_drawn():
     labels = drawn["Parallel coordinates"]["layout"]["xaxis"]["ticktext"]
     assert labels == ["roc_auc", "C", "kind"]
     assert drawn["Score by parameter"]["layout"]["xaxis"]["type"] == "log"
+
+
+def test_a_range_is_drawn_on_the_scale_it_was_searched_on():
+    def scale(log):
+        space = {"C": Distribution(kind="float", low=0.01, high=100.0, log=log)}
+        drawn = figures([ranged(each, space) for each in tried(9)])
+        return drawn["Score by parameter"]["layout"]["xaxis"].get("type")
+
+    assert scale(log=True) == "log"
+    assert scale(log=False) != "log"
+
+
+def ranged(result, space):
+    """The result as one of a search of this space."""
+    study = result.trial.study
+    study = replace(study, model=replace(study.model, grid=(space,)))
+    return replace(result, trial=replace(result.trial, study=study))
 
 
 def test_few_trials_have_a_history_but_no_importances():

@@ -115,6 +115,8 @@ def _row(recorded: "RecordedTrial") -> dict[str, Any]:
 
 
 def _show(found: "Sequence[RecordedTrial]") -> None:
+    from orchestrator.experiment.wording import in_short  # late: the rest of the program
+
     if not found:
         output.report("no such trials; `orchestrator history CUSTOMER` tells what there was")
         return
@@ -126,7 +128,7 @@ def _show(found: "Sequence[RecordedTrial]") -> None:
             row["state"],
             *(_rounded(row["scores"].get(metric)) for metric in metrics),
             output.duration(row["fit_seconds"]),
-            ", ".join(f"{name}={value}" for name, value in row["params"].items()),
+            in_short(row["params"]),
             row["flow_run"],
             row["error"],
         )

@@ -4,13 +4,13 @@ Touches plotly through its rooms; reads the ledger; gives a `Page`; runs on the 
 """
 
 import math
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import pstdev
 
 from orchestrator.errors import UsageError
+from orchestrator.experiment.wording import in_short, moment
 from orchestrator.ledger import Champion, Ledger
 from orchestrator.pages import Card, Chart, Page, Section, Table, charts
 from orchestrator.records import Promotion, TrialResult
@@ -51,16 +51,6 @@ def customer_page(ledger: Ledger, customer: str) -> Page:
     )
 
 
-def params_in_short(result: TrialResult) -> str:
-    """The searched parameters in one line."""
-    return ", ".join(f"{name}={value}" for name, value in result.trial.params.items())
-
-
-def moment(seconds: float) -> str:
-    """A time as people read it, in this machine's zone."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
-
-
 def _by_model(results: Sequence[TrialResult]) -> ByModel:
     found: dict[str, list[TrialResult]] = {}
     for result in results:
@@ -74,7 +64,7 @@ def _cards(champion: Champion | None, by_model: ByModel) -> Iterator[Card]:
     else:
         trial = champion.result.trial
         metric = trial.study.evaluation.metric
-        in_words = params_in_short(champion.result)
+        in_words = in_short(champion.result.trial.params)
         yield Card(label="champion", value=trial.study.model.id, remark=in_words)
         yield Card(
             label=metric,
@@ -100,7 +90,7 @@ def _candidates(by_model: ByModel) -> Iterator[Section]:
     means = {m: [each.mean(metric) for each in results] for m, results in scored.items() if results}
     points = {
         model: [
-            (math.fsum(each.fit_seconds), each.mean(metric), params_in_short(each) or model)
+            (math.fsum(each.fit_seconds), each.mean(metric), in_short(each.trial.params) or model)
             for each in results
         ]
         for model, results in scored.items()
@@ -142,7 +132,7 @@ def _candidate(
         best.mean(metric),
         _deviation(best, metric),
         math.fsum(best.fit_seconds),
-        params_in_short(best),
+        in_short(best.trial.params),
     )
 
 
@@ -164,7 +154,7 @@ def _champions(chain: Sequence[Promotion]) -> Iterator[Section]:
             best.trial.study.model.id,
             best.mean(metric) if metric in best.scores else None,
             f"v{each.version}",
-            params_in_short(best),
+            in_short(best.trial.params),
             each.decision.reason,
         )
         for each, best in reversed(served)

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 
-from orchestrator.experiment.customer_page import moment, params_in_short, searches_of
+from orchestrator.experiment.customer_page import searches_of
 from orchestrator.experiment.standing import Standing, standings
+from orchestrator.experiment.wording import in_short, moment
 from orchestrator.ledger import Champion, Ledger, Tally
 from orchestrator.pages import Card, Chart, Page, Section, Table, charts
 from orchestrator.records import TrialResult
@@ -115,7 +116,7 @@ def _standing(standing: Standing) -> tuple[str | float | None, ...]:
         standing.state,
         f"{_model(result)}{left}",
         result.mean(_metric(result)),
-        params_in_short(result),
+        in_short(result.trial.params),
         moment(standing.champion.at),
     )
 

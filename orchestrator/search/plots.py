@@ -24,7 +24,7 @@ from optuna.importance import (
 from optuna.trial import FrozenTrial, TrialState
 from plotly.graph_objects import Figure
 
-from orchestrator.records import TrialResult
+from orchestrator.records import Distribution, Grid, TrialResult
 
 _DECADES_OF_A_LOG_SCALE = 1.5
 _MANY = 100
@@ -117,7 +117,7 @@ def _evaluator(trials: int) -> BaseImportanceEvaluator:
 def _study(results: Sequence[TrialResult], scores: Sequence[float | None]) -> optuna.Study:
     direction = results[0].trial.study.evaluation.direction if results else "maximize"
     study = optuna.create_study(direction=direction)
-    distributions = _distributions([result.trial.params for result in results])
+    distributions = _distributions(results)
     study.add_trials([_frozen(*each, distributions) for each in zip(results, scores, strict=True)])
     return study
 
@@ -140,21 +140,35 @@ def _frozen(
     )
 
 
-def _distributions(points: Sequence[Mapping[str, Any]]) -> dict[str, BaseDistribution]:
-    """By escaped name, what the values look like: plotly reads some HTML in names and labels."""
+def _distributions(results: Sequence[TrialResult]) -> dict[str, BaseDistribution]:
+    """By escaped name, what was searched: plotly reads some HTML in names and labels."""
     values: dict[str, list[Any]] = {}
-    for point in points:
-        for name, value in point.items():
+    scales: dict[str, bool] = {}
+    for trial in (result.trial for result in results):
+        for name, value in trial.params.items():
             values.setdefault(escape(name), []).append(value)
-    return {name: _distribution(found) for name, found in values.items()}
+        scales |= _scales(trial.study.grid)
+    return {name: _distribution(found, is_log=scales.get(name)) for name, found in values.items()}
 
 
-def _distribution(values: Sequence[Any]) -> BaseDistribution:
+def _scales(grid: Grid) -> dict[str, bool]:
+    """Of each range, whether it was searched on a logarithmic scale."""
+    return {
+        escape(name): values.log
+        for part in grid
+        for name, values in part.items()
+        if isinstance(values, Distribution)
+    }
+
+
+def _distribution(values: Sequence[Any], *, is_log: bool | None) -> BaseDistribution:
+    """What numbers or choices look like; a list of numbers that span decades is logarithmic."""
     if not all(_is_number(value) for value in values):
         return CategoricalDistribution(sorted({_text(value) for value in values}))
     low, high = min(values), max(values)
-    is_wide = low > 0 and math.log10(high / low) >= _DECADES_OF_A_LOG_SCALE
-    return FloatDistribution(low, high, log=is_wide)
+    if is_log is None:
+        is_log = low > 0 and math.log10(high / low) >= _DECADES_OF_A_LOG_SCALE
+    return FloatDistribution(low, high, log=is_log and low > 0)
 
 
 def _is_number(value: Any) -> bool:

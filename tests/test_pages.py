@@ -163,6 +163,13 @@ def ranged(result, space):
     return replace(result, trial=replace(result.trial, study=study))
 
 
+def test_of_very_many_trials_the_best_are_drawn_as_lines():
+    many = [result(number=n, score=n / 1000, params={"C": n / 7}) for n in range(301)]
+    drawn = figures(many)["Parallel coordinates of the best 300"]
+    lines = [line for line in drawn["data"] if line["mode"] == "lines"]
+    assert len(lines) == 300
+
+
 def test_few_trials_have_a_history_but_no_importances():
     assert list(figures(tried(1))) == ["History of the best score"]
     assert "Importance of parameters" not in figures(tried(5))

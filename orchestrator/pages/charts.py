@@ -11,6 +11,7 @@ from html import escape
 from plotly.graph_objects import Bar, Box, Figure, Histogram, Scatter
 
 COLOURS = ("#2563c9", "#e07a1f", "#2c9a6b", "#b8408f", "#7a5bd0", "#c23b3b", "#4aa3bf", "#8a7a3d")
+_MOST_POINTS = 300
 _STATES = {"success": "#2c9a6b", "pruned": "#9db4d8", "failed": "#c23b3b", "timed_out": "#e07a1f"}
 
 
@@ -68,12 +69,12 @@ def spread(values: Sequence[float], *, of: str) -> Figure:
 
 
 def boxes(groups: Mapping[str, Sequence[float]], *, of: str) -> Figure:
-    """The values of each group: their quartiles, and every one of them as a point."""
+    """The values of each group: their quartiles, and as points each of them, or the outliers."""
     drawn = [
         Box(
             x=list(values),
             name=_label(name),
-            boxpoints="all",
+            boxpoints="all" if len(values) <= _MOST_POINTS else "outliers",
             jitter=0.5,
             pointpos=0,
             marker={"size": 4, "opacity": 0.55},

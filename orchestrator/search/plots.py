@@ -27,7 +27,7 @@ from plotly.graph_objects import Figure
 from orchestrator.records import Distribution, Grid, TrialResult
 
 _DECADES_OF_A_LOG_SCALE = 1.5
-_MANY = 100
+_MANY, _MOST_LINES = 100, 300
 _FEWEST_TO_WEIGH = 8
 """Trials from which on importances mean something."""
 
@@ -102,10 +102,20 @@ class _Drawing:
 
     def parallel(self) -> Iterator[Picture]:
         if self._varied:
+            left_out = len(self._scored) > _MOST_LINES
             figure = optuna.visualization.plot_parallel_coordinate(
-                self._study, self._varied, target_name=self._name
+                self._best() if left_out else self._study, self._varied, target_name=self._name
             )
-            yield Picture(title="Parallel coordinates", figure=figure, wide=True)
+            title = "Parallel coordinates" + (f" of the best {_MOST_LINES}" if left_out else "")
+            yield Picture(title=title, figure=figure, wide=True)
+
+    def _best(self) -> optuna.Study:
+        """The study with its best trials alone: each is a line, and of too many none is seen."""
+        best = optuna.create_study(direction=self._study.direction)
+        maximizing = self._study.direction is optuna.study.StudyDirection.MAXIMIZE
+        ranked = sorted(self._scored, key=lambda trial: trial.value or 0.0, reverse=maximizing)
+        best.add_trials(ranked[:_MOST_LINES])
+        return best
 
 
 def _evaluator(trials: int) -> BaseImportanceEvaluator:

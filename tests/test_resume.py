@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from orchestrator import config
 from orchestrator.cli import main
 from orchestrator.experiment.line import run
 from orchestrator.ledger import Ledger
+from orchestrator.ledger.leases import Lease
 
 TREE = {
     "id": "tree",
@@ -41,7 +43,6 @@ def project(tmp_path, monkeypatch, mlflow_url):
     """A folder with a configuration of two models and six customers, everything in it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(HOME))
-    monkeypatch.setenv("REGISTRY_PASSWORD", "open sesame")
     write(
         experiment="resuming",
         registry={"source": "inline", "models": [TREE, LOGISTIC], "customers": customers(6)},
@@ -157,6 +158,28 @@ class TestAfterAKill:
         assert {r.info.run_id for r in client.search_runs([found.experiment_id])} == set(trials)
         assert len(champions()) == 6
 
+    @pytest.mark.postgres
+    def test_of_a_machine_it_goes_on_on_another_one(self, project, typed, postgres_url):
+        change(ledger=postgres_url)
+        left = interrupted()
+        with Ledger.open(postgres_url) as ledger:
+            ledger.recorder().begin(replace(ledger.flow_runs.get(left), state="running"))
+            lost = Lease(
+                flow="resuming",
+                flow_run=left,
+                host="lost",
+                place="elsewhere",
+                taken=0.0,
+                beaten=0.0,
+                lasts=0.3,
+            )
+            ledger.leases.take(lost, after=None)
+        code, out, err = typed("resume")
+        assert (code, "24 succeeded" in out) == (0, True)
+        assert f"flow run {left} on lost, process" in err
+        assert "watching for 0.3 s whether it lives" in err
+        assert [flow_run["id"] for flow_run in listed(typed)] == [left]
+
     def test_a_plain_run_begins_anew_and_uses_what_is_recorded(self, project, typed):
         left = interrupted()
         code, _, err = typed("run")
@@ -224,13 +247,19 @@ class TestWhatHasChangedSince:
         assert (code, "experiment: 'resuming' -> 'renamed'" in err) == (0, True)
         assert [flow_run["flow"] for flow_run in listed(typed)] == ["resuming"]
 
-    def test_secrets_are_not_kept(self, project, typed):
-        noted = [{**customers(1)[0], "data": {"seed": 0, "note": "${REGISTRY_PASSWORD}"}}]
-        change(registry={**registry(), "customers": noted})
+    def test_neither_secrets_nor_lists_are_kept_with_it(self, project, typed, monkeypatch):
+        monkeypatch.setenv("ARTIFACTS", str(project / "open-sesame"))
+        before = yaml.safe_load(Path("orchestrator.yaml").read_text("utf-8"))
+        tracking = {**before["tracking"], "artifacts": "${ARTIFACTS}"}
+        change(tracking=tracking)
         interrupted()
         [flow_run] = listed(typed)
-        assert "open sesame" not in json.dumps(flow_run)
-        assert flow_run["context"]["settings"]["registry"]["customers"] == noted
+        assert "open-sesame" not in json.dumps(flow_run)
+        assert flow_run["context"]["settings"] == {
+            **before,
+            "tracking": tracking,
+            "registry": {"source": "inline"},
+        }
 
 
 def folds():

@@ -13,7 +13,13 @@ HIDDEN = "***"
 
 _PASSWORD_IN_ADDRESS = re.compile(r"(?<=://)([^/@:\s]*):(?!\$\{)([^/@\s]+)@")
 _SECRET_KEY = re.compile(r"password|passwd|secret|token|authorization|api_?key", re.IGNORECASE)
+_LISTS = frozenset({"models", "customers"})
 _NOTHING = object()
+
+
+def kept(document: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """What of a configuration is kept: no secrets, and no lists, which are in the snapshot."""
+    return None if document is None else without_secrets(_without_lists(document))
 
 
 def without_secrets(document: Any, key: str = "") -> Any:
@@ -44,15 +50,23 @@ def with_secrets(document: Any, now: Any) -> Any:
     return now if is_hidden and now is not None else document
 
 
-def differences(before: Any, after: Any) -> list[str]:
-    """What differs, one line a key: `gate.min_gain: 0.0 -> 0.01`; secrets are not shown."""
-    old = dict(_leaves(without_secrets(before)))
-    new = dict(_leaves(without_secrets(after)))
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """What differs of what is kept, one line a key: `gate.min_gain: 0.0 -> 0.01`."""
+    old, new = dict(_leaves(kept(before))), dict(_leaves(kept(after)))
     return [
         f"{key}: {_shown(old.get(key, _NOTHING))} -> {_shown(new.get(key, _NOTHING))}"
         for key in dict.fromkeys((*old, *new))
         if old.get(key, _NOTHING) != new.get(key, _NOTHING)
     ]
+
+
+def _without_lists(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists that are written in the configuration itself may be long."""
+    registry = document.get("registry")
+    if not isinstance(registry, Mapping) or registry.get("source") != "inline":
+        return dict(document)
+    without = {key: value for key, value in registry.items() if key not in _LISTS}
+    return {**document, "registry": without}
 
 
 def _leaves(document: Any, key: str = "") -> Iterator[tuple[str, Any]]:

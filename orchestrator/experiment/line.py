@@ -12,7 +12,7 @@ from orchestrator.clusters import threads
 from orchestrator.errors import MachineryError
 from orchestrator.experiment.courier import Courier
 from orchestrator.experiment.desk import Desk
-from orchestrator.experiment.documents import without_secrets
+from orchestrator.experiment.documents import kept
 from orchestrator.experiment.flow import refitting_flow, training_flow, trials_of
 from orchestrator.experiment.generations import carried_over
 from orchestrator.experiment.opening import Opening, at_work, cluster, release_data
@@ -259,7 +259,7 @@ def _run_flow(execution: _Execution, desk: Desk, client: Any) -> Run:
         context={
             "snapshot": prepared.snapshot.id,
             "config": experiment.config,
-            "settings": without_secrets(experiment.document),
+            "settings": kept(experiment.document),
             "fresh": execution.fresh,
             "spread": sorted(spread),
         },

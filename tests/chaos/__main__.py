@@ -70,7 +70,7 @@ def main() -> int:
         chosen = [fault for fault in FAULTS if asked.only in fault.name]
         rows = []
         for fault in chosen:
-            for database in DATABASES:
+            for database in asked.database or DATABASES:
                 row = Row(fault.name, database, skipped=why_not(fault, database) or "")
                 if not row.skipped:
                     _try(row, fault, stage, calm, asked)
@@ -98,6 +98,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
     parser.add_argument("--times", type=int, default=5, help="attempts a fault and database")
     parser.add_argument("--only", default="", help="faults whose name has this in it")
+    parser.add_argument("--database", choices=DATABASES, action="append", help="by default both")
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**6))
     return parser.parse_args()
 

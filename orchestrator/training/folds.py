@@ -72,7 +72,7 @@ class Fold:
     def __init__(self, prepared: Prepared, number: int, cache: SharedCache) -> None:
         self._prepared, self._number, self._cache = prepared, number, cache
         self._train, self._test = prepared.folds[number]
-        self.targets = self._shared("targets", self._cut_targets)
+        self.targets = self.kept("targets", self._cut_targets)
 
     def inputs(self, steps: Sequence[Step]) -> Inputs:
         """What the last of these steps is given, the others fitted on the training rows."""
@@ -80,9 +80,9 @@ class Fold:
         if not transformers:
             as_array = last.plain and _is_one_number_type(self._prepared.data.X)
             kind = "array" if as_array else "rows"
-            return self._shared(kind, lambda: self._cut(as_array=as_array))
+            return self.kept(kind, lambda: self._cut(as_array=as_array))
         chain = tuple(step.key for step in transformers)
-        return self._shared(chain, lambda: self._transform(transformers))
+        return self.kept(chain, lambda: self._transform(transformers))
 
     def y_train(self, step: Step) -> Any:
         """The training targets for a step."""
@@ -97,7 +97,8 @@ class Fold:
         )
         return context
 
-    def _shared(self, what: Hashable, make: Callable[[], V]) -> V:
+    def kept(self, what: Hashable, make: Callable[[], V]) -> V:
+        """A value of this fold, made once."""
         return self._cache.get((self._prepared.key, self._number, what), make)
 
     def _cut(self, *, as_array: bool) -> Inputs:

@@ -16,7 +16,8 @@ from typing import Any
 from sklearn import config_context
 
 from orchestrator.training.cache import SharedCache
-from orchestrator.training.folds import Fold, lent
+from orchestrator.training.continued import Grown, ensemble, key_of
+from orchestrator.training.folds import Fold, Inputs, lent
 from orchestrator.training.metrics import score_by_sklearn, score_quickly
 from orchestrator.training.prepared import Prepared
 from orchestrator.training.scorers import sees_only_predictions
@@ -88,11 +89,8 @@ class _FoldScore:
 
 def _score_fold(steps: Sequence[Step], fold: Fold, metrics: Sequence[str]) -> _FoldScore:
     inputs, last = fold.inputs(steps), steps[-1]
-    final = last.fresh()
-    weight = fit_params(final, fold.targets.weight_train)
     with fold.checked_once(last, inputs):
-        began = perf_counter()
-        final.fit(lent(inputs.X_train), fold.y_train(last), **weight)
+        final, fit_seconds = _fitted(steps, fold, inputs)
         fitted = perf_counter()
         scores = score_quickly(final, lent(inputs.X_test), fold.targets.binary, metrics)
     if scores is None:
@@ -102,6 +100,24 @@ def _score_fold(steps: Sequence[Step], fold: Fold, metrics: Sequence[str]) -> _F
     ended = perf_counter()
     return _FoldScore(
         scores=scores,
-        fit_seconds=inputs.fit_seconds + fitted - began,
+        fit_seconds=inputs.fit_seconds + fit_seconds,
         score_seconds=inputs.score_seconds + ended - fitted,
     )
+
+
+def _fitted(steps: Sequence[Step], fold: Fold, inputs: Inputs) -> tuple[Any, float]:
+    """The last step, fitted on what the others make of the training rows, and the seconds of it."""
+    last = steps[-1]
+    final = last.fresh()
+    weight = fit_params(final, fold.targets.weight_train)
+
+    def fit(estimator: Any) -> Any:
+        return estimator.fit(lent(inputs.X_train), fold.y_train(last), **weight)
+
+    kind = ensemble(final)
+    if kind is not None:
+        before = tuple(step.key for step in steps[:-1])
+        grown = fold.kept(("grown", *before, key_of(final, kind)), Grown)
+        return grown.fitted(final, kind, fit)
+    began = perf_counter()
+    return fit(final), perf_counter() - began

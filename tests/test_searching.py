@@ -6,9 +6,10 @@ import pytest
 from distributed import Client
 
 from orchestrator.clusters import Cluster, connect
-from orchestrator.experiment.placing import to_spread
+from orchestrator.experiment.placing import longest_first, to_spread
 from orchestrator.experiment.searching import Searching
 from orchestrator.experiment.settings import Experiment
+from orchestrator.experiment.work import Work
 from orchestrator.mapping import MemoryRecorder, flow, task
 from orchestrator.records import (
     Customer,
@@ -225,6 +226,17 @@ def test_a_few_studies_of_unknown_length_are_spread_and_many_are_not():
     many = [study_of(customer=name, search=SEARCHES["random"]) for name in "abcd"]
     assert placed(*few) == {"a/logreg", "b/logreg"}
     assert placed(*many) == placed(*few, threads=1) == frozenset()
+
+
+def test_customers_come_in_the_order_of_how_long_they_took_last_time():
+    studies = [study_of(customer=name, search=SEARCHES["random"]) for name in "abcd"]
+    work = [
+        Work(id=s.customer.id, customer=s.customer, studies=(s,), champion=None) for s in studies
+    ]
+    seconds = {("a", "logreg"): 1.0, ("c", "logreg"): 9.0}
+    assert [piece.id for piece in longest_first(work, studies, seconds)] == ["c", "b", "d", "a"]
+    assert [piece.id for piece in longest_first(work, studies[:2], seconds)] == ["a", "b", "c", "d"]
+    assert [piece.id for piece in longest_first(work, studies, {})] == ["a", "b", "c", "d"]
 
 
 def test_the_study_that_would_be_left_alone_at_the_end_is_spread():

@@ -16,7 +16,7 @@ from orchestrator.experiment.documents import kept
 from orchestrator.experiment.flow import refitting_flow, training_flow, trials_of
 from orchestrator.experiment.generations import carried_over
 from orchestrator.experiment.opening import Opening, at_work, cluster, release_data
-from orchestrator.experiment.placing import Durations, to_spread
+from orchestrator.experiment.placing import Durations, longest_first, to_spread
 from orchestrator.experiment.preparing import (
     Prepared,
     check,
@@ -241,10 +241,11 @@ def _summary(execution: _Execution, desk: Desk, flow_run: FlowRun) -> dict[str, 
 
 def _run_flow(execution: _Execution, desk: Desk, client: Any) -> Run:
     experiment, prepared = execution.experiment, execution.prepared
-    spread = _to_spread(execution, client)
+    durations: Durations = execution.ledger.trials.durations() if prepared.new else {}
+    spread = _to_spread(execution, client, durations)
     flow = training_flow(
         experiment,
-        prepared.work,
+        longest_first(prepared.work, prepared.new, durations),
         desk,
         flow_run=execution.flow_run,
         fingerprints=fingerprints(experiment),
@@ -279,10 +280,9 @@ def _in_a_sentence(prepared: Prepared) -> str:
     )
 
 
-def _to_spread(execution: _Execution, client: Any) -> frozenset[str]:
+def _to_spread(execution: _Execution, client: Any, durations: Durations) -> frozenset[str]:
     """The keys of the studies to be spread; those that were stay so in a resumed flow run."""
     prepared, before = execution.prepared, execution.resumed
-    durations: Durations = execution.ledger.trials.durations() if prepared.new else {}
     found = to_spread(prepared.new, durations, threads(client))
     return found if before is None else found.union(before.context.get("spread", ()))
 

@@ -1,13 +1,16 @@
-"""Which studies are spread over the workers, trial by trial, and which run as a whole on one.
+"""Which studies are spread over the workers, trial by trial, and which customers come first.
 
 Thousands of short studies run as a whole: one call each. A study that would keep one worker busy
-while the others have nothing left to do is spread. Either way its trials are the same.
+while the others have nothing left to do is spread. Either way its trials are the same, and so
+they are in whatever order the customers come: what takes longest begins first.
 
-Touches no library; pure; takes `Study` and durations; gives keys of studies; runs on the driver.
+Touches no library; pure; takes `Study` and durations; gives keys of studies, and `Work` in order;
+runs on the driver.
 """
 
 from collections.abc import Mapping, Sequence
 
+from orchestrator.experiment.work import Work
 from orchestrator.records import Study
 from orchestrator.search import find_strategy, open_strategy
 
@@ -43,6 +46,26 @@ def to_spread(studies: Sequence[Study], durations: Durations, threads: int) -> f
             and len(next(open_strategy(study.search, study))) > 1
         )
     )
+
+
+def longest_first(
+    work: Sequence[Work], studies: Sequence[Study], durations: Durations
+) -> tuple[Work, ...]:
+    """The work in the order to begin it: at the end, what is left is short and fits every worker.
+
+    Args:
+        work: One entry a customer.
+        studies: All that are to be run; others have a recorded result.
+        durations: What their trials took last time. A study without takes as long as the mean.
+    """
+    lengths = [_seconds(study, durations) for study in studies]
+    known = [seconds for seconds in lengths if seconds is not None]
+    mean = sum(known) / max(len(known), 1)
+    expected: dict[str, float] = {}
+    for study, seconds in zip(studies, lengths, strict=True):
+        so_far = expected.get(study.customer.id, 0.0)
+        expected[study.customer.id] = so_far + (mean if seconds is None else seconds)
+    return tuple(sorted(work, key=lambda piece: -expected.get(piece.id, 0.0)))
 
 
 def _is_long(study: Study, seconds: float | None, total: float, studies: int, threads: int) -> bool:

@@ -1,6 +1,6 @@
 """Runs the benchmark programs and keeps their figures.
 
-    python -m bench                 all of them, about 25 minutes on two cores
+    python -m bench                 all of them, about 40 minutes on two cores
     python -m bench mapping deploy  these
     python -m bench --quick         all of them, in fewer rounds and smaller
 

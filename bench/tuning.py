@@ -8,23 +8,29 @@
 
 import math
 import statistics
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import optuna
 
 from bench import _timed_fits as timed
+from bench._peers import Job
 from bench._routes import MANY_CANDIDATES, largest
 from bench._turns import Figures
+from bench._ways import Setting, empty_mlflow, experiment
 from orchestrator.clusters import Cluster, connect
+from orchestrator.experiment.line import run
 from orchestrator.experiment.searching import Searching
 from orchestrator.experiment.settings import Experiment
+from orchestrator.ledger import Ledger
 from orchestrator.mapping import Run, flow, task
 from orchestrator.records import (
     Customer,
@@ -95,19 +101,37 @@ def large_study(trials: int) -> Figures:
 
 
 def one_second(trials: int) -> Figures:
-    """Trials that sleep a second, on 8 worker threads: the share of the ideal that is reached."""
-    model = _in_a_space(timed.models("Sleeping", seconds=0.5, points=1)[0])
+    """Trials that sleep a second, on 8 worker threads, tracked: the share of the ideal reached.
+
+    From the first trial's begin to the last one's end, inside the line with ledger and MLflow.
+    """
+    model = timed.models("Sleeping", seconds=0.5, points=5 * trials)[0]
+    job = Job(
+        customers=timed.customers(1),
+        models=(model,),
+        loader="bench._timed_fits:load",
+        allowed=("sklearn", "bench"),
+        folds=2,
+    )
     figures: Figures = {}
-    for name in ("random", "optuna"):
-        search = Search(strategy=name, settings={"n_trials": trials}, max_parallel=8)
-        study = _study(model, timed.customers(1)[0], search)
-        with connect(Cluster(workers=2, threads=4, dashboard=False)) as client:
-            warm = replace(study, search=replace(search, settings={"n_trials": 8}))
-            _searched([warm], client, to_spread={study.key})
-            began = time.perf_counter()
-            _searched([study], client, to_spread={study.key})
-            seconds = time.perf_counter() - began
-        figures[f"tuning.one_second.{name}_efficiency"] = trials / 8 / seconds
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        connect(Cluster(workers=2, threads=4, dashboard=False)) as client,
+    ):
+        empty = empty_mlflow(Path(folder))
+        for name, number in {"warm_up": 8, "random": trials, "optuna": trials}.items():
+            setting = Setting.new(job, client, Path(folder, name), empty)
+            strategy = "optuna" if name == "optuna" else "random"
+            search = Search(
+                strategy=strategy, settings={"n_trials": number}, max_parallel=8, placement="trials"
+            )
+            report = run(replace(experiment(setting), search=search))
+            assert (report.trials["success"], report.behind) == (number, None)
+            with Ledger.open(f"sqlite:///{setting.folder}/ledger.db") as ledger:
+                found = [each.result for each in ledger.trials.of_run(report.flow_run.id)]
+            seconds = max(r.ended for r in found) - min(r.started for r in found)
+            figures[f"tuning.one_second.{name}_efficiency"] = number / 8 / seconds
+    del figures["tuning.one_second.warm_up_efficiency"]
     return figures
 
 
@@ -160,7 +184,7 @@ def _in_a_space(model: ModelSpec) -> ModelSpec:
 
 def _searched(studies: Sequence[Study], client: Any, to_spread=frozenset()) -> Run:
     """The studies, one customer each, by the line's own way of searching."""
-    experiment = Experiment(
+    settings = Experiment(
         name="bench",
         registry={},
         evaluation=TIMED,
@@ -168,7 +192,7 @@ def _searched(studies: Sequence[Study], client: Any, to_spread=frozenset()) -> R
         ledger="",
         tracking="",
     )
-    searching = Searching(experiment, to_spread)
+    searching = Searching(settings, to_spread)
 
     @task(key=lambda study: study.customer.id)
     async def choose(study: Study):
@@ -178,9 +202,9 @@ def _searched(studies: Sequence[Study], client: Any, to_spread=frozenset()) -> R
     def search():
         return choose.expand(study=studies)
 
-    run = search.run(client)
-    assert run.state == "success"
-    return run
+    ended = search.run(client)
+    assert ended.state == "success"
+    return ended
 
 
 def _cpu_of(do: Callable[[], object]) -> float:

@@ -182,9 +182,11 @@ class TestAfterAKill:
 
     def test_a_plain_run_begins_anew_and_uses_what_is_recorded(self, project, typed):
         left = interrupted()
+        told = f"flow run {left} was interrupted; go on with: orchestrator resume {left}"
+        assert told in typed("status")[2]
         code, _, err = typed("run")
         assert code == 0
-        assert f"flow run {left} has not ended: what it recorded is used by this new one" in err
+        assert f"flow run {left} has not ended: `orchestrator resume` would have gone on" in err
         assert len(listed(typed)) == 2
 
 

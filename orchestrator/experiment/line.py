@@ -75,7 +75,10 @@ def run(
         prepared = prepare(experiment, ledger, snapshot, flow_run=flow_run, fresh=fresh)
         guards.enforce(prepared.refusals, accept)
         if left is not None:
-            say(f"flow run {left.id} has not ended: what it recorded is used by this new one")
+            say(
+                f"flow run {left.id} has not ended: `orchestrator resume` would have gone on with it; "
+                "this is a new one, which uses what it recorded"
+            )
         execution = _Execution(
             experiment=experiment,
             opened=opened,

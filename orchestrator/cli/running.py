@@ -110,8 +110,8 @@ def _drive(
         left = ledger.flow_runs.left_unfinished(name)
         if left is not None and left.id != flow_run:
             output.say(
-                f"flow run {left.id} has not ended: `orchestrator resume {left.id}` goes on with it; "
-                "this is a new one, which uses what it recorded"
+                f"flow run {left.id} has not ended: `orchestrator resume {left.id}` goes on with "
+                "it; this is a new one, which uses what it recorded"
             )
         return _run(request, arguments, where, ledger, watch, hold=hold, flow_run=flow_run)
 

@@ -76,8 +76,8 @@ def run(
         guards.enforce(prepared.refusals, accept)
         if left is not None:
             say(
-                f"flow run {left.id} has not ended: `orchestrator resume` would have gone on with it; "
-                "this is a new one, which uses what it recorded"
+                f"flow run {left.id} has not ended: `orchestrator resume` would have gone on with "
+                "it; this is a new one, which uses what it recorded"
             )
         execution = _Execution(
             experiment=experiment,

@@ -85,7 +85,8 @@ def test_a_newcomers_afternoon(project, typed):
         ("AA-SFO", "active", "1"),
         ("AA-STT", "active", "1"),
     ]
-    assert typed("status", "--at", "2001-01-01T00:00")[1].startswith("no customer is known")
+    early = typed("status", "--at", "2001-01-01T00:00")[1]
+    assert early == "no customer was listed, and none served, at 2001-01-01 00:00:00\n"
 
     write("lists.yaml", {"models": [LOGISTIC], "customers": [ROUTES[0], route("DL", "SAT")]})
     assert typed("registry", "import", "lists.yaml")[0] == 0

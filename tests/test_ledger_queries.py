@@ -86,6 +86,7 @@ LISTINGS = {
     "trials of a flow run": lambda ledger: ledger.trials.of_run("run-1"),
     "trials of a customer": lambda ledger: ledger.trials.of_customer("acme"),
     "trials of a model": lambda ledger: ledger.trials.of_model("tree"),
+    "the total of a flow run's trials": lambda ledger: ledger.trials.total("run-1"),
     "best trials": lambda ledger: ledger.trials.best("acme"),
     "latest trials": lambda ledger: ledger.trials.latest("acme", 5, model="tree", state="success"),
     "last trials of a customer": lambda ledger: ledger.trials.of_last_studies("acme"),

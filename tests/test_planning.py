@@ -118,8 +118,9 @@ def test_models_and_groups_of_customers_have_their_shares(trained):
     assert planned.writes["MLflow runs"] == planned.trials == 8
     assert planned.writes["model versions"] == 3
     assert planned.writes["periods of customers and models"] == 2
-    assert planned.seconds > 0
-    assert planned.cores == 1
+    assert planned.estimate.fits > 0
+    assert planned.estimate.cores == 1
+    assert planned.estimate.duration > planned.estimate.fits
 
 
 def test_a_study_that_failed_as_a_whole_never_succeeded(tmp_path, mlflow_url):

@@ -5,12 +5,16 @@ import json
 
 import pytest
 
-from orchestrator.errors import RegistryError
+from orchestrator.cli.changes import show_set_aside
+from orchestrator.cli.reports import life_as_json, show_life
+from orchestrator.errors import RegistryError, UsageError
 from orchestrator.experiment.cleaning import forget
 from orchestrator.experiment.line import run
 from orchestrator.experiment.planning import plan
+from orchestrator.experiment.standing import life
 from orchestrator.experiment.why import why
-from orchestrator.records import Evaluation
+from orchestrator.ledger import Ledger
+from orchestrator.records import Evaluation, Rejected
 from orchestrator.registry.guards import Limits
 from tests.test_experiment import LOGISTIC, TREE, an_experiment, champions, listing
 from tests.test_registry_http import WebService
@@ -167,3 +171,56 @@ def test_a_plan_leaves_no_copies_of_a_web_service_and_forgetting_drops_them(
     assert len(list(cache.iterdir())) == 2
     forget(experiment, "acme")
     assert list(cache.iterdir()) == []
+
+
+def test_a_plan_shows_what_a_run_would_do_once_a_guard_is_accepted(served_by_logistic, customers):
+    one = listing(served_by_logistic, models=[LOGISTIC], customers=customers("1", "1")[:1])
+    strict = dataclasses.replace(one, limits=Limits(max_removed=0.1))
+    assert set(plan(strict).refusals) == {"max_removed"}
+    accepted = plan(strict, accept=["max_removed"])
+    assert (accepted.refusals, set(accepted.accepted)) == ({}, {"max_removed"})
+    with pytest.raises(UsageError, match="no guard 'nothing'"):
+        plan(strict, accept=["nothing"])
+
+
+def test_a_list_that_is_empty_can_be_previewed(served_by_logistic, customers):
+    empty = listing(served_by_logistic, models=[], customers=customers("1", "1"))
+    with pytest.raises(RegistryError, match="empty"):
+        plan(empty)
+    assert plan(empty, accept=["empty"]).studies == 0
+    assert why(empty, "acme", accept=["empty"]).studies == ()
+
+
+def test_the_time_of_a_run_is_more_than_its_fits(served_by_logistic, customers):
+    same = plan(served_by_logistic).estimate
+    assert same.fits == 0
+    assert same.duration > 0
+    more = plan(listing(served_by_logistic, customers=customers("2", "2"))).estimate
+    assert more.cores == 1
+    assert more.fits < more.duration
+    assert same.duration <= more.duration
+
+
+def test_a_history_keeps_each_row_and_tells_what_changed(served_by_logistic, customers, capsys):
+    tagged = customers("2", "1", tags=["vip"])
+    run(listing(served_by_logistic, models=[LOGISTIC], customers=tagged))
+    with Ledger.open(served_by_logistic.ledger) as ledger:
+        told = life(ledger, "acme")
+    show_life(told)
+    assert "changed (until now): data {" in capsys.readouterr().out
+    first, second = life_as_json(told)["periods"]
+    assert (first["changed"], first["row"]["tags"]) == ({}, ())
+    assert second["changed"]["tags"] == {"old": [], "new": ["vip"]}
+    assert second["row"]["data"]["version"] == "2"
+
+
+def test_of_very_many_rows_set_aside_the_first_are_shown(capsys):
+    rejected = [
+        Rejected(kind="customer", row=row, id=f"c{row}", reason="wrong") for row in range(3_000)
+    ]
+    show_set_aside(rejected)
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 21
+    assert shown[-1] == "and 2,980 more rows set aside; --json has them all"
+    show_set_aside(rejected[:20])
+    assert len(capsys.readouterr().out.splitlines()) == 20

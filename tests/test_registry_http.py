@@ -376,6 +376,11 @@ def test_what_is_no_web_address_is_a_mistake_in_the_settings(url):
         open_source("http", {"customers": url})
 
 
+def test_pages_are_counted_or_named_by_a_cursor_not_both():
+    with pytest.raises(ConfigError, match="no use for `cursor`"):
+        open_source("http", {"customers": "http://h/", "page": "page", "cursor": "after"})
+
+
 def test_a_web_service_may_give_only_one_of_the_lists(service):
     with pytest.raises(RegistryError, match="no address is given for the list of models"):
         snapshot(HttpSource(customers=f"{service.url}/list"))

@@ -5,6 +5,7 @@ import random
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -322,3 +323,27 @@ def test_what_is_nested_as_deeply_as_it_may_be_is_stored_and_read_again(tmp_path
         assert ledger.snapshots.get(found.id).customers == found.customers
         assert ledger.lives.preview(found).customers.unchanged == ("a",)
         assert ledger.lives.history("customer", "a")[0].row == found.customers[0]
+
+
+def test_a_moment_that_is_none_is_set_aside():
+    assert rejection({"id": "a", "data": {"since": pd.NaT}}).reason == (
+        "data.since: is NaT, not a moment"
+    )
+
+
+@pytest.mark.parametrize("notation", ["grid", "space"])
+def test_a_parameter_both_fixed_and_searched_is_refused(notation):
+    with pytest.raises(ConfigError, match=rf"{notation}\.max_depth: is fixed in `params`, too"):
+        model_of(params={"max_depth": 2}, **{notation: {"max_depth": [1, 3]}})
+
+
+def test_a_part_of_a_grid_given_twice_is_refused():
+    twice = [{"max_depth": [1]}, {"max_depth": [2]}, {"max_depth": [1]}]
+    with pytest.raises(ConfigError, match=r"grid\[2\]: is the same as grid\[0\]"):
+        model_of(grid=twice)
+    assert "grids.tree[2]" in rejection({"id": "a", "grids": {"tree": twice}}).reason
+
+
+def test_tags_may_be_one_text_wherever_they_stand():
+    assert model_of(when={"tags": "vip; large"}).when.tags == ("large", "vip")
+    assert customer_of(tags="vip; large").tags == ("large", "vip")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 import threading
 
 import fsspec
@@ -352,6 +353,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content, problem):
         ('id,data\nAA,"x\n', "unexpected end"),
         ('id,data\nAA,"x"y\n', "expected after"),
         ("", "`id`"),
+        ('id,data\nAA,"x\nBB,y"\nCC,z\n', "line 3: a cell goes on over several lines"),
+        ('id,data\nAA,"x\rBB"\n', "a cell goes on over several lines"),
     ],
 )
 def test_a_csv_file_that_is_no_table_is_an_error(tmp_path, content, problem):
@@ -477,6 +480,74 @@ def test_what_a_function_raises_is_a_failure_of_the_registry():
     source = PythonSource(models="json:loads", arguments={"s": "{"})
     with pytest.raises(RegistryError, match=r"json:loads raised JSONDecodeError"):
         fetched(source)
+
+
+def exiting(**_):
+    sys.exit(3)
+
+
+def half(**_):
+    yield {"id": "AA"}
+    sys.exit(3)
+
+
+@pytest.mark.parametrize("function", ["exiting", "half"])
+def test_a_function_that_would_end_the_process_is_a_failure_of_the_registry(function):
+    source = PythonSource(models=f"{__name__}:{function}")
+    with pytest.raises(RegistryError, match=f"{function} raised SystemExit: 3"):
+        fetched(source)
+
+
+PLUG_IN = """
+class Source:
+    description = "a source of ours"
+
+    def __init__(self, rows):
+        if not rows:
+            raise ValueError("wants rows")
+        self.rows = rows
+
+    def read(self, kind):
+        from orchestrator.registry.sources import Listing
+
+        return Listing(rows=self.rows[kind])
+"""
+
+
+@pytest.fixture
+def plugged_in(tmp_path, monkeypatch):
+    """A distribution, as pip leaves it, whose entry point is a source called `ours`."""
+    (tmp_path / "source_of_ours.py").write_text(PLUG_IN)
+    info = tmp_path / "ours-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ours\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[orchestrator.sources]\nours = source_of_ours:Source\nbroken = source_of_ours:Gone\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("plugged_in")
+def test_a_source_of_another_distribution_plugs_in_by_entry_point():
+    ours = open_source("ours", {"rows": {"models": MODELS, "customers": CUSTOMERS}})
+    assert snapshot(ours).id == snapshot(InlineSource(models=MODELS, customers=CUSTOMERS)).id
+    assert snapshot(ours).source == "a source of ours"
+
+
+@pytest.mark.usefixtures("plugged_in")
+@pytest.mark.parametrize(
+    ("name", "settings", "problem"),
+    [
+        ("ours", {"rows": {}}, r"c\.yaml: registry: .* ValueError: wants rows"),
+        ("ours", {"colour": 1}, r"c\.yaml: registry: .* unexpected keyword argument 'colour'"),
+        ("broken", {}, r"c\.yaml: registry\.source: the source 'broken' .* cannot be loaded"),
+    ],
+)
+def test_what_a_plugged_in_source_complains_of_is_a_mistake_in_the_settings(
+    name, settings, problem
+):
+    with pytest.raises(ConfigError, match=problem):
+        open_source(name, settings, file="c.yaml")
 
 
 def test_what_was_imported_into_sql_reads_as_the_same_snapshot(tmp_path):

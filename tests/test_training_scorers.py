@@ -151,7 +151,7 @@ def test_a_model_without_the_method_a_metric_asks_is_refused():
     with pytest.raises(ConfigError, match="neg_log_loss needs predict_proba, which model 'the-mod"):
         require_methods([model(SVC)], comparing("roc_auc", "neg_log_loss"))
     with pytest.raises(ConfigError, match="roc_auc needs decision_function or predict_proba"):
-        require_methods([model("sklearn.linear_model:LinearRegression")], comparing("roc_auc"))
+        require_methods([model("sklearn.preprocessing:StandardScaler")], comparing("roc_auc"))
 
 
 def test_a_method_that_comes_with_a_parameter_is_found():
@@ -175,3 +175,20 @@ def test_another_scorer_makes_another_fingerprint():
     first = comparing("cost")
     assert name(first) == name(comparing("cost"))
     assert name(first) != name(replace(first, scorers={"cost": f"{OWN}:steps"}))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "task", "metric", "predicts"),
+    [
+        ("sklearn.linear_model:LinearRegression", "classification", "accuracy", "amounts"),
+        (SVC, "regression", "r2", "classes"),
+    ],
+)
+def test_a_model_of_the_wrong_kind_is_refused(estimator, task, metric, predicts):
+    with pytest.raises(ConfigError, match=rf"is {task}, and model .* predicts {predicts}"):
+        require_methods([model(estimator)], comparing(metric, task=task))
+
+
+def test_a_transformer_alone_is_refused():
+    with pytest.raises(ConfigError, match="accuracy needs predict, which model"):
+        require_methods([model("sklearn.preprocessing:StandardScaler")], comparing("accuracy"))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MOST_NAMED = 8
 _MOST_FIELDS = 10
+_MOST_SET_ASIDE = 20
 _LONGEST_VALUE = 60
 _EVENTS = ("added", "changed", "paused", "resumed", "removed", "restored", "kept")
 
@@ -44,9 +45,12 @@ def show_events(changes: "Changes") -> None:
 
 
 def show_set_aside(rejected: "Sequence[Rejected]") -> None:
-    """Rows that could not be used, each with the reason."""
-    for row in rejected:
+    """Rows that could not be used, each with the reason; of very many the first."""
+    for row in rejected[:_MOST_SET_ASIDE]:
         line(f"set aside: {row.kind} {row.id or f'in row {row.row}'}: {row.reason}")
+    left = len(rejected) - _MOST_SET_ASIDE
+    if left > 0:
+        line(f"and {left:,} more rows set aside; --json has them all")
 
 
 def in_short(value: Any) -> str:

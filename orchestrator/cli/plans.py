@@ -13,6 +13,7 @@ from orchestrator.cli.output import report as line
 from orchestrator.cli.reports import champion_row
 
 if TYPE_CHECKING:
+    from orchestrator.experiment.estimate import Estimate
     from orchestrator.experiment.planning import Plan, Share
     from orchestrator.experiment.why import Why
 
@@ -40,11 +41,13 @@ def show_plan(plan: "Plan") -> None:
         line(f"  to train because of {_REASONS.get(reason, reason)}: {number}")
     _show_shares("model", plan.by_model)
     _show_shares("customers", plan.by_group)
-    if plan.seconds is not None:
-        line(f"\nabout {_estimate(plan)}, by what it took last time")
+    if told := _estimate(plan.estimate):
+        line(f"\n{told}, by what it took last time")
     line("\nat most this would be written: " + counts(plan.writes))
     for note in plan.notes:
         line(f"\nnote: {note}")
+    for guard, reason in plan.accepted.items():
+        line(f"\naccepted: {reason} (--accept {guard})")
     for guard, reason in plan.refusals.items():
         line(
             f"\na run would be refused: {reason} (`orchestrator run --accept {guard}` lets it pass)"
@@ -104,8 +107,11 @@ def _show_shares(what: str, shares: "Sequence[Share]") -> None:
     table(columns, [(s.name, s.customers, s.studies, s.reused, s.trials) for s in shares])
 
 
-def _estimate(plan: "Plan") -> str:
-    seconds = plan.seconds or 0.0
-    if plan.cores is None:
-        return f"{duration(seconds)} of one core"
-    return f"{duration(seconds / plan.cores)} on {plan.cores} cores"
+def _estimate(found: "Estimate") -> str:
+    """How long it would take, as far as that is known; "" where nothing like it was ever run."""
+    if found.fits is None:
+        return ""
+    cores = "1 core" if found.cores in {None, 1} else f"{found.cores} cores"
+    if found.duration is None:
+        return f"about {duration(found.fits)} of fits on one core" if found.fits else ""
+    return f"about {duration(found.duration)} on {cores} ({duration(found.fits)} of fits)"

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.changes import show_events, show_set_aside
+from orchestrator.cli.changes import in_short, show_events, show_set_aside
 from orchestrator.cli.output import counts, duration, moment, table
 from orchestrator.cli.output import report as line
 
 if TYPE_CHECKING:
     from orchestrator.experiment.report import Report
     from orchestrator.experiment.standing import Life, Standing
-    from orchestrator.ledger import Champion
+    from orchestrator.ledger import Champion, FieldChange
 
 _MOST_ROWS = 10
 
@@ -56,8 +56,16 @@ def report_as_json(report: "Report") -> dict[str, Any]:
     return whole
 
 
-def show_standings(found: Sequence["Standing"]) -> None:
-    """Who is served by what."""
+def show_standings(found: Sequence["Standing"], at: float | None = None) -> None:
+    """Who is served by what.
+
+    Args:
+        found: How customers stand.
+        at: The moment that was asked for, in epoch seconds; None is now.
+    """
+    if not found and at is not None:
+        line(f"no customer was listed, and none served, at {moment(at)}")
+        return
     if not found:
         line("no customer is known yet; begin with: orchestrator run")
         return
@@ -112,8 +120,12 @@ def show_life(life: "Life") -> None:
 
 
 def life_as_json(life: "Life") -> dict[str, Any]:
-    """The timeline: moments and what happened."""
-    events = [(period.start, f"{period.event} ({_until(period.end)})") for period in life.periods]
+    """The timeline, moments and what happened; and each period with its whole row."""
+    periods = list(zip(life.periods, life.changes, strict=True))
+    events = [
+        (period.start, f"{period.event} ({_until(period.end)}){_fields(changes)}")
+        for period, changes in periods
+    ]
     for run in life.flow_runs:
         best = "" if run.score is None else f", best {run.best} with {run.score:.4f}"
         failed = f", {run.failed} failed ({run.failure})" if run.failed else ""
@@ -126,7 +138,24 @@ def life_as_json(life: "Life") -> dict[str, Any]:
         "kind": life.kind,
         "key": life.key,
         "events": [{"at": moment(at), "what": what} for at, what in sorted(events)],
+        "periods": [
+            {
+                "from": moment(period.start),
+                "to": moment(period.end) or None,
+                "event": period.event,
+                "state": period.state,
+                "snapshot": period.snapshot,
+                "changed": {c.field: {"old": c.old, "new": c.new} for c in changes},
+                "row": asdict(period.row),
+            }
+            for period, changes in periods
+        ],
     }
+
+
+def _fields(changes: "Sequence[FieldChange]") -> str:
+    told = [f"{c.field} {in_short(c.old)} -> {in_short(c.new)}" for c in changes]
+    return f": {', '.join(told)}" if told else ""
 
 
 def _summary(report: "Report") -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ import typer
 
 from orchestrator.cli import output, plans, reports
 from orchestrator.cli.interrupts import EXIT_INTERRUPTED, stopping_on_interrupt
-from orchestrator.cli.options import Config, Json
+from orchestrator.cli.options import Accept, Config, Json
 from orchestrator.cli.watching import Watching, watching
 from orchestrator.errors import MachineryError, UsageError
 
@@ -21,16 +21,18 @@ if TYPE_CHECKING:
     from orchestrator.experiment.report import Report
 
 
-def plan(*, config: Config = None, as_json: Json = False) -> None:
+def plan(*, accept: Accept = None, config: Config = None, as_json: Json = False) -> None:
     """Show what a run would do now, without doing or writing anything.
 
     Example: orchestrator plan --config configs/flights.yaml
+
+    Example: orchestrator plan --accept max_removed
     """
     from orchestrator.config import find, load  # late: the rest of the program
     from orchestrator.experiment.planning import plan as make_plan
 
     with output.stdout_for_report_only(when=as_json):
-        planned = make_plan(load(find(config)))
+        planned = make_plan(load(find(config)), accept or ())
     if as_json:
         output.as_json(plans.plan_as_json(planned))
     else:
@@ -40,6 +42,7 @@ def plan(*, config: Config = None, as_json: Json = False) -> None:
 def why(
     customer: Annotated[str, typer.Argument(help="A customer's id.")],
     *,
+    accept: Accept = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
@@ -51,7 +54,7 @@ def why(
     from orchestrator.experiment.why import why as explain
 
     with output.stdout_for_report_only(when=as_json):
-        found = explain(load(find(config)), customer)
+        found = explain(load(find(config)), customer, accept or ())
     if as_json:
         output.as_json(plans.why_as_json(found))
     else:
@@ -151,7 +154,8 @@ def status(
 
     experiment = load(find(config))
     with Ledger.look(experiment.ledger) as ledger:
-        found = standings(ledger, None if at is None else epoch(at, "--at"))
+        when = None if at is None else epoch(at, "--at")
+        found = standings(ledger, when)
         left = ledger.flow_runs.left_unfinished(experiment.name)
     if left is not None and left.state == "running":
         output.say(f"flow run {left.id} is under way")
@@ -160,7 +164,7 @@ def status(
     if as_json:
         output.as_json([reports.standing_row(standing) for standing in found])
     else:
-        reports.show_standings(found)
+        reports.show_standings(found, when)
 
 
 def history(

@@ -4,12 +4,11 @@ Touches no library itself; takes an `Experiment`; gives a `Plan`; writes nothing
 ledger where there is none; runs on the driver.
 """
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.clusters import Cluster
+from orchestrator.experiment.estimate import Estimate, estimate
 from orchestrator.experiment.notes import notes
 from orchestrator.experiment.preparing import (
     Prepared,
@@ -22,7 +21,7 @@ from orchestrator.experiment.preparing import (
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Champion, Changes, Ledger
 from orchestrator.records import Rejected, Study
-from orchestrator.search import find_strategy
+from orchestrator.registry.guards import require_guards
 from orchestrator.training.fingerprint import PARTS
 
 NEW = "new"
@@ -68,10 +67,10 @@ class Plan:
             once a worker has loaded the data is it known whether it changed.
         by_model: The studies by model.
         by_group: The studies by what became of their customers.
-        seconds: What the trials took last time, all in all, of one core; None when never made.
-        cores: How many there are for them; None where the cluster is not ours to start.
+        estimate: How long it would take.
         writes: What would be written, at most.
         refusals: What guards object to, by their names.
+        accepted: What they object to and was accepted, by their names.
         notes: What a person should know besides.
     """
 
@@ -87,26 +86,33 @@ class Plan:
     reasons: Mapping[str, int]
     by_model: tuple[Share, ...]
     by_group: tuple[Share, ...]
-    seconds: float | None
-    cores: int | None
+    estimate: Estimate
     writes: Mapping[str, int]
     refusals: Mapping[str, str]
+    accepted: Mapping[str, str]
     notes: tuple[str, ...]
 
 
-def plan(experiment: Experiment) -> Plan:
+def plan(experiment: Experiment, accept: Collection[str] = ()) -> Plan:
     """What a flow run would do now; nothing is written.
 
+    Args:
+        experiment: What would run.
+        accept: Names of guards whose objections would be accepted.
+
     Raises:
+        UsageError: `accept` names no guard.
         ConfigError: Configuration or models are wrong.
         RegistryError: The registry failed.
     """
+    require_guards(accept)
     check(experiment)
-    snapshot = fetch_snapshot(experiment)
+    snapshot = fetch_snapshot(experiment, accept)
     check_models(experiment, snapshot)
     with Ledger.look(experiment.ledger) as ledger:
         ledger.require_owner(experiment.name)
         prepared = prepare(experiment, ledger, snapshot)
+        refused = {refusal.guard: refusal.reason for refusal in prepared.refusals}
         return Plan(
             snapshot=snapshot.id,
             source=snapshot.source,
@@ -120,10 +126,12 @@ def plan(experiment: Experiment) -> Plan:
             reasons=dict(reasons(ledger, prepared.new, experiment).most_common()),
             by_model=_shares(experiment, prepared, lambda study: study.model.id),
             by_group=_shares(experiment, prepared, _group_of(prepared.changes)),
-            seconds=_seconds(ledger, experiment, prepared.new),
-            cores=_cores(experiment.cluster),
+            estimate=estimate(
+                ledger, experiment, prepared.new, prepared.trials + len(prepared.rescored)
+            ),
             writes=_writes(prepared),
-            refusals={refusal.guard: refusal.reason for refusal in prepared.refusals},
+            refusals={guard: why for guard, why in refused.items() if guard not in accept},
+            accepted={guard: why for guard, why in refused.items() if guard in accept},
             notes=notes(ledger, prepared, _champions(prepared)),
         )
 
@@ -188,36 +196,8 @@ def _group_of(changes: Changes) -> Callable[[Study], str]:
     return lambda study: groups.get(study.customer.id, "unchanged")
 
 
-def _seconds(ledger: Ledger, experiment: Experiment, new: Sequence[Study]) -> float | None:
-    """Seconds of one core that the studies would take, by what their like took last time.
-
-    A customer's own time with a model comes first, then the model's mean, then the mean of all.
-    """
-    known = ledger.trials.durations() if new else {}
-    if not known:
-        return None
-    of_model: dict[str, list[float]] = {}
-    for (_, model), seconds in known.items():
-        of_model.setdefault(model, []).append(seconds)
-    usual = {model: sum(times) / len(times) for model, times in of_model.items()}
-    typical, strategy = sum(known.values()) / len(known), find_strategy(experiment.search)
-    return sum(
-        strategy.count(study)
-        * known.get((study.customer.id, study.model.id), usual.get(study.model.id, typical))
-        for study in new
-    )
-
-
 def _champions(prepared: Prepared) -> Mapping[str, Champion]:
     return {piece.id: piece.champion for piece in prepared.work if piece.champion is not None}
-
-
-def _cores(cluster: Cluster) -> int | None:
-    if cluster.kind == "remote":
-        return None
-    if cluster.kind == "inline":
-        return 1
-    return min(cluster.most_workers * cluster.threads, os.cpu_count() or 1)
 
 
 def _writes(prepared: Prepared) -> Mapping[str, int]:

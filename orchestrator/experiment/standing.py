@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from orchestrator.errors import UsageError
 from orchestrator.ledger import Champion, Ledger, Period, RecordedTrial
-from orchestrator.ledger.changes import Kind
+from orchestrator.ledger.changes import FieldChange, Kind, field_changes
+from orchestrator.ledger.encoding import canonical
 from orchestrator.records import Promotion
 
 
@@ -50,6 +51,7 @@ class Life:
     Attributes:
         kind, key: Whose.
         periods: Its registry rows as they were, oldest first.
+        changes: For each period, the fields that were others in the one before.
         flow_runs: Its trials, flow run by flow run.
         promotions: A customer's champions, oldest first; of a model, those it ever became.
     """
@@ -57,6 +59,7 @@ class Life:
     kind: str
     key: str
     periods: tuple[Period, ...]
+    changes: tuple[tuple[FieldChange, ...], ...]
     flow_runs: tuple[TrialsOfRun, ...]
     promotions: tuple[Promotion, ...]
 
@@ -136,9 +139,16 @@ def _life(
         kind=kind,
         key=key,
         periods=tuple(periods),
+        changes=_changes(key, periods),
         flow_runs=tuple(_of_run(flow_run, some) for flow_run, some in by_run.items()),
         promotions=tuple(promotions),
     )
+
+
+def _changes(key: str, periods: Sequence[Period]) -> tuple[tuple[FieldChange, ...], ...]:
+    rows = [canonical(period.row) for period in periods]
+    before = [*rows[:1], *rows]  # nothing changed in the first
+    return tuple(tuple(field_changes(key, *pair)) for pair in zip(before, rows, strict=False))
 
 
 def _of_run(flow_run: str, trials: Sequence[RecordedTrial]) -> TrialsOfRun:

@@ -3,7 +3,7 @@
 Touches no library itself; takes an `Experiment` and a customer's id; writes nothing; driver.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.work import Work, is_meant_for, plan_work
 from orchestrator.ledger import Champion, Ledger
 from orchestrator.records import Customer, ModelSpec, Snapshot, Study, TrialResult
+from orchestrator.registry.guards import require_guards
 from orchestrator.selection import best_result, decide
 
 Recorded = Mapping[str, Sequence[TrialResult]]
@@ -73,16 +74,22 @@ class Why:
     decision: str
 
 
-def why(experiment: Experiment, customer: str) -> Why:
+def why(experiment: Experiment, customer: str, accept: Collection[str] = ()) -> Why:
     """What a flow run would do for one customer, and why; nothing is written.
+
+    Args:
+        experiment: What would run.
+        customer: Its id.
+        accept: Names of guards whose objections would be accepted; here that is `empty`.
 
     Raises:
         UsageError: Neither the registry nor the ledger knows such a customer.
         ConfigError: Configuration or models are wrong.
         RegistryError: The registry failed.
     """
+    require_guards(accept)
     check(experiment)
-    snapshot = fetch_snapshot(experiment)
+    snapshot = fetch_snapshot(experiment, accept)
     with Ledger.look(experiment.ledger) as ledger:
         state, note, listed = _state(ledger, snapshot, customer)
         champion = ledger.promotions.champion(customer)

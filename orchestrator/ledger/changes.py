@@ -127,17 +127,29 @@ def difference(happened: Collection[Turn]) -> Difference:
     keys: dict[str, list[str]] = {}
     for turn in happened:
         keys.setdefault(turn.event, []).append(turn.key)
-    changed = tuple(change for turn in happened for change in _field_changes(turn))
+    changed = tuple(
+        change
+        for turn in happened
+        if turn.before is not None
+        for change in field_changes(turn.key, turn.before.content, turn.content)
+    )
     # A change is told field by field; all other events by their keys alone.
     named = {event: tuple(those) for event, those in keys.items() if event != "changed"}
     return Difference(changed=changed, **named)
 
 
-def _field_changes(turn: Turn) -> Iterator[FieldChange]:
-    if turn.before is None or turn.before.content == turn.content:
+def field_changes(key: str, before: str, after: str) -> Iterator[FieldChange]:
+    """The fields in which two rows of one customer or model differ.
+
+    Args:
+        key: Whose rows.
+        before: The older one as canonical JSON.
+        after: The newer one.
+    """
+    if before == after:
         return
-    old, new = json.loads(turn.before.content), json.loads(turn.content)
+    old, new = json.loads(before), json.loads(after)
     for field in sorted((old.keys() | new.keys()) - _SHOWN_OTHERWISE):
         # Compared as text, like the whole: 1 and 1.0 differ, and NaN is what it was.
         if json.dumps(old.get(field)) != json.dumps(new.get(field)):
-            yield FieldChange(key=turn.key, field=field, old=old.get(field), new=new.get(field))
+            yield FieldChange(key=key, field=field, old=old.get(field), new=new.get(field))

@@ -199,6 +199,17 @@ class Trials:
         with self._database.read() as connection:
             return {(customer, model): s for customer, model, s in connection.execute(query)}
 
+    def total(self, flow_run: str) -> tuple[int, float]:
+        """How many trials a flow run made, by its whole id, and the seconds they took in all."""
+        query = (
+            select(func.count(), func.coalesce(func.sum(trials.c.seconds), 0.0))
+            .join(studies, studies.c.id == trials.c.study)
+            .where(studies.c.flow_run == flow_run)
+        )
+        with self._database.read() as connection:
+            number, seconds = connection.execute(query).one()
+        return number, seconds
+
     def _read(self, query: Select[Any]) -> Sequence[RecordedTrial]:
         with self._database.read() as connection:
             return _records(connection.execute(query.order_by(trials.c.study, trials.c.number)))

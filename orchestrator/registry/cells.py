@@ -90,7 +90,7 @@ def _plain(value: Any, key: str, levels: int) -> Json:
         case float() | Decimal():
             return _finite(value, key)
         case datetime() | date() | time() | UUID():
-            return str(value)
+            return _moment(value, key)
         case Mapping():
             inner = levels - 1
             return {_name(k, key): _plain(v, f"{key}.{k}", inner) for k, v in value.items()}
@@ -99,12 +99,19 @@ def _plain(value: Any, key: str, levels: int) -> Json:
     raise BadRowError(Problem(key, f"is a {type(value).__name__}, which JSON cannot hold"))
 
 
+def parted_tags(tags: Any) -> Any:
+    """Tags that are one text, `large; domestic`, as a list; anything else as it is."""
+    if not isinstance(tags, str):
+        return tags
+    return [tag for tag in map(str.strip, tags.split(";")) if tag]
+
+
 def _decoded(name: str, cell: Any) -> Any:
     """What a text cell stands for, in fields that hold more than text."""
     if not isinstance(cell, str):
         return cell
     if name == "tags" and not cell.lstrip().startswith("["):
-        return [tag for tag in map(str.strip, cell.split(";")) if tag]
+        return parted_tags(cell)
     if name in _HOLD_JSON or name == "tags":
         return _json_cell(name, cell)
     return _object_or_text(cell) if name == "data" else cell
@@ -127,6 +134,12 @@ def _object_or_text(cell: str) -> Any:
         return read_json(cell)
     except ValueError:
         return cell
+
+
+def _moment(value: date | time | UUID, key: str) -> str:
+    if value != value:  # noqa: PLR0124 - as NaN, pandas' NaT is a datetime unlike itself
+        raise BadRowError(Problem(key, f"is {value}, not a moment"))
+    return str(value)
 
 
 def _finite(value: float | Decimal, key: str) -> int | float:

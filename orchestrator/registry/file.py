@@ -184,7 +184,20 @@ def _read_csv(file: IO[bytes]) -> list[Row | Unreadable]:
         header = next(lines, [])
         if "id" not in header or len(set(header)) < len(header):
             raise ValueError(f"its first line must name columns once, with `id`: {header}")
-        return [_csv_row(header, cells) for cells in lines if cells]
+        return [_csv_row(header, _on_one_line(cells, lines.line_num)) for cells in lines if cells]
+
+
+def _on_one_line(cells: list[str], line: int) -> list[str]:
+    """The cells of a row, none of which goes on in the next line of the file.
+
+    Where a quote is missing, such a cell is whole rows: their customers would seem to have left.
+    """
+    if any("\n" in cell or "\r" in cell for cell in cells):
+        raise ValueError(
+            f"line {line}: a cell goes on over several lines; check the quotes before, or write "
+            "what belongs in it on one line"
+        )
+    return cells
 
 
 def _csv_row(header: Sequence[str], cells: Sequence[str]) -> Row | Unreadable:

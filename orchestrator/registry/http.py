@@ -68,6 +68,8 @@ class HttpSource(Settings):
     def _names_an_address(self) -> Self:
         if not (self.models or self.customers):
             raise ValueError("names no address; give `models`, `customers` or both")
+        if self.page is not None and self.cursor is not None:
+            raise ValueError("counts pages by `page`, which leaves no use for `cursor`; give one")
         return self
 
     @property

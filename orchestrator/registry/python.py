@@ -50,7 +50,7 @@ class PythonSource(Settings):
             return Listing(rows=list(_function(path)(**self.arguments)))
         except OrchestratorError:
             raise
-        except Exception as error:  # a user's function may raise anything
+        except (Exception, SystemExit) as error:  # a user's function may raise anything
             raise RegistryError(f"{path} raised {type(error).__name__}: {error}") from error
 
 
@@ -60,7 +60,7 @@ def _function(path: str) -> Callable[..., Iterable[Any]]:
         raise ValueError(f"{path!r} is no import path; write 'package.module:function'")
     try:
         function = getattr(import_module(module_name), name)
-    except Exception as error:  # a user's module may raise anything at import
+    except (Exception, SystemExit) as error:  # a user's module may raise anything at import
         problem = f"{path!r} cannot be imported ({type(error).__name__}: {error})"
         raise ValueError(problem) from error
     if not callable(function):

@@ -44,7 +44,7 @@ from pydantic import (
 from pydantic import Tag as UnionTag
 
 from orchestrator.records import CHAMPION, Distribution, Json
-from orchestrator.registry.cells import BadRowError, Problem, plain_row
+from orchestrator.registry.cells import BadRowError, Problem, parted_tags, plain_row
 from orchestrator.registry.spaces import read_distribution, read_values
 
 _LONGEST_ID = 250
@@ -102,7 +102,11 @@ _GridField = Annotated[
     | Annotated[list[dict[str, _Values]], UnionTag(_MANY)],
     Discriminator(_one_or_many),
 ]
-_Tags = Annotated[tuple[str, ...], AfterValidator(lambda tags: tuple(sorted(set(tags))))]
+_Tags = Annotated[
+    tuple[str, ...],
+    BeforeValidator(parted_tags),
+    AfterValidator(lambda tags: tuple(sorted(set(tags)))),
+]
 
 
 class _Fields(BaseModel):

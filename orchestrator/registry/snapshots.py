@@ -90,7 +90,7 @@ def _read(source: Source, kind: Kind, accept: Collection[str]) -> tuple[list[Any
         rows = list(listing.rows)
     except OrchestratorError:
         raise
-    except Exception as error:  # a source from elsewhere may raise anything
+    except (Exception, SystemExit) as error:  # a source from elsewhere may raise anything
         raise RegistryError(
             f"{source.description}: the list of {kind} cannot be read "
             f"({type(error).__name__}: {error})"

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, OrchestratorError
 
 _GROUP = "orchestrator.sources"
 _LINKS = re.compile(r"::(?=\w+://)")
@@ -210,8 +210,13 @@ def _settings_refused(*, file: str | None, key: str) -> Iterator[None]:
         inner = ".".join([key, *map(str, first["loc"])])
         problem = first["msg"].removeprefix("Value error, ")
         raise ConfigError(problem, file=file, key=inner) from None
-    except TypeError as error:
-        raise ConfigError(str(error), file=file, key=key) from error
+    except OrchestratorError:
+        raise
+    except (Exception, SystemExit) as error:  # a source from elsewhere may raise anything
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigError(
+            f"the source refuses its settings: {reason}", file=file, key=key
+        ) from error
 
 
 def without_secrets(url: str) -> str:

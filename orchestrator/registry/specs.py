@@ -66,6 +66,7 @@ def read_customer(row: object, parameters: Mapping[str, frozenset[str]]) -> Cust
     for model, grid in grids.items():
         key = f"grids.{model}" if model in fields.grids else f"spaces.{model}"
         problems += _condition_problems(key, grid)
+        problems += _repeated_parts(key, grid)
         if model in parameters:
             problems += _unknown_names(key, _names(grid), parameters[model])
     if problems:
@@ -164,6 +165,25 @@ def _parameter_problems(spec: ModelSpec, fields: ModelRow, allowed: Sequence[str
         *_unknown_names("params", list(spec.params), known),
         *_unknown_names(_key_of_grid(fields), _names(spec.grid), known),
         *_condition_problems(_key_of_grid(fields), spec.grid),
+        *_fixed_and_searched(_key_of_grid(fields), spec),
+        *_repeated_parts(_key_of_grid(fields), spec.grid),
+    ]
+
+
+def _fixed_and_searched(key: str, spec: ModelSpec) -> list[Problem]:
+    return [
+        Problem(f"{key}.{name}", "is fixed in `params`, too; give it in one of them")
+        for name in _names(spec.grid)
+        if name in spec.params
+    ]
+
+
+def _repeated_parts(key: str, grid: Grid) -> list[Problem]:
+    """Parts of a union that are there twice: their trials would be made twice."""
+    return [
+        Problem(f"{key}[{index}]", f"is the same as {key}[{grid.index(part)}]")
+        for index, part in enumerate(grid)
+        if repr(part) in {repr(earlier) for earlier in grid[:index]}
     ]
 
 

@@ -22,6 +22,7 @@ from functools import cache
 from numbers import Real
 from typing import Any
 
+from sklearn.base import is_classifier, is_regressor
 from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
 
 from orchestrator.errors import ConfigError
@@ -134,12 +135,13 @@ def require_metrics(evaluation: Evaluation) -> None:
 
 
 def require_methods(models: Iterable[ModelSpec], evaluation: Evaluation) -> None:
-    """Refuse models that can never be scored, for want of a method that a metric asks.
+    """Refuse models that can never be scored: of the wrong kind, or without a method a metric asks.
 
     Raises:
-        ConfigError: Naming the metric and the model.
+        ConfigError: Naming the model, and the metric.
     """
     for model in models:
+        _require_kind(model, evaluation)
         for metric, source in zip(evaluation.metrics, sources(evaluation), strict=True):
             methods = _methods(find_scorer(source))
             if not any(_has_one_of(methods, each) for each in _variants(model, evaluation)):
@@ -149,6 +151,19 @@ def require_methods(models: Iterable[ModelSpec], evaluation: Evaluation) -> None
                     "take another metric, or the model out of the registry",
                     key=_METRICS,
                 )
+
+
+def _require_kind(model: ModelSpec, evaluation: Evaluation) -> None:
+    """Refuse what predicts amounts where classes are to be told, and the other way round."""
+    estimator = build(model, {}, evaluation.allowed)
+    told = {"classification": is_regressor, "regression": is_classifier}[evaluation.task](estimator)
+    if told:
+        kind = "amounts" if evaluation.task == "classification" else "classes"
+        raise ConfigError(
+            f"is {evaluation.task}, and model {model.id!r} ({model.steps[-1].estimator}) predicts "
+            f"{kind}; take it out of the registry, or change the task",
+            key="evaluation.task",
+        )
 
 
 def _model_kb(estimator: Any, _X: Any, _y: Any) -> float:  # noqa: N803 - as scorers are called

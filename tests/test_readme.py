@@ -55,7 +55,7 @@ def test_the_example_of_the_readme_runs_as_it_says(typed):
     )
     assert "10 succeeded, 0 failed, 0 reused" in typed("run")
     assert "4 unchanged and reused, 0 to train with 0 trials" in typed("plan")
-    assert "churn-acme v1" in typed("status")
+    assert "churn.acme v1" in typed("status")
     assert "customer acme" in typed("history", "acme")
 
 

@@ -211,7 +211,9 @@ def test_a_browser_draws_every_chart_and_runs_nothing_else(tmp_path):
     ]
     drawn = [Chart(title=EVIL, figure=each.figure) for each in pictures(results)]
     drawn.append(Chart(title="own", figure=charts.counts({EVIL: 3}, of=EVIL)))
-    page = Page(title=EVIL, kind="Customer", sections=[Section(title=EVIL, parts=drawn)])
+    shut = Section(title="shut", parts=drawn[:1], folded=True)
+    shown = Section(title=EVIL, parts=drawn)
+    page = Page(title=EVIL, kind="Customer", sections=[shown, shut])
     file = tmp_path / "page.html"
     file.write_text(render(page), encoding="utf-8")
     dom = browse(file.as_uri(), tmp_path / "browser")

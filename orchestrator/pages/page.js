@@ -1,4 +1,4 @@
-// Figures are drawn when they come near the window: a page may hold hundreds.
+// Figures of a section are drawn when it is open: a page may hold hundreds.
 const FONT = getComputedStyle(document.body).fontFamily;
 
 function draw(place) {
@@ -20,13 +20,11 @@ function draw(place) {
   });
 }
 
-const seen = new IntersectionObserver(
-  (entries) => {
-    for (const entry of entries.filter((each) => each.isIntersecting)) {
-      seen.unobserve(entry.target);
-      draw(entry.target);
-    }
-  },
-  { rootMargin: "600px" },
-);
-document.querySelectorAll(".chart").forEach((place) => seen.observe(place));
+function drawIn(section) {
+  section.querySelectorAll(".chart:not(.js-plotly-plot)").forEach(draw);
+}
+
+document.querySelectorAll("section, details[open]").forEach(drawIn);
+document.querySelectorAll("details").forEach((section) => {
+  section.addEventListener("toggle", () => section.open && drawIn(section));
+});

@@ -91,9 +91,9 @@ class Engine:
         state.running -= len(values)
         for index, value in values.items():
             state.columns.values[index] = value
-        if own:
-            self._ends.succeed(state, own, State.SUCCESS)
-        self._ends.succeed(state, [i for i in values if i not in frozenset(own)], State.CACHED)
+        known = frozenset(own)
+        self._ends.succeed(state, own, State.SUCCESS)
+        self._ends.succeed(state, [i for i in values if i not in known], State.CACHED)
         self._offer(state)
         self._settle()
 

@@ -74,7 +74,7 @@ class Journal:
         self._fingerprints.setdefault(state.number, {}).update(names)
         own, found = own_prefix(self._flow_run.id), dict[str, list[int]]()
         for index, name in names.items():
-            if index not in again and (self._resumed or not name.startswith(own)):
+            if index not in again and (index in done or not name.startswith(own)):
                 found.setdefault(name, []).append(index)
         values = self._recorder.recall(list(found))
         recalled = {index: value for name, value in values.items() for index in found[name]}

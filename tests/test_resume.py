@@ -126,6 +126,7 @@ def listed(typed):
 
 
 class TestAfterAKill:
+    @pytest.mark.slow
     def test_it_goes_on_and_everything_is_there_once(self, project, typed, mlflow_url):
         change(
             registry={
@@ -195,6 +196,7 @@ def registry():
 
 
 class TestWhileADriverLives:
+    @pytest.mark.slow
     def test_nobody_else_may_write_unless_by_force(self, project, typed):
         change(registry={**registry(), "customers": customers(6, seconds=0.5)})
         with driver("run") as process:

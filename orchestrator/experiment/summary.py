@@ -17,7 +17,7 @@ from orchestrator.tracking.tracker import Location, Tracker
 
 FILE = "report.html"
 
-_MOST_CUSTOMERS = 20
+_MOST_CUSTOMERS = 10
 """Of those that were searched, whose searches are shown one by one."""
 
 

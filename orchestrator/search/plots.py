@@ -28,6 +28,9 @@ from orchestrator.records import Distribution, Grid, TrialResult
 
 _DECADES_OF_A_LOG_SCALE = 1.5
 _MANY, _MOST_LINES = 100, 300
+_TREES = 16
+"""Of fANOVA: a quarter of its default, for a quarter of the time."""
+
 _FEWEST_TO_WEIGH = 8
 """Trials from which on importances mean something."""
 
@@ -121,7 +124,9 @@ class _Drawing:
 def _evaluator(trials: int) -> BaseImportanceEvaluator:
     """On few trials fANOVA, which takes a second for hundreds; PED-ANOVA, which needs many."""
     many = trials >= _MANY
-    return PedAnovaImportanceEvaluator() if many else FanovaImportanceEvaluator(seed=0)
+    return (
+        PedAnovaImportanceEvaluator() if many else FanovaImportanceEvaluator(n_trees=_TREES, seed=0)
+    )
 
 
 def _study(results: Sequence[TrialResult], scores: Sequence[float | None]) -> optuna.Study:

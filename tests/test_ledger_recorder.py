@@ -4,7 +4,9 @@ import pytest
 
 from orchestrator.ledger import Ledger
 from orchestrator.mapping.recording import MemoryRecorder
+from orchestrator.redaction import keep_secret
 from tests.contracts.recorders import RecorderContract
+from tests.ledger_records import flow_run, instance
 
 
 class TestMemoryRecorder(RecorderContract):
@@ -26,3 +28,18 @@ class TestLedgerOnPostgres(RecorderContract):
     def recorder(self, postgres_url):
         with Ledger.open(postgres_url) as ledger:
             yield ledger.recorder()
+
+
+def test_a_key_stays_itself_though_a_secret_is_part_of_it(ledger):
+    """A key is an identity (law 1); an error and arguments are for people."""
+    keep_secret("STAGE", "prod-of-ours")
+    recorder = ledger.recorder()
+    recorder.begin(flow_run())
+    recorder.record([instance("prod-of-ours-1", error="at prod-of-ours", arguments="prod-of-ours")])
+    [stored] = ledger.flow_runs.instances("run-1")
+    assert (stored.key, stored.error, stored.arguments) == (
+        "prod-of-ours-1",
+        "at ${STAGE}",
+        "${STAGE}",
+    )
+    assert recorder.succeeded("run-1", "add") == {"prod-of-ours-1"}

@@ -57,8 +57,12 @@ def load(adapter: TypeAdapter[T], text: str | bytes) -> T:
 
 
 def storable(text: str) -> str:
-    """The text without secrets, and without NUL and surrogates, which not every database holds."""
-    text = redacted(text)
+    """What people read of an instance, without secrets, as every database holds it."""
+    return clean(redacted(text))
+
+
+def clean(text: str) -> str:
+    """The text without NUL and surrogates, which not every database holds."""
     if text.isascii() and "\0" not in text:
         return text
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 
 from orchestrator.ledger.database import Database
-from orchestrator.ledger.encoding import dump_for_people, storable
+from orchestrator.ledger.encoding import clean, dump_for_people, storable
 from orchestrator.ledger.lookup import begins_with
 from orchestrator.ledger.tables import flow_runs, instances, nodes, results
 from orchestrator.ledger.trials import add_trials
@@ -174,7 +174,7 @@ def _node_numbers(
 def _instance_row(node: int, instance: InstanceRecord) -> dict[str, Any]:
     return {
         "node": node,
-        "key": storable(instance.key),
+        "key": clean(instance.key),  # an identity: a secret that is part of it stays
         "idx": instance.index,
         "state": instance.state.value,
         "tries": instance.tries,

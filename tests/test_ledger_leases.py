@@ -1,5 +1,6 @@
 """Leases: one live driver a flow, whatever dies and whatever clocks say."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -9,12 +10,14 @@ from dataclasses import replace
 from threading import Event
 from uuid import uuid4
 
+import psutil
 import pytest
 
 from orchestrator.errors import HeldError, LeaseLostError
 from orchestrator.ledger import Ledger
 from orchestrator.ledger.holding import holding
 from orchestrator.ledger.leases import LASTS, Clock, Lease
+from orchestrator.ledger.processes import here, is_surely_dead
 from tests.ledger_records import flow_run, instance
 
 HOUR = 3600.0
@@ -254,3 +257,19 @@ class TestWhatIsShownOfAFlowRun:
         lease_of_another_machine(ledger, at=time.time() - 10 * LASTS)
         ledger.recorder().begin(flow_run())
         assert ledger.flow_runs.get("run-1").state == "interrupted"
+
+    def test_of_a_driver_that_could_not_write_its_end_it_is_interrupted(self, ledger):
+        with ledger.holding("train", "run-1"):
+            ledger.recorder().begin(flow_run())
+        assert ledger.flow_runs.get("run-1").state == "interrupted"
+
+
+def test_a_process_that_the_system_hides_from_us_is_not_taken_for_dead(monkeypatch):
+    """As on Linux with `hidepid=2`: /proc shows no process of other users."""
+
+    def refused(_pid, _signal):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refused)
+    monkeypatch.setattr(psutil, "PROCFS_PATH", "/nowhere")
+    assert not is_surely_dead(os.getpid(), here())

@@ -111,8 +111,7 @@ class Leases:
             insert_missing(connection, leases, [asdict(lease)])
             has_it = _token(connection, lease.flow) == lease.token
             if has_it:
-                under_way = and_(flow_runs.c.flow == lease.flow, flow_runs.c.state == "running")
-                connection.execute(update(flow_runs).where(under_way).values(state="interrupted"))
+                _mark_interrupted(connection, lease.flow)
         return has_it
 
     def beat(self, lease: Lease, now: float) -> Lease:
@@ -130,9 +129,13 @@ class Leases:
         return renewed
 
     def give_up(self, lease: Lease) -> None:
-        """Let others have it; nothing happens if they have it already."""
+        """Let others have it; nothing happens if they have it already.
+
+        A flow run whose end could not be written is over then, and is marked as interrupted.
+        """
         with self._database.write() as connection:
-            connection.execute(delete(leases).where(_is_own(lease)))
+            if connection.execute(delete(leases).where(_is_own(lease))).rowcount:
+                _mark_interrupted(connection, lease.flow)
 
 
 def all_leases(connection: Connection) -> list[Lease]:
@@ -163,6 +166,12 @@ def lost(connection: Connection, lease: Lease) -> LeaseLostError:
         f"this driver of {lease.flow!r} was taken for dead, or --force was used: {taker}. It "
         "writes nothing more; what it had recorded is kept"
     )
+
+
+def _mark_interrupted(connection: Connection, flow: str) -> None:
+    """Nobody drives the flow: what is still recorded as running does not."""
+    under_way = and_(flow_runs.c.flow == flow, flow_runs.c.state == "running")
+    connection.execute(update(flow_runs).where(under_way).values(state="interrupted"))
 
 
 def _lease(connection: Connection, flow: str) -> Lease | None:

@@ -1,8 +1,9 @@
 """Whether a process that wrote its id down somewhere has died.
 
-Touches psutil; takes and gives plain values; runs on the driver.
+Touches os and psutil; takes and gives plain values; runs on the driver.
 """
 
+import os
 import socket
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,9 @@ def is_surely_dead(pid: int, place: str) -> bool:
     if place != here():
         return False
     try:
+        os.kill(pid, 0)  # asks only; unlike /proc it knows of what `hidepid` hides
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
+    except PermissionError:  # it lives, another user's
+        return False
+    except (ProcessLookupError, psutil.NoSuchProcess):
         return True

@@ -13,7 +13,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from orchestrator.errors import HeldError, LeaseLostError
+from orchestrator.errors import HeldError, LeaseLostError, MachineryError
 from orchestrator.ledger import Ledger
 from orchestrator.ledger.holding import holding
 from orchestrator.ledger.leases import LASTS, Clock, Lease
@@ -194,6 +194,33 @@ class TestTakingOver:
     def test_by_force_from_whoever_holds_it(self, driver, tmp_path):
         with Ledger.open(tmp_path / "ledger.db") as ledger, held(ledger, force=True):
             assert ledger.leases.of("train").flow_run == "run-2"
+
+
+@pytest.mark.postgres
+def test_a_driver_that_stands_still_within_a_transaction_is_waited_for_until_its_server_ends_it(
+    postgres_url,
+):
+    soon = f"{postgres_url}&options=-c%20idle_in_transaction_session_timeout%3D300ms"
+    with Ledger.open(soon) as lost, Ledger.open(postgres_url) as ledger, held(lost):
+        transaction = lost._database.write()
+        transaction.__enter__()
+        with held(ledger, force=True):
+            assert ledger.leases.of("train") is not None
+        with pytest.raises(MachineryError, match="stood still"):
+            transaction.__exit__(None, None, None)
+
+
+@pytest.mark.postgres
+def test_a_lock_that_nobody_gives_up_is_told(postgres_url):
+    soon = f"{postgres_url}&options=-c%20lock_timeout%3D100ms"
+    with (
+        Ledger.open(postgres_url) as ledger,
+        Ledger.open(soon) as other,
+        held(ledger),
+        ledger._database.write(),
+        pytest.raises(MachineryError, match="another process holds"),
+    ):
+        held(other, force=True).__enter__()
 
 
 class TestWhoLostIt:

@@ -43,6 +43,7 @@ from orchestrator.deployment.standing import (
     table_of,
 )
 from orchestrator.errors import as_machinery_error
+from orchestrator.ledger.postgres import limits
 from orchestrator.ledger.writing import insert_missing, insert_or_replace
 
 _DATABASES = ("sqlite", "postgresql")
@@ -183,10 +184,11 @@ class BulkDeployer:
 
 def _engine(uri: str) -> Engine:
     """Connects anew for each transaction; on SQLite with named parameters, so rows are dicts."""
-    if make_url(uri).get_backend_name() == "sqlite":
+    url = make_url(uri)
+    if url.get_backend_name() == "sqlite":
         wait = {"timeout": _SECONDS_TO_WAIT_FOR_A_LOCK}
-        return create_engine(uri, poolclass=NullPool, paramstyle="named", connect_args=wait)
-    return create_engine(uri, poolclass=NullPool)
+        return create_engine(url, poolclass=NullPool, paramstyle="named", connect_args=wait)
+    return create_engine(url, poolclass=NullPool, connect_args=limits(url))
 
 
 def _step(name: str, challenger: Challenger, standing: Standing) -> _Step:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from orchestrator.errors import MachineryError, UsageError
 from orchestrator.ledger.backup import copy
+from orchestrator.ledger.postgres import limits
 from orchestrator.ledger.schema import found_version, prepare
 from orchestrator.ledger.tables import SCHEMA_VERSION, metadata
 
@@ -145,7 +146,7 @@ def _may_exist(url: URL) -> bool:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, connect_args=limits(url))
     if url.database is not None:
         _make_private(Path(url.database))
     # Named parameters, so that rows are dicts on both databases.
@@ -204,6 +205,8 @@ def _begin(connection: Connection) -> None:
 _CURES = (
     ("not a database", "it is corrupt or no ledger; restore a backup or give another file"),
     ("malformed", "it is corrupt; restore a backup"),
+    ("lock timeout", "another process holds it; wait for that one to end, then try again"),
+    ("idle-in-transaction", "this process stood still for too long; try again"),
     ("locked", "another process holds it; wait for that one to end, then try again"),
     ("readonly", "check the owner and mode of the file and its folder"),
     ("unable to open", "check the owner and mode of the file and its folder"),

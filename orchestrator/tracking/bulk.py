@@ -37,6 +37,7 @@ from sqlalchemy import (
 )
 
 from orchestrator.errors import MachineryError, UsageError, as_machinery_error
+from orchestrator.ledger.postgres import limits
 from orchestrator.ledger.writing import insert_missing, insert_or_replace
 from orchestrator.tracking.experiments import FOREIGN, attach, delete_files, tag_experiment
 from orchestrator.tracking.limits import tags_within_limits, within_limits
@@ -248,10 +249,11 @@ def _table(model: type) -> Table:
 
 def _engine(uri: str) -> Engine:
     """Connects anew for each transaction, so that there is nothing to close."""
-    if make_url(uri).get_backend_name() == "sqlite":
+    url = make_url(uri)
+    if url.get_backend_name() == "sqlite":
         wait = {"timeout": _SECONDS_TO_WAIT_FOR_A_LOCK}
-        return create_engine(uri, poolclass=NullPool, paramstyle="named", connect_args=wait)
-    return create_engine(uri, poolclass=NullPool)
+        return create_engine(url, poolclass=NullPool, paramstyle="named", connect_args=wait)
+    return create_engine(url, poolclass=NullPool, connect_args=limits(url))
 
 
 def _known(connection: Connection, run_ids: Iterable[str]) -> set[str]:

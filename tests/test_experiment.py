@@ -14,10 +14,12 @@ from orchestrator import config
 from orchestrator.clusters import Cluster
 from orchestrator.errors import RegistryError, UsageError
 from orchestrator.experiment.line import run, sync
+from orchestrator.experiment.opening import short_of_memory
 from orchestrator.experiment.planning import plan
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.standing import life, standings
 from orchestrator.ledger import Ledger
+from orchestrator.mapping.dask.memory import peaks
 from orchestrator.records import Evaluation, Search
 from orchestrator.registry.guards import Limits
 from orchestrator.registry.importing import import_rows
@@ -130,6 +132,31 @@ def test_one_command_trains_tracks_and_deploys_on_real_workers(tmp_path, mlflow_
 
 
 @pytest.mark.slow
+def test_results_of_a_study_of_many_candidates_come_back_from_workers(tmp_path, mlflow_url, client):
+    many = {**TREE, "grid": {"ccp_alpha": [n / 1e6 for n in range(700)]}}
+    experiment = an_experiment(
+        tmp_path,
+        mlflow_url,
+        models=[many],
+        customers=[{"id": "small", "data": {"rows": 30}}],
+        evaluation=Evaluation(loader="tests.synthetic:load", folds=2),
+        cluster=Cluster(kind="remote", address=client.scheduler.address),
+    )
+    report = run(experiment)
+    assert report.trials == {"success": 700, "failed": 0, "reused": 0}
+    assert report.behind is None
+    assert run(experiment).trials == {"success": 0, "failed": 0, "reused": 700}
+
+
+def test_workers_that_come_near_their_limit_of_memory_are_named(client, monkeypatch):
+    assert short_of_memory(None) == ()
+    assert {peak.worker for peak in peaks(client)} == set(client.nthreads())
+    assert all(50 * 2**20 < peak.used < peak.limit for peak in peaks(client))
+    monkeypatch.setattr("orchestrator.experiment.opening._TIGHT", 0.0)
+    for note, worker in zip(short_of_memory(client), sorted(client.nthreads()), strict=True):
+        assert note.startswith(f"worker {worker} has used up to 0.")
+
+
 def test_models_go_to_a_tracking_server_and_load_from_it(tmp_path, mlflow_server, monkeypatch):
     """As configured by its address alone: the server keeps the files."""
     monkeypatch.chdir(tmp_path)

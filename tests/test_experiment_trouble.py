@@ -3,9 +3,10 @@
 import dataclasses
 import shutil
 import sqlite3
+import subprocess
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,34 @@ def test_a_database_that_takes_no_writes_stops_no_run(experiment, database):
     made_good(experiment)
 
 
+@pytest.fixture
+def small_disk(tmp_path, database):
+    """A disk that has room for MLflow's database and little more."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    size = f"size={database.stat().st_size + 2**17}"
+    mount = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:  # noqa: PLW1510 - it says why not
+        pytest.skip("a small disk can be mounted by root only")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)  # MLflow keeps connections
+
+
+def test_a_full_disk_stops_no_run(tmp_path, mlflow_url, database, small_disk):
+    shutil.copy(database, small_disk / "mlflow.db")
+    rest = small_disk / "rest"
+    with suppress(OSError), rest.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    experiment = an_experiment(tmp_path, f"sqlite:///{small_disk}/mlflow.db")
+    report = run(experiment)
+    assert is_behind(report)
+    assert "full" in report.behind
+    assert in_ledger(experiment)[0] == 6
+    rest.unlink()
+    made_good(experiment)
+
+
 def test_a_run_that_comes_before_the_sync_sends_everything_too(experiment, database):
     refusing_writes(database)
     run(experiment)
@@ -251,15 +280,37 @@ def once(do):
     return stop
 
 
-def test_a_metric_that_is_no_number_fails_its_candidate_alone(tmp_path, mlflow_url):
-    customers = [*CUSTOMERS[:1], {"id": "tiny", "data": {"rows": 6, "form": "frame"}}]
+def by_depth(estimator, X, y):
+    """A scorer that is no number for one of the candidates."""
+    return {2: 0.5, 3: float("nan"), 4: float("inf")}[estimator.max_depth]
+
+
+def test_metrics_of_nan_and_infinity_fail_their_candidates_alone(tmp_path, mlflow_url):
+    tree = {**TREE, "grid": {"max_depth": [2, 3, 4]}}
     evaluation = Evaluation(
-        loader="tests.synthetic:load", metrics=("roc_auc", "r2"), metric="roc_auc"
+        loader="tests.synthetic:load",
+        metrics=("by_depth", "accuracy"),
+        metric="by_depth",
+        scorers={"by_depth": f"{__name__}:by_depth"},
     )
-    experiment = an_experiment(tmp_path, mlflow_url, customers=customers, evaluation=evaluation)
+    experiment = an_experiment(
+        tmp_path, mlflow_url, models=[tree], evaluation=evaluation, tolerance=1.0
+    )
     report = run(experiment)
     assert report.behind is None
-    assert in_mlflow(experiment)[0] == report.trials["success"] + report.trials["failed"] == 4
+    assert report.trials == {"success": 3, "failed": 6, "reused": 0}
+    assert in_ledger(experiment) == (9, 0)
+    assert in_mlflow(experiment) == (9, 9, EVERYONE)
+    client = MlflowClient(mlflow_url)
+    found = client.get_experiment_by_name("trouble")
+    errors = {
+        run.data.params["max_depth"]: run.data.tags["error"]
+        for run in client.search_runs([found.experiment_id], "attributes.status = 'FAILED'")
+    }
+    assert errors == {
+        "3": "ValueError: the by_depth of fold 0 is nan",
+        "4": "ValueError: the by_depth of fold 0 is inf",
+    }
 
 
 def test_a_parameter_of_a_megabyte_is_cut_with_a_tag_that_says_so(tmp_path, mlflow_url):

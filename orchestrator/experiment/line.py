@@ -15,7 +15,7 @@ from orchestrator.experiment.desk import Desk
 from orchestrator.experiment.documents import kept
 from orchestrator.experiment.flow import refitting_flow, training_flow, trials_of
 from orchestrator.experiment.generations import carried_over
-from orchestrator.experiment.opening import Opening, at_work, cluster, release_data
+from orchestrator.experiment.opening import Opening, at_work, cluster, release_data, short_of_memory
 from orchestrator.experiment.placing import Durations, longest_first, to_spread
 from orchestrator.experiment.preparing import (
     Prepared,
@@ -210,6 +210,7 @@ def _carry_out(execution: _Execution) -> Report:
             _take_over(ledger, experiment, execution.prepared.snapshot)
         with courier:
             ended = _run_flow(execution, desk, client)
+        tight = short_of_memory(client)
         release_data(client)
     behind = courier.what_is_lacking()
     links = where_to_look(experiment, opened, execution.flow_run)
@@ -222,6 +223,7 @@ def _carry_out(execution: _Execution) -> Report:
         ledger,
         behind=behind,
         refused=desk.refused,
+        tight=tight,
         links=links,
         seconds=time.time() - execution.started,
     )

@@ -20,6 +20,9 @@ from orchestrator.training.cache import forget
 _EVALUATING = "orchestrator.training.evaluate"
 """What workers need first; it takes them a second or two to import."""
 
+_TIGHT = 0.7
+"""Of a worker's limit of memory; from here on Dask writes what it can to disk."""
+
 
 @contextmanager
 def at_work(
@@ -53,6 +56,21 @@ def release_data(client: Any) -> None:
         forget()
     else:
         client.run(forget, on_error="ignore")
+
+
+def short_of_memory(client: Any) -> tuple[str, ...]:
+    """A sentence for each worker that came near its limit of memory."""
+    if client is None:
+        return ()
+    from orchestrator.mapping.dask.memory import peaks  # late: it imports distributed
+
+    return tuple(
+        f"worker {peak.worker} has used up to {peak.used / 2**30:.1f} GiB of the "
+        f"{peak.limit / 2**30:.1f} GiB it may: give workers more (`cluster.memory_limit`, or fewer "
+        "of them), before one is ended for it"
+        for peak in peaks(client)
+        if peak.share > _TIGHT
+    )
 
 
 class Opening:

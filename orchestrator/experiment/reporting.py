@@ -33,6 +33,7 @@ def put_together(
     *,
     behind: str | None,
     refused: Mapping[str, str],
+    tight: tuple[str, ...],
     links: Mapping[str, str],
     seconds: float,
 ) -> Report:
@@ -45,6 +46,7 @@ def put_together(
         ledger: What is known now.
         behind: What MLflow lacks, in a sentence.
         refused: By customer, why its champion cannot be registered.
+        tight: Which workers came near their limit of memory.
         links: Where to look.
         seconds: How long all of it took.
     """
@@ -73,6 +75,7 @@ def put_together(
         links=links,
         behind=behind,
         notes=notes(ledger, prepared, champions)
+        + tight
         + tuple(f"customer {customer!r} is not served: {why}" for customer, why in refused.items()),
     )
 

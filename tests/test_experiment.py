@@ -133,19 +133,20 @@ def test_one_command_trains_tracks_and_deploys_on_real_workers(tmp_path, mlflow_
 
 @pytest.mark.slow
 def test_results_of_a_study_of_many_candidates_come_back_from_workers(tmp_path, mlflow_url, client):
-    many = {**TREE, "grid": {"ccp_alpha": [n / 1e6 for n in range(700)]}}
+    many = {**TREE, "grid": {"ccp_alpha": [n / 1e6 for n in range(500)]}}
     experiment = an_experiment(
         tmp_path,
         mlflow_url,
         models=[many],
         customers=[{"id": "small", "data": {"rows": 30}}],
         evaluation=Evaluation(loader="tests.synthetic:load", folds=2),
+        search=Search(placement="study"),
         cluster=Cluster(kind="remote", address=client.scheduler.address),
     )
     report = run(experiment)
-    assert report.trials == {"success": 700, "failed": 0, "reused": 0}
+    assert report.trials == {"success": 500, "failed": 0, "reused": 0}
     assert report.behind is None
-    assert run(experiment).trials == {"success": 0, "failed": 0, "reused": 700}
+    assert run(experiment).trials == {"success": 0, "failed": 0, "reused": 500}
 
 
 def test_workers_that_come_near_their_limit_of_memory_are_named(client, monkeypatch):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,13 +52,34 @@ def test_a_closure_comes_back(recorder):
     assert recalled(recorder, lambda x: x + offset)(1) == 3
 
 
-KINDS = [bytes, np.zeros, lambda n: ["x" * n], lambda n: "x" * n]
+def noise(n):
+    """Bytes that cannot be compressed."""
+    return np.random.default_rng(0).bytes(n)
+
+
+KINDS = [noise, lambda n: np.frombuffer(noise(n), dtype=np.uint8), lambda n: [noise(n)]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_value_too_large_is_not_kept(recorder, kind):
     with pytest.raises(KeyError):
-        recalled(recorder, kind(QUARTER_MEGABYTE + 1))
+        recalled(recorder, kind(QUARTER_MEGABYTE + 64))
+
+
+@pytest.mark.parametrize("kind", [bytes, np.zeros, lambda n: "x" * n])
+def test_a_large_value_is_kept_if_it_can_be_compressed_but_not_however_large(recorder, kind):
+    value = kind(QUARTER_MEGABYTE + 1)
+    assert list(recalled(recorder, value)) == list(value)
+    recorder.record([instance(fingerprint="huge", value=kind(20 * QUARTER_MEGABYTE))])
+    assert recorder.recall(["huge"]) == {}
+
+
+def test_thousands_of_trials_come_back(recorder):
+    many = tuple(
+        replace(result(), trial=replace(result().trial, number=n, params={"C": n / 7}))
+        for n in range(2_000)
+    )
+    assert recalled(recorder, many) == many
 
 
 @pytest.mark.parametrize("kind", KINDS)

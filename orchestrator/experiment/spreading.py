@@ -132,7 +132,8 @@ class _Found:
             raise Fail(outcome.error or "it failed")
         result = outcome.value if outcome.cause is None else self._ended(trial, outcome)
         if result is not None:
-            self.results[trial.number] = result
+            # With the study that is here: each result brought a copy of it, and of its grid.
+            result = self.results[trial.number] = replace(result, trial=trial)
             self._lives += outcome.cause is None
             self._deaths += outcome.cause is not None
         return result

@@ -7,12 +7,17 @@ are ever loaded: a pickle can run code.
 import io
 import logging
 import pickle
+import zlib
 from typing import Any
 
 import cloudpickle
 
 LARGEST = 256 * 1024
-"""Bytes of the largest value that is kept; larger ones belong into storage (law 10)."""
+"""Bytes a value may take in the ledger; larger ones belong into storage (law 10)."""
+
+_LARGEST_PICKLE = 16 * LARGEST
+"""Bytes up to which it is tried whether a value can be compressed so far: the results of a study
+with thousands of trials can."""
 
 NOTHING = object()
 """Stands for a value that could not be brought back: None is a value."""
@@ -23,14 +28,14 @@ _log = logging.getLogger(__name__)
 
 
 class _TooLargeError(Exception):
-    """The value has more than `LARGEST` bytes; the rest of it is not even pickled."""
+    """The value has too many bytes; the rest of it is not even pickled."""
 
 
 class _Bounded(io.BytesIO):
-    """A buffer that refuses to grow past `LARGEST`."""
+    """A buffer that refuses to grow past `_LARGEST_PICKLE`."""
 
     def write(self, data: Any) -> int:
-        if self.tell() + memoryview(data).nbytes > LARGEST:
+        if self.tell() + memoryview(data).nbytes > _LARGEST_PICKLE:
             raise _TooLargeError
         return super().write(data)
 
@@ -39,8 +44,7 @@ def freeze(value: Any) -> bytes | None:
     """The value's pickle, None when it has none or it is too large."""
     if type(value) in _ATOMS:
         # Plain pickle is ten times faster, and for these cannot differ.
-        frozen = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
-        return frozen if len(frozen) <= LARGEST else None
+        return _small(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
     buffer = _Bounded()
     try:
         cloudpickle.dump(value, buffer)
@@ -49,13 +53,21 @@ def freeze(value: Any) -> bytes | None:
     except Exception as error:  # noqa: BLE001  a user's __reduce__ may raise anything
         _log.debug("a %s is not kept for reuse: %s", type(value).__name__, error)
         return None
-    return buffer.getvalue()
+    return _small(buffer.getvalue())
+
+
+def _small(pickled: bytes) -> bytes | None:
+    """The pickle as it is kept: compressed where it is large, None where even that is too large."""
+    if LARGEST < len(pickled) <= _LARGEST_PICKLE:
+        pickled = zlib.compress(pickled, level=1)
+    return pickled if len(pickled) <= LARGEST else None
 
 
 def thaw(frozen: bytes) -> Any:
     """The value, or `NOTHING` when its class is gone or has changed: it is then made again."""
     try:
-        return pickle.loads(frozen)  # noqa: S301  our own ledger's bytes
+        pickled = frozen if frozen.startswith(pickle.PROTO) else zlib.decompress(frozen)
+        return pickle.loads(pickled)  # noqa: S301  our own ledger's bytes
     except Exception as error:  # noqa: BLE001  a user's __setstate__ may raise anything
         _log.warning("a recorded value cannot be used again and is made anew: %s", error)
         return NOTHING

@@ -78,6 +78,15 @@ def test_a_truncated_file_is_named_and_not_written(file):
     assert file.read_bytes() == whole[: len(whole) // 2]
 
 
+def test_a_file_of_which_nothing_is_left_is_not_taken_for_a_new_one(file):
+    file.write_bytes(b"")
+    for opened in (Ledger.open, Ledger.look):
+        with pytest.raises(MachineryError, match=r"ledger\.db.*corrupt.*delete the file to begin"):
+            opened(file)
+    file.unlink()
+    Ledger.open(file).close()
+
+
 @pytest.fixture
 def impatient(monkeypatch):
     monkeypatch.setattr("orchestrator.ledger.database._BUSY_SECONDS", 0.05)
@@ -102,6 +111,8 @@ def test_a_ledger_another_process_holds_can_be_read(file):
 @pytest.mark.usefixtures("impatient")
 def test_a_new_file_another_process_holds_is_named(tmp_path):
     file = tmp_path / "new.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("VACUUM")
     with held(file), pytest.raises(MachineryError, match=r"new\.db.*another process holds it"):
         Ledger.open(file)
 

@@ -6,8 +6,9 @@ driver. Everything SQLAlchemy raises leaves here as a `MachineryError` that says
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
@@ -157,16 +158,40 @@ def _engine(url: URL) -> Engine:
 
 
 def _make_private(file: Path) -> None:
-    """Make folder and file so that only their owner reads them; SQLite's -wal follows the file."""
+    """Make folder and file so that only their owner reads them; SQLite's -wal follows the file.
+
+    Raises:
+        MachineryError: They cannot be made; or the file is empty, as none is that was made here.
+    """
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not file.exists():
-            file.touch(mode=0o600)
+            _make(file)
+        is_empty = not file.stat().st_size
     except OSError as error:
         raise MachineryError(
             f"ledger {file}: cannot be made: {error.strerror}: check the owner and mode of its "
             "folder"
         ) from error
+    if is_empty:
+        raise MachineryError(
+            f"ledger {file}: it is corrupt, for it was truncated to nothing; restore a backup, or "
+            "delete the file to begin anew"
+        )
+
+
+def _make(file: Path) -> None:
+    """Make an empty database that is there at once with its first page.
+
+    Were it seen without, by another process, it could not be told from one that was truncated.
+    """
+    with TemporaryDirectory(prefix=f".{file.name}-", dir=file.parent) as folder:
+        new = Path(folder) / file.name
+        new.touch(mode=0o600)
+        with _translated(str(file)), closing(sqlite3.connect(new)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")  # writes the first page
+        with suppress(FileExistsError):  # another process was faster
+            file.hardlink_to(new)
 
 
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
@@ -222,7 +247,7 @@ def _translated(name: str) -> Iterator[None]:
     """Turn what SQLAlchemy raises into an error that names the ledger and the cure."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         # Only the first line: the rest is SQL, and may hold what was being written.
         cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         raise MachineryError(f"ledger {name}: {cause}: {_cure(cause)}") from error

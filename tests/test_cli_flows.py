@@ -302,11 +302,12 @@ def test_runs_lists_the_latest_first(orchestrator, numbers):
     assert "5 success, 1 cached" in first or "4 success, 2 cached" in first
 
 
-def test_runs_says_what_to_do_when_there_are_none(orchestrator):
+def test_runs_says_what_to_do_when_there_are_none(orchestrator, tmp_path):
     assert "begin with: orchestrator run" in orchestrator("runs")[1]
     code, _, err = orchestrator("instances", "latest")
     assert code == 2
     assert "no flow run is recorded yet" in err
+    assert not (tmp_path / "state").exists(), "who only looks makes nothing"
 
 
 def test_instances_are_chosen_by_task_state_and_key(orchestrator, numbers, tmp_path):

@@ -271,6 +271,8 @@ class TestWhatIsShownOfAFlowRun:
         with ledger.holding("train", "run-1"):
             ledger.recorder().begin(flow_run())
             assert ledger.flow_runs.get("run-1").state == "running"
+            assert ledger.flow_runs.last_unfinished() is None, "it is nobody else's to go on with"
+        assert ledger.flow_runs.last_unfinished().id == "run-1"
 
     def test_of_a_dead_driver_it_is_interrupted(self, driver, tmp_path):
         driver.kill()

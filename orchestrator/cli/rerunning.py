@@ -66,7 +66,7 @@ def rerun_part(
         UsageError: There is nothing to run again, or the flow's file is gone or has changed.
     """
     where = place(config, grace=grace)
-    with Ledger.open(where.ledger) as ledger:
+    with Ledger.look(where.ledger) as ledger:
         old = ledger.flow_runs.get(flow_run)
         chosen = choice.of(ledger, old.id)
         not_stored = ledger.flow_runs.not_stored(old.id)

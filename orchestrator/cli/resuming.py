@@ -83,12 +83,15 @@ def _find(ledger: Ledger, flow_run: str | None) -> FlowRun:
     found = ledger.flow_runs.last_unfinished()
     if found is not None:
         return found
-    latest = next(iter(ledger.flow_runs.list(1)), None)
+    # `forget` leaves a record of itself, which is of no flow that could go on.
+    latest = next((each for each in ledger.flow_runs.list() if each.flow != "forget"), None)
     if latest is None:
         raise UsageError(
             f"no flow run is recorded in {ledger.address}{_other_ledgers()}; begin with: "
             "orchestrator run"
         )
+    if latest.state == "running":
+        raise UsageError(f"flow run {latest.id} is under way, and no other waits to go on")
     hint = f"; to try again what failed: orchestrator resume {latest.id}"
     raise UsageError(
         f"every flow run has ended: {latest.id}, the last one, is a "

@@ -39,9 +39,10 @@ def runs(
     """
     if watch and json:
         raise typer.BadParameter("--watch is for people, --json for machines: give one of them")
-    with suppress(KeyboardInterrupt) if watch else nullcontext(), _ledger(config) as ledger:
+    with suppress(KeyboardInterrupt) if watch else nullcontext():
         while True:
-            listed = [_with_counts(run, ledger) for run in ledger.flow_runs.list(limit)]
+            with _ledger(config) as ledger:  # each time: the first flow run may make it meanwhile
+                listed = [_with_counts(run, ledger) for run in ledger.flow_runs.list(limit)]
             if watch:
                 clear()
             _show_listed(listed, json=json)
@@ -162,4 +163,4 @@ def _ledger(config: str | None) -> "Ledger":
     from orchestrator.cli.settings import place
     from orchestrator.ledger import Ledger
 
-    return Ledger.open(place(config).ledger)
+    return Ledger.look(place(config).ledger)

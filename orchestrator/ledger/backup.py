@@ -6,6 +6,7 @@ Touches sqlite3; takes two files; gives nothing; runs on the driver.
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from orchestrator.errors import MachineryError
 
@@ -16,22 +17,26 @@ def copy(source: Path, target: Path) -> None:
     Raises:
         MachineryError: Either file cannot be read or written; the target is as it was.
     """
-    part = target.with_name(target.name + ".part")
     try:
-        part.unlink(missing_ok=True)
-        part.touch(mode=0o600)
-        with (
-            closing(sqlite3.connect(source.absolute().as_uri() + "?mode=ro", uri=True)) as old,
-            closing(sqlite3.connect(part)) as new,
-        ):
-            old.backup(new)
-            # One file, that needs no -wal beside it.
-            new.execute("PRAGMA journal_mode = DELETE")
-            _check(new)
-        part.replace(target)
+        # In a folder of its own: two copies made at once do not write to one file.
+        with TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
+            part = Path(folder) / target.name
+            part.touch(mode=0o600)
+            _copy(source, part)
+            part.replace(target)
     except (OSError, sqlite3.Error) as error:
-        part.unlink(missing_ok=True)
         raise MachineryError(f"ledger {source}: cannot be copied to {target}: {error}") from error
+
+
+def _copy(source: Path, part: Path) -> None:
+    with (
+        closing(sqlite3.connect(source.absolute().as_uri() + "?mode=ro", uri=True)) as old,
+        closing(sqlite3.connect(part)) as new,
+    ):
+        old.backup(new)
+        # One file, that needs no -wal beside it.
+        new.execute("PRAGMA journal_mode = DELETE")
+        _check(new)
 
 
 def _check(copied: sqlite3.Connection) -> None:

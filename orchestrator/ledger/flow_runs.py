@@ -72,8 +72,12 @@ class FlowRuns:
 
     def last_unfinished(self) -> FlowRun | None:
         """The last flow run that was interrupted or whose driver died, and none followed on."""
+        with self._database.read() as connection:
+            driven = _driven(connection)
         query = select(flow_runs).where(
-            flow_runs.c.state.in_(_UNFINISHED), flow_runs.c.started == _start_of_last()
+            flow_runs.c.state.in_(_UNFINISHED),
+            flow_runs.c.started == _start_of_last(),
+            flow_runs.c.id.not_in(driven),
         )
         return self._first(query)
 
@@ -207,6 +211,13 @@ def _left_by_the_dead(connection: Connection) -> frozenset[str]:
     """The flow runs whose drivers have left a lease behind, as it seems."""
     now = time.time()
     return frozenset(lease.flow_run for lease in all_leases(connection) if lease.seems_over(now))
+
+
+def _driven(connection: Connection) -> frozenset[str]:
+    """The flow runs whose drivers seem to live."""
+    now = time.time()
+    live = (lease for lease in all_leases(connection) if not lease.seems_over(now))
+    return frozenset(lease.flow_run for lease in live)
 
 
 def _flow_run(row: Row[Any], over: Container[str]) -> FlowRun:

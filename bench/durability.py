@@ -17,7 +17,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from bench._turns import QUICK_ROUNDS, ROUNDS, Figures, in_turn
-from bench._ways import Setting, empty_mlflow, forget, ours, workers
+from bench._ways import Setting, Spent, empty_mlflow, forget, ours, workers
 from bench.job import FIRST, SHAPES
 from orchestrator.ledger import Ledger
 from orchestrator.ledger.database import Database
@@ -29,12 +29,12 @@ IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory is what is 
 
 
 def measure(*, quick: bool = False) -> Figures:
-    """The job's seconds with and without, and what with takes more, as a share."""
+    """The job's seconds with and without, of wall and of CPU, and what with takes more."""
     job = SHAPES[FIRST]()
     with workers() as client, tempfile.TemporaryDirectory() as folder:
         empty = empty_mlflow(Path(folder))
 
-        def once(name: str, number: int) -> float:
+        def once(name: str, number: int) -> Spent:
             setting = Setting.new(job, client, Path(folder, f"{name}{number}"), empty)
             if name == "without":
                 with _nothing_written():
@@ -42,16 +42,19 @@ def measure(*, quick: bool = False) -> Figures:
             else:
                 spent = ours(setting)
             client.run(forget)
-            return spent.seconds
+            return spent
 
         ways = {name: partial(once, name) for name in ("with", "without")}
-        seconds = in_turn("durability", ways, rounds=QUICK_ROUNDS if quick else 2 * ROUNDS)
-    kept, lost = (statistics.median(seconds[name]) for name in ("with", "without"))
-    return {
-        "durability.with_s": kept,
-        "durability.without_s": lost,
-        "durability.overhead": kept / lost - 1,
-    }
+        spent = in_turn("durability", ways, rounds=QUICK_ROUNDS if quick else 2 * ROUNDS)
+    figures: Figures = {}
+    for name, of in (("seconds", ""), ("cpu", "_cpu")):
+        kept, lost = (statistics.median(getattr(each, name) for each in spent[way]) for way in ways)
+        figures |= {
+            f"durability.with{of}_s": kept,
+            f"durability.without{of}_s": lost,
+            f"durability.overhead{of}": kept / lost - 1,
+        }
+    return figures
 
 
 class _Forgetful(Ledger):

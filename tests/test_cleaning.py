@@ -18,6 +18,7 @@ from orchestrator.experiment.standing import standings
 from orchestrator.ledger import Ledger
 from orchestrator.mapping import flow, task
 from orchestrator.records import InstanceRecord
+from tests.ledger_records import flow_run
 from tests.test_experiment import ROUTES, TREE, an_experiment, champions, listing, tracked
 
 STUMP = {**TREE, "id": "stump", "grid": {"max_depth": [1]}}
@@ -203,6 +204,25 @@ def test_a_forgotten_customer_is_nowhere(experiment, tmp_path):
         record = ledger.flow_runs.get(found.record)
     assert record.flow == "forget"
     assert record.context["removed"]["trials"] == 3
+
+
+def test_what_a_flow_run_keeps_to_go_on_names_nobody_who_was_forgotten(tmp_path):
+    """Keys of studies that were spread, and a registry that is written in the configuration."""
+    rows = [{"id": "acme", "data": {}}, {"id": "other"}]
+    inline = {"source": "inline", "customers": rows}
+    context = {
+        "settings": {"registry": {"customers": inline, "models": [{"id": "tree"}]}},
+        "older": {"registry": inline},
+        "spread": ["acme/tree", "other/tree"],
+    }
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        ledger.recorder().begin(flow_run(context=context))
+        ledger.forgetting.forget("acme", record="record", customer_of=lambda _, key: key)
+        left = ledger.flow_runs.get("run-1").context
+    assert b"acme" not in b"".join(each.read_bytes() for each in tmp_path.iterdir())
+    assert left["spread"] == ["other/tree"]
+    assert left["settings"]["registry"]["customers"]["customers"] == [{"id": "other"}]
+    assert left["settings"]["registry"]["models"] == [{"id": "tree"}]
 
 
 def test_others_whose_ids_begin_alike_keep_everything(tmp_path, mlflow_url):

@@ -80,6 +80,7 @@ class Forgetting:
             counts["promotions"] = _count(connection, promotions, promotions.c.customer == customer)
             counts["snapshots"] = _forget_in_snapshots(connection, customer)
             _forget_rejections(connection, customer)
+            _forget_in_contexts(connection, customer)
             now = time.time()
             connection.execute(
                 flow_runs.insert().values(
@@ -149,3 +150,31 @@ def _forget_rejections(connection: Connection, customer: str) -> None:
         left = [each for each in json.loads(row.rejections) if each["id"] != customer]
         this = update(fetches).where(fetches.c.id == row.id)
         connection.execute(this.values(rejections=json.dumps(left), rejected=len(left)))
+
+
+def _forget_in_contexts(connection: Connection, customer: str) -> None:
+    """Take the customer out of what flow runs keep so that they can go on."""
+    for row in connection.execute(select(flow_runs.c.id, flow_runs.c.context)).all():
+        context = json.loads(row.context)
+        left = _without_customer(context, customer)
+        if "spread" in context:
+            below = f"{customer}/"  # keys of studies, `customer/model`
+            left["spread"] = [key for key in context["spread"] if not key.startswith(below)]
+        if left != context:
+            this = update(flow_runs).where(flow_runs.c.id == row.id)
+            connection.execute(this.values(context=dump_for_people(left)))
+
+
+def _without_customer(document: Any, customer: str) -> Any:
+    """Settings without the customer's row, wherever they list customers themselves."""
+    if not isinstance(document, dict):
+        return document
+    left = {key: _without_customer(value, customer) for key, value in document.items()}
+    listed = left.get("customers")
+    if isinstance(listed, list):
+        left["customers"] = [each for each in listed if not _is_row_of(each, customer)]
+    return left
+
+
+def _is_row_of(row: Any, customer: str) -> bool:
+    return isinstance(row, dict) and str(row.get("id")) == customer

@@ -85,6 +85,24 @@ def test_no_file_is_overwritten(ledger, typed):
     assert Path("precious").read_text() == "precious"
 
 
+def test_restored_as_the_help_says_a_backup_is_the_ledger_again(ledger, typed):
+    """A driver that was killed leaves its -wal, which would be written into the restored file."""
+    assert typed("backup", "copy.db")[0] == 0
+    ledger.recorder().begin(flow_run("run-2"))
+    killed = {file.name: file.read_bytes() for file in Path("state").iterdir()}
+    ledger.close()
+    for name, content in killed.items():
+        (Path("state") / name).write_bytes(content)
+    assert Path("state/ledger.db-wal").exists()
+    told = " ".join(typed("backup", "--help")[1].replace("│", " ").split())
+    assert "remove ledger.db-wal and ledger.db-shm" in told
+    for name in ("ledger.db-wal", "ledger.db-shm"):
+        (Path("state") / name).unlink()
+    Path("copy.db").replace("state/ledger.db")
+    with Ledger.open("state/ledger.db") as restored:
+        assert [each.id for each in restored.flow_runs.list()] == ["run-1"]
+
+
 def test_without_a_ledger_there_is_nothing_to_copy(tmp_path, monkeypatch, typed):
     monkeypatch.chdir(tmp_path)
     code, _, err = typed("backup")

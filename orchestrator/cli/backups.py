@@ -31,7 +31,10 @@ def backup(
 ) -> None:
     """Copy the ledger to a file, as it is at one moment, also while a flow runs.
 
-    To restore it, put the file in the ledger's place while nothing runs, then `orchestrator sync`.
+    To restore it while nothing runs: remove ledger.db-wal and ledger.db-shm where they are beside
+    the ledger (SQLite would write into the restored file what they hold), put the file in the
+    ledger's place, then `orchestrator sync`.
+
     MLflow's database and the model files are not in it. A ledger on PostgreSQL is backed up with
     pg_dump.
 

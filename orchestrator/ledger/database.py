@@ -175,8 +175,8 @@ def _make_private(file: Path) -> None:
         ) from error
     if is_empty:
         raise MachineryError(
-            f"ledger {file}: it is corrupt, for it was truncated to nothing; restore a backup, or "
-            "delete the file to begin anew"
+            f"ledger {file}: it is corrupt, for it was truncated to nothing; {_RESTORE}, "
+            "or delete the file to begin anew"
         )
 
 
@@ -227,9 +227,11 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
+_RESTORE = "restore a backup, as `orchestrator backup --help` explains"
+
 _CURES = (
-    ("not a database", "it is corrupt or no ledger; restore a backup or give another file"),
-    ("malformed", "it is corrupt; restore a backup"),
+    ("not a database", f"it is corrupt or no ledger; {_RESTORE}, or give another file"),
+    ("malformed", f"it is corrupt; {_RESTORE}"),
     ("lock timeout", "another process holds it; wait for that one to end, then try again"),
     ("idle-in-transaction", "this process stood still for too long; try again"),
     ("locked", "another process holds it; wait for that one to end, then try again"),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import socket
 import sqlite3
 import subprocess
 import threading
@@ -16,11 +17,12 @@ from mlflow import MlflowClient
 from orchestrator.cli.training import run_experiment
 from orchestrator.clusters import Cluster
 from orchestrator.errors import MachineryError, UsageError
+from orchestrator.experiment import line
 from orchestrator.experiment.line import run, sync
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Ledger
 from orchestrator.records import Evaluation
-from orchestrator.tracking import bulk
+from orchestrator.tracking import bulk, reaching
 from orchestrator.tracking.ui import web_page
 from tests.chaos.places import free_port
 
@@ -266,6 +268,43 @@ def test_a_server_that_comes_back_during_the_run_is_sent_everything(
     assert in_ledger(experiment) == (6, 0)
     assert in_mlflow(experiment) == (6, 6, EVERYONE)
     server.close()
+
+
+@pytest.fixture
+def silent_server():
+    """It accepts connections and never answers, as one that is stopped or swaps does."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_a_server_that_accepts_and_never_answers_holds_nobody_up(
+    tmp_path, silent_server, monkeypatch
+):
+    monkeypatch.setattr(reaching, "_SECONDS_TO_ANSWER", 0.2)
+    said = []
+    report = run(an_experiment(tmp_path, silent_server, artifacts=None), say=said.append)
+    assert any("no MLflow server answers" in text and "goes on without" in text for text in said)
+    assert is_behind(report)
+
+
+def test_a_run_begins_while_a_server_is_still_waited_for(tmp_path, silent_server, monkeypatch):
+    monkeypatch.setattr(reaching, "_SECONDS_TO_ANSWER", 0.5)
+    monkeypatch.setattr(line, "_SECONDS_TO_OPEN", 0.1)
+    said = []
+    report = run(an_experiment(tmp_path, silent_server, artifacts=None), say=said.append)
+    assert any("MLflow has not answered for 0.1 s. The run goes on" in text for text in said)
+    assert is_behind(report)
+
+
+def test_who_stops_at_once_does_not_wait_for_a_server(tmp_path, silent_server, monkeypatch):
+    def stop():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(line, "_SECONDS_TO_OPEN", 0.1)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(an_experiment(tmp_path, silent_server, artifacts=None), stop=stop)
+    assert time.monotonic() - began < reaching._SECONDS_TO_ANSWER
 
 
 def once(do):

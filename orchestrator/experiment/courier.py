@@ -48,7 +48,8 @@ class Courier:
         trace: TracebackType | None,
     ) -> None:
         self._over.set()
-        self._thread.join()
+        if kind is None or not issubclass(kind, KeyboardInterrupt):
+            self._thread.join()  # else at once: the thread ends with the process
 
     def catch_up(self) -> None:
         """Do what is left to be done by now.

@@ -36,6 +36,9 @@ from orchestrator.records import FlowRun, Snapshot
 from orchestrator.registry import guards
 from orchestrator.tracking.views import link_to_file
 
+_SECONDS_TO_OPEN = 15.0
+"""How long a run waits for MLflow before it begins without; it is tried again while it runs."""
+
 
 def run(
     experiment: Experiment,
@@ -311,6 +314,6 @@ def _wait_until_open(opened: Opening, say: Callable[[str], None]) -> None:
         UsageError: MLflow's address is none, or its experiment was deleted there.
     """
     try:
-        opened.result()
+        opened.result(_SECONDS_TO_OPEN)
     except MachineryError as error:
         say(f"{error}. The run goes on without; the ledger keeps what MLflow lacks")

@@ -5,10 +5,12 @@ through tracking and deployment; takes an `Experiment`; gives `Mlflow`, `Ledger`
 driver.
 """
 
+import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from typing import Any
+from threading import Thread
+from typing import Any, TypeVar
 
 from orchestrator.clusters import connect, warm_up
 from orchestrator.errors import MachineryError
@@ -17,11 +19,16 @@ from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Hold, Ledger
 from orchestrator.training.cache import forget
 
+_T = TypeVar("_T")
+
 _EVALUATING = "orchestrator.training.evaluate"
 """What workers need first; it takes them a second or two to import."""
 
 _TIGHT = 0.7
 """Of a worker's limit of memory; from here on Dask writes what it can to disk."""
+
+_SECONDS_TO_END = 15.0
+"""How long one that is being opened is waited for at the end; nobody wants it any more."""
 
 
 @contextmanager
@@ -81,23 +88,25 @@ class Opening:
 
     Args:
         experiment: Whose.
-        pool: Where it is opened.
     """
 
-    def __init__(self, experiment: Experiment, pool: ThreadPoolExecutor) -> None:
-        self._experiment, self._pool = experiment, pool
+    def __init__(self, experiment: Experiment) -> None:
+        self._experiment = experiment
         self._told = False
+        self._imported = _in_a_thread(_import)
         self._opened: Future[Mlflow] | None = None
-        pool.submit(_import)
 
     def begin(self) -> "Future[Mlflow]":
         """Open it, unless that has begun."""
         if self._opened is None:
-            self._opened = self._pool.submit(_open, self._experiment)
+            self._opened = _in_a_thread(self._open)
         return self._opened
 
-    def result(self) -> Mlflow:
+    def result(self, seconds: float | None = None) -> Mlflow:
         """MLflow, as soon as it is open.
+
+        Args:
+            seconds: How long it may take, its import left aside; None for as long as it takes.
 
         Raises:
             UsageError: MLflow's address is none, or its experiment was deleted there.
@@ -105,10 +114,33 @@ class Opening:
         """
         if self._told and isinstance(self.begin().exception(), MachineryError):
             self._opened = None
+        opened = self.begin()
+        self._imported.result()
         try:
-            return self.begin().result()
+            return opened.result(seconds)
+        except TimeoutError as error:
+            raise MachineryError(f"MLflow has not answered for {seconds:g} s") from error
         finally:
-            self._told = True
+            self._told = opened.done()
+
+    def end(self) -> None:
+        """Wait for a moment until it is opened, if that has begun."""
+        begun: list[Future[Any]] = [self._imported]
+        if self._opened is not None:
+            begun.append(self._opened)
+        wait(begun, _SECONDS_TO_END)
+
+    def _open(self) -> Mlflow:
+        self._imported.result()
+        from orchestrator.deployment.opening import open_deployer  # late: they import MLflow
+        from orchestrator.tracking.opening import open_tracker
+
+        experiment = self._experiment
+        return Mlflow(
+            tracker=open_tracker(experiment.tracking, experiment.name, experiment.artifacts),
+            deployer=open_deployer(experiment.tracking, experiment.name),
+            tracking_uri=experiment.tracking,
+        )
 
     @property
     def is_open(self) -> bool:
@@ -120,21 +152,28 @@ class Opening:
 @contextmanager
 def opening(experiment: Experiment) -> Iterator[Opening]:
     """The experiment's MLflow, being imported."""
-    with ThreadPoolExecutor(1, thread_name_prefix="opening-mlflow") as pool:
-        yield Opening(experiment, pool)
+    opened = Opening(experiment)
+    try:
+        yield opened
+    finally:
+        if not isinstance(sys.exception(), KeyboardInterrupt):
+            opened.end()  # else at once: the thread ends with the process
+
+
+def _in_a_thread(do: Callable[[], _T]) -> Future[_T]:
+    """Do it in a thread that keeps no process alive, as an executor's would."""
+    done: Future[_T] = Future()
+
+    def work() -> None:
+        try:
+            done.set_result(do())
+        except BaseException as error:  # noqa: BLE001  # raised where the result is asked for
+            done.set_exception(error)
+
+    Thread(target=work, name="opening-mlflow", daemon=True).start()
+    return done
 
 
 def _import() -> None:
     import orchestrator.deployment.opening
     import orchestrator.tracking.opening  # late: they import MLflow  # noqa: F401
-
-
-def _open(experiment: Experiment) -> Mlflow:
-    from orchestrator.deployment.opening import open_deployer  # late: they import MLflow
-    from orchestrator.tracking.opening import open_tracker
-
-    return Mlflow(
-        tracker=open_tracker(experiment.tracking, experiment.name, experiment.artifacts),
-        deployer=open_deployer(experiment.tracking, experiment.name),
-        tracking_uri=experiment.tracking,
-    )

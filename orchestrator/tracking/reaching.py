@@ -1,19 +1,27 @@
 """Whether a tracking address answers at all, found out in seconds.
 
-Touches SQLAlchemy and sockets; takes a tracking address; runs on the driver. MLflow itself tries a
+Touches SQLAlchemy and MLflow; takes a tracking address; runs on the driver. MLflow itself tries a
 database that does not answer for 100 seconds, a server for minutes, and prints each failure.
 """
 
-import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mlflow.environment_variables import (
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES,
+    MLFLOW_HTTP_REQUEST_TIMEOUT,
+)
+from mlflow.exceptions import MlflowException
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request
 from sqlalchemy import NullPool, create_engine, inspect, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from orchestrator.errors import UsageError, as_machinery_error
+from orchestrator.errors import MachineryError, UsageError, as_machinery_error
 
-_SECONDS_TO_CONNECT = 10.0
+_SECONDS_TO_ANSWER = 10.0
+_IMPATIENCE = {MLFLOW_HTTP_REQUEST_TIMEOUT: 30, MLFLOW_HTTP_REQUEST_MAX_RETRIES: 1}
+"""For all that is asked later; models are sent with it too, so it is not the time of a check."""
 _FOREIGN = (SQLAlchemyError, OSError)
 
 
@@ -50,10 +58,24 @@ def without_password(uri: str) -> str:
 
 
 def _check_server(uri: str) -> None:
-    parts = urlsplit(uri)
-    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-    with as_machinery_error(f"no MLflow server answers at {without_password(uri)}", OSError):
-        socket.create_connection(address, timeout=_SECONDS_TO_CONNECT).close()
+    """Any answer will do: who it lets in, a server says when it is asked for something."""
+    _be_impatient()
+    credentials, limit = get_default_host_creds(uri), _SECONDS_TO_ANSWER
+    try:
+        http_request(
+            credentials, "/health", "GET", max_retries=0, timeout=limit, raise_on_status=False
+        )
+    except MlflowException as error:
+        raise MachineryError(
+            f"no MLflow server answers at {without_password(uri)} within {limit:g} s"
+        ) from error
+
+
+def _be_impatient() -> None:
+    """Of a server that hangs MLflow would ask seven times for two minutes, unless it is told."""
+    for variable, value in _IMPATIENCE.items():
+        if not variable.is_set():
+            variable.set(value)
 
 
 def _check_database(uri: str) -> None:

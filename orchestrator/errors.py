@@ -83,7 +83,7 @@ class MachineryError(OrchestratorError):
 
 
 class LeaseLostError(MachineryError):
-    """Another driver took the place of this one, which may write nothing more."""
+    """Another driver took the place of this one, which may write nothing more to the ledger."""
 
 
 @contextmanager

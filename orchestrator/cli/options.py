@@ -120,7 +120,8 @@ Force = Annotated[
     typer.Option(
         "--force",
         help="Take the place of a driver that holds the lease, dead or alive. One that lives can "
-        "write nothing more and ends with an error; what it has not yet recorded is done again.",
+        "write nothing more to the ledger and ends with an error; what it has not yet recorded is "
+        "done again. Should it just be moving aliases in MLflow, `doctor --fix` moves them back.",
     ),
 ]
 

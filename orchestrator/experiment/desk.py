@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Protocol
 
 from orchestrator.deployment.deployer import Challenger, Deployed, Deployer, ModelState
-from orchestrator.errors import MachineryError, UsageError
+from orchestrator.errors import LeaseLostError, MachineryError, UsageError
 from orchestrator.experiment.orders import Refit, Refitted, best_of
 from orchestrator.ledger import Ledger
 from orchestrator.records import Decision, Evaluation, Promotion
@@ -141,6 +141,7 @@ class Desk:
 
         Raises:
             MachineryError: MLflow refused; the ledger knows what was written.
+            LeaseLostError: Another driver took this one's place.
         """
         self._ledger.promotions.written([model.promotion for model in refitted])
         self.send_trials()  # a champion's run is there before its alias
@@ -148,14 +149,24 @@ class Desk:
             self.mlflow.tracker.tag(
                 {run_id: {"pareto": str(on).lower()} for run_id, on in self._fronts.items()}
             )
-        written = [promotion for promotion in self._ledger.promotions.pending() if promotion.source]
+        written = self._ledger.promotions.to_deploy()
         if not written:
             return []
         done = self._register(written)
         self._tag_champions(done)
-        self._ledger.promotions.confirm(done)
+        self._confirm(done)
         self.has_sent = True
         return done
+
+    def _confirm(self, done: Sequence[Promotion]) -> None:
+        """MLflow knows no leases: what was moved there while ours was lost can only be told."""
+        try:
+            self._ledger.promotions.confirm(done)
+        except LeaseLostError as error:
+            raise LeaseLostError(
+                f"{error}. By then it had moved {len(done)} aliases in MLflow: once no driver is "
+                "at work, `orchestrator doctor --fix` moves back those that differ from the ledger"
+            ) from error
 
     def redeploy(self, confirmed: Sequence[Promotion]) -> None:
         """Make models champions again whose aliases or versions MLflow has lost.

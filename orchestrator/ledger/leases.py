@@ -4,8 +4,9 @@ A lease is taken by one conditional write, renewed by heartbeats, and given up a
 its holder lives is judged without trusting clocks: a dead process of this machine is dead; else a
 lease whose last heartbeat looks too old, or lies in the future, is watched for as long as it
 lasts, by a clock that nobody sets, and counts as dead when no heartbeat came. Should a live holder
-be taken for dead all the same, it can write nothing more: every write of a holder first looks
-whether the lease is still its own.
+be taken for dead all the same, it can write nothing more to the ledger: every write of a holder
+first looks whether the lease is still its own. MLflow knows no leases: a call of it that is under
+way then ends as it would have, and `orchestrator doctor --fix` moves back what it moved.
 
 Touches SQLAlchemy; takes a flow's name; gives `Lease`; runs on the driver. `holding`
 keeps one while something is done.
@@ -164,7 +165,7 @@ def lost(connection: Connection, lease: Lease) -> LeaseLostError:
     )
     return LeaseLostError(
         f"this driver of {lease.flow!r} was taken for dead, or --force was used: {taker}. It "
-        "writes nothing more; what it had recorded is kept"
+        "writes nothing more to the ledger; what it had recorded is kept"
     )
 
 

@@ -133,6 +133,12 @@ def _check_address(cluster: Cluster) -> None:
             f"{cluster.address!r} is no scheduler's address: write tls://scheduler:8786",
             key="cluster.address",
         )
+    if cluster.tls == "temporary":
+        raise ConfigError(
+            "temporary certificates are for a local cluster: a remote scheduler has its own, "
+            "write the files {ca, cert, key}",
+            key="cluster.tls",
+        )
     if url.scheme == "tls" and not isinstance(cluster.tls, Tls):
         raise ConfigError("tls:// needs the files {ca, cert, key}", key="cluster.tls")
     if url.scheme == "tcp" and url.hostname not in _LOOPBACK and not cluster.insecure:

@@ -167,8 +167,9 @@ def test_a_local_cluster_with_temporary_certificates_talks_to_nobody_else():
 
 
 def test_temporary_certificates_are_for_local_clusters():
-    with pytest.raises(ConfigError, match=r"cluster\.tls: tls:// needs the files"):
-        check(Cluster(kind="remote", address="tls://scheduler:8786", tls="temporary"))
+    for address in ("tls://scheduler:8786", "tcp://127.0.0.1:8786"):
+        with pytest.raises(ConfigError, match=r"cluster\.tls: temporary .* for a local cluster"):
+            check(Cluster(kind="remote", address=address, tls="temporary"))
     with pytest.raises(ConfigError, match=r"cluster\.tls: is for a remote cluster only"):
         check(Cluster(kind="inline", tls="temporary"))
 

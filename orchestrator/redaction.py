@@ -14,13 +14,17 @@ Touches the environment; takes and gives text; driver and workers.
 import json
 import os
 import re
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 _SHORTEST = 4
 
 _VARIABLES = "ORCHESTRATOR_SECRET_VARIABLES"
 """Tells worker processes the names, parted by commas; never a value."""
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 # Of the process, as the loggers are that must not show them: a library's thread may log them too.
 _names: dict[str, str] = {}
@@ -44,6 +48,34 @@ def redacted(text: str) -> str:
     if not _names:
         return text
     return _pattern(tuple(_names)).sub(lambda found: f"${{{_names[found.group()]}}}", text)
+
+
+def without_secrets(value: Any) -> Any:
+    """Plain values with `${NAME}` in place of secrets, also of one that was read as a number."""
+    if isinstance(value, Mapping):
+        return {name: without_secrets(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_secrets(each) for each in value]
+    shown = redacted(str(value))
+    return value if shown == str(value) else shown
+
+
+def as_variables(text: str) -> str | None:
+    """The text with `${NAME}` in it, if `with_values` makes of that the same text again."""
+    shown = redacted(text)
+    if shown == text or "${" in text:
+        return None
+    known = all(name in os.environ for name in _VARIABLE.findall(shown))
+    return shown if known and with_values(shown) == text else None
+
+
+def with_values(text: str) -> str:
+    """The text with the environment's values in place of every `${NAME}`.
+
+    Raises:
+        KeyError: There is no such variable.
+    """
+    return _VARIABLE.sub(lambda found: os.environ[found.group(1)], text)
 
 
 def _inherit() -> None:

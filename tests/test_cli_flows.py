@@ -10,7 +10,8 @@ import sys
 import psutil
 import pytest
 
-from orchestrator.cli import main
+from orchestrator.cli import main, parameters
+from orchestrator.errors import UsageError
 
 FLOW = """
 from pathlib import Path
@@ -363,6 +364,49 @@ def test_a_rerun_can_be_rerun_with_the_parameters_of_the_first_run(orchestrator,
     code, out, _ = orchestrator("rerun", "latest", "--key", "0", "--task", "follow")
     assert code == 0
     assert printed(out, "work", "follow") == ["follow 0"]
+
+
+CONFIG = """
+experiment: x
+registry:
+  source: inline
+  models: [{id: m, estimator: sklearn.dummy.DummyClassifier}]
+  customers: [{id: a}]
+evaluation: {loader: "os:getcwd"}
+tracking: {uri: "${FAR_AWAY}"}
+ledger: ledger.db
+"""
+
+ASKING = """
+from orchestrator.mapping import flow, task
+
+@task
+def ask(n):
+    print("asked", n)
+
+@flow
+def asking(token: str, stage: str = "test"):
+    ask.expand(n=[len(token)])
+"""
+
+
+def test_a_parameter_that_is_a_secret_is_kept_by_the_name_of_its_variable(
+    orchestrator, tmp_path, monkeypatch
+):
+    (tmp_path / "asking.py").write_text(ASKING)
+    (tmp_path / "orchestrator.yaml").write_text(CONFIG)
+    monkeypatch.setenv("FAR_AWAY", "sqlite:///secret.db")
+    _, out, _ = orchestrator("run", "asking.py", "-p", "token=sqlite:///secret.db", "--json")
+    assert as_json(out)["params"] == {"token": "${FAR_AWAY}"}
+    assert not any(b"secret.db" in file.read_bytes() for file in tmp_path.glob("ledger.db*"))
+    _, out, _ = orchestrator("rerun", "latest", "--task", "ask")
+    assert printed(out, "asked") == ["asked 19"]
+
+
+def test_a_secret_parameter_whose_variable_is_gone_is_asked_for(monkeypatch):
+    monkeypatch.delenv("TOKEN", raising=False)
+    with pytest.raises(UsageError, match="environment variable TOKEN is not set"):
+        parameters.kept({"params": {}, "secret_params": {"token": "${TOKEN}"}})
 
 
 def test_nothing_chosen_is_said(orchestrator, numbers):

@@ -13,6 +13,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from orchestrator.errors import UsageError
 from orchestrator.mapping import Flow
+from orchestrator.redaction import as_variables, with_values
 
 
 def split(given: Sequence[str]) -> dict[str, str]:
@@ -30,6 +31,32 @@ def split(given: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--param {name} is given twice")
         texts[name] = text
     return texts
+
+
+def to_keep(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The texts as a flow run's context keeps them: secrets by the names of their variables."""
+    secret = {name: shown for name, text in texts.items() if (shown := as_variables(text))}
+    clear = {name: text for name, text in texts.items() if name not in secret}
+    return {"params": clear, "secret_params": secret}
+
+
+def kept(context: Mapping[str, Any]) -> dict[str, str]:
+    """The texts again, of the context of a flow run, with the environment's values of now.
+
+    Raises:
+        UsageError: A variable is not set any more.
+    """
+    secret: Mapping[str, str] = context.get("secret_params", {})
+    try:
+        return {
+            **context["params"],
+            **{name: with_values(shown) for name, shown in secret.items()},
+        }
+    except KeyError as error:
+        raise UsageError(
+            f"the environment variable {error.args[0]} is not set: a parameter of the flow run had "
+            "its value, which is not kept; set it, then try again"
+        ) from error
 
 
 def typed(flow: Flow, texts: Mapping[str, str]) -> dict[str, Any]:

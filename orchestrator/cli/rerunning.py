@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from orchestrator.cli import flow_files, output
+from orchestrator.cli import flow_files, output, parameters
 from orchestrator.cli.flow_files import FlowFile
 from orchestrator.cli.running import Request, carry_out
 from orchestrator.cli.settings import place
@@ -81,7 +81,7 @@ def rerun_part(
         output.say(f"as well, since their values are not stored: {', '.join(not_stored)}")
     request = Request(
         file=file,
-        texts=old.context["params"],
+        texts=parameters.kept(old.context),
         on_cluster=old.context["cluster"] if on_cluster is None else on_cluster,
         again=lambda node, key: (node, key) in chosen,
         choice=asdict(choice),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import config
-from orchestrator.cli import flow_files, output
+from orchestrator.cli import flow_files, output, parameters
 from orchestrator.cli.flow_files import FlowFile
 from orchestrator.cli.rerunning import Choice
 from orchestrator.cli.running import Request, carry_out
@@ -115,7 +115,7 @@ def _resume_file(old: FlowRun, where: Place, manner: Manner) -> int:
     output.say(f"going on with flow run {old.id} of {old.flow}")
     request = Request(
         file=file,
-        texts=context["params"],
+        texts=parameters.kept(context),
         on_cluster=context["cluster"],
         fresh=context.get("fresh", False),
         again=_again(old, where),

@@ -55,7 +55,7 @@ class Request:
             "file": str(self.file.file.resolve()),
             "flow": self.file.name,
             "digest": self.file.digest,
-            "params": dict(self.texts),
+            **parameters.to_keep(self.texts),
             "cluster": self.on_cluster,
             "fresh": self.fresh,
             "rerun_of": self.rerun_of,

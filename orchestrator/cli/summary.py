@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator.cli import output
 from orchestrator.ledger import Ledger
 from orchestrator.records import FlowRun, InstanceRecord, State
+from orchestrator.redaction import without_secrets
 
 _FAILURES_READ = 10_000
 _REASONS_SHOWN = 10
@@ -39,7 +40,7 @@ def describe(flow_run: FlowRun, ledger: Ledger) -> dict[str, Any]:
         "state": flow_run.state,
         "started": flow_run.started,
         "ended": flow_run.ended,
-        "params": dict(flow_run.params),
+        "params": without_secrets(flow_run.params),
         "counts": dict(flow_run.counts),
         "failures": [
             {"reason": why, "instances": keys} for why, keys in _failures(flow_run, ledger).items()

@@ -20,6 +20,7 @@ from orchestrator.ledger.values import NOTHING, freeze, thaw
 from orchestrator.ledger.writing import Rows, insert_missing, insert_or_replace
 from orchestrator.mapping.fingerprints import own_prefix
 from orchestrator.records import FlowRun, InstanceRecord, State, TrialResult
+from orchestrator.redaction import without_secrets
 
 TrialsOf = Callable[[InstanceRecord], Sequence[TrialResult]]
 """Finds the trials in what an instance returned; an empty sequence if it holds none."""
@@ -202,7 +203,7 @@ def _flow_run_row(flow_run: FlowRun) -> dict[str, Any]:
         "id": flow_run.id,
         "flow": flow_run.flow,
         "state": flow_run.state,
-        "params": dump_for_people(flow_run.params),
+        "params": dump_for_people(without_secrets(flow_run.params)),
         "started": flow_run.started,
         "ended": flow_run.ended,
         "counts": dump_for_people(flow_run.counts),

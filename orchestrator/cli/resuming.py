@@ -91,7 +91,7 @@ def _find(ledger: Ledger, flow_run: str | None) -> FlowRun:
             "orchestrator run"
         )
     if latest.state == "running":
-        raise UsageError(f"flow run {latest.id} is under way, and no other waits to go on")
+        return latest  # its driver seems to live, which only --force may ignore
     hint = f"; to try again what failed: orchestrator resume {latest.id}"
     raise UsageError(
         f"every flow run has ended: {latest.id}, the last one, is a "

@@ -6,6 +6,7 @@
     |   `-- FlowError              a flow is built wrongly (is a TypeError too)
     |-- RegistryError              the registry failed or a guard refused its answer  exit 3
     |-- HeldError                  another driver is at work; nothing was started       exit 75
+    |-- StoppedError               asked to stop before anything was begun           exit 130
     `-- MachineryError             cluster, ledger or tracking failed                 exit 4
         `-- LeaseLostError         another driver took this one's place
 
@@ -76,6 +77,16 @@ class HeldError(OrchestratorError):
 
     exit_code = 75
     """EX_TEMPFAIL of sysexits.h: the same command may succeed later."""
+
+
+class StoppedError(OrchestratorError):
+    """Ctrl-C or SIGTERM came while everything was still being prepared; nothing was begun."""
+
+    exit_code = 130
+    """As of any command that was interrupted."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped as asked: nothing was begun")
 
 
 class MachineryError(OrchestratorError):

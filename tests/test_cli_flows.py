@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -502,6 +503,18 @@ def interrupted(folder, *arguments, times=1, number=signal.SIGINT):
     _, left = psutil.wait_procs(processes_of_session(process.pid), timeout=10)
     assert not left
     return process.returncode, lines
+
+
+def test_ctrl_c_while_the_cluster_is_made_begins_nothing(orchestrator, numbers, monkeypatch):
+    @contextmanager
+    def connect(_cluster):
+        os.kill(os.getpid(), signal.SIGINT)
+        yield None
+
+    monkeypatch.setattr("orchestrator.clusters.connect", connect)
+    code, out, err = orchestrator("run", "sums.py")
+    assert (code, out, "stopped as asked: nothing was begun" in err) == (130, "", True)
+    assert json.loads(orchestrator("runs", "--json")[1]) == []
 
 
 def read_up_to(stream, beginning):

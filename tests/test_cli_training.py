@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from orchestrator.cli import main
+from orchestrator.ledger import Ledger
 from tests.test_experiment import LOGISTIC, ROUTES, TREE, route
 
 
@@ -264,6 +266,18 @@ def test_unknown_keys_and_moments_are_usage_errors(project, typed):
     assert typed("nonsense")[0] == 2
 
 
+def wait_for_a_flow_run(process):
+    limit = time.monotonic() + 60
+    while True:
+        if Path("ledger.db").exists():
+            with Ledger.look("ledger.db") as ledger:
+                if ledger.flow_runs.list():
+                    return
+        assert process.poll() is None
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
 @pytest.mark.slow
 def test_ctrl_c_ends_cleanly_and_resume_goes_on(project, typed):
     """As a person would: a real process, the signal once there is something to lose."""
@@ -279,7 +293,7 @@ def test_ctrl_c_ends_cleanly_and_resume_goes_on(project, typed):
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert "studies" in process.stderr.readline()
+    wait_for_a_flow_run(process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err

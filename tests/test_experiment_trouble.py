@@ -25,6 +25,7 @@ from orchestrator.records import Evaluation
 from orchestrator.tracking import bulk, reaching
 from orchestrator.tracking.ui import web_page
 from tests.chaos.places import free_port
+from tests.stopping import once_begun
 
 TREE = {
     "id": "tree",
@@ -242,7 +243,7 @@ def test_a_server_that_dies_while_the_run_is_under_way(
     url = server.enter_context(web_page(store, artifact_root=files)).address
     experiment = an_experiment(tmp_path, url, artifacts=None)
 
-    report = run(experiment, stop=server.close)  # asked when the flow begins, says nothing
+    report = run(experiment, stop=once_begun(server.close))
     assert is_behind(report)
     assert in_ledger(experiment)[0] == 6
     with web_page(store, artifact_root=files, port=int(url.rpartition(":")[2])):
@@ -262,7 +263,7 @@ def test_a_server_that_comes_back_during_the_run_is_sent_everything(
     said, server = [], ExitStack()
 
     page = web_page(store, artifact_root=files, port=port)
-    report = run(experiment, say=said.append, stop=once(lambda: server.enter_context(page)))
+    report = run(experiment, say=said.append, stop=once_begun(lambda: server.enter_context(page)))
     assert any("The run goes on without" in text for text in said)
     assert report.behind is None
     assert in_ledger(experiment) == (6, 0)
@@ -297,26 +298,14 @@ def test_a_run_begins_while_a_server_is_still_waited_for(tmp_path, silent_server
 
 
 def test_who_stops_at_once_does_not_wait_for_a_server(tmp_path, silent_server, monkeypatch):
-    def stop():
+    def interrupt():
         raise KeyboardInterrupt
 
     monkeypatch.setattr(line, "_SECONDS_TO_OPEN", 0.1)
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        run(an_experiment(tmp_path, silent_server, artifacts=None), stop=stop)
+        run(an_experiment(tmp_path, silent_server, artifacts=None), stop=once_begun(interrupt))
     assert time.monotonic() - began < reaching._SECONDS_TO_ANSWER
-
-
-def once(do):
-    """A `stop` that never says yes, and does something when it is first asked: the flow begins."""
-    left = [do]
-
-    def stop():
-        while left:
-            left.pop()()
-        return False
-
-    return stop
 
 
 def by_depth(estimator, X, y):
@@ -410,7 +399,7 @@ def test_a_local_scheduler_that_is_lost_ends_the_run_which_can_go_on(tmp_path, m
 
     began = time.monotonic()
     with pytest.raises(MachineryError, match="what has ended is kept"):
-        run(experiment, stop=once(lose))
+        run(experiment, stop=once_begun(lose))
     assert time.monotonic() - began < 30
     again = run(dataclasses.replace(experiment, cluster=Cluster(kind="inline")))
     assert again.behind is None

@@ -18,9 +18,11 @@ from mlflow import MlflowClient
 
 from orchestrator import config
 from orchestrator.cli import main
+from orchestrator.errors import StoppedError
 from orchestrator.experiment.line import run
 from orchestrator.ledger import Ledger
 from orchestrator.ledger.leases import Lease
+from tests.stopping import ASKED_BEFORE, once_begun
 
 TREE = {
     "id": "tree",
@@ -109,7 +111,7 @@ def rows(table):
 
 def interrupted():
     """A flow run that was stopped before it did anything; gives its id."""
-    return run(config.load(Path("orchestrator.yaml")), stop=lambda: True).flow_run.id
+    return run(config.load(Path("orchestrator.yaml")), stop=once_begun()).flow_run.id
 
 
 def champions():
@@ -123,6 +125,15 @@ def champions():
 
 def listed(typed):
     return json.loads(typed("runs", "--json")[1])
+
+
+@pytest.mark.parametrize("asked", range(ASKED_BEFORE))
+def test_what_is_stopped_while_it_is_prepared_begins_nothing(project, typed, asked):
+    answers = iter([False] * asked + [True])
+    with pytest.raises(StoppedError, match="nothing was begun") as stopped:
+        run(config.load(Path("orchestrator.yaml")), stop=lambda: next(answers))
+    assert stopped.value.exit_code == 130
+    assert (rows("ledger_flow_runs"), rows("ledger_lives"), rows("ledger_leases")) == (0, 0, 0)
 
 
 class TestAfterAKill:

@@ -14,6 +14,7 @@ from orchestrator.cli.interrupts import EXIT_INTERRUPTED, stopping_on_interrupt
 from orchestrator.cli.settings import Place, place
 from orchestrator.cli.summary import describe, summarize
 from orchestrator.cli.watching import Watching, watching
+from orchestrator.errors import StoppedError
 from orchestrator.ledger import Hold, Ledger
 from orchestrator.mapping import Run
 from orchestrator.mapping.flows import new_id
@@ -128,11 +129,12 @@ def _run(
 ) -> Run:
     file = request.file
     cluster = where.cluster if request.on_cluster else clusters.Cluster(kind="inline")
-    with clusters.connect(cluster) as client:
+    with stopping_on_interrupt(where.grace) as stop, clusters.connect(cluster) as client:
+        if stop():
+            raise StoppedError
         if client is not None and cluster.dashboard and client.dashboard_link:
             output.say(f"Dask's dashboard: {client.dashboard_link}")
         with (
-            stopping_on_interrupt(where.grace) as stop,
             watching(watch, f"flow {file.flow.name}", where.ledger) as observer,
             flow_files.blaming(file.file),
         ):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.clusters import threads
-from orchestrator.errors import MachineryError
+from orchestrator.errors import MachineryError, StoppedError
 from orchestrator.experiment.courier import Courier
 from orchestrator.experiment.desk import Desk
 from orchestrator.experiment.documents import kept
@@ -65,15 +65,18 @@ def run(
         ConfigError: Configuration or models are wrong; nothing was started.
         RegistryError: The registry failed, or a guard refused; nothing was changed.
         HeldError: Another driver is at work on the experiment; nothing was changed.
+        StoppedError: `stop` said yes before the flow run began; nothing was changed.
         MachineryError: Ledger or cluster failed; what was recorded is kept.
     """
     started = time.time()
     guards.require_guards(accept)
     check(experiment)
     snapshot = fetch_snapshot(experiment, accept, leave_copies=True)
+    _require_wanted(stop)
     check_models(experiment, snapshot)
     flow_run = new_id()
     with at_work(experiment, flow_run, force=force, say=say) as (opened, ledger, hold):
+        _require_wanted(stop)
         left = ledger.flow_runs.left_unfinished(experiment.name)
         prepared = prepare(experiment, ledger, snapshot, flow_run=flow_run, fresh=fresh)
         guards.enforce(prepared.refusals, accept)
@@ -210,6 +213,7 @@ def _carry_out(execution: _Execution) -> Report:
     with cluster(experiment, execution.say) as client:
         _wait_until_open(opened, execution.say)
         if execution.resumed is None:
+            _require_wanted(execution.stop)
             _take_over(ledger, experiment, execution.prepared.snapshot)
         with courier:
             ended = _run_flow(execution, desk, client)
@@ -230,6 +234,12 @@ def _carry_out(execution: _Execution) -> Report:
         links=links,
         seconds=time.time() - execution.started,
     )
+
+
+def _require_wanted(stop: Callable[[], bool] | None) -> None:
+    """Go on only if nobody has asked to stop; the flow itself asks from its beginning on."""
+    if stop is not None and stop():
+        raise StoppedError
 
 
 def _summary(execution: _Execution, desk: Desk, flow_run: FlowRun) -> dict[str, str]:

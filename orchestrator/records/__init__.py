@@ -1,0 +1,69 @@
+"""The frozen vocabulary that flows between rooms; each record contains the one before it.
+
+    Snapshot -> Study -> Trial -> TrialResult -> Decision -> Promotion
+    FlowRun  -> InstanceRecord
+
+Touches no library; has no behaviour beyond names derived from its own fields; driver and workers.
+All times are seconds since the epoch (UTC), all durations seconds.
+"""
+
+from orchestrator.records.decisions import Decision, Promotion
+from orchestrator.records.flow_runs import FlowRun, InstanceRecord, State
+from orchestrator.records.lists import (
+    Customer,
+    Distribution,
+    Grid,
+    Json,
+    ModelSpec,
+    Params,
+    Rejected,
+    Selector,
+    Snapshot,
+    Step,
+    grid_content,
+)
+from orchestrator.records.studies import (
+    CHAMPION,
+    COSTS,
+    MODEL_KB,
+    TIMES,
+    Budget,
+    Constraint,
+    Evaluation,
+    Search,
+    Study,
+    Trial,
+    TrialResult,
+    TrialState,
+)
+
+__all__ = [
+    "CHAMPION",
+    "COSTS",
+    "MODEL_KB",
+    "TIMES",
+    "Budget",
+    "Constraint",
+    "Customer",
+    "Decision",
+    "Distribution",
+    "Evaluation",
+    "FlowRun",
+    "Grid",
+    "InstanceRecord",
+    "Json",
+    "ModelSpec",
+    "Params",
+    "Promotion",
+    "Rejected",
+    "Search",
+    "Selector",
+    "Snapshot",
+    "State",
+    "Step",
+    "Study",
+    "Trial",
+    "TrialResult",
+    "TrialState",
+    "grid_content",
+]

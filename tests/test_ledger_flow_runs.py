@@ -1,6 +1,7 @@
 """Flow runs and instances as they are listed: filtered, ordered, paged, counted."""
 
 import dataclasses
+import os
 
 import numpy as np
 import pytest
@@ -57,7 +58,12 @@ def test_successes_without_a_stored_value_are_counted_by_node(ledger):
     cached = {"state": State.CACHED, "fingerprint": "f1"}
     recorder.record([instance("a", fingerprint="f1", value=1), instance("b", fingerprint=None)])
     recorder.record([instance("c", **cached), instance("d", state=FAILED)])
-    recorder.record([instance("e", fingerprint="f2", value=bytes(2**20)), instance("", node="sum")])
+    recorder.record(
+        [
+            instance("e", fingerprint="f2", value=os.urandom(2**20)),
+            instance("", node="sum"),
+        ]
+    )
     assert ledger.flow_runs.not_stored("run-1") == {"add": 2, "sum": 1}
 
 

@@ -16,6 +16,7 @@ from typing import ClassVar, Protocol
 import psutil
 import psycopg
 
+from orchestrator.ledger import Ledger
 from tests.chaos.places import wait_until
 from tests.chaos.scene import Driver, Scene
 
@@ -237,10 +238,16 @@ class SecondDriver:
 
     def strike(self, scene: Scene, driver: Driver, random: Random) -> None:
         """It is told that another one is at work, and changes nothing."""
+        wait_until(lambda: driver.ended or _is_held_by(driver, scene), "lease of the driver")
         second = scene.drive(random.choice(["run", "resume", "sync"]))
         code = second.wait()
         if code != _HELD and not driver.ended:
             raise UnexpectedError(f"a second driver ended with {code}:\n{second.said()}")
+
+
+def _is_held_by(driver: Driver, scene: Scene) -> bool:
+    with Ledger.look(scene.ledger) as ledger:
+        return driver.process.pid in {lease.pid for lease in ledger.leases.list()}
 
 
 _HELD = 75

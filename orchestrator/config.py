@@ -43,7 +43,7 @@ from orchestrator.redaction import keep_secret
 from orchestrator.registry.documents import read_yaml
 from orchestrator.registry.guards import Limits
 from orchestrator.selection import Gate
-from orchestrator.tracking.reaching import is_server
+from orchestrator.tracking.addresses import is_server
 from orchestrator.training.measures import evaluation_fields
 
 DEFAULT_PATHS = ("orchestrator.yaml", "configs/flights.yaml")

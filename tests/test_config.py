@@ -1,5 +1,7 @@
 """The configuration: what it leaves out, and every mistake named with file and key."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -154,3 +156,11 @@ def test_the_file_is_found_by_option_environment_or_default(tmp_path, monkeypatc
     assert config.find(None) == Path("other.yaml")
     with pytest.raises(ConfigError, match=r"gone\.yaml: there is no such file"):
         config.find("gone.yaml")
+
+
+def test_reading_a_configuration_waits_for_no_slow_library():
+    """A second or two, of `status` and every other command that only reads the ledger."""
+    slow = "{'mlflow', 'sklearn', 'optuna', 'distributed', 'alembic'}"
+    code = f"import sys, orchestrator.config; print(*{slow} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

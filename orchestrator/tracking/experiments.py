@@ -19,7 +19,8 @@ from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from orchestrator.errors import UsageError, as_machinery_error
-from orchestrator.tracking.reaching import check_answers, may_exist, without_password
+from orchestrator.tracking.addresses import without_password
+from orchestrator.tracking.reaching import check_answers, may_exist
 
 FOREIGN = (MlflowException, SQLAlchemyError, RequestException, OSError)
 """What MLflow and its database raise."""

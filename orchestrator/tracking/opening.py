@@ -7,9 +7,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment
 
 from orchestrator.tracking import bulk
+from orchestrator.tracking.addresses import is_server
 from orchestrator.tracking.client import ClientTracker
 from orchestrator.tracking.experiments import find_experiment, open_experiment
-from orchestrator.tracking.reaching import is_server
 from orchestrator.tracking.tracker import Tracker
 
 _CONNECTIONS_TO_A_SERVER = 4

@@ -5,7 +5,6 @@ database that does not answer for 100 seconds, a server for minutes, and prints 
 """
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from mlflow.environment_variables import (
     MLFLOW_HTTP_REQUEST_MAX_RETRIES,
@@ -18,16 +17,12 @@ from sqlalchemy import NullPool, create_engine, inspect, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from orchestrator.errors import MachineryError, UsageError, as_machinery_error
+from orchestrator.tracking.addresses import is_server, without_password
 
 _SECONDS_TO_ANSWER = 10.0
 _IMPATIENCE = {MLFLOW_HTTP_REQUEST_TIMEOUT: 30, MLFLOW_HTTP_REQUEST_MAX_RETRIES: 1}
 """For all that is asked later; models are sent with it too, so it is not the time of a check."""
 _FOREIGN = (SQLAlchemyError, OSError)
-
-
-def is_server(uri: str) -> bool:
-    """Whether a tracking address is a server's, rather than a database's."""
-    return uri.lower().startswith(("http://", "https://"))
 
 
 def check_answers(uri: str) -> None:
@@ -49,12 +44,6 @@ def may_exist(uri: str) -> bool:
         return True
     file = make_url(uri).database
     return file is not None and Path(file).is_file()
-
-
-def without_password(uri: str) -> str:
-    """The address as it may be shown."""
-    password = urlsplit(uri).password
-    return uri.replace(f":{password}@", ":***@", 1) if password else uri
 
 
 def _check_server(uri: str) -> None:

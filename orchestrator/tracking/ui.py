@@ -17,7 +17,8 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from orchestrator.errors import MachineryError, UsageError, as_machinery_error
-from orchestrator.tracking.reaching import check_answers, is_server, without_password
+from orchestrator.tracking.addresses import is_server, without_password
+from orchestrator.tracking.reaching import check_answers
 
 _HOST = "127.0.0.1"
 _SECONDS_TO_START = 60.0

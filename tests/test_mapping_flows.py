@@ -70,7 +70,8 @@ class TestMistakes:
             ({"retries": "two"}, "at least 0"),
             ({"max_active": 0}, "at least 1"),
             ({"trigger_rule": "sometimes"}, "no trigger rule 'sometimes'"),
-            ({"runs_on": "moon"}, "'cluster' or 'driver'"),
+            ({"runs_on": "moon"}, "'cluster', 'driver'"),
+            ({"cache": "always"}, "True, False, 'never'"),
             ({"fail_fast": lambda x: True}, "cannot be a function"),
         ],
     )

@@ -203,3 +203,148 @@ def test_what_only_a_resumption_needs_is_gone_after_success(tmp_path, calls):
         run = look_ups.run(None, ledger.recorder())
         names = [each.fingerprint for each in ledger.flow_runs.instances(run.id)]
         assert ledger.recorder().known(names) == frozenset()
+
+
+@task(trigger_rule="all_done")
+def reduced(outcomes):
+    made.note("reduced")
+    return sum(outcomes), [(o.key, o.error) for o in outcomes.failed]
+
+
+@task
+def squared_from_two(x):
+    made.note(("squared_from_two", x))
+    if x < 2:
+        raise ValueError("too small")
+    return x * x
+
+
+@task
+def last(value):
+    made.note("last")
+    if made.made["last"] == 1:
+        raise OSError("the disk is full")
+    return value
+
+
+@flow
+def with_reduce(size: int = 5):
+    return last(reduced(squared_from_two.expand(x=fetched(size).map(lambda x: x + 1))))
+
+
+def test_a_reduce_that_succeeded_is_not_repeated(recorder, calls):
+    """Though what has failed before it is tried again: it fails in the same way."""
+    begun = with_reduce.run(None, recorder)
+    ended = with_reduce.run(None, recorder, resumed=begun.flow_run)
+    assert (begun.state, ended.state) == ("failed", "success")
+    assert ended.result() == (4 + 9 + 16 + 25, [("0", "ValueError: too small")])
+    assert calls.made["reduced"] == 1
+    assert calls.made["squared_from_two", 1] == 2
+
+
+def test_a_reduce_is_made_again_in_a_new_flow_run(recorder, calls):
+    with_reduce.run(None, recorder)
+    with_reduce.run(None, recorder)
+    assert calls.made["reduced"] == 2
+
+
+@task(trigger_rule="all_done")
+def reduced_to_keys(outcomes):
+    made.note("keys")
+    return [outcome.key for outcome in outcomes.items() if outcome.value is not None]
+
+
+@flow
+def to_keys():
+    return last(reduced_to_keys(squared.expand(x=range(6, 9))))
+
+
+def test_a_reduce_whose_items_end_otherwise_is_made_again(recorder, calls):
+    begun = to_keys.run(None, recorder)
+    ended = to_keys.run(None, recorder, resumed=begun.flow_run)
+    assert ended.result() == ["0", "1", "2"]
+    assert calls.made["keys"] == 2
+
+
+@flow
+def to_keys_of(values):
+    return last(reduced_to_keys(looked_at.expand(x=values)))
+
+
+@task
+def looked_at(x):
+    return 1
+
+
+def test_a_reduce_over_other_items_is_made_again_though_their_values_are_equal(recorder, calls):
+    begun = to_keys_of.run(None, recorder, values=["a", "b"])
+    ended = to_keys_of.run(None, recorder, resumed=begun.flow_run, values=["c", "d"])
+    assert ended.state == "success"
+    assert calls.made["keys"] == 2
+
+
+@task
+async def in_rounds_with_a_reduce(start):
+    first = await squared.expand(x=[start, start + 1])
+    return await last(await total(first) + await reduced_sum(squared.expand(x=[start + 2])))
+
+
+@task
+def reduced_sum(numbers):
+    made.note("reduced")
+    return sum(numbers)
+
+
+@flow
+def reduces_of_coordinators():
+    return in_rounds_with_a_reduce.expand(start=[100])
+
+
+def test_a_coordinators_reduces_are_not_repeated_either(recorder, calls):
+    begun = reduces_of_coordinators.run(None, recorder)
+    ended = reduces_of_coordinators.run(None, recorder, resumed=begun.flow_run)
+    assert (begun.state, ended.state) == ("failed", "success")
+    assert calls.made == Counter(
+        {"last": 2, "reduced": 1} | {("squared", x): 1 for x in (100, 101, 102)}
+    )
+
+
+@task(cache="never")
+def remembered(numbers):
+    made.note("remembered")
+
+
+@flow
+def remembering():
+    return last(remembered(squared.expand(x=[1])))
+
+
+def test_what_leaves_something_in_the_drivers_memory_is_made_again(recorder, calls):
+    begun = remembering.run(None, recorder)
+    remembering.run(None, recorder, resumed=begun.flow_run)
+    assert calls.made["remembered"] == 2
+
+
+@task
+def without_a_pickle(numbers):
+    made.note("without_a_pickle")
+    return (number for number in numbers)
+
+
+@task
+def listed(numbers):
+    made.note("listed")
+    return [*numbers]
+
+
+@flow
+def without_pickles():
+    return last(listed(without_a_pickle(squared.expand(x=[1, 2]))))
+
+
+def test_what_cannot_be_stored_is_made_again_and_so_is_what_is_made_of_it(tmp_path, calls):
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        begun = without_pickles.run(None, ledger.recorder())
+        ended = without_pickles.run(None, ledger.recorder(), resumed=begun.flow_run)
+    assert ended.result() == [1, 4]
+    assert (calls.made["without_a_pickle"], calls.made["listed"]) == (2, 2)

@@ -144,13 +144,14 @@ def training_flow(
         front = _front(results, evaluated, evaluation)
         return Choice(decision=decision, unfinished=unfinished, front=front)
 
-    @task(runs_on="driver", trigger_rule="all_done")
+    # What the desk has to do follows from the ledger, which may have changed since.
+    @task(runs_on="driver", trigger_rule="all_done", cache="never")
     def publish(choices: Outcomes) -> list[Refit]:
         """Write down who is promoted, and say which models are to be fitted, and where to."""
         desk.keep_fronts([choice.front for choice in choices])
         return desk.orders(desk.intend([choice.decision for choice in choices]))
 
-    @task(runs_on="driver", trigger_rule="all_done")
+    @task(runs_on="driver", trigger_rule="all_done", cache="never")
     def deploy(refitted: Outcomes) -> list[Promotion]:
         """Make the fitted models their customers' champions."""
         return desk.deploy(list(refitted))

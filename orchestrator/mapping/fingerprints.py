@@ -3,17 +3,21 @@
 Touches cloudpickle; takes a task and arguments; gives hex digits; runs on the driver.
 """
 
+import copyreg
 import hashlib
 import io
 import marshal
 import pickle
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import cloudpickle
 
 from orchestrator.mapping.calling import Deferred, Zipped
+from orchestrator.mapping.outcomes import Outcomes
+from orchestrator.mapping.sequences import Mapped
 
 _MARSHAL_VERSION = 2
 """The last one without references to objects seen before: equal content gives equal bytes."""
@@ -98,15 +102,36 @@ def _marshalled(value: Any) -> bytes | None:
 def _plain(value: Any) -> Any:
     """A row of arguments with functions yet to be applied in it told by their code."""
     if type(value) is Deferred:
-        return _plain(value.item), [code_digest(f) or _name(f) for f in value.functions]
+        return _plain(value.item), [_told_function(f) for f in value.functions]
     if isinstance(value, Zipped) or type(value) is tuple:
         return tuple(map(_plain, value))
     return value
 
 
+def _told_function(function: Callable[..., Any]) -> bytes | str:
+    return code_digest(function) or _name(function)
+
+
+_TOLD: Mapping[type, Callable[[Any], tuple[Any, ...]]] = {
+    Outcomes: lambda outcomes: (tuple, (outcomes.told(),)),
+    Mapped: lambda mapped: (tuple, ((mapped.inner, _told_function(mapped.function)),)),
+}
+"""What is compared in another way than it is pickled, as pickle's `dispatch_table` has it."""
+
+
+_PLAINLY = {**copyreg.dispatch_table, **_TOLD}
+
+
+class _ByValue(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no types
+    """Whatever plain pickle cannot: functions of a flow's own module, closures."""
+
+    dispatch_table: ClassVar = ChainMap(dict(_TOLD), cloudpickle.Pickler.dispatch_table)
+
+
 def _pickled(value: Any) -> bytes | None:
     buffer = io.BytesIO()
     pickler = pickle.Pickler(buffer, protocol=5)
+    pickler.dispatch_table = _PLAINLY
     pickler.fast = True
     try:
         pickler.dump(value)
@@ -116,10 +141,12 @@ def _pickled(value: Any) -> bytes | None:
 
 
 def _pickled_by_value(value: Any) -> bytes | None:
+    buffer = io.BytesIO()
     try:
-        return bytes(cloudpickle.dumps(value))
+        _ByValue(buffer).dump(value)
     except Exception:  # noqa: BLE001 - as above
         return None
+    return buffer.getvalue()
 
 
 def _feed_function(hashed: Any, function: Callable[..., Any], seen: set[int]) -> None:

@@ -14,7 +14,7 @@ from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.executing import Kept
 from orchestrator.mapping.fingerprints import code_digest, fingerprint, fingerprints, own_prefix
 from orchestrator.mapping.node_state import NodeState
-from orchestrator.mapping.options import value_for
+from orchestrator.mapping.options import NEVER, value_for
 from orchestrator.mapping.recording import Recorder
 from orchestrator.mapping.telling import tell_begin, tell_end, tell_ends
 from orchestrator.records import FlowRun, InstanceRecord, State
@@ -32,8 +32,8 @@ class Journal:
     """Records one flow run, and recalls what is recorded.
 
     Successes of mapped tasks are recalled whatever flow run they are of. Those that `cache`
-    forbids to use, and those of plain calls that take no other's result, count in their own flow
-    run only: when it is resumed, they are not repeated either.
+    forbids to use, and those of plain calls, which may look at the outside world, count in their
+    own flow run only: when it is resumed, they are not repeated either.
 
     Args:
         flow_run: Which.
@@ -153,9 +153,8 @@ class Journal:
 
     def _has_name(self, state: NodeState) -> bool:
         """Whether what it returns can be told by what it is given."""
-        if state.node.task.coordinates:
-            return False
-        return state.mapped or not (state.wholes or state.sources)
+        task = state.node.task
+        return not task.coordinates and task.settings.cache != NEVER and state.constants_are_final
 
     def _names(self, state: NodeState, indices: Sequence[int]) -> Sequence[str | None]:
         """The fingerprints of some instances; where `cache` forbids one, it is their own."""

@@ -4,14 +4,17 @@ Touches no library; records; made where a task is defined, read by engine and ex
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from orchestrator.errors import FlowError
 from orchestrator.mapping.executing import Placement
 from orchestrator.mapping.rules import Rule
+
+NEVER: Final = "never"
+"""The value of `cache` with which even a flow run that goes on makes a call again."""
 
 PerItem = Callable[..., Any]
 """A function of the item's arguments; it takes those it names."""
@@ -47,8 +50,10 @@ class Options:
         runs_on: * "cluster" or "driver".
         kept_from: Bytes from which a result stays on the cluster; None for 64 KiB. A result that
             is to be recorded must go to the driver.
-        cache: Whether recorded successes are used again (mapped tasks only); or * a function
-            that gives, as text, what the result depends on, None for "do not use again".
+        cache: Whether recorded successes of a mapped task are used again by later flow runs; or *
+            a function that gives, as text, what the result depends on, None for "do not". Where
+            the flow run itself goes on, they always are, and those of plain calls too: unless
+            it is "never", for what leaves something behind in the driver's memory.
         grows: Further calls by the same coordinator are more of the same map, under one name; a
             `key` must tell all their instances apart.
     """
@@ -71,7 +76,7 @@ class Options:
     batch: int | PerItem | None = None
     runs_on: Literal["cluster", "driver"] | PerItem = "cluster"
     kept_from: int | None = None
-    cache: bool | PerItem = True
+    cache: bool | Literal["never"] | PerItem = True
     grows: bool = False
 
     @property
@@ -107,12 +112,8 @@ def checked(task: str, given: Mapping[str, Any]) -> dict[str, Any]:
         ("kept_from", 0),
     ):
         _require_at_least(task, name, options.get(name), least)
-    if options.get("runs_on", "cluster") not in {"cluster", "driver"} and not callable(
-        options["runs_on"]
-    ):
-        raise FlowError(
-            f"task {task!r}: runs_on is 'cluster' or 'driver', not {options['runs_on']!r}"
-        )
+    _require_one_of(task, "runs_on", options, ("cluster", "driver"))
+    _require_one_of(task, "cache", options, (True, False, NEVER))
     return options
 
 
@@ -122,6 +123,15 @@ def _rule(task: str, rule: str) -> Rule:
     except ValueError:
         known = ", ".join(Rule)
         raise FlowError(f"task {task!r}: no trigger rule {rule!r}; there are {known}") from None
+
+
+def _require_one_of(
+    task: str, name: str, options: Mapping[str, Any], values: Sequence[Any]
+) -> None:
+    given = options.get(name, values[0])
+    if given not in values and not callable(given):
+        known = ", ".join(map(repr, values))
+        raise FlowError(f"task {task!r}: {name} is {given!r}; it must be one of {known}")
 
 
 def _require_at_least(task: str, name: str, value: Any, least: float) -> None:

@@ -19,6 +19,9 @@ CODES = {state: code for code, state in enumerate(STATES)}
 
 _GOOD = frozenset({CODES[State.SUCCESS], CODES[State.CACHED]})
 
+_USED_AGAIN_OR_NOT = bytes.maketrans(bytes([CODES[State.CACHED]]), bytes([CODES[State.SUCCESS]]))
+"""Makes one of the two states of success."""
+
 
 @dataclass(slots=True)
 class Columns:
@@ -195,6 +198,18 @@ class Outcomes(Sequence[Any]):
     def by_key(self) -> Mapping[str, Outcome]:
         """Every outcome by its key."""
         return {outcome.key: outcome for outcome in self.items()}
+
+    def told(self) -> tuple[Any, ...]:
+        """What a result that is made of them depends on; not where, when and how often they ran."""
+        columns, names = self._columns, self._names
+        failures = sorted((i, f.cause, f.error) for i, f in columns.failures.items())
+        return (
+            names.at(range(len(names))),
+            self._items,
+            columns.states.translate(_USED_AGAIN_OR_NOT),
+            columns.values,
+            failures,
+        )
 
     def _in(self, *states: State) -> tuple[Outcome, ...]:
         codes = {CODES[state] for state in states}

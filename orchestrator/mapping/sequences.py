@@ -189,7 +189,7 @@ class Mapped(Lazy):
     """A sequence whose items pass through a function when they are consumed."""
 
     def __init__(self, inner: Lazy, function: Callable[[Any], Any]) -> None:
-        self.inner, self._function = inner, function
+        self.inner, self.function = inner, function
 
     def __len__(self) -> int:
         return len(self.inner)
@@ -197,8 +197,8 @@ class Mapped(Lazy):
     def __getitem__(self, index: int) -> Any:
         item = self.inner[index]
         if type(item) is Deferred:
-            return Deferred(item.item, (*item.functions, self._function))
-        return Deferred(item, (self._function,))
+            return Deferred(item.item, (*item.functions, self.function))
+        return Deferred(item, (self.function,))
 
     @property
     def named(self) -> bool:
@@ -219,7 +219,7 @@ class Mapped(Lazy):
 
     def bound(self, known: Callable[[Lazy], Lazy]) -> Lazy:
         """Mapped over what the sequence below has become."""
-        return Mapped(self.inner.bound(known), self._function)
+        return Mapped(self.inner.bound(known), self.function)
 
 
 class Combined(Lazy):

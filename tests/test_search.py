@@ -2,15 +2,18 @@
 
 from dataclasses import replace
 
+import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.random import default_rng
+from optuna.samplers import TPESampler
 from sklearn.model_selection import ParameterGrid
 
 from orchestrator.errors import ConfigError
 from orchestrator.records import Customer, Distribution, Evaluation, ModelSpec, Search, Step, Study
 from orchestrator.search import count, find_strategy, samplers
+from orchestrator.search.optuna_points import suggest_point
 from orchestrator.search.points import GridPoints
 from tests.contracts.strategies import StrategyContract, ends_of, trials_of
 
@@ -242,6 +245,29 @@ def test_tpe_looks_where_scores_are_good():
     late = [distance(trial) for trial in trials_of(minimizing, search, distance)][25:]
     uniform = 26  # the mean distance of points drawn without looking at scores
     assert sum(late) / len(late) < uniform / 2
+
+
+@pytest.mark.parametrize("arguments", [{}, {"n_startup_trials": 2}, {"multivariate": False}])
+def test_a_sampler_seeded_anew_suggests_what_a_new_one_would(arguments):
+    kept = samplers.Seeded("TPESampler", arguments)
+
+    def new(seed):
+        return TPESampler(**arguments, seed=seed)
+
+    assert _suggested(kept.by) == _suggested(new)
+
+
+def _suggested(sampler_of, trials=30):
+    """Points of the conditional space, each by a sampler of its own seed; two at a time."""
+    search, points, under_way = optuna.create_study(), [], []
+    for seed in range(trials):
+        search.sampler = sampler_of(seed)
+        trial = search.ask()
+        points.append(suggest_point(trial, (SPACE,)))
+        under_way.append(trial)
+        if seed % 2:
+            search.tell(under_way.pop(0), points[-1]["C"])
+    return points
 
 
 def test_a_grid_over_a_range_without_end_is_refused_with_parameter_and_cure():

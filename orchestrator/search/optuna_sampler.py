@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
 from orchestrator.identity import derive_seed
@@ -18,7 +18,7 @@ from orchestrator.records import Params, Study, Trial, TrialResult
 from orchestrator.search.grid import GridStrategy
 from orchestrator.search.optuna_points import suggest_point, suggestions_of
 from orchestrator.search.points import count_at_most
-from orchestrator.search.samplers import NEEDS_ONE_SEED, make_sampler, require_arguments
+from orchestrator.search.samplers import NEEDS_ONE_SEED, Seeded, require_arguments
 from orchestrator.search.strategies import Rounds, window
 from orchestrator.search.uniform import first_untried, require_n_trials
 
@@ -28,8 +28,8 @@ class OptunaStrategy:
     """Points suggested by one of Optuna's samplers from the scores so far, none tried twice.
 
     Parameters listed as numbers are searched in their order (an index), others as categories.
-    Before each suggestion the sampler is made anew with the trial's own seed: Optuna does not
-    store the state of its samplers, so this is what makes a resumed search equal.
+    Each suggestion is made with the trial's own seed, as by a new sampler: Optuna does not store
+    the state of its samplers, so this is what makes a resumed search equal.
 
     Args:
         n_trials: How many; a grid with no more points than this is tried as a whole.
@@ -72,6 +72,7 @@ class _Conversation:
         logging.getLogger("optuna.storages").setLevel(logging.WARNING)
         self._study, self._strategy = study, strategy
         self._optuna = optuna.create_study(direction=study.evaluation.direction)
+        self._sampler = Seeded(strategy.sampler, strategy.sampler_args)
         self._asks = 0
         self._open: dict[str, optuna.Trial] = {}
         self._told: dict[str, TrialResult | None] = {}
@@ -106,7 +107,7 @@ class _Conversation:
 
     def _suggest(self) -> Params:
         """A point; one that was tried before is answered at once, by what is known of it."""
-        self._optuna.sampler = self._strategy_sampler()
+        self._optuna.sampler = self._sampler.by(self._seed())
         self._asks += 1
         trial = self._optuna.ask()
         params = suggest_point(trial, self._study.grid)
@@ -127,8 +128,7 @@ class _Conversation:
         else:
             self._optuna.tell(trial, result.mean(metric))
 
-    def _strategy_sampler(self) -> BaseSampler:
-        """The sampler with this suggestion's own seed (law 9)."""
+    def _seed(self) -> int:
+        """This suggestion's own (law 9)."""
         turn = 0 if self._strategy.sampler in NEEDS_ONE_SEED else self._asks
-        seed = derive_seed(self._study.evaluation.seed, self._study.key, turn)
-        return make_sampler(self._strategy.sampler, self._strategy.sampler_args, seed)
+        return derive_seed(self._study.evaluation.seed, self._study.key, turn)

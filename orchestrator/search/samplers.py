@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import optuna
-from optuna.samplers import BaseSampler
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from orchestrator.errors import ConfigError
 
@@ -48,8 +48,40 @@ def require_arguments(name: str, arguments: object) -> None:
         raise ConfigError(str(error), key="search.sampler_args") from error
 
 
-def make_sampler(name: str, arguments: Mapping[str, Any], seed: int) -> BaseSampler:
-    """A sampler with a seed, if it takes one."""
+class Seeded:
+    """A sampler, as if it were made anew with a seed of its own for each suggestion.
+
+    One that remembers nothing but random numbers is made once, and seeded anew: making it takes as
+    long as a suggestion, to gather randomness that the seed then replaces.
+
+    Args:
+        name: Its class in `optuna.samplers`.
+        arguments: What it is made with, without `seed`.
+    """
+
+    def __init__(self, name: str, arguments: Mapping[str, Any]) -> None:
+        self._name, self._arguments = name, arguments
+        self._kept: BaseSampler | None = None
+
+    def by(self, seed: int) -> BaseSampler:
+        """The sampler with a seed, if it takes one."""
+        if self._kept is not None:
+            _seed_anew(self._kept, seed)
+            return self._kept
+        sampler = _make_sampler(self._name, self._arguments, seed)
+        if type(sampler) in {TPESampler, RandomSampler}:
+            self._kept = sampler
+        return sampler
+
+
+def _seed_anew(sampler: Any, seed: int) -> None:
+    """As both classes seed themselves when they are made; `reseed_rng` takes no seed."""
+    sampler._rng.rng.seed(seed)  # noqa: SLF001 - Optuna has no public way
+    if isinstance(sampler, TPESampler):
+        _seed_anew(sampler._random_sampler, seed)  # noqa: SLF001 - as above
+
+
+def _make_sampler(name: str, arguments: Mapping[str, Any], seed: int) -> BaseSampler:
     takes = _parameters(name)
     settings: dict[str, Any] = {"seed": seed} if "seed" in takes else {}
     if "warn_independent_sampling" in takes and takes["warn_independent_sampling"].default:

@@ -22,6 +22,7 @@ from orchestrator.records import (
     Study,
 )
 from orchestrator.registry.guards import Limits
+from orchestrator.training.cache import forget
 
 LOGREG = ModelSpec(
     id="logreg",
@@ -32,6 +33,13 @@ TROUBLE = ModelSpec(
     id="trouble",
     steps=(Step(name="clf", estimator="tests.troublesome:Troublesome"),),
     grid=({"trouble": ("none", "some", "other")},),
+)
+FOREST = dataclasses.replace(
+    LOGREG,
+    id="forest",
+    steps=(Step(name="clf", estimator="sklearn.ensemble:RandomForestClassifier"),),
+    params={"n_estimators": 9},
+    grid=({"max_depth": tuple(range(1, 30))},),
 )
 SEARCHES = {
     "random": Search(strategy="random", settings={"n_trials": 12}),
@@ -44,7 +52,15 @@ SEARCHES = {
     "halving": Search(
         strategy="halving", settings={"suggest": {"strategy": "random", "n_trials": 12}}
     ),
+    "iterations": Search(
+        strategy="halving",
+        settings={
+            "suggest": {"strategy": "random", "n_trials": 12},
+            "resource": "iterations",
+        },
+    ),
 }
+MODELS = {"iterations": FOREST}
 
 
 def named(name: str) -> ModelSpec:
@@ -109,7 +125,7 @@ def two_workers():
 
 @pytest.mark.parametrize("name", SEARCHES)
 def test_trials_are_the_same_wherever_they_run(name, client: Client):
-    study = study_of(search=SEARCHES[name])
+    study = study_of(MODELS.get(name, LOGREG), search=SEARCHES[name])
     key = study.key
     whole, _ = searched([study])
     spread_here, _ = searched([study], to_spread={key})
@@ -143,9 +159,12 @@ def test_what_was_spread_is_found_again_as_a_whole_study():
     assert run.counts == {"success": 1, "cached": 1}, "choose, and the study"
 
 
-def test_a_spread_study_goes_on_where_it_was_interrupted():
-    study, recorder = study_of(search=SEARCHES["optuna"], fingerprint="f"), MemoryRecorder()
+@pytest.mark.parametrize("name", ["optuna", "iterations"])
+def test_a_spread_study_goes_on_where_it_was_interrupted(name):
+    study = study_of(MODELS.get(name, LOGREG), search=SEARCHES[name], fingerprint="f")
+    recorder = MemoryRecorder()
     whole, _ = searched([study], to_spread={study.key}, recorder=recorder)
+    forget()  # what ensembles could go on from
     seen = list(recorder._by_fingerprint)
     for lost in seen[8:]:
         del recorder._by_fingerprint[lost]

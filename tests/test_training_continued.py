@@ -1,6 +1,7 @@
 """Ensembles grown from one fit score as separate fits do, to the last bit."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,12 +23,16 @@ from sklearn.ensemble import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from orchestrator.records import Search, Step
+from orchestrator.search import open_strategy
 from orchestrator.training import continued
 from orchestrator.training.cache import SharedCache
 from orchestrator.training.continued import Grown, ensemble
+from orchestrator.training.evaluate import evaluate_alone, evaluate_study
 from orchestrator.training.isolation import isolated
 from orchestrator.training.scoring import score_plainly
 from orchestrator.training.sharing import score, score_by_sharing
+from tests.test_training import FOREST, SCALE, study_of
 from tests.test_training_exactness import BINARY, BINARY_METRICS, REGRESSION_METRICS, prepared
 
 CLASSIFIERS = [
@@ -193,3 +198,69 @@ def test_threads_that_share_one_get_what_they_asked_for():
     for number, scores in found.items():
         forest = RandomForestClassifier(n_estimators=number, random_state=0)
         assert scores == score_plainly(forest, data, ["roc_auc"]).scores
+
+
+def halved(model, *, candidates=9, eta=3, **data):
+    """A study whose candidates differ in one parameter, rationed by iterations."""
+    return study_of(
+        replace(FOREST, **model),
+        data=data,
+        search=Search(
+            strategy="halving",
+            settings={
+                "suggest": {"strategy": "random", "n_trials": candidates},
+                "resource": "iterations",
+                "eta": eta,
+            },
+        ),
+    )
+
+
+def of_ensemble(name, **params):
+    steps = (SCALE, Step(name="clf", estimator=f"sklearn.ensemble:{name}"))
+    return {"steps": steps, "params": {f"clf__{key}": value for key, value in params.items()}}
+
+
+GROWING = [
+    of_ensemble("RandomForestClassifier", n_estimators=18)
+    | {"grid": ({"clf__max_depth": tuple(range(1, 10))},)},
+    of_ensemble("GradientBoostingClassifier", subsample=0.7)
+    | {"grid": ({"clf__n_estimators": (9, 10, 20), "clf__max_depth": (1, 2, 3)},)},
+    of_ensemble("HistGradientBoostingClassifier", max_iter=11, early_stopping=False)
+    | {"grid": ({"clf__max_features": tuple(n / 10 for n in range(1, 10))},)},
+]
+
+
+@settings(max_examples=5, deadline=None)
+@given(
+    model=st.sampled_from(GROWING),
+    eta=st.sampled_from([2, 3]),
+    seed=st.integers(0, 1000),
+    rows=st.integers(40, 120),
+)
+def test_promoted_candidates_that_go_on_score_as_if_fitted_anew(model, eta, seed, rows):
+    study, cache = halved(model, eta=eta, seed=seed, rows=rows), SharedCache()
+    results = evaluate_study(study, open_strategy(study.search, study), cache)
+    assert len(cache), "this one was used, though it was empty"
+    assert {result.state for result in results} == {"success", "pruned"}
+    for result in results:
+        anew = evaluate_alone(result.trial, None, SharedCache())
+        assert anew.scores == result.scores
+
+
+def test_promotion_fits_only_the_further_iterations(monkeypatch):
+    """More ensembles than there would be room for, if each counted as the largest there may be."""
+    trees, fit = [], RandomForestClassifier.fit
+
+    def counted(self, *args, **more):
+        before = len(getattr(self, "estimators_", ()))
+        fit(self, *args, **more)
+        trees.append(len(self.estimators_) - before)
+        return self
+
+    monkeypatch.setattr(RandomForestClassifier, "fit", counted)
+    grid = ({"clf__max_depth": tuple(range(1, 28))},)
+    model = of_ensemble("RandomForestClassifier", n_estimators=9) | {"grid": grid}
+    study = halved(model, candidates=27)
+    evaluate_study(study, open_strategy(study.search, study), SharedCache())
+    assert sum(trees) == 3 * (27 * 1 + 9 * 2 + 3 * 6), "not 3 * (27 * 1 + 9 * 3 + 3 * 9)"

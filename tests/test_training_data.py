@@ -256,6 +256,15 @@ class TestCache:
             list(threads.map(lambda key: cache.get(key, lambda: Block(10)), keys))
         assert cache.nbytes == 10 * len(cache) <= 200
 
+    def test_what_grows_counts_as_large_as_it_is(self):
+        cache, growing = SharedCache(max_bytes=30), Block(0)
+        cache.get("old", lambda: Block(20))
+        cache.get("growing", lambda: growing)
+        for growing.nbytes, entries in ((10, 2), (25, 1), (5, 1)):
+            cache.weigh("growing")
+            assert (len(cache), cache.nbytes) == (entries, growing.nbytes + 20 * (entries - 1))
+        cache.weigh("forgotten")
+
     def test_it_can_be_emptied(self):
         cache = SharedCache()
         cache.get("a", lambda: Block(5))

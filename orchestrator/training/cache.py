@@ -38,7 +38,8 @@ class SharedCache:
     """Values made once, the least recently used forgotten beyond a limit; safe between threads.
 
     Two threads that need the same value wait for one of them to make it. A value must not be
-    changed after it was made. The newest value is kept however large it is.
+    changed after it was made, unless it sees to that itself and is weighed again. The newest value
+    is kept however large it is.
 
     Args:
         max_bytes: Of all values together, about.
@@ -65,6 +66,16 @@ class SharedCache:
                 self._fill(key, entry, make)
         value: V = entry.value
         return value
+
+    def weigh(self, key: Hashable) -> None:
+        """Ask a value for its size again: one that grows has no lasting one."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None or not entry.made:
+                return
+            before, entry.nbytes = entry.nbytes, entry.value.nbytes
+            self._nbytes += entry.nbytes - before
+            self._forget_the_oldest(newest=key)
 
     @property
     def nbytes(self) -> int:

@@ -1,8 +1,9 @@
 """Ensembles that differ in their number of iterations: fitted once a fold, and grown.
 
 A forest of 200 trees begins with the 100 of a smaller one of the same seed, so that a grid of
-100, 200, 400 needs 400 trees and not 700. Only estimators whose grown or shortened fits equal
-separate ones to the last bit, as the tests hold, and only where nothing stops them early.
+100, 200, 400 needs 400 trees and not 700, and a candidate that halving promotes only the trees it
+had not yet. Only estimators whose grown or shortened fits equal separate ones to the last bit, as
+the tests hold, and only where nothing stops them early.
 
 Touches scikit-learn; takes an unfitted estimator; gives a fitted one and its seconds; workers.
 """
@@ -108,8 +109,8 @@ def key_of(estimator: Any, kind: Ensemble) -> bytes:
 class Grown:
     """One ensemble on the training rows of one fold, as large as it was ever asked for."""
 
-    nbytes = _LARGEST
-    """What it may hold: it is counted when it is made, and grows afterwards."""
+    nbytes = 0
+    """Of the ensemble now, about; whoever keeps it asks again after each fit."""
 
     def __init__(self) -> None:
         self._estimator: Any = None
@@ -132,7 +133,8 @@ class Grown:
             if wanted > self._sizes[-1]:
                 self._grow(estimator, kind, fit, wanted)
             grown, seconds = self._estimator, self._seconds_of(wanted)
-            if kind.nbytes(grown) > _LARGEST:
+            self.nbytes = kind.nbytes(grown)
+            if self.nbytes > _LARGEST:
                 self._forget()
         return _shortened(grown, kind, wanted), seconds
 
@@ -157,7 +159,7 @@ class Grown:
         return before + (after - before) * (wanted - low) / (high - low)
 
     def _forget(self) -> None:
-        self._estimator, self._sizes, self._seconds = None, [0], [0.0]
+        self._estimator, self._sizes, self._seconds, self.nbytes = None, [0], [0.0], 0
 
 
 def _shortened(grown: Any, kind: Ensemble, wanted: int) -> Any:

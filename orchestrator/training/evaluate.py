@@ -44,7 +44,7 @@ def evaluate_study(
     Raises:
         DataError: The customer's data cannot be used.
     """
-    cache = cache or of_this_process()
+    cache = of_this_process() if cache is None else cache
     with isolated(study.key):
         prepared = prepare(study, cache)
         if prepared.rows < study.model.when.min_rows:
@@ -74,7 +74,7 @@ def evaluate_alone(
     Raises:
         DataError: The customer's data cannot be used.
     """
-    cache, study = cache or of_this_process(), trial.study
+    cache, study = of_this_process() if cache is None else cache, trial.study
     with isolated(study.key):
         prepared = prepare(study, cache)
         if prepared.rows < study.model.when.min_rows:

@@ -7,8 +7,8 @@ Touches scikit-learn, numpy and pandas; takes `Prepared` and `Step`s; gives what
 on and asked about; workers.
 """
 
-from collections.abc import Callable, Hashable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypeVar
@@ -99,7 +99,18 @@ class Fold:
 
     def kept(self, what: Hashable, make: Callable[[], V]) -> V:
         """A value of this fold, made once."""
-        return self._cache.get((self._prepared.key, self._number, what), make)
+        return self._cache.get(self._named(what), make)
+
+    @contextmanager
+    def changing(self, what: Hashable, make: Callable[[], V]) -> Iterator[V]:
+        """A value of this fold that is made once and may grow in here."""
+        try:
+            yield self._cache.get(self._named(what), make)
+        finally:
+            self._cache.weigh(self._named(what))
+
+    def _named(self, what: Hashable) -> Hashable:
+        return self._prepared.key, self._number, what
 
     def _cut(self, *, as_array: bool) -> Inputs:
         X = self._prepared.data.X

@@ -48,7 +48,7 @@ def refit(trial: Trial, cache: SharedCache | None = None) -> Fitted:
         Exception: Whatever the estimator raises.
     """
     with isolated(trial.study.key):
-        prepared = prepare(trial.study, cache or of_this_process())
+        prepared = prepare(trial.study, of_this_process() if cache is None else cache)
         data, estimator = prepared.data, candidate(trial)
         weight = fit_params(estimator, data.sample_weight)
         began = time.perf_counter()

@@ -117,7 +117,7 @@ def _fitted(steps: Sequence[Step], fold: Fold, inputs: Inputs) -> tuple[Any, flo
     kind = ensemble(final)
     if kind is not None:
         before = tuple(step.key for step in steps[:-1])
-        grown = fold.kept(("grown", *before, key_of(final, kind)), Grown)
-        return grown.fitted(final, kind, fit)
+        with fold.changing(("grown", *before, key_of(final, kind)), Grown) as grown:
+            return grown.fitted(final, kind, fit)
     began = perf_counter()
     return fit(final), perf_counter() - began

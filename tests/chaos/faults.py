@@ -74,7 +74,8 @@ class WorkerKilled:
 
     def strike(self, scene: Scene, driver: Driver, random: Random) -> None:
         """Kill any one."""
-        _kill(random.choice(workers(scene, driver)))
+        for worker in _any_one(workers(scene, driver), random):
+            _kill(worker)
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,11 @@ class WorkerStopped:
 
     def strike(self, scene: Scene, driver: Driver, random: Random) -> None:
         """Stop any one for up to that long."""
-        worker = random.choice(workers(scene, driver))
-        with suppress(psutil.NoSuchProcess):
-            worker.suspend()
-            time.sleep(random.uniform(0.2, 1.0) * self.seconds)
-            worker.resume()
+        for worker in _any_one(workers(scene, driver), random):
+            with suppress(psutil.NoSuchProcess):
+                worker.suspend()
+                time.sleep(random.uniform(0.2, 1.0) * self.seconds)
+                worker.resume()
 
 
 @dataclass(frozen=True)
@@ -264,6 +265,11 @@ def workers(scene: Scene, driver: Driver) -> list[psutil.Process]:
         return [process for top in tops for process in _spawned(top)]
 
     return wait_until(lambda: driver.ended or found(), "worker") and found()
+
+
+def _any_one(found: list[psutil.Process], random: Random) -> list[psutil.Process]:
+    """One of them; none where the driver has ended meanwhile, and its workers with it."""
+    return random.sample(found, k=min(1, len(found)))
 
 
 def _spawned(top: int) -> list[psutil.Process]:

@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from orchestrator.cli.training import run_experiment
 from orchestrator.clusters import Cluster
 from orchestrator.errors import MachineryError, UsageError
-from orchestrator.experiment import line
+from orchestrator.experiment import courier
 from orchestrator.experiment.line import run, sync
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Ledger
@@ -253,18 +253,25 @@ def test_a_server_that_dies_while_the_run_is_under_way(
 def test_a_server_that_comes_back_during_the_run_is_sent_everything(
     tmp_path, empty_mlflow_database, monkeypatch
 ):
-    """It is not there when the run begins, and is started while the customers are worked on."""
+    """It is not there when it is first asked, and is started while customers are worked on."""
+    monkeypatch.setattr(courier, "_HEAD_START_SECONDS", 0.0)
     shutil.copyfile(empty_mlflow_database, tmp_path / "mlflow.db")
     store, files = f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "files")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     port = free_port()
     slow = [{**customer, "data": {**customer["data"], "seconds": 0.2}} for customer in CUSTOMERS]
     experiment = an_experiment(tmp_path, f"http://127.0.0.1:{port}", artifacts=None, customers=slow)
-    said, server = [], ExitStack()
+    missed, server = threading.Event(), ExitStack()
 
-    page = web_page(store, artifact_root=files, port=port)
-    report = run(experiment, say=said.append, stop=once_begun(lambda: server.enter_context(page)))
-    assert any("The run goes on without" in text for text in said)
+    def say(text):
+        if "The run goes on without" in text:
+            missed.set()
+
+    def start():
+        assert missed.wait(60)
+        server.enter_context(web_page(store, artifact_root=files, port=port))
+
+    report = run(experiment, say=say, stop=once_begun(start))
     assert report.behind is None
     assert in_ledger(experiment) == (6, 0)
     assert in_mlflow(experiment) == (6, 6, EVERYONE)
@@ -288,20 +295,22 @@ def test_a_server_that_accepts_and_never_answers_holds_nobody_up(
     assert is_behind(report)
 
 
-def test_a_run_begins_while_a_server_is_still_waited_for(tmp_path, silent_server, monkeypatch):
-    monkeypatch.setattr(reaching, "_SECONDS_TO_ANSWER", 0.5)
-    monkeypatch.setattr(line, "_SECONDS_TO_OPEN", 0.1)
-    said = []
-    report = run(an_experiment(tmp_path, silent_server, artifacts=None), say=said.append)
-    assert any("MLflow has not answered for 0.1 s. The run goes on" in text for text in said)
+def test_a_run_begins_while_mlflow_is_still_waited_for(tmp_path, silent_server, monkeypatch):
+    monkeypatch.setattr(reaching, "_SECONDS_TO_ANSWER", 1.0)
+    told = []
+    experiment = an_experiment(tmp_path, silent_server, artifacts=None)
+    report = run(experiment, say=lambda text: told.append((time.time(), text)))
     assert is_behind(report)
+    assert [text for _, text in told if "no MLflow server answers" in text] == [told[-1][1]]
+    with Ledger.open(experiment.ledger) as ledger:
+        began = [each.result.started for each in ledger.trials.of_run(report.flow_run.id)]
+    assert min(began) < told[-1][0]
 
 
 def test_who_stops_at_once_does_not_wait_for_a_server(tmp_path, silent_server, monkeypatch):
     def interrupt():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(line, "_SECONDS_TO_OPEN", 0.1)
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run(an_experiment(tmp_path, silent_server, artifacts=None), stop=once_begun(interrupt))
@@ -376,6 +385,14 @@ def test_an_experiment_that_was_deleted_in_mlflow_is_refused(experiment, mlflow_
     client.delete_experiment(client.create_experiment("trouble"))
     with pytest.raises(UsageError, match="mlflow experiments restore"):
         run(experiment)
+    assert in_ledger(experiment) == (0, 0)
+
+
+def test_an_address_that_mlflow_cannot_use_is_refused_before_anything_is_begun(tmp_path):
+    experiment = an_experiment(tmp_path, "nosuchdatabase://somewhere/mlflow")
+    with pytest.raises(UsageError, match=r"nosuchdatabase.* cannot be used"):
+        run(experiment)
+    assert not (tmp_path / "ledger.db").exists()
 
 
 def test_the_exit_code_says_that_mlflow_is_behind(experiment, database, monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""The courier: while workers work, MLflow is sent what the ledger has by then.
+"""The courier: while workers work, MLflow is opened and sent what the ledger has by then.
 
 Touches no library itself; takes a `Desk`; a thread of the driver's process. MLflow in trouble
 delays the courier and nobody else: it tries again, later and later; what it has not sent when the
@@ -6,18 +6,25 @@ flow has ended is sent then, or by a sync.
 """
 
 import logging
+import time
+from collections.abc import Callable
 from threading import Event, Thread
 from types import TracebackType
 
-from orchestrator.errors import MachineryError, OrchestratorError
+from orchestrator.errors import MachineryError, OrchestratorError, UsageError
 from orchestrator.experiment.desk import Desk
 from orchestrator.records import Evaluation
 
 logger = logging.getLogger(__name__)
 
+_LOOK_SECONDS = 0.2
 _EVERY_SECONDS = 0.5
 _AT_MOST_SECONDS = 60.0
 """Between two attempts while MLflow is in trouble; each failure doubles the wait."""
+
+_HEAD_START_SECONDS = 4.0
+"""What workers may have to begin their first fits, which importing MLflow beside them would delay.
+It is over as soon as there is something to send."""
 
 
 class Courier:
@@ -29,11 +36,15 @@ class Courier:
         desk: What sends.
         evaluation: How trials are compared, for the views.
         flow_run: Whose trials they are.
+        say: Told, in a sentence, when MLflow is in trouble for the first time.
     """
 
-    def __init__(self, desk: Desk, evaluation: Evaluation, flow_run: str) -> None:
+    def __init__(
+        self, desk: Desk, evaluation: Evaluation, flow_run: str, *, say: Callable[[str], None]
+    ) -> None:
         self._desk, self._evaluation, self._flow_run = desk, evaluation, flow_run
-        self._has_marked = self._has_viewed = False
+        self._say = say
+        self._has_marked = self._has_viewed = self._has_told = False
         self._over = Event()
         self._thread = Thread(target=self._run, name="courier", daemon=True)
 
@@ -70,7 +81,7 @@ class Courier:
         trouble = ""
         try:
             self.catch_up()
-        except MachineryError as error:
+        except (MachineryError, UsageError) as error:
             trouble = f": {error}"
         trials, promotions = self._desk.lacking()
         if not (trials or promotions or trouble):
@@ -81,6 +92,7 @@ class Courier:
         )
 
     def _run(self) -> None:
+        self._give_head_start()
         wait = _EVERY_SECONDS
         while True:
             try:
@@ -88,9 +100,22 @@ class Courier:
                 wait = _EVERY_SECONDS
             except MachineryError as error:
                 wait = min(2 * wait, _AT_MOST_SECONDS)
+                self._tell(error)
                 logger.warning("MLflow is sent nothing for %g s: %s", wait, error)
             except OrchestratorError as error:
+                self._tell(error)
                 logger.warning("MLflow is sent nothing more: %s", error)
                 return
             if self._over.wait(wait):
                 return
+
+    def _give_head_start(self) -> None:
+        until = time.monotonic() + _HEAD_START_SECONDS
+        while time.monotonic() < until and not self._desk.has_trials_to_send:
+            if self._over.wait(_LOOK_SECONDS):
+                return
+
+    def _tell(self, trouble: OrchestratorError) -> None:
+        if not self._has_told:
+            self._say(f"{trouble}. The run goes on without; the ledger keeps what MLflow lacks")
+            self._has_told = True

@@ -73,6 +73,11 @@ class Desk:
         """
         return self._opened.result()
 
+    @property
+    def has_trials_to_send(self) -> bool:
+        """Whether MLflow lacks a trial; asked of the ledger alone."""
+        return self._ledger.trials.backlog() > 0
+
     def send_trials(self) -> int:
         """Send MLflow every trial it lacks, oldest first; how many.
 

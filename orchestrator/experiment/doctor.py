@@ -20,7 +20,7 @@ from orchestrator.experiment.findings import Diagnosis, Finding
 from orchestrator.experiment.ledger_checks import check_ledger
 from orchestrator.experiment.line import sync
 from orchestrator.experiment.mlflow_checks import Discord, discord
-from orchestrator.experiment.opening import opening
+from orchestrator.experiment.opening import at_work
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.surroundings import check_cluster, check_disks, check_versions
 from orchestrator.ledger import Ledger
@@ -81,11 +81,7 @@ def _compare(experiment: Experiment, ledger: Ledger) -> Discord:
 
 def _repair(experiment: Experiment) -> None:
     """Send again what MLflow has lost, and give champions their aliases back."""
-    with (
-        opening(experiment) as opened,
-        Ledger.open(experiment.ledger) as ledger,
-        ledger.holding(experiment.name),
-    ):
+    with at_work(experiment) as (opened, ledger, _):
         opened.result()  # which makes the experiment, where MLflow has lost that too
         found = _compare(experiment, ledger)
         desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)

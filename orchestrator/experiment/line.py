@@ -36,9 +36,6 @@ from orchestrator.records import FlowRun, Snapshot
 from orchestrator.registry import guards
 from orchestrator.tracking.views import link_to_file
 
-_SECONDS_TO_OPEN = 15.0
-"""How long a run waits for MLflow before it begins without; it is tried again while it runs."""
-
 
 def run(
     experiment: Experiment,
@@ -206,12 +203,10 @@ class _Execution:
 
 def _carry_out(execution: _Execution) -> Report:
     experiment, ledger, opened = execution.experiment, execution.ledger, execution.opened
-    opened.begin()
     execution.say(_in_a_sentence(execution.prepared))
     desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
-    courier = Courier(desk, experiment.evaluation, execution.flow_run)
+    courier = Courier(desk, experiment.evaluation, execution.flow_run, say=execution.say)
     with cluster(experiment, execution.say) as client:
-        _wait_until_open(opened, execution.say)
         if execution.resumed is None:
             _require_wanted(execution.stop)
             _take_over(ledger, experiment, execution.prepared.snapshot)
@@ -315,15 +310,3 @@ def _take_over(ledger: Ledger, experiment: Experiment, snapshot: Snapshot) -> No
 def _everything(_node: str, _key: str) -> bool:
     """What runs again with `fresh`."""
     return True
-
-
-def _wait_until_open(opened: Opening, say: Callable[[str], None]) -> None:
-    """MLflow in trouble stops no run; an address or an experiment that cannot be does.
-
-    Raises:
-        UsageError: MLflow's address is none, or its experiment was deleted there.
-    """
-    try:
-        opened.result(_SECONDS_TO_OPEN)
-    except MachineryError as error:
-        say(f"{error}. The run goes on without; the ledger keeps what MLflow lacks")

@@ -1,34 +1,26 @@
 """What a run holds open: the ledger as its one driver, MLflow, the cluster.
 
-MLflow is opened in a thread: it takes seconds to import, which nobody need wait for. Touches MLflow
-through tracking and deployment; takes an `Experiment`; gives `Mlflow`, `Ledger` and a Dask client;
-driver.
+Touches MLflow through tracking and deployment; takes an `Experiment`; gives `Mlflow`, `Ledger` and
+a Dask client; driver.
 """
 
-import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from threading import Thread
-from typing import Any, TypeVar
+from threading import Lock
+from typing import Any
 
 from orchestrator.clusters import connect, warm_up
-from orchestrator.errors import MachineryError
 from orchestrator.experiment.desk import Mlflow
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Hold, Ledger
+from orchestrator.tracking.databases import require_usable
 from orchestrator.training.cache import forget
-
-_T = TypeVar("_T")
 
 _EVALUATING = "orchestrator.training.evaluate"
 """What workers need first; it takes them a second or two to import."""
 
 _TIGHT = 0.7
 """Of a worker's limit of memory; from here on Dask writes what it can to disk."""
-
-_SECONDS_TO_END = 15.0
-"""How long one that is being opened is waited for at the end; nobody wants it any more."""
 
 
 @contextmanager
@@ -39,11 +31,18 @@ def at_work(
     force: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple["Opening", Ledger, Hold]]:
-    """Be the experiment's one driver, with its MLflow and its ledger."""
-    with opening(experiment) as opened, Ledger.open(experiment.ledger) as ledger:
+    """Be the experiment's one driver, with its MLflow and its ledger.
+
+    Raises:
+        UsageError: MLflow's address is none, or its experiment was deleted there.
+        HeldError: Another driver is at work on it.
+        MachineryError: The ledger cannot be opened.
+    """
+    require_usable(experiment.tracking, experiment.name)
+    with Ledger.open(experiment.ledger) as ledger:
         ledger.require_owner(experiment.name)
         with ledger.holding(experiment.name, flow_run, force=force, say=say) as hold:
-            yield opened, ledger, hold
+            yield Opening(experiment), ledger, hold
 
 
 @contextmanager
@@ -81,10 +80,10 @@ def short_of_memory(client: Any) -> tuple[str, ...]:
 
 
 class Opening:
-    """An experiment's MLflow, opened once; one that was in trouble is tried again when asked for.
+    """An experiment's MLflow, opened when it is first asked for; where that failed, tried again.
 
-    It is imported at once, and opened when told to: that makes what is not there yet, which a
-    run that a guard refuses must not.
+    It takes seconds to import, and seconds to make its database: who has better to do has a
+    thread ask for it. A run that a guard refuses must not ask, since what is not there is made.
 
     Args:
         experiment: Whose.
@@ -92,88 +91,33 @@ class Opening:
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
-        self._told = False
-        self._imported = _in_a_thread(_import)
-        self._opened: Future[Mlflow] | None = None
+        self._trying = Lock()
+        self._mlflow: Mlflow | None = None
 
-    def begin(self) -> "Future[Mlflow]":
-        """Open it, unless that has begun."""
-        if self._opened is None:
-            self._opened = _in_a_thread(self._open)
-        return self._opened
-
-    def result(self, seconds: float | None = None) -> Mlflow:
+    def result(self) -> Mlflow:
         """MLflow, as soon as it is open.
-
-        Args:
-            seconds: How long it may take, its import left aside; None for as long as it takes.
 
         Raises:
             UsageError: MLflow's address is none, or its experiment was deleted there.
             MachineryError: It is in trouble, perhaps not the next time.
         """
-        if self._told and isinstance(self.begin().exception(), MachineryError):
-            self._opened = None
-        opened = self.begin()
-        self._imported.result()
-        try:
-            return opened.result(seconds)
-        except TimeoutError as error:
-            raise MachineryError(f"MLflow has not answered for {seconds:g} s") from error
-        finally:
-            self._told = opened.done()
-
-    def end(self) -> None:
-        """Wait for a moment until it is opened, if that has begun."""
-        begun: list[Future[Any]] = [self._imported]
-        if self._opened is not None:
-            begun.append(self._opened)
-        wait(begun, _SECONDS_TO_END)
-
-    def _open(self) -> Mlflow:
-        self._imported.result()
-        from orchestrator.deployment.opening import open_deployer  # late: they import MLflow
-        from orchestrator.tracking.opening import open_tracker
-
-        experiment = self._experiment
-        return Mlflow(
-            tracker=open_tracker(experiment.tracking, experiment.name, experiment.artifacts),
-            deployer=open_deployer(experiment.tracking, experiment.name),
-            tracking_uri=experiment.tracking,
-        )
+        with self._trying:
+            if self._mlflow is None:
+                self._mlflow = _open(self._experiment)
+            return self._mlflow
 
     @property
     def is_open(self) -> bool:
         """Whether it could be opened by now."""
-        opened = self._opened
-        return opened is not None and opened.done() and opened.exception() is None
+        return self._mlflow is not None
 
 
-@contextmanager
-def opening(experiment: Experiment) -> Iterator[Opening]:
-    """The experiment's MLflow, being imported."""
-    opened = Opening(experiment)
-    try:
-        yield opened
-    finally:
-        if not isinstance(sys.exception(), KeyboardInterrupt):
-            opened.end()  # else at once: the thread ends with the process
+def _open(experiment: Experiment) -> Mlflow:
+    from orchestrator.deployment.opening import open_deployer  # late: they import MLflow
+    from orchestrator.tracking.opening import open_tracker
 
-
-def _in_a_thread(do: Callable[[], _T]) -> Future[_T]:
-    """Do it in a thread that keeps no process alive, as an executor's would."""
-    done: Future[_T] = Future()
-
-    def work() -> None:
-        try:
-            done.set_result(do())
-        except BaseException as error:  # noqa: BLE001  # raised where the result is asked for
-            done.set_exception(error)
-
-    Thread(target=work, name="opening-mlflow", daemon=True).start()
-    return done
-
-
-def _import() -> None:
-    import orchestrator.deployment.opening
-    import orchestrator.tracking.opening  # late: they import MLflow  # noqa: F401
+    return Mlflow(
+        tracker=open_tracker(experiment.tracking, experiment.name, experiment.artifacts),
+        deployer=open_deployer(experiment.tracking, experiment.name),
+        tracking_uri=experiment.tracking,
+    )

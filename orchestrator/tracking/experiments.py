@@ -18,9 +18,10 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from orchestrator.errors import UsageError, as_machinery_error
+from orchestrator.errors import as_machinery_error
 from orchestrator.tracking.addresses import without_password
-from orchestrator.tracking.reaching import check_answers, may_exist
+from orchestrator.tracking.databases import deleted, may_exist
+from orchestrator.tracking.reaching import check_answers
 
 FOREIGN = (MlflowException, SQLAlchemyError, RequestException, OSError)
 """What MLflow and its database raise."""
@@ -45,19 +46,15 @@ def open_experiment(
         MachineryError: MLflow cannot be reached, or its database is of another version.
     """
     check_answers(uri)
-    shown = without_password(uri)
-    with as_machinery_error(f"MLflow at {shown} cannot be opened", *FOREIGN), _quiet():
+    failed = f"MLflow at {without_password(uri)} cannot be opened"
+    with as_machinery_error(failed, *FOREIGN), _quiet():
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         experiment = client.get_experiment_by_name(name)
         if experiment is None:
             experiment_id = client.create_experiment(name, artifact_root, tags=_KIND)
             experiment = client.get_experiment(experiment_id)
     if experiment.lifecycle_stage != LifecycleStage.ACTIVE:
-        raise UsageError(
-            f"the experiment {name!r} was deleted in MLflow at {shown}: restore it with "
-            f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`, "
-            "or choose another name"
-        )
+        raise deleted(uri, name, experiment.experiment_id)
     return client, experiment
 
 

@@ -13,16 +13,16 @@ from mlflow.environment_variables import (
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
-from sqlalchemy import NullPool, create_engine, inspect, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import inspect
+from sqlalchemy.exc import SQLAlchemyError
 
-from orchestrator.errors import MachineryError, UsageError, as_machinery_error
+from orchestrator.errors import MachineryError, as_machinery_error
 from orchestrator.tracking.addresses import is_server, without_password
+from orchestrator.tracking.databases import engine_of
 
 _SECONDS_TO_ANSWER = 10.0
 _IMPATIENCE = {MLFLOW_HTTP_REQUEST_TIMEOUT: 30, MLFLOW_HTTP_REQUEST_MAX_RETRIES: 1}
 """For all that is asked later; models are sent with it too, so it is not the time of a check."""
-_FOREIGN = (SQLAlchemyError, OSError)
 
 
 def check_answers(uri: str) -> None:
@@ -36,14 +36,6 @@ def check_answers(uri: str) -> None:
         _check_server(uri)
     else:
         _check_database(uri)
-
-
-def may_exist(uri: str) -> bool:
-    """Whether there may be something at the address: SQLite would make an empty file there."""
-    if not uri.startswith("sqlite:"):
-        return True
-    file = make_url(uri).database
-    return file is not None and Path(file).is_file()
 
 
 def _check_server(uri: str) -> None:
@@ -68,15 +60,9 @@ def _be_impatient() -> None:
 
 
 def _check_database(uri: str) -> None:
-    shown = without_password(uri)
-    try:
-        engine = create_engine(uri, poolclass=NullPool)
-    except (ArgumentError, ImportError) as error:
-        raise UsageError(
-            f"MLflow's tracking address {shown} cannot be used ({error}): give a database, "
-            "e.g. sqlite:///mlflow.db, or a server, e.g. http://localhost:5000"
-        ) from error
-    with as_machinery_error(f"MLflow's database {shown} cannot be used", *_FOREIGN):
+    engine = engine_of(uri)
+    failed = f"MLflow's database {without_password(uri)} cannot be used"
+    with as_machinery_error(failed, SQLAlchemyError, OSError):
         if engine.dialect.name == "sqlite" and engine.url.database:
             Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)  # as MLflow does
         with engine.connect() as connection:

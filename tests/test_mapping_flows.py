@@ -2,12 +2,23 @@
 
 import asyncio
 import threading
+import uuid
 import warnings
 
 import pytest
+from distributed import Event
 
 from orchestrator.errors import FlowError, MachineryError
-from orchestrator.mapping import Fail, MemoryRecorder, Skip, Task, TaskFailedError, flow, task
+from orchestrator.mapping import (
+    Fail,
+    FirstEnded,
+    MemoryRecorder,
+    Skip,
+    Task,
+    TaskFailedError,
+    flow,
+    task,
+)
 from orchestrator.mapping.calling import Failure, Performed
 from orchestrator.mapping.engine import Ended, Engine
 from orchestrator.mapping.nodes import Node
@@ -806,6 +817,46 @@ class TestCoordinators:
             return [await child for child in children]
 
         assert run_of(gather, where).result() == [1, 2, 3, 4, 5]
+
+    def test_thousands_that_have_ended_are_awaited_in_a_row(self):
+        @task
+        async def gather():
+            children = [itself(n) for n in range(2_000)]
+            await children[-1]
+            return sum([await child for child in children])
+
+        assert run_of(gather).result() == sum(range(2_000))
+
+    def test_of_several_the_first_that_ended_is_given_though_it_was_begun_last(self, client):
+        may_end = f"may end {uuid.uuid4()}"
+
+        @task
+        def slow():
+            return Event(may_end).wait(30)
+
+        @task
+        async def racing():
+            under_way, order = [slow(), itself("quick")], []
+            while under_way:
+                ended = await FirstEnded(under_way)
+                under_way.remove(ended)
+                order.append(await ended)
+                Event(may_end, client).set()
+            return order
+
+        assert run_of(racing, client).result() == ["quick", True]
+
+    def test_the_first_of_nothing_or_of_foreign_calls_is_a_mistake(self):
+        leaked = []
+        run_of(lambda: leaked.append(itself(1)))
+        for nonsense in ([], [3], leaked):
+
+            @task
+            async def mistaken(some=nonsense):
+                return await FirstEnded(some)
+
+            outcome = run_of(mistaken).outcomes("mistaken")[0]
+            assert "awaited the first of none" in next(iter(outcome.items())).error
 
     def test_a_coordinator_is_tried_again_like_any_task(self):
         tries = []

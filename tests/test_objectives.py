@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orchestrator.errors import ConfigError
 from orchestrator.experiment.line import run
 from orchestrator.records import Constraint, Customer, Evaluation, Search
-from orchestrator.search import require_one_objective
+from orchestrator.search import require_one_objective, require_reproducible
 from orchestrator.selection import Gate, best_result, decide, pareto_front
 from orchestrator.training.measures import evaluation_fields
 from orchestrator.training.scorers import require_metrics
@@ -186,6 +186,29 @@ def test_a_pruner_with_two_objectives_or_constraints_is_refused(strategy):
         with pytest.raises(ConfigError, match=f"search.strategy: strategy '{strategy}' gives up"):
             require_one_objective(search, evaluation)
         require_one_objective(Search(), evaluation)
+
+
+@pytest.mark.parametrize(
+    ("search", "told"),
+    [
+        (Search(), "strategy 'grid' makes the same trials in whatever order"),
+        (Search(strategy="random", settings={"n_trials": 3}), "strategy 'random' makes the same"),
+        (
+            Search(strategy="optuna", settings={"n_trials": 3}, placement="study"),
+            "search.reproducible: a study that runs as a whole on one worker waits for no other",
+        ),
+    ],
+)
+def test_trials_that_are_the_same_anyway_cannot_be_irreproducible(search, told):
+    with pytest.raises(ConfigError, match=told):
+        require_reproducible(replace(search, reproducible=False), judging())
+    require_reproducible(search, judging())
+
+
+def test_a_whole_study_may_be_told_of_seconds_which_differ_from_run_to_run():
+    search = Search(strategy="optuna", settings={"n_trials": 3}, placement="study")
+    for evaluation in (judging(constraints=(FAST,)), judging("roc_auc", "fit_seconds")):
+        require_reproducible(replace(search, reproducible=False), evaluation)
 
 
 def test_the_size_of_a_model_is_measured_where_it_is_asked_for():

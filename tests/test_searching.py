@@ -22,6 +22,7 @@ from orchestrator.records import (
     Study,
 )
 from orchestrator.registry.guards import Limits
+from orchestrator.search import open_strategy
 from orchestrator.training.cache import forget
 
 LOGREG = ModelSpec(
@@ -172,6 +173,28 @@ def test_a_spread_study_goes_on_where_it_was_interrupted(name):
     assert told(again[study.key]) == told(whole[study.key])
     states = [o.state for each in run.outcomes("attempt") for o in each.items()]
     assert states.count("cached") == 8
+
+
+def test_where_it_need_not_be_reproducible_a_long_trial_holds_up_no_suggestion(client, tmp_path):
+    """The first trial ends only after four others, though two are under way at once."""
+    search = dataclasses.replace(SEARCHES["optuna"], max_parallel=2, reproducible=False)
+    search = dataclasses.replace(search, settings={"n_trials": 7})
+    patient = dataclasses.replace(
+        LOGREG,
+        steps=(Step(name="clf", estimator="tests.troublesome:Patient"),),
+        params={"folder": str(tmp_path)},
+        grid=({"number": tuple(range(20))},),
+    )
+    first, _ = next(open_strategy(search, study_of(patient, search=search)))
+    waiting = dataclasses.replace(
+        patient, params={**patient.params, "waits": first.params["number"]}
+    )
+    study = study_of(waiting, search=search)
+    ended, _ = searched([study], to_spread={study.key}, client=client)
+    results = ended[study.key].value
+    assert [result.state for result in results] == ["success"] * 7
+    assert [result.trial.number for result in results] == list(range(7))
+    assert sum(result.ended < results[0].ended for result in results) >= 4
 
 
 def test_a_model_not_meant_for_so_few_rows_makes_no_trial():

@@ -18,7 +18,7 @@ from orchestrator.records import Snapshot, Study
 from orchestrator.registry import guards
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import drop_copies, open_sources, read_only
-from orchestrator.search import find_strategy, require_one_objective
+from orchestrator.search import find_strategy, require_one_objective, require_reproducible
 from orchestrator.training.data import find_loader
 from orchestrator.training.fingerprint import Fingerprints
 
@@ -65,6 +65,7 @@ def check(experiment: Experiment) -> None:
 
     with _in_file(experiment):
         require_one_objective(experiment.search, experiment.evaluation)
+        require_reproducible(experiment.search, experiment.evaluation)
         find_loader(experiment.evaluation.loader)
         require_metrics(experiment.evaluation)
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from orchestrator.mapping import Fail, Outcome, Skip, task
+from orchestrator.mapping import Fail, FirstEnded, Outcome, Skip, task
 from orchestrator.mapping.nodes import Reference
 from orchestrator.records import CHAMPION, Study, Trial, TrialResult
 from orchestrator.search import open_strategy
@@ -27,6 +27,10 @@ _NO_LIMIT = 2**62
 
 _HOPELESS = 3
 """So many trials that time out or kill their worker, and none that does not, end a study."""
+
+
+_UnderWay = tuple[Sequence[Trial], Reference]
+"""Trials that were begun together."""
 
 
 def study_key(study: Study) -> str:
@@ -79,7 +83,7 @@ async def spread(
     begin = _Beginning(study, found, timeout)
     begin.these(next(search))
     while begin.under_way:
-        trials, reference = begin.under_way.popleft()
+        trials, reference = await begin.next_to_tell()
         outcomes = await reference
         following: list[Trial] = []
         for trial, outcome in zip(trials, outcomes.items(), strict=True):
@@ -89,7 +93,7 @@ async def spread(
             with suppress(StopIteration):  # it is over, while trials are still under way
                 following += search.send(result)
         begin.these(following)
-    return tuple(found.results.values())
+    return tuple(result for _, result in sorted(found.results.items()))
 
 
 def require_time(until: float) -> None:
@@ -169,13 +173,22 @@ class _Beginning:
     """
 
     def __init__(self, study: Study, found: _Found, timeout: float | None) -> None:
-        self.under_way: deque[tuple[Sequence[Trial], Reference]] = deque()
+        self.under_way: list[_UnderWay] = []
+        self._in_order = study.search.reproducible
         self._waiting: deque[Trial] = deque()
         self._found, at_once = found, study.search.max_parallel
         self._task = attempt.options(timeout=timeout, max_active=at_once)
         self._few = max(_ONE_BY_ONE, at_once or 0)
         # What is to end in time is not begun all at once.
         self._most = _NO_LIMIT if study.search.seconds is None else self._few
+
+    async def next_to_tell(self) -> _UnderWay:
+        """What the strategy is told of next: what was begun first, or what ended first."""
+        if self._in_order or len(self.under_way) == 1:
+            return self.under_way.pop(0)
+        ended = await FirstEnded(reference for _, reference in self.under_way)
+        place = next(n for n, (_, each) in enumerate(self.under_way) if each is ended)
+        return self.under_way.pop(place)
 
     def these(self, trials: Sequence[Trial]) -> None:
         """Begin these and what still waits, unless the study is not to go on.

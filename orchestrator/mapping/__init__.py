@@ -10,6 +10,7 @@ runs, outcomes                                      what a person gets back
 
 from orchestrator.mapping.coordinators import TaskFailedError
 from orchestrator.mapping.flows import Flow, Run, flow
+from orchestrator.mapping.nodes import FirstEnded
 from orchestrator.mapping.outcomes import Outcome, Outcomes
 from orchestrator.mapping.recording import MemoryRecorder, Recorder
 from orchestrator.mapping.run import NodeProgress
@@ -18,6 +19,7 @@ from orchestrator.mapping.tasks import Task, task
 
 __all__ = [
     "Fail",
+    "FirstEnded",
     "Flow",
     "MemoryRecorder",
     "NodeProgress",

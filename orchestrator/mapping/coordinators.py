@@ -8,6 +8,7 @@ import time
 from array import array
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from orchestrator.errors import FlowError
@@ -16,12 +17,15 @@ from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.events import Ended
 from orchestrator.mapping.executing import Kept
 from orchestrator.mapping.node_state import NodeState
-from orchestrator.mapping.nodes import Reference, Scope
+from orchestrator.mapping.nodes import FirstEnded, Reference, Scope
 from orchestrator.mapping.sequences import Origin
 from orchestrator.mapping.signals import Skip
 from orchestrator.records import State
 
 WORKER = "driver"
+
+Step = Callable[[], Any]
+"""Runs a coroutine up to its next await, and gives what it awaits there."""
 
 
 class TaskFailedError(Exception):
@@ -50,6 +54,7 @@ class _Running:
     coroutine: Coroutine[Any, Any, Any]
     started: float
     children: list[NodeState] = field(default_factory=list)
+    awaited: Any = None
     result: Performed | None = None
 
 
@@ -58,7 +63,7 @@ class Coordinators:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._waiting: dict[int, list[_Running]] = {}
+        self._waiting: dict[int, dict[_Running, None]] = {}
         self._running: set[_Running] = set()
 
     def __len__(self) -> int:
@@ -77,7 +82,7 @@ class Coordinators:
         scope = Scope(f"task {name!r}", prefix=state.names[index], of=name)
         running = _Running(state, index, scope, coroutine, started)
         self._running.add(running)
-        self._go_on(running, lambda: coroutine.send(None))
+        self._go_on(running, partial(coroutine.send, None))
 
     def done(self, numbers: Sequence[int]) -> None:
         """These nodes have ended: go on with whoever waits for them."""
@@ -87,8 +92,8 @@ class Coordinators:
                     continue
                 if running.result is not None:
                     self._finish(running)
-                else:
-                    self._answer(running, self._engine.nodes[number])
+                elif (step := self._answer(running)) is not None:
+                    self._go_on(running, step)
 
     def cancel(self, number: int, indices: Sequence[int]) -> None:
         """Give up these, and what they have called."""
@@ -106,22 +111,20 @@ class Coordinators:
             running.coroutine.close()
         self._running.clear()
 
-    def _answer(self, running: _Running, awaited: NodeState) -> None:
-        coroutine = running.coroutine
-        try:
-            value = value_of(awaited)
-        except (TaskFailedError, Skip) as error:
-            told = error
-            self._go_on(running, lambda: coroutine.throw(told))
-        else:
-            self._go_on(running, lambda: coroutine.send(value))
+    def _go_on(self, running: _Running, step: Step | None) -> None:
+        """Run it up to where it awaits something unfinished, or has ended."""
+        while step is not None:
+            self._take(running, step)
+            if running.result is not None:
+                self._finish(running)
+                return
+            step = self._answer(running)
 
-    def _go_on(self, running: _Running, step: Callable[[], Any]) -> None:
-        """Run it up to the next await, then wait for that, or answer at once."""
-        awaited = None
+    def _take(self, running: _Running, step: Step) -> None:
+        """Run it up to its next await."""
         try:
             with running.scope.entered():
-                awaited = step()
+                running.awaited = step()
         except StopIteration as stop:
             running.result = _performed(running.started, value=stop.value)
         except Exception as error:  # noqa: BLE001 - law 2: whatever a task raises is a value
@@ -131,30 +134,40 @@ class Coordinators:
         except FlowError as error:
             running.coroutine.close()
             self._fail(running, error)
-        if running.result is not None:
-            self._finish(running)
-        elif not isinstance(awaited, Reference) or not self._engine.knows(awaited.node):
-            self._refuse(running, awaited)
-        else:
-            self._await(running, self._engine.state_of(awaited.node))
+
+    def _answer(self, running: _Running) -> Step | None:
+        """The step that gives it what it awaits; None where that has not ended: it waits."""
+        awaited, coroutine = running.awaited, running.coroutine
+        calls = awaited.references if isinstance(awaited, FirstEnded) else (awaited,)
+        if not calls or not all(map(self._is_call, calls)):
+            return partial(coroutine.throw, self._refusal(running, awaited))
+        states = [self._engine.state_of(call.node) for call in calls]
+        ended = next((n for n, state in enumerate(states) if state.done), None)
+        if ended is None:
+            for state in states:
+                self._waiting.setdefault(state.number, {})[running] = None
+            return None
+        if isinstance(awaited, FirstEnded):
+            return partial(coroutine.send, calls[ended])
+        try:
+            return partial(coroutine.send, value_of(states[ended]))
+        except (TaskFailedError, Skip) as error:
+            return partial(coroutine.throw, error)
+
+    def _is_call(self, awaited: Any) -> bool:
+        """Whether this is a call of this flow run."""
+        return isinstance(awaited, Reference) and self._engine.knows(awaited.node)
 
     def _fail(self, running: _Running, error: Exception) -> None:
         retry_on = running.state.node.task.settings.retry_on
         running.result = _performed(running.started, failure=failure_of(error, retry_on))
 
-    def _await(self, running: _Running, state: NodeState) -> None:
-        if state.done:
-            self._answer(running, state)
-        else:
-            self._waiting.setdefault(state.number, []).append(running)
-
-    def _refuse(self, running: _Running, awaited: Any) -> None:
-        name, coroutine = running.state.node.name, running.coroutine
-        problem = (
+    def _refusal(self, running: _Running, awaited: Any) -> TypeError:
+        name = running.state.node.name
+        return TypeError(
             f"task {name!r} awaited {_described(awaited)}: a coordinator is not run by asyncio; "
             "it can await calls of tasks, such as `await evaluate.expand(x=...)`"
         )
-        self._go_on(running, lambda: coroutine.throw(TypeError(problem)))
 
     def _add_children(self, running: _Running) -> None:
         fresh = running.scope.fresh()
@@ -167,7 +180,7 @@ class Coordinators:
         """End it, once all it called has ended, awaited or not."""
         unfinished = next((child for child in running.children if not child.done), None)
         if unfinished is not None:
-            self._waiting.setdefault(unfinished.number, []).append(running)
+            self._waiting.setdefault(unfinished.number, {})[running] = None
             return
         running.scope.warn_of_unexpanded()
         self._running.discard(running)
@@ -179,6 +192,8 @@ class Coordinators:
 
 
 def _described(awaited: Any) -> str:
+    if isinstance(awaited, FirstEnded):
+        return "the first of none, or of calls that are not all of this flow run"
     if isinstance(awaited, Reference):
         return f"{awaited!r}, which belongs to another flow run"
     return type(awaited).__name__

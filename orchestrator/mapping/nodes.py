@@ -2,13 +2,14 @@
 
     Node        one call of a task: constants, and what it is mapped over
     Reference   stands for what a node will have returned
+    FirstEnded  of several of these, one whose node has ended
     Scope       where nodes are collected while a flow's function, or a coordinator, is running
 
 Touches no library; runs on the driver.
 """
 
 import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -121,6 +122,24 @@ class OneItem(Lazy):
     def origins(self, index: int) -> tuple[Origin, ...]:  # noqa: ARG002 - of what it is bound to
         """Known once it is bound."""
         return ()
+
+
+class FirstEnded:
+    """Awaited in a coordinator, it gives one of several references whose call has ended.
+
+    The first in their order, as soon as there is one. Which that is depends on how long calls take,
+    so what a coordinator makes of it may differ from run to run.
+
+    Args:
+        references: At least one, of calls of this coordinator or of its flow.
+    """
+
+    def __init__(self, references: Iterable[Reference]) -> None:
+        self.references = tuple(references)
+
+    def __await__(self) -> Generator["FirstEnded", Any, Reference]:
+        ended: Reference = yield self
+        return ended
 
 
 class Scope:

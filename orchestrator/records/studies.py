@@ -95,8 +95,11 @@ class Search:
         placement: `study` runs a study as a whole on one worker, `trials` spreads its trials over
             the workers; `auto` chooses by what they took last time. The trials are the same.
         timeout: Seconds a trial may take; None for no limit.
-        seconds: How long a study may go on beginning trials; None for no limit. Unlike any other
-            setting it makes trials depend on the machine.
+        seconds: How long a study may go on beginning trials; None for no limit. It makes trials
+            depend on the machine, as only `reproducible: false` does besides.
+        reproducible: Whether a strategy that learns is told results strictly in the order of
+            trials, and nothing of seconds. Otherwise it is told of each trial as soon as it has
+            ended, and of what was measured in seconds, so that it suggests other trials each time.
     """
 
     strategy: str = "grid"
@@ -106,6 +109,7 @@ class Search:
     placement: Literal["auto", "study", "trials"] = "auto"
     timeout: float | None = None
     seconds: float | None = None
+    reproducible: bool = True
 
 
 @quickly_unpickled

@@ -12,6 +12,15 @@ from orchestrator.search.strategies import (
     find_strategy,
     open_strategy,
     require_one_objective,
+    require_reproducible,
 )
 
-__all__ = ["Rounds", "Strategy", "count", "find_strategy", "open_strategy", "require_one_objective"]
+__all__ = [
+    "Rounds",
+    "Strategy",
+    "count",
+    "find_strategy",
+    "open_strategy",
+    "require_one_objective",
+    "require_reproducible",
+]

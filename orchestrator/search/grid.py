@@ -4,6 +4,7 @@ Touches no library; takes a `Study`; gives one round of trials; driver and worke
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from orchestrator.records import Study, Trial
 from orchestrator.search.points import GridPoints
@@ -16,6 +17,8 @@ class GridStrategy:
 
     Ranges are points where they have an end of them: whole numbers, and floats with a `step`.
     """
+
+    learns: ClassVar[bool] = False
 
     def count(self, study: Study) -> int:
         """The points of the grid."""

@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
 
 from orchestrator.errors import ConfigError
-from orchestrator.records import Evaluation, Search, Study, Trial, TrialResult
+from orchestrator.records import TIMES, Evaluation, Search, Study, Trial, TrialResult
 
 Rounds = Generator[Sequence[Trial], TrialResult, None]
 """A search in progress: yields rounds of trials to begin, is sent one result after the other."""
@@ -39,7 +39,8 @@ class Strategy(Protocol):
     follow from the experiment's seed, the study's key and the trial's number, so that a search
     taken up again by answering its rounds from the record goes on as if it had never stopped.
 
-    A strategy that gives trials up by what they have so far has `prunes`, which is True.
+    A strategy that gives trials up by what they have so far has `prunes`, which is True; one that
+    asks for the same trials whatever comes of them has `learns`, which is False.
 
     A class of this kind is added by an entry point in the group `orchestrator.strategies`. It
     raises `ConfigError` when it is made with settings that cannot be.
@@ -69,6 +70,29 @@ def require_one_objective(search: Search, evaluation: Evaluation) -> None:
             f"them some that evaluation.{key} might choose; leave these out, or search by grid, "
             "random or optuna",
             key="search.strategy",
+        )
+
+
+def require_reproducible(search: Search, evaluation: Evaluation) -> None:
+    """Refuse `reproducible: false` where it would change nothing.
+
+    Raises:
+        ConfigError: The strategy does not learn, or is told all there is in any case.
+    """
+    if search.reproducible:
+        return
+    if not getattr(find_strategy(search), "learns", True):
+        raise ConfigError(
+            f"strategy {search.strategy!r} makes the same trials in whatever order they end; leave "
+            "this out, or search by a strategy that learns from results",
+            key="search.reproducible",
+        )
+    measures = {*evaluation.objectives, *(each.measure for each in evaluation.constraints)}
+    if search.placement == "study" and not measures & set(TIMES):
+        raise ConfigError(
+            "a study that runs as a whole on one worker waits for no other trial; leave this out, "
+            "or let search.placement be trials or auto",
+            key="search.reproducible",
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import chain, count, islice
 from random import Random
+from typing import ClassVar
 
 from orchestrator.errors import ConfigError
 from orchestrator.identity import derive_seed
@@ -30,6 +31,7 @@ class RandomStrategy:
         ConfigError: `n_trials` is not a positive whole number.
     """
 
+    learns: ClassVar[bool] = False
     n_trials: int
 
     def __post_init__(self) -> None:

@@ -116,7 +116,7 @@ def _way_of_comparing(evaluation: Evaluation) -> str:
 
 def _way_of_searching(search: Search) -> str:
     """What decides which trials there are; not where they run."""
-    limits = (search.max_parallel, search.timeout, search.seconds)
+    limits = (search.max_parallel, search.timeout, search.seconds, search.reproducible)
     return _part(search.strategy, dict(search.settings), *limits)
 
 

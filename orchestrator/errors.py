@@ -8,7 +8,8 @@
     |-- HeldError                  another driver is at work; nothing was started       exit 75
     |-- StoppedError               asked to stop before anything was begun           exit 130
     `-- MachineryError             cluster, ledger or tracking failed                 exit 4
-        `-- LeaseLostError         another driver took this one's place
+        |-- LeaseLostError         another driver took this one's place
+        `-- ClaimLostError         another driver deploys in this one's place
 
 A task's own failure is none of these: it is a value, the `error` of its outcome (law 2). No message
 shows a value that the configuration takes from the environment.
@@ -95,6 +96,10 @@ class MachineryError(OrchestratorError):
 
 class LeaseLostError(MachineryError):
     """Another driver took the place of this one, which may write nothing more to the ledger."""
+
+
+class ClaimLostError(MachineryError):
+    """Another driver has claimed the aliases in MLflow, which this one may move no more."""
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from orchestrator.deployment.bulk import BulkDeployer
 from orchestrator.deployment.client import ClientDeployer
 from orchestrator.deployment.names import model_name
 from orchestrator.deployment.opening import open_deployer
+from orchestrator.errors import ClaimLostError, MachineryError
 from tests.contracts.deployers import EXPERIMENT, DeployerContract, challenger
 
 
@@ -28,6 +29,10 @@ class TestBulkOnSqlite(DeployerContract):
         deployer = open_for(EXPERIMENT)
         assert isinstance(deployer, BulkDeployer)
         return deployer
+
+    @pytest.fixture
+    def successor(self, open_for):
+        return open_for(EXPERIMENT)
 
     @pytest.fixture
     def other(self, open_for):
@@ -58,6 +63,33 @@ class TestClientOfAServer(TestClientOnSqlite):
         mlflow = MlflowClient(mlflow_server, mlflow_server)
         for model in mlflow.search_registered_models():
             mlflow.delete_registered_model(model.name)
+
+
+def test_an_alias_moved_while_another_claims_is_moved_back(mlflow_url, monkeypatch):
+    """Through MLflow's client nothing holds the claim between looking at it and moving."""
+    client = MlflowClient(mlflow_url, mlflow_url)
+    client.create_experiment(EXPERIMENT)
+    ousted, successor = (ClientDeployer(client, EXPERIMENT, connections=1) for _ in range(2))
+    ousted.claim()
+    ousted.deploy([challenger(number=1)])
+    move = client.set_registered_model_alias
+
+    def move_late(*alias):
+        monkeypatch.undo()
+        successor.claim()
+        move(*alias)
+
+    monkeypatch.setattr(client, "set_registered_model_alias", move_late)
+    with pytest.raises(ClaimLostError):
+        ousted.deploy([challenger(number=2)])
+    assert client.get_registered_model("flights.AA-DFW").aliases["champion"] in (1, "1")
+    assert "previous" not in client.get_registered_model("flights.AA-DFW").aliases
+    assert successor.deploy([challenger(number=3)])[0].previous_version == "1"
+
+
+def test_nobody_claims_what_mlflow_has_lost(mlflow_url):
+    with pytest.raises(MachineryError, match="no longer has the experiment 'lost'"):
+        open_deployer(mlflow_url, "lost").claim()
 
 
 def test_both_ways_write_the_same(mlflow_url):

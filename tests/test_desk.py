@@ -1,14 +1,16 @@
-"""The desk of a driver that was ousted: it moves no alias, or says that it has."""
+"""The desk of a driver that was ousted: it moves no alias over its successor's, or says so."""
 
 from dataclasses import dataclass, field
 
 import pytest
+from mlflow import MlflowClient
 
 from orchestrator.deployment.deployer import Deployed, ModelState
+from orchestrator.deployment.opening import open_deployer
 from orchestrator.errors import LeaseLostError
 from orchestrator.experiment.desk import Desk, Mlflow
 from orchestrator.ledger import Ledger
-from tests.ledger_records import flow_run, promotion
+from tests.ledger_records import flow_run, promotion, result
 
 
 @dataclass
@@ -23,6 +25,9 @@ class Registry:
 
     def tag(self, tags):
         return frozenset()
+
+    def claim(self):
+        pass
 
     def deploy(self, challengers):
         if self.meanwhile is not None:
@@ -69,3 +74,57 @@ def test_who_loses_it_while_mlflow_moves_aliases_says_what_puts_them_right(ledge
     registry = Registry(meanwhile=lambda: oust(new))
     with old.holding("train"), pytest.raises(LeaseLostError, match=r"1 aliases.*doctor --fix"):
         Desk(old, registry, allow_pickle=False).deploy([])
+
+
+class PausedBeforeItDeploys:
+    """A deployer that does something else first, when it has claimed the aliases already."""
+
+    def __init__(self, deployer, meanwhile):
+        self.deployer, self.meanwhile, self.claim = deployer, meanwhile, deployer.claim
+
+    def deploy(self, challengers):
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
+        return self.deployer.deploy(challengers)
+
+
+@dataclass
+class Opened:
+    """MLflow's registered models, without its runs."""
+
+    deployer: object
+
+    def result(self):
+        return Mlflow(tracker=Registry(), deployer=self.deployer, tracking_uri="")
+
+
+def test_who_was_ousted_before_mlflow_moved_aliases_leaves_its_successors(ledgers, mlflow_url):
+    old, new = ledgers
+    mlflow = MlflowClient(mlflow_url, mlflow_url)
+    mlflow.create_experiment("flights")
+    later = promotion(best=result(number=7, of="run-2"), of="run-2")
+
+    def another_drives():
+        with new.holding("train", force=True):
+            new.recorder().begin(flow_run("run-2"))
+            new.promotions.intend([later])
+            Desk(new, Opened(open_deployer(mlflow_url, "flights")), allow_pickle=False).deploy([])
+
+    paused = PausedBeforeItDeploys(open_deployer(mlflow_url, "flights"), another_drives)
+    with old.holding("train"), pytest.raises(LeaseLostError):
+        Desk(old, Opened(paused), allow_pickle=False).deploy([])
+    champion = mlflow.get_model_version_by_alias("flights.acme", "champion")
+    assert champion.run_id == later.run_id == new.promotions.champion("acme").run_id
+
+
+def test_whose_claim_was_taken_by_one_without_the_lease_claims_again(ledgers, mlflow_url):
+    old, _ = ledgers
+    mlflow = MlflowClient(mlflow_url, mlflow_url)
+    mlflow.create_experiment("flights")
+    paused = PausedBeforeItDeploys(
+        open_deployer(mlflow_url, "flights"), open_deployer(mlflow_url, "flights").claim
+    )
+    with old.holding("train"):
+        (done,) = Desk(old, Opened(paused), allow_pickle=False).deploy([])
+    champion = mlflow.get_model_version_by_alias("flights.acme", "champion")
+    assert champion.run_id == done.run_id

@@ -24,6 +24,7 @@ from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
 from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from orchestrator.deployment.claims import Claim
 from orchestrator.deployment.client import ClientDeployer
 from orchestrator.deployment.deployer import (
     Alias,
@@ -106,6 +107,11 @@ class BulkDeployer:
         self._engine = _engine(uri)
         self._by_client = by_client
         self._experiment = experiment
+        self._claim: Claim | None = None
+
+    def claim(self) -> None:
+        """Be the one who moves aliases; it is one row, so MLflow's client writes it."""
+        self._claim = self._by_client.claimed()
 
     def deploy(self, challengers: Sequence[Challenger]) -> Sequence[Deployed]:
         """Make the challengers the champions of their customers, all of a chunk or none."""
@@ -144,6 +150,8 @@ class BulkDeployer:
         return self._by_client.forget(customer)
 
     def _deploy(self, connection: Connection, chunk: Sequence[Challenger]) -> list[Deployed]:
+        if self._claim is not None:
+            self._claim.require_in(connection)
         names = {model_name(self._experiment, each.customer): each for each in chunk}
         standing = read_standing(connection, list(names), [each.run_id for each in chunk])
         for name, tags in standing.tags.items():

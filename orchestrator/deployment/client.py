@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from requests import RequestException
 
+from orchestrator.deployment.claims import Claim, claimed
 from orchestrator.deployment.deployer import (
     Alias,
     Challenger,
@@ -24,10 +25,13 @@ from orchestrator.deployment.deployer import (
     state_of,
 )
 from orchestrator.deployment.names import model_name, model_prefix
-from orchestrator.errors import as_machinery_error
+from orchestrator.errors import ClaimLostError, as_machinery_error
 
 _FOREIGN = (MlflowException, RequestException, OSError)
 _PAGE = 1000
+
+_Aliases = Mapping[Alias, str | None]
+"""The versions a model's aliases point to."""
 
 
 class ClientDeployer:
@@ -44,6 +48,16 @@ class ClientDeployer:
         self._client = client
         self._experiment = experiment
         self._connections = connections
+        self._claim: Claim | None = None
+
+    def claim(self) -> None:
+        """Be the one who moves aliases, and say so in a tag of MLflow's experiment."""
+        self._claim = self.claimed()
+
+    def claimed(self) -> Claim:
+        """A claim that was just made, for whoever deploys."""
+        with as_machinery_error("the aliases in MLflow were not claimed", *_FOREIGN):
+            return claimed(self._client, self._experiment)
 
     def deploy(self, challengers: Sequence[Challenger]) -> Sequence[Deployed]:
         """Make the challengers the champions of their customers."""
@@ -98,10 +112,8 @@ class ClientDeployer:
         version = self._version(model.name, challenger)
         current, previous = (_alias(model, alias) for alias in (Alias.CHAMPION, Alias.PREVIOUS))
         if current != version:
-            if current is not None:
-                self._client.set_registered_model_alias(model.name, Alias.PREVIOUS, current)
-                previous = current
-            self._client.set_registered_model_alias(model.name, Alias.CHAMPION, version)
+            self._move(model, version)
+            previous = previous if current is None else current
         return Deployed(
             customer=challenger.customer,
             model_name=model.name,
@@ -109,6 +121,34 @@ class ClientDeployer:
             previous_version=previous,
             state=ModelState.LIVE,
         )
+
+    def _move(self, model: RegisteredModel, version: str) -> None:
+        """Move the aliases of a model; where another has claimed them meanwhile, move them back."""
+        before = {alias: _alias(model, alias) for alias in (Alias.PREVIOUS, Alias.CHAMPION)}
+        after = {Alias.PREVIOUS: before[Alias.CHAMPION], Alias.CHAMPION: version}
+        self._require_claim()
+        for alias, moved_to in after.items():
+            if moved_to is not None:
+                self._client.set_registered_model_alias(model.name, alias, moved_to)
+        try:
+            self._require_claim()
+        except ClaimLostError:
+            self._move_back(model.name, before, after)
+            raise
+
+    def _require_claim(self) -> None:
+        if self._claim is not None:
+            self._claim.require_by(self._client)
+
+    def _move_back(self, name: str, before: _Aliases, after: _Aliases) -> None:
+        """Undo what was moved, and leave alone what another has moved since."""
+        now = self._client.get_registered_model(name)
+        for alias in before:
+            if _alias(now, alias) == after[alias] != before[alias]:
+                if (version := before[alias]) is None:
+                    self._client.delete_registered_model_alias(name, alias)
+                else:
+                    self._client.set_registered_model_alias(name, alias, version)
 
     def _create_model(self, customer: str) -> RegisteredModel:
         name = model_name(self._experiment, customer)

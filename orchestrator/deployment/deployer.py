@@ -76,6 +76,13 @@ class Deployer(Protocol):
     `MachineryError`.
     """
 
+    def claim(self) -> None:
+        """Be the one who moves aliases, until another deployer of the experiment claims that.
+
+        Who may claim is not known here: make sure of the lease afterwards, before deploying.
+        """
+        ...
+
     def deploy(self, challengers: Sequence[Challenger]) -> Sequence[Deployed]:
         """Make the challengers the champions of their customers.
 
@@ -83,6 +90,8 @@ class Deployer(Protocol):
             One for each challenger, in the same order.
 
         Raises:
+            ClaimLostError: This deployer has claimed, and another one since then: whatever that
+                one deploys stays. A deployer that has never claimed is not refused.
             UsageError: A customer has two challengers, or a model's name is taken by another
                 experiment or customer.
         """

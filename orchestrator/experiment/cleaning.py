@@ -129,7 +129,9 @@ def forget(experiment: Experiment, customer: str) -> Forgetting:
         drop_copies_of_lists(experiment)
         run_ids = [*ledger.forgetting.run_ids(customer), *_summaries(ledger)]
         tracker = _tracker(experiment)
-        had_model = open_deployer(experiment.tracking, experiment.name).forget(customer)
+        deployer = open_deployer(experiment.tracking, experiment.name)
+        deployer.claim()  # a driver that this one has ousted must not register it anew
+        had_model = deployer.forget(customer)
         for_good = tracker.erase(customer, run_ids)
         record = new_id()
         removed = ledger.forgetting.forget(customer, record=record, customer_of=customer_of)

@@ -9,13 +9,13 @@ Touches no library itself; takes decisions; gives promotions; runs on the driver
 
 import getpass
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Protocol
 
 from orchestrator.deployment.deployer import Challenger, Deployed, Deployer, ModelState
-from orchestrator.errors import LeaseLostError, MachineryError, UsageError
+from orchestrator.errors import ClaimLostError, LeaseLostError, MachineryError, UsageError
 from orchestrator.experiment.orders import Refit, Refitted, best_of
 from orchestrator.ledger import Ledger
 from orchestrator.records import Decision, Evaluation, Promotion
@@ -148,23 +148,23 @@ class Desk:
             MachineryError: MLflow refused; the ledger knows what was written.
             LeaseLostError: Another driver took this one's place.
         """
-        self._ledger.promotions.written([model.promotion for model in refitted])
+        promotions = self._ledger.promotions
+        promotions.written([model.promotion for model in refitted])
         self.send_trials()  # a champion's run is there before its alias
         if self._fronts:
             self.mlflow.tracker.tag(
                 {run_id: {"pareto": str(on).lower()} for run_id, on in self._fronts.items()}
             )
-        written = self._ledger.promotions.to_deploy()
-        if not written:
+        if not promotions.backlog():
             return []
-        done = self._register(written)
+        done = self._register_alone(lambda: [p for p in promotions.pending() if p.source])
         self._tag_champions(done)
         self._confirm(done)
         self.has_sent = True
         return done
 
     def _confirm(self, done: Sequence[Promotion]) -> None:
-        """MLflow knows no leases: what was moved there while ours was lost can only be told."""
+        """Where the lease was lost after the aliases were moved, that can only be told."""
         try:
             self._ledger.promotions.confirm(done)
         except LeaseLostError as error:
@@ -179,11 +179,27 @@ class Desk:
         Raises:
             MachineryError: MLflow refused.
         """
+        if not confirmed:
+            return
         known = {(p.decision.flow_run, p.decision.customer.id): p for p in confirmed}
-        for done in self._register(confirmed) if confirmed else []:
+        for done in self._register_alone(lambda: confirmed):
             before = known[done.decision.flow_run, done.decision.customer.id]
             if done.version != before.version:
                 self._ledger.promotions.correct(replace(before, version=done.version))
+
+    def _register_alone(self, wanted: Callable[[], Sequence[Promotion]]) -> list[Promotion]:
+        """Register what is wanted, unless another driver took this one's place.
+
+        The lease is looked at after the claim: whoever takes it later also claims later, and the
+        deployer then refuses.
+        """
+        while True:
+            self.mlflow.deployer.claim()
+            self._ledger.require_driver()
+            try:
+                return self._register(wanted())
+            except ClaimLostError:
+                continue  # one of the two that claim has lost the lease, and finds out now
 
     def _register(self, written: Sequence[Promotion]) -> list[Promotion]:
         """Register all at once; where one is refused, each by itself, so that the others go on."""

@@ -5,8 +5,8 @@ its holder lives is judged without trusting clocks: a dead process of this machi
 lease whose last heartbeat looks too old, or lies in the future, is watched for as long as it
 lasts, by a clock that nobody sets, and counts as dead when no heartbeat came. Should a live holder
 be taken for dead all the same, it can write nothing more to the ledger: every write of a holder
-first looks whether the lease is still its own. MLflow knows no leases: a call of it that is under
-way then ends as it would have, and `orchestrator doctor --fix` moves back what it moved.
+first looks whether the lease is still its own. MLflow knows no leases: there a claim keeps it off
+its successor's aliases (`orchestrator.deployment.claims`).
 
 Touches SQLAlchemy; takes a flow's name; gives `Lease`; runs on the driver. `holding`
 keeps one while something is done.

@@ -131,6 +131,15 @@ class Ledger:
                 "give each experiment a ledger of its own"
             )
 
+    def require_driver(self) -> None:
+        """Nothing, for the one driver, and where no lease is held.
+
+        Raises:
+            LeaseLostError: Another driver took this one's place.
+        """
+        with self._database.write():
+            pass  # it looks at the lease, as every writing transaction does
+
     def holding(
         self,
         flow: str,

@@ -80,17 +80,6 @@ class Promotions:
         """
         return self._read(_last_of_each().where(promotions.c.confirmed.is_(None)))
 
-    def to_deploy(self) -> Sequence[Promotion]:
-        """Those of `pending` whose model is written, for the flow's one driver alone.
-
-        Raises:
-            LeaseLostError: It is that no more; its aliases might be older than its successor's.
-        """
-        query = _last_of_each().where(promotions.c.confirmed.is_(None))
-        with self._database.write() as connection:
-            found = [load(_PROMOTION, text) for text in connection.execute(query).scalars()]
-        return [promotion for promotion in found if promotion.source]
-
     def backlog(self) -> int:
         """How many champions MLflow has not been told of yet."""
         pending = _last_of_each().where(promotions.c.confirmed.is_(None)).order_by(None).subquery()

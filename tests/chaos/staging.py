@@ -19,7 +19,7 @@ Database = Literal["sqlite", "postgres"]
 
 DATABASES: tuple[Database, ...] = ("sqlite", "postgres")
 
-_DISK = "48m"
+_DISKS = {"sqlite": "48m", "postgres": "256m"}
 _TEMPLATE = "empty_mlflow"
 
 
@@ -50,17 +50,14 @@ class Stage:
         folder = self._folder / str(self._scenes)
         needs = frozenset[str]().union(*(fault.needs for fault in faults))
         with ExitStack() as stack:
+            folder.mkdir(parents=True)
             if "tmpfs" in needs:
-                stack.enter_context(tmpfs(folder, _DISK))
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self._empty_mlflow, folder / "mlflow.db")
-            changes, places = self._databases(database), dict[str, Any]()
+                stack.enter_context(tmpfs(folder, _DISKS[database]))
+            places, changes = self._databases(folder, database, needs, stack)
             if "clock" in needs:
                 places["clock"] = True
-            if "postgres" in needs:
-                places["postgres"] = self._server()
             if "mlflow" in needs:
-                places["mlflow"] = stack.enter_context(mlflow_server(folder))
+                places["mlflow"] = stack.enter_context(mlflow_server(changes["store"], folder))
                 changes["tracking"] = places["mlflow"].address
             if "netns" in needs:
                 places["netns"] = stack.enter_context(network())
@@ -76,20 +73,34 @@ class Stage:
             yield prepare(folder, places=places, **changes)
         shutil.rmtree(folder, ignore_errors=True)
 
-    def _databases(self, database: Database) -> dict[str, Any]:
+    def _databases(
+        self, folder: Path, database: Database, needs: frozenset[str], stack: ExitStack
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The server there is, as a place, and the addresses of ledger and MLflow."""
         if database == "sqlite":
-            return {}
-        server = self._server()
-        return {
+            shutil.copyfile(self._empty_mlflow, folder / "mlflow.db")
+            return {}, {"store": f"sqlite:///{folder}/mlflow.db"}
+        if "tmpfs" in needs:
+            server = stack.enter_context(_postgres_with_mlflow(folder / "postgres"))
+        else:
+            server = self._server()
+        return {"postgres": server}, {
             "ledger": server.create(f"ledger{self._scenes}"),
             "store": server.create(f"mlflow{self._scenes}", template=_TEMPLATE),
         }
 
     def _server(self) -> Postgres:
         if self._postgres is None:
-            self._postgres = self._open.enter_context(postgres())
-            _make_mlflow(self._postgres.create(_TEMPLATE))
+            self._postgres = self._open.enter_context(_postgres_with_mlflow())
         return self._postgres
+
+
+@contextmanager
+def _postgres_with_mlflow(folder: Path | None = None) -> Iterator[Postgres]:
+    """A server with a database as MLflow makes it, for others to be copied from."""
+    with postgres(folder) as server:
+        _make_mlflow(server.create(_TEMPLATE))
+        yield server
 
 
 def why_not(fault: Fault, database: Database) -> str | None:
@@ -97,8 +108,6 @@ def why_not(fault: Fault, database: Database) -> str | None:
     on_postgres, root = database == "postgres", os.geteuid() == 0
     reasons = {
         "is of PostgreSQL only": "postgres" in fault.needs and not on_postgres,
-        "the ledger is not on this disk": "tmpfs" in fault.needs and on_postgres,
-        "the server is tried over SQLite": "mlflow" in fault.needs and on_postgres,
         "mounts are not permitted": "tmpfs" in fault.needs and not (root and _may_mount()),
         "network namespaces are not permitted": "netns" in fault.needs
         and not (root and _may_cut()),

@@ -95,7 +95,7 @@ class _Drivers:
     def go_on_until(self, moment: "_Moment") -> bool:
         """Whether the moment comes before the work is finished."""
         while not moment.comes(self._scene, self.present):
-            if self.present.wait() == 0 or not self._follow():
+            if self._ended() == 0 or not self._follow():
                 return False
         return True
 
@@ -108,8 +108,16 @@ class _Drivers:
 
     def finish(self) -> None:
         """Go on until the work is finished."""
-        while self.present.wait() != 0 and self._follow():
+        while self._ended() != 0 and self._follow():
             pass
+
+    def _ended(self) -> int:
+        """The exit code of the present one, which must come."""
+        try:
+            return self.present.wait()
+        except TimeoutError as error:
+            self.problems.append(str(error))
+            return _KILLED
 
     def _follow(self) -> bool:
         """Start the next one, unless there were too many."""

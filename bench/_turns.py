@@ -21,7 +21,7 @@ Figures = dict[str, float | str]
 def in_turn(
     what: str, ways: Mapping[str, Callable[[int], T]], *, rounds: int, budget: float = inf
 ) -> dict[str, list[T]]:
-    """What each way gave in each round.
+    """What each way gave in each round; every other round goes through them backwards.
 
     Args:
         what: Is being done, for the lines that say how far it is.
@@ -32,11 +32,11 @@ def in_turn(
     given: dict[str, list[T]] = {name: [] for name in ways}
     spent = dict.fromkeys(ways, 0.0)
     for number in range(rounds + 1):
-        for name, way in ways.items():
+        for name in list(ways)[:: -1 if number % 2 else 1]:
             if spent[name] >= budget and given[name]:
                 continue
             began = time.perf_counter()
-            answer = way(number)
+            answer = ways[name](number)
             seconds = time.perf_counter() - began
             say(f"{what}: {name}, round {number} of {rounds}, {seconds:.1f} s")
             if number != WARM_UP:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from orchestrator.records.unpickling import quickly_unpickled
+from orchestrator.records.pickling import quickly_pickled
 
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 """What a registry row, a parameter or a setting may hold."""
@@ -16,7 +16,7 @@ Params = Mapping[str, Any]
 """Hyperparameters by scikit-learn's names: `C`, or `step__C` in a pipeline."""
 
 
-@quickly_unpickled
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
     """What a searched parameter may be, in Optuna's words, where it is not a list of values.
@@ -65,7 +65,7 @@ def grid_content(grid: Grid) -> list[dict[str, Any]]:
     ]
 
 
-@quickly_unpickled
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One estimator of a pipeline: its name there and its import path `package.module:Class`."""
@@ -74,7 +74,7 @@ class Step:
     estimator: str
 
 
-@quickly_unpickled
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selector:
     """Which customers a model is meant for: all `tags` present, at least `min_rows` rows."""
@@ -83,7 +83,7 @@ class Selector:
     min_rows: int = 0
 
 
-@quickly_unpickled
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """A candidate model as the registry lists it.
@@ -105,7 +105,7 @@ class ModelSpec:
     when: Selector = Selector()
 
 
-@quickly_unpickled
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
     """One customer as the registry lists it.

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from orchestrator import identity
 from orchestrator.records.lists import Customer, Grid, ModelSpec, Params
-from orchestrator.records.unpickling import quickly_unpickled
+from orchestrator.records.pickling import quickly_pickled
 
 CHAMPION = "@champion"
 """Ends the key of the study that scores the present champion again; no model's id ends so."""
@@ -26,7 +26,7 @@ COSTS = frozenset({*TIMES, MODEL_KB})
 """What less of is better."""
 
 
-@quickly_unpickled
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraint:
     """What a candidate has to meet to be served at all: `fit_seconds <= 2`."""
@@ -43,7 +43,7 @@ class Constraint:
         return f"{self.measure} {self.relation} {self.bound:g}"
 
 
-@quickly_unpickled
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """How candidates are compared; the same for every study of an experiment.
@@ -79,7 +79,7 @@ class Evaluation:
     constraints: tuple[Constraint, ...] = ()
 
 
-@quickly_unpickled
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """How trials are chosen, and where and how long they run.
@@ -112,7 +112,7 @@ class Search:
     reproducible: bool = True
 
 
-@quickly_unpickled
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """One search: one customer's data, one model, one way of comparing, in one flow run.
@@ -169,7 +169,7 @@ class Study:
         return self.customer.grids.get(self.model.id, self.model.grid)
 
 
-@quickly_unpickled
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """How much of a resource a trial is given: `amount` of `of` folds, or that share of the rows.
@@ -188,7 +188,7 @@ class Budget:
         return f"{self.amount} of {self.of} {self.resource}"
 
 
-@quickly_unpickled
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One point of a study, and how far it is to be evaluated.
@@ -221,7 +221,7 @@ TrialState = Literal["success", "pruned", "failed", "timed_out"]
 """How a trial ended, by Optuna's meaning: `pruned` was given up with what it had, by choice."""
 
 
-@quickly_unpickled
+@quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
     """What became of a trial.

@@ -1,6 +1,6 @@
-"""The command `backup`: the ledger as it is now, in one file.
+"""The command `backup`: the ledger as it is now, in one file, and back from there.
 
-Touches typer; takes where to; gives a file; driver.
+Touches typer; takes where to, or where from; gives a file; driver.
 """
 
 import time
@@ -26,31 +26,63 @@ def backup(
         ),
     ] = None,
     *,
+    restore: Annotated[
+        Path | None,
+        typer.Option(
+            "--restore",
+            metavar="FILE",
+            help="Make this backup the ledger again, while no driver is at work; what it replaces "
+            "is kept beside it.",
+            show_default=False,
+        ),
+    ] = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
     """Copy the ledger to a file, as it is at one moment, also while a flow runs.
 
-    To restore it while nothing runs: remove ledger.db-wal and ledger.db-shm where they are beside
-    the ledger (SQLite would write into the restored file what they hold), put the file in the
-    ledger's place, then `orchestrator sync`.
-
     MLflow's database and the model files are not in it. A ledger on PostgreSQL is backed up with
-    pg_dump.
+    pg_dump and restored with pg_restore.
 
     Example: orchestrator backup /mnt/backups
-    """
-    from orchestrator.cli.settings import place  # late: brings the ledger
-    from orchestrator.ledger import Ledger
 
-    with Ledger.look(place(config).ledger) as ledger:
+    Example: orchestrator backup --restore /mnt/backups/ledger.db.20260301-020000.backup
+    """
+    if restore is not None and to is not None:
+        raise typer.BadParameter("TO is for writing a backup, --restore for reading one")
+    from orchestrator.cli.settings import place  # late: brings the ledger
+
+    ledger = place(config).ledger
+    if restore is None:
+        _write(ledger, to, as_json=json)
+    else:
+        _restore(ledger, restore, as_json=json)
+
+
+def _write(address: str, to: Path | None, *, as_json: bool) -> None:
+    from orchestrator.ledger import Ledger  # late: brings SQLAlchemy
+
+    with Ledger.look(address) as ledger:
         target = _target(to, ledger)
         ledger.copy_to(target)
     found = {"file": str(target), "bytes": target.stat().st_size}
-    if json:
+    if as_json:
         output.as_json(found)
     else:
         output.report(f"{target}: {found['bytes']:,} bytes")
+
+
+def _restore(address: str, backup: Path, *, as_json: bool) -> None:
+    from orchestrator.ledger.restoring import restore  # late: brings SQLAlchemy
+
+    restored = restore(address, backup)
+    if as_json:
+        output.as_json(restored)
+        return
+    output.report(f"{restored.file}: restored from {backup}")
+    if restored.kept is not None:
+        output.report(f"{restored.kept}: what was there before")
+    output.say("MLflow may know more, or less: `orchestrator doctor` compares the two")
 
 
 def _target(to: Path | None, ledger: "Ledger") -> Path:

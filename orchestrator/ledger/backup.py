@@ -5,6 +5,7 @@ Touches sqlite3; takes two files; gives nothing; runs on the driver.
 
 import sqlite3
 from contextlib import closing
+from glob import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,6 +29,24 @@ def copy(source: Path, target: Path) -> None:
         raise MachineryError(f"ledger {source}: cannot be copied to {target}: {error}") from error
 
 
+def how_to_restore(file: Path | None) -> str:
+    """What to do about a ledger that is of no use any more, for a message.
+
+    Args:
+        file: Where it is on SQLite, None elsewhere.
+    """
+    if file is None:
+        return "restore a backup with pg_restore"
+    newest = max(_beside(file), key=lambda backup: backup.stat().st_mtime, default=None)
+    if newest is None:
+        return "restore a backup, of which none is beside it: orchestrator backup --restore FILE"
+    return f"restore a backup, here the newest: orchestrator backup --restore {newest}"
+
+
+def _beside(file: Path) -> list[Path]:
+    return list(file.parent.glob(f"{escape(file.name)}.*.backup"))
+
+
 def _copy(source: Path, part: Path) -> None:
     with (
         closing(sqlite3.connect(source.absolute().as_uri() + "?mode=ro", uri=True)) as old,
@@ -42,4 +61,4 @@ def _copy(source: Path, part: Path) -> None:
 def _check(copied: sqlite3.Connection) -> None:
     (problem,) = copied.execute("PRAGMA quick_check(1)").fetchone()
     if problem != "ok":
-        raise sqlite3.DatabaseError(f"it is corrupt: {problem}")
+        raise sqlite3.DatabaseError(f"it is corrupt: {' '.join(problem.split())}")

@@ -6,23 +6,23 @@ driver. Everything SQLAlchemy raises leaves here as a `MachineryError` that says
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from orchestrator.errors import MachineryError, UsageError
-from orchestrator.ledger.backup import copy
+from orchestrator.errors import MachineryError
+from orchestrator.ledger.addresses import file_of, url_of
+from orchestrator.ledger.backup import copy, how_to_restore
 from orchestrator.ledger.postgres import limits
 from orchestrator.ledger.schema import found_version, prepare
 from orchestrator.ledger.tables import SCHEMA_VERSION, metadata
 
 _BUSY_SECONDS = 60.0
 _WRITING = "ledger_writing"
-_FORM = "sqlite:///ledger.db or postgresql://user@host/database"
 
 
 class Database:
@@ -43,9 +43,9 @@ class Database:
     """
 
     def __init__(self, address: str | Path, *, make: bool = True) -> None:
-        url = _url(address)
+        url = url_of(address)
         self.name = url.render_as_string(hide_password=True)
-        self.file = _file(url)
+        self.file = file_of(url)
         self.guard: Callable[[Connection], None] | None = None
         self._engine = _engine(url) if make or _may_exist(url) else _engine(_NOWHERE)
         try:
@@ -57,21 +57,21 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One transaction that sees one moment and changes nothing."""
-        with _translated(self.name), self._engine.connect() as connection:
+        with self._translated(), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that is committed at the end, or not at all."""
         writing = self._engine.execution_options(**{_WRITING: True})
-        with _translated(self.name), writing.begin() as connection:
+        with self._translated(), writing.begin() as connection:
             if self.guard is not None:
                 self.guard(connection)
             yield connection
 
     def compact(self) -> None:
         """Overwrite what was deleted: otherwise it stays readable in the file's free pages."""
-        with _translated(self.name), self._engine.connect() as connection:
+        with self._translated(), self._engine.connect() as connection:
             if self._engine.dialect.name == "sqlite":
                 # Past SQLAlchemy, which would begin a transaction: neither may be within one.
                 _execute_alone(connection, "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
@@ -84,42 +84,24 @@ class Database:
         """Give up all connections."""
         self._engine.dispose()
 
+    def _translated(self) -> AbstractContextManager[None]:
+        return _translated(self.name, self.file)
+
     def _prepare(self, *, make: bool) -> None:
         with self.read() as connection:
             # A look first, so that who only reads never waits for who writes.
-            found = found_version(connection, self.name)
+            found = found_version(connection, self.name, self.file)
         if found is None and not make:
             self.close()
             self._engine = _engine(_NOWHERE)
         if found != SCHEMA_VERSION:
             with self.write() as connection:
-                prepare(connection, self.name, self._keep_old)
+                prepare(connection, self.name, self.file, self._keep_old)
 
     def _keep_old(self, version: int) -> None:
         """Copy the file as it is before its schema is upgraded; a server has its own backups."""
         if self.file is not None:
             copy(self.file, self.file.with_name(f"{self.file.name}.v{version}.backup"))
-
-
-def _url(address: str | Path) -> URL:
-    """The address as SQLAlchemy takes it, with the driver this package depends on."""
-    text = str(address)
-    if "://" not in text:
-        return URL.create("sqlite", database=text)
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError) as error:
-        # Without the address itself, which may hold a password.
-        raise UsageError(f"ledger address: {error}; it has the form {_FORM}") from error
-    match url.get_backend_name():
-        case "postgresql" | "postgres":
-            return url.set(drivername="postgresql+psycopg")
-        case "sqlite" if url.database and url.database != ":memory:":
-            return url
-        case "sqlite":
-            raise UsageError("the ledger outlives the process: give a file, sqlite:///ledger.db")
-        case other:
-            raise UsageError(f"ledger address: {other!r} is neither sqlite nor postgresql")
 
 
 def _execute_alone(connection: Connection, *statements: str) -> None:
@@ -136,12 +118,8 @@ _NOWHERE = URL.create("sqlite")
 """A database in memory: what a ledger that is not there knows is nothing."""
 
 
-def _file(url: URL) -> Path | None:
-    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
-
-
 def _may_exist(url: URL) -> bool:
-    file = _file(url)
+    file = file_of(url)
     return file is None or file.exists()
 
 
@@ -175,8 +153,8 @@ def _make_private(file: Path) -> None:
         ) from error
     if is_empty:
         raise MachineryError(
-            f"ledger {file}: it is corrupt, for it was truncated to nothing; {_RESTORE}, "
-            "or delete the file to begin anew"
+            f"ledger {file}: it is corrupt, for it was truncated to nothing; delete the file to "
+            f"begin anew, or {how_to_restore(file)}"
         )
 
 
@@ -188,7 +166,7 @@ def _make(file: Path) -> None:
     with TemporaryDirectory(prefix=f".{file.name}-", dir=file.parent) as folder:
         new = Path(folder) / file.name
         new.touch(mode=0o600)
-        with _translated(str(file)), closing(sqlite3.connect(new)) as connection:
+        with _translated(str(file), file), closing(sqlite3.connect(new)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")  # writes the first page
         with suppress(FileExistsError):  # another process was faster
             file.hardlink_to(new)
@@ -227,10 +205,10 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
-_RESTORE = "restore a backup, as `orchestrator backup --help` explains"
+_RESTORE = "<how to restore>"
 
 _CURES = (
-    ("not a database", f"it is corrupt or no ledger; {_RESTORE}, or give another file"),
+    ("not a database", f"it is corrupt or no ledger; give another file, or {_RESTORE}"),
     ("malformed", f"it is corrupt; {_RESTORE}"),
     ("lock timeout", "another process holds it; wait for that one to end, then try again"),
     ("idle-in-transaction", "this process stood still for too long; try again"),
@@ -245,16 +223,16 @@ _CURES = (
 
 
 @contextmanager
-def _translated(name: str) -> Iterator[None]:
+def _translated(name: str, file: Path | None) -> Iterator[None]:
     """Turn what SQLAlchemy raises into an error that names the ledger and the cure."""
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
         # Only the first line: the rest is SQL, and may hold what was being written.
         cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-        raise MachineryError(f"ledger {name}: {cause}: {_cure(cause)}") from error
+        raise MachineryError(f"ledger {name}: {cause}: {_cure(cause, file)}") from error
 
 
-def _cure(cause: str) -> str:
+def _cure(cause: str, file: Path | None) -> str:
     known = (cure for sign, cure in _CURES if sign in cause.lower())
-    return next(known, "nothing was changed")
+    return next(known, "nothing was changed").replace(_RESTORE, how_to_restore(file))

@@ -12,6 +12,7 @@ from typing import Self
 from sqlalchemy import select
 
 from orchestrator.errors import UsageError
+from orchestrator.ledger.addresses import for_tools, url_of
 from orchestrator.ledger.backup import copy
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.flow_runs import FlowRuns
@@ -92,8 +93,8 @@ class Ledger:
         file = self._database.file
         if file is None:
             raise UsageError(
-                f"the ledger {self.address} is no file: back it up with "
-                f"pg_dump --table='ledger_*' {self.address.replace('+psycopg', '')}"
+                f"the ledger {self.address} is no file: back it up with pg_dump --format=custom "
+                f"--table='ledger_*' --file=FILE {for_tools(url_of(self.address))}"
             )
         if not file.exists():
             raise UsageError(f"there is no ledger {file} yet: nothing has run")

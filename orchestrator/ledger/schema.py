@@ -4,22 +4,25 @@ Touches SQLAlchemy; takes a connection; gives nothing; runs on the driver when a
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy import Connection, inspect, select, text
 
 from orchestrator.errors import MachineryError
+from orchestrator.ledger.backup import how_to_restore
 from orchestrator.ledger.tables import SCHEMA_VERSION, metadata, schema_version
 
 _SCHEMA_LOCK = 0x6C656467
 """Any number of our own: who holds PostgreSQL's advisory lock of it changes the schema."""
 
 
-def found_version(connection: Connection, name: str) -> int | None:
+def found_version(connection: Connection, name: str, file: Path | None = None) -> int | None:
     """The version of the schema that is there; None where there is none.
 
     Args:
         connection: Inside any transaction.
         name: What to call the ledger in messages.
+        file: Where it is on SQLite, beside which its backups are.
 
     Raises:
         MachineryError: It is of a version this program does not know.
@@ -28,21 +31,27 @@ def found_version(connection: Connection, name: str) -> int | None:
         return None
     found = connection.execute(select(schema_version.c.version)).scalar_one_or_none()
     if found is None:
-        raise MachineryError(f"ledger {name}: its schema version is missing; restore a backup")
+        raise MachineryError(
+            f"ledger {name}: its schema version is missing; {how_to_restore(file)}"
+        )
     if found > SCHEMA_VERSION:
         raise MachineryError(
             f"ledger {name}: its schema version {found} is newer than the {SCHEMA_VERSION} that"
-            " this program knows; upgrade orchestrator, nothing was changed"
+            f" this program knows; nothing was changed; upgrade orchestrator, or"
+            f" {how_to_restore(file)}"
         )
     return int(found)
 
 
-def prepare(connection: Connection, name: str, keep_old: Callable[[int], None]) -> None:
+def prepare(
+    connection: Connection, name: str, file: Path | None, keep_old: Callable[[int], None]
+) -> None:
     """Make the schema what `tables` says, unless another process was faster.
 
     Args:
         connection: Inside a writing transaction.
         name: What to call the ledger in messages.
+        file: As `found_version` takes it.
         keep_old: Told the version found before it is upgraded, to keep a copy.
 
     Raises:
@@ -51,7 +60,7 @@ def prepare(connection: Connection, name: str, keep_old: Callable[[int], None]) 
     if connection.dialect.name == "postgresql":
         # SQLite's writing transaction is exclusive already.
         connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _SCHEMA_LOCK})
-    found = found_version(connection, name)
+    found = found_version(connection, name, file)
     if found is None:
         metadata.create_all(connection)
         connection.execute(schema_version.insert().values(id=1, version=SCHEMA_VERSION))

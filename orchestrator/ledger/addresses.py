@@ -1,0 +1,49 @@
+"""A ledger's address as SQLAlchemy takes it, and the file it stands for on SQLite.
+
+Touches SQLAlchemy; takes what a person configured; runs on the driver.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+
+from orchestrator.errors import UsageError
+
+_FORM = "sqlite:///ledger.db or postgresql://user@host/database"
+
+
+def url_of(address: str | Path) -> URL:
+    """The address with the driver this package depends on.
+
+    Raises:
+        UsageError: It is none the ledger can use.
+    """
+    text = str(address)
+    if "://" not in text:
+        return URL.create("sqlite", database=text)
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError) as error:
+        # Without the address itself, which may hold a password.
+        raise UsageError(f"ledger address: {error}; it has the form {_FORM}") from error
+    match url.get_backend_name():
+        case "postgresql" | "postgres":
+            return url.set(drivername="postgresql+psycopg")
+        case "sqlite" if url.database and url.database != ":memory:":
+            return url
+        case "sqlite":
+            raise UsageError("the ledger outlives the process: give a file, sqlite:///ledger.db")
+        case other:
+            raise UsageError(f"ledger address: {other!r} is neither sqlite nor postgresql")
+
+
+def file_of(url: URL) -> Path | None:
+    """The file of a database on SQLite, None for a server's."""
+    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+
+def for_tools(url: URL) -> str:
+    """The address as PostgreSQL's own programs take it, without a password."""
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)

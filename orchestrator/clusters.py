@@ -24,8 +24,13 @@ _IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN
 die with what they run, where the driver means to wait for it."""
 
 
-_LOST_WORKER_TIMEOUT = "1 hour"
-"""After 15 s Dask would give up for good a worker whose nanny is slow to start it again."""
+_LOCAL = {
+    # After 15 s Dask would give up for good a worker whose nanny is slow to start it again.
+    "distributed.deploy.lost-worker-timeout": "1 hour",
+    # 50 times a second, in the driver four times over, it would look whether it is responsive.
+    "distributed.admin.tick.interval": "500ms",
+}
+"""Dask's settings for a local cluster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,11 +251,12 @@ def _local(cluster: Cluster) -> Iterator["Client"]:
     from distributed.security import Security
 
     adaptive = cluster.workers if isinstance(cluster.workers, Adaptive) else None
-    timeout = {"distributed.deploy.lost-worker-timeout": _LOST_WORKER_TIMEOUT}
+    # 100 times a second it would look what a worker does, for a page of the dashboard.
+    settings = _LOCAL | {"distributed.worker.profile.enabled": cluster.dashboard}
     with ExitStack() as stack:
         # distributed tells of workers that do not start by several errors of its own
         with as_machinery_error("the local cluster did not start", OSError, RuntimeError):
-            stack.enter_context(dask.config.set(timeout))
+            stack.enter_context(dask.config.set(settings))
             local = stack.enter_context(
                 LocalCluster(
                     n_workers=adaptive.min if adaptive else cluster.workers,

@@ -1,5 +1,6 @@
 """Constraints and several objectives: what may be served, what is picked, what MLflow shows."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -8,8 +9,19 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import ConfigError
 from orchestrator.experiment.line import run
-from orchestrator.records import Constraint, Customer, Evaluation, Search
-from orchestrator.search import require_one_objective, require_reproducible
+from orchestrator.records import (
+    Constraint,
+    Customer,
+    Distribution,
+    Evaluation,
+    ModelSpec,
+    Search,
+    Step,
+    Study,
+    TrialResult,
+)
+from orchestrator.search import open_strategy, require_one_objective, require_reproducible, told
+from orchestrator.search.goals import goals
 from orchestrator.selection import Gate, best_result, decide, pareto_front
 from orchestrator.training.measures import evaluation_fields
 from orchestrator.training.scorers import require_metrics
@@ -188,8 +200,101 @@ def test_a_pruner_with_two_objectives_or_constraints_is_refused(strategy):
         require_one_objective(Search(), evaluation)
 
 
+def test_a_sampler_of_one_objective_is_refused_several():
+    search = Search(strategy="optuna", settings={"n_trials": 3, "sampler": "CmaEsSampler"})
+    require_one_objective(search, judging("roc_auc", "fit_seconds", constraints=(SMALL,)))
+    with pytest.raises(ConfigError, match=r"search.sampler: CmaEsSampler searches by one.*NSGAII"):
+        require_one_objective(search, judging("roc_auc", "model_kb"))
+
+
+X = Distribution(kind="float", low=0.0, high=200.0)
+
+
+def searched(evaluation, *, settings=None, known=()):
+    """What x a search tries where the score is best at 50 and 50, and x is the size."""
+    search = Search(strategy="optuna", settings={"n_trials": 80, **(settings or {})})
+    study = Study(
+        snapshot="s",
+        customer=Customer(id="acme"),
+        model=ModelSpec(
+            id="m", steps=(Step(name="clf", estimator="pkg:M"),), grid=({"x": X, "y": X},)
+        ),
+        evaluation=evaluation,
+        search=search,
+        known=known,
+    )
+    rounds, tried = open_strategy(search, study), []
+    asked = list(next(rounds))
+    with suppress(StopIteration):
+        while asked:
+            each, (x, y) = asked[0], asked[0].params.values()
+            tried.append(x)
+            scores = {"roc_auc": (100.0 - abs(x - 50) - abs(y - 50),), "model_kb": (x,)}
+            result = TrialResult(trial=each, state="success", scores=scores, fit_seconds=(x / 100,))
+            asked = [*asked[1:], *rounds.send(result)]
+    return tried
+
+
+def share(xs, low, high):
+    return sum(low <= x <= high for x in xs) / len(xs)
+
+
+def test_a_sampler_is_told_of_constraints():
+    """Without the constraint 50 is best; with it, what is best has 20."""
+    constraint = replace(SMALL, bound=20.0)
+    assert share(searched(judging())[30:], 0, 20) < 0.25
+    assert share(searched(judging(constraints=(constraint,)))[30:], 0, 20) > 0.4
+
+
 @pytest.mark.parametrize(
-    ("search", "told"),
+    "settings", [{}, {"sampler": "NSGAIISampler", "sampler_args": {"population_size": 10}}]
+)
+def test_a_sampler_is_told_of_later_objectives(settings):
+    """The front of score and size is from 0 to 50; beyond, both are worse."""
+    alone = searched(judging(), settings=settings)[30:]
+    both = searched(judging("roc_auc", "model_kb"), settings=settings)[30:]
+    assert share(both, 0, 50) > share(alone, 0, 50)
+    assert share(both, 0, 25) > 1.5 * share(alone, 0, 25)
+
+
+def test_a_sampler_is_told_of_the_goals_of_known_points():
+    evaluation = judging("roc_auc", "model_kb", constraints=(replace(SMALL, bound=20.0),))
+    sizes = map(float, range(0, 200, 5))
+    known = tuple(({"x": x, "y": 50.0}, {"roc_auc": 1.0, "model_kb": x}) for x in sizes)
+    assert share(searched(evaluation)[:8], 0, 20) < 0.3
+    assert share(searched(evaluation, known=known)[:8], 0, 20) > 0.4
+
+
+@given(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9), st.sampled_from(["<=", ">="]))
+def test_a_violation_is_more_than_nothing_exactly_where_a_constraint_is_missed(value, bound, sign):
+    constraint = Constraint(measure="model_kb", relation=sign, bound=bound)
+    (excess,) = (
+        goals(Search(), judging(constraints=(constraint,))).violations(lambda _: value).values()
+    )
+    assert (excess <= 0) == constraint.holds(value)
+
+
+def test_seconds_are_told_only_where_trials_may_differ_from_run_to_run():
+    evaluation = judging("roc_auc", "fit_seconds", "model_kb", constraints=(FAST, SMALL))
+    strict = Search(strategy="optuna", settings={"n_trials": 3})
+    free = replace(strict, reproducible=False)
+    assert told(strict, evaluation) == ("model_kb", "model_kb <= 500")
+    assert told(free, evaluation) == (
+        "fit_seconds",
+        "model_kb",
+        "fit_seconds <= 2",
+        "model_kb <= 500",
+    )
+    assert told(Search(), evaluation) == (), "a grid learns nothing"
+    assert goals(free, evaluation).objectives == {
+        "roc_auc": "maximize",
+        "fit_seconds": "minimize",
+        "model_kb": "minimize",
+    }
+
+
+@pytest.mark.parametrize(
+    ("search", "message"),
     [
         (Search(), "strategy 'grid' makes the same trials in whatever order"),
         (Search(strategy="random", settings={"n_trials": 3}), "strategy 'random' makes the same"),
@@ -199,8 +304,8 @@ def test_a_pruner_with_two_objectives_or_constraints_is_refused(strategy):
         ),
     ],
 )
-def test_trials_that_are_the_same_anyway_cannot_be_irreproducible(search, told):
-    with pytest.raises(ConfigError, match=told):
+def test_trials_that_are_the_same_anyway_cannot_be_irreproducible(search, message):
+    with pytest.raises(ConfigError, match=message):
         require_reproducible(replace(search, reproducible=False), judging())
     require_reproducible(search, judging())
 

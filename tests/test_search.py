@@ -11,7 +11,16 @@ from optuna.samplers import TPESampler
 from sklearn.model_selection import ParameterGrid
 
 from orchestrator.errors import ConfigError
-from orchestrator.records import Customer, Distribution, Evaluation, ModelSpec, Search, Step, Study
+from orchestrator.records import (
+    Constraint,
+    Customer,
+    Distribution,
+    Evaluation,
+    ModelSpec,
+    Search,
+    Step,
+    Study,
+)
 from orchestrator.search import count, find_strategy, samplers
 from orchestrator.search.optuna_points import suggest_point
 from orchestrator.search.points import GridPoints
@@ -39,6 +48,13 @@ STEPS = {
     "kernel": ("rbf", "poly"),
     "degree": Distribution(kind="int", low=2, high=6, step=3, when={"kernel": ("poly",)}),
     "coef0": Distribution(kind="int", low=0, high=1, when={"degree": (2,)}),
+}
+
+
+GOALS = {
+    "metrics": ("roc_auc", "model_kb"),
+    "objectives": ("roc_auc", "model_kb"),
+    "constraints": (Constraint(measure="model_kb", relation="<=", bound=-100.0),),
 }
 
 
@@ -147,6 +163,29 @@ class TestOptunaByCovarianceMatrixAdaptation(StrategyContract):
     def study(self):
         both = Distribution(kind="float", low=1.0, high=100.0)
         return study_of(({"C": both, "gamma": both},))
+
+
+class TestOptunaByTpeWithSeveralGoals(StrategyContract):
+    search = Search(strategy="optuna", settings={"n_trials": 15})
+
+    @pytest.fixture
+    def study(self):
+        return study_of((SPACE,), **GOALS)
+
+
+class TestOptunaByEvolutionWithSeveralGoals(StrategyContract):
+    search = Search(
+        strategy="optuna",
+        settings={
+            "n_trials": 15,
+            "sampler": "NSGAIISampler",
+            "sampler_args": {"population_size": 5},
+        },
+    )
+
+    @pytest.fixture
+    def study(self):
+        return study_of((SPACE,), **GOALS)
 
 
 class TestRacing(StrategyContract):

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.ledger import Ledger
-from orchestrator.records import Study, TrialResult
+from orchestrator.records import TIMES, Study, TrialResult
 from orchestrator.search.spaces import point_of
 from orchestrator.training.fingerprint import PARTS
 
@@ -50,7 +50,9 @@ def _last_parts(ledger: Ledger, customers: Collection[str]) -> Mapping[str, Mapp
 def informed(study: Study, carried: Carried) -> Study:
     """The study with what its sampler is told."""
     known = carried.get(study.key, ())[:_MOST_TOLD]
-    points = tuple((r.trial.params, {metric: r.mean(metric) for metric in r.scores}) for r in known)
+    points = tuple(
+        (r.trial.params, {name: r.measured(name) for name in (*r.scores, *TIMES)}) for r in known
+    )
     return replace(study, known=points) if points else study
 
 

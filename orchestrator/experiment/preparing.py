@@ -18,7 +18,7 @@ from orchestrator.records import Snapshot, Study
 from orchestrator.registry import guards
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import drop_copies, open_sources, read_only
-from orchestrator.search import find_strategy, require_one_objective, require_reproducible
+from orchestrator.search import find_strategy, require_one_objective, require_reproducible, told
 from orchestrator.training.data import find_loader
 from orchestrator.training.fingerprint import Fingerprints
 
@@ -178,6 +178,7 @@ def fingerprints(experiment: Experiment) -> Fingerprints:
         experiment.evaluation,
         experiment.search,
         task=_CODE.hex(),
+        goals=told(experiment.search, experiment.evaluation),
         with_environment=experiment.retrain_on == "environment",
     )
 

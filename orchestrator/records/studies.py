@@ -129,8 +129,9 @@ class Study:
         first: Points to try before any other, such as the champion's. They follow from what served
             when the flow run started, and are no part of the fingerprint: that there is another
             champion is no reason to search again what is recorded.
-        known: Points that were scored before on the same folds, with their mean scores by metric: a
-            strategy that learns learns from them, and tries others. No part of the fingerprint.
+        known: Points that were scored before on the same folds, with their mean scores by metric,
+            and their seconds: a strategy that learns learns from them, and tries others. No part of
+            the fingerprint.
         champion: True for the study of one trial that scores the present champion on today's
             folds, when it is no longer among the candidates.
         data_version: Which version of the data there was when the study was planned; "" when

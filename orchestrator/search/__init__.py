@@ -13,6 +13,7 @@ from orchestrator.search.strategies import (
     open_strategy,
     require_one_objective,
     require_reproducible,
+    told,
 )
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "open_strategy",
     "require_one_objective",
     "require_reproducible",
+    "told",
 ]

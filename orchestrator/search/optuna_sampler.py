@@ -5,7 +5,7 @@ trials is our own. Takes a `Study` and results; gives rounds of trials; driver a
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,17 +15,21 @@ from optuna.trial import TrialState
 
 from orchestrator.identity import derive_seed
 from orchestrator.records import Params, Study, Trial, TrialResult
+from orchestrator.search.goals import goals
 from orchestrator.search.grid import GridStrategy
 from orchestrator.search.optuna_points import suggest_point, suggestions_of
 from orchestrator.search.points import count_at_most
-from orchestrator.search.samplers import NEEDS_ONE_SEED, Seeded, require_arguments
+from orchestrator.search.samplers import NEEDS_ONE_SEED, ONE_OBJECTIVE, Seeded, require_arguments
 from orchestrator.search.strategies import Rounds, window
 from orchestrator.search.uniform import first_untried, require_n_trials
 
 
 @dataclass(frozen=True, slots=True)
 class OptunaStrategy:
-    """Points suggested by one of Optuna's samplers from the scores so far, none tried twice.
+    """Points suggested by one of Optuna's samplers from the results so far, none tried twice.
+
+    It is told all objectives, and by how much constraints are missed; which of that a sampler looks
+    at is its own affair.
 
     Parameters listed as numbers are searched in their order (an index), others as categories.
     Each suggestion is made with the trial's own seed, as by a new sampler: Optuna does not store
@@ -47,6 +51,11 @@ class OptunaStrategy:
     def __post_init__(self) -> None:
         require_n_trials(self.n_trials)
         require_arguments(self.sampler, self.sampler_args)
+
+    @property
+    def one_objective(self) -> str:
+        """The name of the sampler where it takes only one; else ""."""
+        return self.sampler if self.sampler in ONE_OBJECTIVE else ""
 
     def count(self, study: Study) -> int:
         """`n_trials`, or as many points as there are."""
@@ -71,7 +80,8 @@ class _Conversation:
         # One line for each of thousands of studies would hide every other message.
         logging.getLogger("optuna.storages").setLevel(logging.WARNING)
         self._study, self._strategy = study, strategy
-        self._optuna = optuna.create_study(direction=study.evaluation.direction)
+        self._goals = goals(study.search, study.evaluation)
+        self._optuna = optuna.create_study(directions=[*self._goals.objectives.values()])
         self._sampler = Seeded(strategy.sampler, strategy.sampler_args)
         self._asks = 0
         self._open: dict[str, optuna.Trial] = {}
@@ -88,7 +98,7 @@ class _Conversation:
             self._optuna.enqueue_trial(suggestions_of(point, self._study.grid))
             trial = self._optuna.ask()
             suggest_point(trial, self._study.grid)
-            self._optuna.tell(trial, scores[self._study.evaluation.metric])
+            self._complete(trial, scores.__getitem__)
             if repr(point) not in first:
                 self._told[repr(point)] = None
 
@@ -126,7 +136,12 @@ class _Conversation:
             trial.report(result.mean(metric), step=len(result.scores[metric]))
             self._optuna.tell(trial, state=TrialState.PRUNED)
         else:
-            self._optuna.tell(trial, result.mean(metric))
+            self._complete(trial, result.measured)
+
+    def _complete(self, trial: optuna.Trial, measured: Callable[[str], float]) -> None:
+        for constraint, excess in self._goals.violations(measured).items():
+            trial.set_constraint(constraint, excess)
+        self._optuna.tell(trial, self._goals.values(measured))
 
     def _seed(self) -> int:
         """This suggestion's own (law 9)."""

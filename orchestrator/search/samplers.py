@@ -17,6 +17,9 @@ from orchestrator.errors import ConfigError
 NEEDS_ONE_SEED = frozenset({"QMCSampler"})
 """Samplers whose sequence is scrambled by the seed: it is the same for all of a study."""
 
+ONE_OBJECTIVE = frozenset({"CmaEsSampler"})
+"""Samplers that raise where there are several."""
+
 _NEEDS_PACKAGE = {"CmaEsSampler": "cmaes", "GPSampler": "torch"}
 _UNFIT = frozenset({"GridSampler", "BruteForceSampler", "PartialFixedSampler"})  # use `grid`
 

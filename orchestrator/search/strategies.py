@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from orchestrator.errors import ConfigError
 from orchestrator.records import TIMES, Evaluation, Search, Study, Trial, TrialResult
+from orchestrator.search.goals import goals
 
 Rounds = Generator[Sequence[Trial], TrialResult, None]
 """A search in progress: yields rounds of trials to begin, is sent one result after the other."""
@@ -40,7 +41,8 @@ class Strategy(Protocol):
     taken up again by answering its rounds from the record goes on as if it had never stopped.
 
     A strategy that gives trials up by what they have so far has `prunes`, which is True; one that
-    asks for the same trials whatever comes of them has `learns`, which is False.
+    asks for the same trials whatever comes of them has `learns`, which is False; one that can do
+    with one objective only has `one_objective`, a text that says who.
 
     A class of this kind is added by an entry point in the group `orchestrator.strategies`. It
     raises `ConfigError` when it is made with settings that cannot be.
@@ -56,21 +58,36 @@ class Strategy(Protocol):
 
 
 def require_one_objective(search: Search, evaluation: Evaluation) -> None:
-    """Refuse a strategy that gives up what is behind in one metric, where others select as well.
+    """Refuse a strategy that looks at one metric alone, where others select as well.
 
     Raises:
-        ConfigError: There are several objectives, or constraints.
+        ConfigError: It gives up what is behind in one metric, and there are several objectives, or
+            constraints; or its sampler takes one objective only.
     """
-    key = "objectives" if len(evaluation.objectives) > 1 else "constraints"
-    if getattr(find_strategy(search), "prunes", False) and (
-        evaluation.constraints or len(evaluation.objectives) > 1
-    ):
+    strategy, several = find_strategy(search), len(evaluation.objectives) > 1
+    if getattr(strategy, "prunes", False) and (evaluation.constraints or several):
+        key = "objectives" if several else "constraints"
         raise ConfigError(
             f"strategy {search.strategy!r} gives up candidates by {evaluation.metric} alone, among "
             f"them some that evaluation.{key} might choose; leave these out, or search by grid, "
             "random or optuna",
             key="search.strategy",
         )
+    sampler = getattr(strategy, "one_objective", "")
+    if sampler and len(told := goals(search, evaluation).objectives) > 1:
+        raise ConfigError(
+            f"{sampler} searches by one objective, and there are {', '.join(told)}; take for "
+            "instance TPESampler or NSGAIISampler",
+            key="search.sampler",
+        )
+
+
+def told(search: Search, evaluation: Evaluation) -> tuple[str, ...]:
+    """What trials follow from besides the results' metric, in words; nothing without learning."""
+    if not getattr(find_strategy(search), "learns", True):
+        return ()
+    found = goals(search, evaluation)
+    return *tuple(found.objectives)[1:], *map(str, found.constraints)
 
 
 def require_reproducible(search: Search, evaluation: Evaluation) -> None:

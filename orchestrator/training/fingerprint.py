@@ -4,7 +4,7 @@
     params       the model's steps and fixed parameters, and the rows it asks for
     grid         what is searched
     folds        folds, metrics, seed: how candidates are compared
-    search       the strategy and its settings
+    search       the strategy and its settings, and what it is told besides the metric
     code         the files of the loader and of own scorers, this package's code of searching and
                  scoring, the task
     environment  the version of scikit-learn
@@ -19,7 +19,7 @@ on the driver.
 
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
@@ -44,6 +44,7 @@ class Fingerprints:
         evaluation: How candidates are compared.
         search: How they are chosen.
         task: A hash of the code of the task that runs a study.
+        goals: What the strategy is told besides the metric that selects.
         with_environment: Whether a changed library version makes another hash.
 
     Raises:
@@ -56,11 +57,12 @@ class Fingerprints:
         search: Search,
         *,
         task: str = "",
+        goals: Sequence[str] = (),
         with_environment: bool = False,
     ) -> None:
         self._shared = {
             "folds": _way_of_comparing(evaluation),
-            "search": _way_of_searching(search),
+            "search": _part(_way_of_searching(search), list(goals)),
             "code": _code(evaluation, task),
             "environment": environment(),
         }

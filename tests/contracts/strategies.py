@@ -55,7 +55,7 @@ def result_of(
     amount = budget.amount if budget is not None and by_folds else evaluation.folds
     found = (score,) * amount if scores is None else scores(trial, amount)
     state = "success" if budget is None else "pruned"
-    return TrialResult(trial=trial, state=state, scores={evaluation.metric: found})
+    return TrialResult(trial=trial, state=state, scores=dict.fromkeys(evaluation.metrics, found))
 
 
 def trials_of(study: Study, search: Search, judge: Judge, **options) -> list[Trial]:

@@ -14,6 +14,7 @@ workers then call.
 """
 
 import inspect
+import math
 import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.estimators import build
 from orchestrator.records import COSTS, MODEL_KB, TIMES, Distribution, Evaluation, ModelSpec
 from orchestrator.training.imports import find_function
+from orchestrator.training.rehearsal import ordinary_rows
 
 _MADE = type(make_scorer(max))
 """The class of scorers that only look at an estimator's predictions."""
@@ -119,12 +121,13 @@ def require_metrics(evaluation: Evaluation) -> None:
 
     Raises:
         ConfigError: A metric is unknown, is of classes where the target is an amount, or is
-            minimized though more of it is better; or a constraint or objective is not measured, or
-            can never be met.
+            minimized though more of it is better, or an own one gives no number; or a constraint or
+            objective is not measured, or can never be met.
     """
     _require_measured(evaluation)
     for metric, source in zip(evaluation.metrics, sources(evaluation), strict=True):
         scorer = find_scorer(source)
+        _require_number(scorer, evaluation)
         if evaluation.task == "regression" and _is_of_classes(scorer):
             raise ConfigError(
                 f"{metric} compares classes, and evaluation.task is regression; "
@@ -205,6 +208,26 @@ def _require_measured(evaluation: Evaluation) -> None:
     for each in evaluation.constraints:
         if each.measure in COSTS and each.relation == "<=" and each.bound <= 0:
             raise ConfigError(f"no model ever meets {each}", key="evaluation.constraints")
+
+
+def _require_number(scorer: Any, evaluation: Evaluation) -> None:
+    """Refuse an own scorer that gives no number on ordinary rows.
+
+    One that raises may need the columns of the project's own data, and is heard of with these.
+    """
+    if not isinstance(scorer, Checked) or scorer.source == MODEL_KB:
+        return
+    try:
+        value = scorer(*ordinary_rows(evaluation.task))
+    except NoNumberError as error:
+        raise ConfigError(f"{error}; a scorer has to return one", key=_METRICS) from error
+    except Exception:  # noqa: BLE001 - a user's function may raise anything
+        return
+    if math.isnan(value):
+        raise ConfigError(
+            f"the {scorer.source} is nan on ordinary rows; a scorer has to return a number",
+            key=_METRICS,
+        )
 
 
 def _require_direction(evaluation: Evaluation) -> None:

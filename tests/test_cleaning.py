@@ -225,6 +225,13 @@ def test_what_a_flow_run_keeps_to_go_on_names_nobody_who_was_forgotten(tmp_path)
     assert left["settings"]["registry"]["models"] == [{"id": "tree"}]
 
 
+def test_a_flow_run_keeps_how_others_go_on_whose_ids_begin_alike(ledger):
+    others = ["a%/tree", "a/b/tree", "ab/tree", "A/tree"]
+    ledger.recorder().begin(flow_run(context={"spread": ["a/tree", *others]}))
+    ledger.forgetting.forget("a", record="record", customer_of=lambda _, key: key)
+    assert ledger.flow_runs.get("run-1").context["spread"] == others
+
+
 def test_others_whose_ids_begin_alike_keep_everything(tmp_path, mlflow_url):
     """`acme/tree` is a customer here, and the key of a study of `acme`."""
     alike = [{**ROUTES[0], "id": id_} for id_ in ("acme", "acme/stump", "acme/acme")]

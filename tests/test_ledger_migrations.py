@@ -98,6 +98,13 @@ def test_a_copy_is_kept_as_it_was_before_the_upgrade(first_version):
     assert "ledger_leases" not in tables
 
 
+def test_an_upgrade_is_told_in_one_line_also_by_who_only_looks(first_version, caplog):
+    Ledger.look(first_version).close()
+    Ledger.look(first_version).close()
+    (told,) = (record.getMessage() for record in caplog.records)
+    assert f"version 1 to {SCHEMA_VERSION}; as it was it is {first_version}.v1.backup" in told
+
+
 def test_it_is_upgraded_once(first_version):
     Ledger.open(first_version).close()
     copy = first_version.with_name("ledger.db.v1.backup")

@@ -10,7 +10,9 @@ from orchestrator.cli.reports import life_as_json, show_life
 from orchestrator.errors import RegistryError, UsageError
 from orchestrator.experiment.cleaning import forget
 from orchestrator.experiment.line import run
+from orchestrator.experiment.notes import notes
 from orchestrator.experiment.planning import plan
+from orchestrator.experiment.preparing import prepare
 from orchestrator.experiment.standing import life
 from orchestrator.experiment.why import why
 from orchestrator.ledger import Ledger
@@ -94,6 +96,17 @@ def test_customers_that_no_model_is_meant_for_are_told(served_by_logistic, custo
     assert told in plan(changed).notes[0]
     assert told in run(changed).notes[0]
     assert set(champions(changed)) == {"acme", "zen"}
+
+
+def test_a_flow_run_that_goes_on_tells_that_data_has_changed(served_by_logistic, service):
+    with Ledger.open(served_by_logistic.ledger) as ledger:
+        begun = ledger.flow_runs.get("latest")
+        service.write_text("changed meanwhile")
+        snapshot = ledger.snapshots.get(begun.context["snapshot"])
+        prepared = prepare(served_by_logistic, ledger, snapshot, flow_run=begun.id)
+        (told,) = notes(ledger, prepared, {})
+    assert prepared.new == (), "what had ended is as it was then"
+    assert "the data of 2 customers, such as 'acme', changed after studies of this" in told
 
 
 def test_a_version_that_fails_for_a_moment_trains_nothing_and_is_told(served_by_logistic, service):

@@ -31,29 +31,29 @@ def serving_metrics(address: str, ledger: str) -> Iterator["Metrics"]:
     """
     host, port = _parted(address)
     registry = CollectorRegistry()
-    with Ledger.open(ledger) as opened:
-        metrics = Metrics(opened)
-        registry.register(metrics)
-        try:
-            server, thread = start_http_server(port, host, registry)
-        except OSError as error:
-            raise UsageError(f"--metrics-port {address}: {error}; choose another") from error
-        try:
-            yield metrics
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+    metrics = Metrics(ledger)
+    registry.register(metrics)
+    try:
+        server, thread = start_http_server(port, host, registry)
+    except OSError as error:
+        raise UsageError(f"--metrics-port {address}: {error}; choose another") from error
+    try:
+        yield metrics
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 class Metrics:
     """What is told when somebody scrapes.
 
     Args:
-        ledger: Where trials and MLflow's backlog are counted.
+        ledger: The address of where trials and MLflow's backlog are counted; the flow run that is
+            being prepared may still have to make it.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: str) -> None:
         self._ledger = ledger
         self._nodes: Sequence[NodeProgress] = ()
 
@@ -94,14 +94,15 @@ class Metrics:
         trials = GaugeMetricFamily(
             "orchestrator_trials", "Recorded trials of the flow run.", labels=("state",)
         )
-        for flow_run in self._ledger.flow_runs.list(1):
-            for state, number in self._ledger.trials.counts(flow_run.id).items():
-                trials.add_metric((state,), number)
         backlog = GaugeMetricFamily(
             "orchestrator_mlflow_backlog", "What MLflow is still to be sent.", labels=("what",)
         )
-        backlog.add_metric(("trials",), self._ledger.trials.backlog())
-        backlog.add_metric(("champions",), self._ledger.promotions.backlog())
+        with Ledger.look(self._ledger) as ledger:
+            for flow_run in ledger.flow_runs.list(1):
+                for state, number in ledger.trials.counts(flow_run.id).items():
+                    trials.add_metric((state,), number)
+            backlog.add_metric(("trials",), ledger.trials.backlog())
+            backlog.add_metric(("champions",), ledger.promotions.backlog())
         yield from (trials, backlog)
 
 

@@ -25,6 +25,7 @@ def notes(ledger: Ledger, prepared: Prepared, champions: Mapping[str, Champion])
         *_still_serving(champions, prepared.work, prepared.snapshot.models),
         *_without_models(prepared.work),
         *_without_version(prepared.work),
+        *_outdated(prepared.outdated),
         *scored_elsewhere(ledger, prepared),
     )
 
@@ -61,6 +62,15 @@ def _without_version(work: Sequence[Work]) -> Iterator[str]:
             f"the version of the data of {_customers(len(failing))} cannot be had: nothing is "
             "trained for them, and what serves goes on serving; "
             f"of {failing[0].id!r}, {failing[0].problem}"
+        )
+
+
+def _outdated(customers: Sequence[str]) -> Iterator[str]:
+    if customers:
+        yield (
+            f"the data of {_customers(len(customers))}, such as {customers[0]!r}, changed after "
+            "studies of this flow run had ended: these are of the data as it was, and the next run "
+            "trains anew"
         )
 
 

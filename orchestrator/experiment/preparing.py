@@ -11,7 +11,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.experiment.rescoring import rescoring
 from orchestrator.experiment.searching import evaluate
 from orchestrator.experiment.settings import Experiment
-from orchestrator.experiment.work import Work, as_ended, plan_work
+from orchestrator.experiment.work import Work, as_ended, outdated, plan_work
 from orchestrator.ledger import Changes, Ledger
 from orchestrator.mapping.fingerprints import code_digest, fingerprint
 from orchestrator.records import Snapshot, Study
@@ -38,6 +38,8 @@ class Prepared:
         trials: How many trials these would make.
         rescored: Studies of one trial each that may have to score a champion on today's folds.
         refusals: What guards object to.
+        outdated: Customers whose studies ended before their data changed, in a flow run that
+            goes on.
     """
 
     snapshot: Snapshot
@@ -48,6 +50,7 @@ class Prepared:
     trials: int
     rescored: tuple[Study, ...]
     refusals: tuple[guards.Refusal, ...]
+    outdated: tuple[str, ...]
 
     @property
     def studies(self) -> int:
@@ -140,10 +143,9 @@ def prepare(
     # What was last decided to serve is what has to be beaten, deployed yet or not; a flow run that
     # goes on decides as it did before.
     champions = ledger.promotions.incumbents(before=flow_run)
-    work = as_ended(
-        plan_work(experiment, snapshot, champions, flow_run, named),
-        ledger.studies.ended_in(flow_run),
-    )
+    ended = ledger.studies.ended_in(flow_run)
+    planned = plan_work(experiment, snapshot, champions, flow_run, named)
+    work = as_ended(planned, ended)
     searched = _by_name(study for piece in work for study in piece.studies)
     rescored = _by_name(study for piece in work if (study := rescoring(piece, named)) is not None)
     names = [name for _, name in (*searched, *rescored) if name]
@@ -164,6 +166,7 @@ def prepare(
         refusals=guards.refusals(
             changes, trials + len(left), experiment.limits, removed_before=removed
         ),
+        outdated=tuple(outdated(planned, ended)),
     )
 
 

@@ -102,6 +102,16 @@ def as_ended(work: Sequence[Work], ended: Mapping[str, Study]) -> tuple[Work, ..
     )
 
 
+def outdated(work: Sequence[Work], ended: Mapping[str, Study]) -> Iterator[str]:
+    """The customers whose data is not what it was when studies of theirs ended."""
+    for piece in work:
+        for study in piece.studies:
+            before = ended.get(study.key)
+            if before is not None and before.data_version != study.data_version != "":
+                yield piece.id
+                break
+
+
 def _as_ended(study: Study, ended: Mapping[str, Study]) -> Study:
     before = ended.get(study.key)
     if before is None or not study.data_version or before.fingerprint == study.fingerprint:

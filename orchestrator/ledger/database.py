@@ -4,6 +4,7 @@ Touches SQLAlchemy; takes an address; gives connections inside short transaction
 driver. Everything SQLAlchemy raises leaves here as a `MachineryError` that says what to do.
 """
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
@@ -20,6 +21,8 @@ from orchestrator.ledger.backup import copy, how_to_restore
 from orchestrator.ledger.postgres import limits
 from orchestrator.ledger.schema import found_version, prepare
 from orchestrator.ledger.tables import SCHEMA_VERSION, metadata
+
+logger = logging.getLogger(__name__)
 
 _BUSY_SECONDS = 60.0
 _WRITING = "ledger_writing"
@@ -96,12 +99,23 @@ class Database:
             self._engine = _engine(_NOWHERE)
         if found != SCHEMA_VERSION:
             with self.write() as connection:
-                prepare(connection, self.name, self.file, self._keep_old)
+                upgraded = prepare(connection, self.name, self.file, self._keep_old)
+            if upgraded is not None:
+                kept = f"; as it was it is {_kept(self.file, upgraded)}" if self.file else ""
+                logger.warning(
+                    "ledger %s: its schema was upgraded from version %d to %d%s",
+                    *(self.name, upgraded, SCHEMA_VERSION, kept),
+                )
 
     def _keep_old(self, version: int) -> None:
         """Copy the file as it is before its schema is upgraded; a server has its own backups."""
         if self.file is not None:
-            copy(self.file, self.file.with_name(f"{self.file.name}.v{version}.backup"))
+            copy(self.file, _kept(self.file, version))
+
+
+def _kept(file: Path, version: int) -> Path:
+    """The copy of a file as it was before it was upgraded."""
+    return file.with_name(f"{file.name}.v{version}.backup")
 
 
 def _execute_alone(connection: Connection, *statements: str) -> None:

@@ -158,11 +158,15 @@ def _forget_in_contexts(connection: Connection, customer: str) -> None:
         context = json.loads(row.context)
         left = _without_customer(context, customer)
         if "spread" in context:
-            below = f"{customer}/"  # keys of studies, `customer/model`
-            left["spread"] = [key for key in context["spread"] if not key.startswith(below)]
+            left["spread"] = [key for key in context["spread"] if _of_study(key) != customer]
         if left != context:
             this = update(flow_runs).where(flow_runs.c.id == row.id)
             connection.execute(this.values(context=dump_for_people(left)))
+
+
+def _of_study(key: str) -> str:
+    """Whose a study is: its key is `customer/model`, and a customer's id may have slashes."""
+    return key.rpartition("/")[0]
 
 
 def _without_customer(document: Any, customer: str) -> Any:

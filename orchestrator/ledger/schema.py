@@ -45,7 +45,7 @@ def found_version(connection: Connection, name: str, file: Path | None = None) -
 
 def prepare(
     connection: Connection, name: str, file: Path | None, keep_old: Callable[[int], None]
-) -> None:
+) -> int | None:
     """Make the schema what `tables` says, unless another process was faster.
 
     Args:
@@ -53,6 +53,9 @@ def prepare(
         name: What to call the ledger in messages.
         file: As `found_version` takes it.
         keep_old: Told the version found before it is upgraded, to keep a copy.
+
+    Returns:
+        The version that was upgraded; None where there was nothing to upgrade.
 
     Raises:
         MachineryError: As `found_version`.
@@ -70,3 +73,5 @@ def prepare(
         keep_old(found)
         upgrade(connection, found)
         connection.execute(schema_version.update().values(version=SCHEMA_VERSION))
+        return found
+    return None

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from orchestrator.cli import main
 from orchestrator.cli.metrics import serving_metrics
 from orchestrator.cli.training import run_experiment
-from orchestrator.cli.watching import Watching
 from orchestrator.clusters import Cluster
 from orchestrator.errors import UsageError
 from orchestrator.ledger import Ledger
@@ -36,7 +36,8 @@ def configured(tmp_path, mlflow_url, monkeypatch):
 
 
 def test_every_event_is_a_line_of_json_with_flow_run_task_and_key(configured, capsys):
-    run_experiment(None, as_json=True, fresh=False, watch=Watching(log_json=True))
+    with pytest.raises(SystemExit):
+        main(["run", "--json", "--log-json"])
     told = capsys.readouterr()
     lines = [json.loads(line) for line in told.err.splitlines()]
     flow_run = json.loads(told.out)["flow_run"]["id"]
@@ -59,6 +60,20 @@ def test_every_event_is_a_line_of_json_with_flow_run_task_and_key(configured, ca
     assert failed["state"] == "failed"
     assert "no such form" in failed["error"]
     assert any("2 customers, 2 studies" in line["event"] for line in lines), "sentences too"
+
+
+@pytest.mark.parametrize("command", ["run", "resume latest", "rerun latest"])
+def test_an_error_is_a_line_of_json_too(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("orchestrator.yaml").write_text("experiment: x\nregistry: 3\n")
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--log-json", "--metrics-port", "9000"])
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (line["level"], line["exit_code"]) == ("error", 2)
+    assert "registry: Input should be a valid dictionary" in line["event"]
+    with pytest.raises(SystemExit):
+        main(command.split())
+    assert capsys.readouterr().err.startswith("error: orchestrator.yaml: 2 problems")
 
 
 def test_without_it_nobody_sees_an_event(configured, capsys):

@@ -100,14 +100,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         app(arguments)
     except OrchestratorError as error:
-        output.complain(str(error))
+        output.complain(str(error), error.exit_code)
         sys.exit(error.exit_code)
     except Exception:  # noqa: BLE001 - the last line of defence
         output.say(traceback.format_exc())
-        output.complain("this is a bug in orchestrator: please report it with the lines above")
+        problem = "this is a bug in orchestrator: please report it with the lines above"
+        output.complain(problem, EXIT_BUG)
         sys.exit(EXIT_BUG)
     finally:
         os.umask(before)
+        logs.as_text()
     sys.exit(0)
 
 

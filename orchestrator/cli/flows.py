@@ -97,6 +97,8 @@ def rerun(
     on_cluster: OnClusterAgain = None,
     force: Force = False,
     grace: Grace = None,
+    log_json: LogJson = False,
+    metrics_port: MetricsPort = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -117,6 +119,7 @@ def rerun(
         on_cluster=on_cluster,
         force=force,
         grace=grace,
+        watch=Watching(log_json=log_json, metrics=metrics_port),
         as_json=json,
     )
     raise typer.Exit(code)

@@ -13,11 +13,11 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from orchestrator.redaction import redacted
+
+_OWN = "orchestrator"
 
 _TALKATIVE = ("alembic", "distributed", "mlflow", "stamina")
 
@@ -32,19 +32,34 @@ def quiet() -> None:
     logging.setLogRecordFactory(RedactedRecord)
 
 
-@contextmanager
-def as_json_lines() -> Iterator[None]:
-    """While it lasts, every log record is a line of JSON on stderr."""
-    root, events = logging.getLogger(), logging.getLogger("orchestrator")
-    handler, level = logging.StreamHandler(sys.stderr), events.level
+def as_json_lines() -> None:
+    """From now on every log record is a line of JSON on stderr, and so is what a person is told."""
+    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    root.addHandler(handler)
-    events.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        events.setLevel(level)
-        root.removeHandler(handler)
+    logging.getLogger().addHandler(handler)
+    logging.getLogger(_OWN).setLevel(logging.INFO)
+    logging.captureWarnings(capture=True)
+
+
+def as_text() -> None:
+    """As before `as_json_lines`."""
+    for handler in _json_handlers():
+        logging.getLogger().removeHandler(handler)
+        logging.getLogger(_OWN).setLevel(logging.NOTSET)
+        logging.captureWarnings(capture=False)
+
+
+def told_as_json(level: int, message: str, **fields: Any) -> bool:
+    """Tell a person something as a line of JSON, where that was asked for; whether it was."""
+    if not _json_handlers():
+        return False
+    logging.getLogger(__name__).log(level, "%s", message, extra={"fields": fields})
+    return True
+
+
+def _json_handlers() -> list[logging.Handler]:
+    handlers = logging.getLogger().handlers
+    return [handler for handler in handlers if isinstance(handler.formatter, JsonLines)]
 
 
 class JsonLines(logging.Formatter):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import logs
 from orchestrator.records import State
 
 Config = Annotated[
@@ -85,8 +86,20 @@ Accept = Annotated[
     ),
 ]
 
+
+def _as_json_lines(given: bool) -> bool:  # noqa: FBT001 - typer's signature
+    if given:
+        logs.as_json_lines()
+    return given
+
+
 LogJson = Annotated[
-    bool, typer.Option("--log-json", help="Write every event as a line of JSON on stderr.")
+    bool,
+    typer.Option(
+        "--log-json",
+        help="Write every event and message as a line of JSON on stderr.",
+        callback=_as_json_lines,
+    ),
 ]
 
 MetricsPort = Annotated[

@@ -8,6 +8,7 @@ Touches rich and typer; driver.
 """
 
 import json
+import logging
 import os
 import sys
 import time
@@ -17,17 +18,20 @@ from typing import Any
 
 import typer
 
+from orchestrator.cli import logs
 from orchestrator.redaction import redacted
 
 
 def say(message: str) -> None:
-    """A message for people, on stderr."""
-    typer.echo(redacted(message), err=True)
+    """A message for people, on stderr; with `--log-json` a line of JSON among others."""
+    if not logs.told_as_json(logging.INFO, message):
+        typer.echo(redacted(message), err=True)
 
 
-def complain(problem: str) -> None:
-    """What went wrong, on stderr, marked on a terminal."""
-    typer.echo(f"{typer.style('error:', fg='red', bold=True)} {problem}", err=True)
+def complain(problem: str, exit_code: int) -> None:
+    """What went wrong, and what the command therefore ends with; marked on a terminal."""
+    if not logs.told_as_json(logging.ERROR, problem, exit_code=exit_code):
+        typer.echo(f"{typer.style('error:', fg='red', bold=True)} {problem}", err=True)
 
 
 def report(line: str = "") -> None:

@@ -12,6 +12,7 @@ from orchestrator.cli import flow_files, output, parameters
 from orchestrator.cli.flow_files import FlowFile
 from orchestrator.cli.running import Request, carry_out
 from orchestrator.cli.settings import place
+from orchestrator.cli.watching import Watching
 from orchestrator.errors import UsageError
 from orchestrator.ledger import Ledger
 from orchestrator.records import FlowRun, State
@@ -49,6 +50,7 @@ def rerun_part(
     on_cluster: bool | None,
     force: bool,
     grace: float | None,
+    watch: Watching,
     as_json: bool,
 ) -> int:
     """Run a part of a flow run again; gives the exit code.
@@ -60,6 +62,7 @@ def rerun_part(
         on_cluster: Where; None means where it ran before.
         force: Take the place of a driver that may be at work on the flow.
         grace: Seconds that what runs has to end when it is interrupted; None: as configured.
+        watch: How it is watched.
         as_json: Whether the report is JSON.
 
     Raises:
@@ -88,7 +91,7 @@ def rerun_part(
         force=force,
         rerun_of=old.id,
     )
-    return carry_out(request, where, as_json=as_json)
+    return carry_out(request, where, watch=watch, as_json=as_json)
 
 
 def _same_file(old: FlowRun) -> FlowFile:

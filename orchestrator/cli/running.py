@@ -87,14 +87,12 @@ def run_file(
     return carry_out(request, place(config, grace=grace), watch=watch, as_json=as_json)
 
 
-def carry_out(
-    request: Request, where: Place, *, watch: Watching | None = None, as_json: bool
-) -> int:
+def carry_out(request: Request, where: Place, *, watch: Watching, as_json: bool) -> int:
     """Run a flow and report how it went; gives the exit code."""
     arguments = parameters.typed(request.file.flow, request.texts)
     with Ledger.open(where.ledger) as ledger:
         with output.stdout_for_report_only(when=as_json):
-            run = _drive(request, arguments, where, ledger, watch or Watching())
+            run = _drive(request, arguments, where, ledger, watch)
         if as_json:
             output.as_json(describe(run.flow_run, ledger))
         else:

@@ -82,7 +82,7 @@ def run_experiment(
         experiment,
         lambda watched: run(experiment, fresh=fresh, accept=accept, force=force, **watched),
         as_json=as_json,
-        watch=watch,
+        watch=watch or Watching(),
     )
 
 
@@ -91,7 +91,7 @@ def carry_out_experiment(
     execute: Callable[[dict[str, Any]], "Report"],
     *,
     as_json: bool,
-    watch: Watching | None = None,
+    watch: Watching,
 ) -> int:
     """Have an experiment run, watched and interruptible, and report; gives the exit code.
 
@@ -99,15 +99,14 @@ def carry_out_experiment(
         experiment: Which.
         execute: Runs it, given `observer`, `stop` and `say`.
         as_json: Whether the report is JSON.
-        watch: How it is watched; by bars, unless told otherwise.
+        watch: How it is watched.
     """
-    watch = watch or Watching()
     with (
         output.stdout_for_report_only(when=as_json),
         stopping_on_interrupt(experiment.grace) as stop,
         watching(watch, experiment.name, experiment.ledger) as observer,
     ):
-        report = execute({"observer": observer, "stop": stop, "say": watch.say})
+        report = execute({"observer": observer, "stop": stop, "say": output.say})
     if as_json:
         output.as_json(reports.report_as_json(report))
     else:

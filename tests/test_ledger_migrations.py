@@ -1,6 +1,8 @@
 """Ledgers of earlier versions: upgraded when opened, a copy kept, and equal to new ones."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -127,3 +129,96 @@ def test_without_room_for_the_copy_nothing_is_upgraded(first_version):
 def test_who_only_looks_upgrades_too(first_version):
     with Ledger.look(first_version) as ledger:
         assert ledger.flow_runs.get("latest").id == "run-1"
+
+
+KILLED_AT_EACH_STATEMENT = """
+import os, signal, shutil, sys
+from sqlalchemy import Engine, event
+from orchestrator.ledger import Ledger
+import orchestrator.ledger.migrations  # before it is forked, so that this is not done each time
+
+def upgrade_until(last):
+    done = []
+    def note(*_):
+        done.append(1)
+        if len(done) == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+    event.listen(Engine, "after_cursor_execute", note)
+    event.listen(Engine, "commit", note)
+    Ledger.open(f"{sys.argv[1]}.{last}").close()
+
+killed = 0
+while True:
+    shutil.copyfile(sys.argv[1], f"{sys.argv[1]}.{killed + 1}")
+    child = os.fork()
+    if not child:
+        upgrade_until(killed + 1)
+        os._exit(0)
+    if not os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        break
+    killed += 1
+print(killed)
+"""
+
+
+def version_of(file):
+    with closing(sqlite3.connect(file)) as connection:
+        (found,) = connection.execute("SELECT version FROM ledger_schema_version").fetchone()
+        return found
+
+
+def test_killed_at_any_moment_of_an_upgrade_a_ledger_is_as_old_as_it_was(first_version):
+    """After each statement in turn, and before what they did is committed."""
+    child = [sys.executable, "-c", KILLED_AT_EACH_STATEMENT, str(first_version)]
+    told = subprocess.run(child, check=True, capture_output=True, text=True, timeout=120)
+    killed = int(told.stdout)
+    assert killed > 5
+    for number in range(1, killed + 1):
+        file = first_version.with_name(f"ledger.db.{number}")
+        assert version_of(file) == 1
+        with Ledger.open(file) as ledger:
+            assert ledger.flow_runs.get("latest").id == "run-1"
+        assert version_of(file) == SCHEMA_VERSION
+        assert version_of(f"{file}.v1.backup") == 1
+
+
+OPENED_BY_TWO = """
+import multiprocessing, sys
+from orchestrator.ledger import Ledger
+
+def open_with_the_other(both):
+    both.wait()
+    Ledger.open(sys.argv[1]).close()
+
+fork = multiprocessing.get_context("fork")
+both = fork.Barrier(2)
+processes = [fork.Process(target=open_with_the_other, args=(both,)) for _ in range(2)]
+for process in processes:
+    process.start()
+for process in processes:
+    process.join()
+sys.exit(any(process.exitcode for process in processes))
+"""
+
+
+def upgraded_by_two(address):
+    """What two processes say that open an older ledger at the same time."""
+    child = [sys.executable, "-c", OPENED_BY_TWO, str(address)]
+    return subprocess.run(child, check=True, capture_output=True, text=True, timeout=120).stderr
+
+
+def test_two_processes_at_once_upgrade_it_once(first_version):
+    assert upgraded_by_two(first_version).count("was upgraded") == 1
+    assert version_of(first_version) == SCHEMA_VERSION
+
+
+@pytest.mark.postgres
+def test_so_they_do_on_postgresql(postgres_url):
+    engine = create_engine(postgres_url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        connection.execute(text((LEDGERS / "v1.postgresql.sql").read_text()))
+    assert upgraded_by_two(postgres_url).count("was upgraded") == 1
+    with engine.connect() as connection:
+        version = connection.scalar(text("SELECT version FROM ledger_schema_version"))
+        assert version == SCHEMA_VERSION
+    engine.dispose()

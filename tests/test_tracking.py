@@ -1,11 +1,13 @@
 """Runs reach MLflow alike whichever tracker writes them."""
 
 import dataclasses
+import json
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
+from sqlalchemy import NullPool, create_engine, text
 
 from orchestrator.errors import MachineryError, UsageError
 from orchestrator.records import (
@@ -22,8 +24,8 @@ from orchestrator.tracking.bulk import BulkTracker
 from orchestrator.tracking.client import RUN_KEY, ClientTracker
 from orchestrator.tracking.limits import within_limits
 from orchestrator.tracking.opening import open_tracker
-from orchestrator.tracking.runs import tracked_run
-from tests.contracts.trackers import TrackerContract, run
+from orchestrator.tracking.runs import Dataset, tracked_run
+from tests.contracts.trackers import THE_NEXT, TrackerContract, run
 
 
 def result(**fields) -> TrialResult:
@@ -154,6 +156,29 @@ class TestWhatIsSaidOfATrial:
         assert (tags["flow_run"], tags["snapshot"], tags["data_version"]) == ("f1", "s1", "v7")
         assert "error" not in tags
 
+    def test_its_dataset_is_the_customers_data_of_that_version(self):
+        said = tracked_run(result(), user="ada").dataset
+        assert (said.name, said.digest) == ("AA/DFW", "v7")
+        assert "somewhere:load" in said.source
+        assert tracked_run(result(data_version=""), user="ada").dataset is None
+
+    @pytest.mark.parametrize(
+        ("data", "shown"),
+        [
+            ("s3://me:word@bucket/AA.parquet?signature=x", "s3://bucket/AA.parquet"),
+            ({"route": ["AA", "DFW"]}, {"route": ["AA", "DFW"]}),
+            ("what is this?", "what is this?"),
+            (None, None),
+        ],
+    )
+    def test_its_datasets_source_holds_no_credentials(self, data, shown):
+        before = result().trial
+        customer = dataclasses.replace(before.study.customer, data=data)
+        study = dataclasses.replace(before.study, customer=customer)
+        trial = dataclasses.replace(before, study=study)
+        said = tracked_run(result(trial=trial), user="ada").dataset
+        assert json.loads(said.source)["tags"]["data"] == shown
+
     def test_a_failed_trial_says_why(self):
         failed = result(state="failed", scores={}, fit_seconds=(), error="ValueError: one class")
         tracked = tracked_run(failed, user="ada")
@@ -229,6 +254,20 @@ def without_ids(shown: dict) -> dict:
         shown["info"]["artifact_uri"] = shown["info"]["artifact_uri"].replace(f"/{run_id}/", "/ID/")
     shown["data"]["tags"].pop(RUN_KEY, None)
     return shown
+
+
+def test_an_erased_customers_datasets_are_gone_and_others_are_not(mlflow_url, tmp_path):
+    """Which MLflow itself never does: `mlflow gc` leaves them behind."""
+    tracker = open_tracker(mlflow_url, "flights", str(tmp_path))
+    tags = {**run().tags, "customer": "AA-SFO"}
+    others = run(2, dataset=Dataset("AA-SFO", "version-1", "{}"), tags=tags)
+    tracker.log([run(), run(1, dataset=THE_NEXT), others])
+    tracker.erase("AA-DFW", [])
+    with create_engine(mlflow_url, poolclass=NullPool).connect() as connection:
+        names = connection.scalars(text("SELECT name FROM datasets")).all()
+        inputs = connection.scalars(text("SELECT destination_id FROM inputs")).all()
+        tagged = connection.scalars(text("SELECT value FROM input_tags")).all()
+    assert (names, inputs, tagged) == (["AA-SFO"], [others.run_id], ["training"])
 
 
 class TestOpening:

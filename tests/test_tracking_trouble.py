@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from sqlalchemy import event
 
 from orchestrator.errors import MachineryError
-from orchestrator.tracking import bulk
+from orchestrator.tracking import bulk, tables
 from orchestrator.tracking.client import ClientTracker
 from orchestrator.tracking.opening import open_tracker
 from tests.contracts.trackers import run
@@ -46,9 +46,9 @@ def test_a_database_of_another_mlflow_is_named_with_mlflows_own_cure(mlflow_url,
 
 def test_tables_this_version_does_not_know_are_left_to_the_client(mlflow_url, monkeypatch):
     """As when a newer MLflow is installed, with a column of which we know nothing."""
-    known = dict(bulk._COLUMNS_WRITTEN)
-    known[bulk.SqlRun] = known[bulk.SqlRun] - {"source_version"}
-    monkeypatch.setattr(bulk, "_COLUMNS_WRITTEN", known)
+    known = dict(tables.COLUMNS_OF_RUNS)
+    known[tables.SqlRun] = known[tables.SqlRun] - {"source_version"}
+    monkeypatch.setattr(tables, "COLUMNS_OF_RUNS", known)
     assert isinstance(open_tracker(mlflow_url, "flights"), ClientTracker)
 
 

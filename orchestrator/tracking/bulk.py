@@ -11,7 +11,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, LifecycleStage, SourceType
@@ -28,7 +27,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     NullPool,
-    Table,
     create_engine,
     delete,
     make_url,
@@ -40,49 +38,21 @@ from orchestrator.errors import MachineryError, UsageError, as_machinery_error
 from orchestrator.ledger.postgres import limits
 from orchestrator.ledger.writing import insert_missing, insert_or_replace
 from orchestrator.tracking.experiments import FOREIGN, attach, delete_files, tag_experiment
+from orchestrator.tracking.inputs import erase_inputs, write_inputs
 from orchestrator.tracking.limits import tags_within_limits, within_limits
 from orchestrator.tracking.runs import MetricValue, TrackedRun
+from orchestrator.tracking.tables import COLUMNS_OF_RUNS, Row, table_of
 from orchestrator.tracking.tracker import KEEP, Location
 
-_Row = dict[str, Any]
-
-_DATABASES = ("sqlite", "postgresql")
 _CHUNK = 1000
 _SECONDS_TO_WAIT_FOR_A_LOCK = 60.0
-
-_COLUMNS_WRITTEN: dict[type, frozenset[str]] = {
-    SqlRun: frozenset(
-        {
-            *("run_uuid", "name", "status", "start_time", "end_time", "deleted_time"),
-            *("source_type", "source_name", "source_version", "entry_point_name", "user_id"),
-            *("experiment_id", "artifact_uri", "lifecycle_stage"),
-        }
-    ),
-    SqlParam: frozenset({"run_uuid", "key", "value"}),
-    SqlTag: frozenset({"run_uuid", "key", "value"}),
-    SqlMetric: frozenset({"run_uuid", "key", "value", "timestamp", "step", "is_nan"}),
-    SqlLatestMetric: frozenset({"run_uuid", "key", "value", "timestamp", "step", "is_nan"}),
-}
-
-
-def understands(uri: str) -> bool:
-    """Whether runs can be written in bulk at this tracking address.
-
-    They can on a database this module speaks, while the installed MLflow's tables have exactly the
-    columns it writes. That the database itself is of that MLflow's version, MLflow checks when
-    the experiment is opened.
-    """
-    database = uri.partition("://")[0].partition("+")[0]
-    return database in _DATABASES and all(
-        written == set(_table(model).c.keys()) for model, written in _COLUMNS_WRITTEN.items()
-    )
 
 
 class BulkTracker:
     """Writes runs of one experiment straight into MLflow's database; see `Tracker`.
 
     Args:
-        uri: The database's address, one that `understands` accepts.
+        uri: The database's address, one that `tables.understands` accepts.
         client: MLflow's client of the same address, for what is not worth doing in bulk.
         experiment: Where runs go.
 
@@ -114,7 +84,7 @@ class BulkTracker:
                 for run_id in known
                 for key, value in tags_within_limits(tags[run_id]).items()
             ]
-            insert_or_replace(connection, _table(SqlTag), rows)
+            insert_or_replace(connection, table_of(SqlTag), rows)
         return frozenset(tags) - known
 
     def locate(self, run_ids: Sequence[str]) -> Mapping[str, Location]:
@@ -123,7 +93,7 @@ class BulkTracker:
 
     def kept(self, run_ids: Sequence[str]) -> frozenset[str]:
         """Which of these runs a person asked to stay, found in one query for all."""
-        tags = _table(SqlTag).c
+        tags = table_of(SqlTag).c
         asked = select(tags.run_uuid).where(tags.key == KEEP, tags.value != "false")
         with self._transaction("the runs to keep were not looked up") as connection:
             return frozenset(connection.scalars(asked)).intersection(run_ids)
@@ -135,7 +105,7 @@ class BulkTracker:
 
     def delete(self, run_ids: Sequence[str]) -> None:
         """Mark runs as deleted, many at once."""
-        runs, now = _table(SqlRun), round(time.time() * 1000)
+        runs, now = table_of(SqlRun), round(time.time() * 1000)
         marked = update(runs).values(lifecycle_stage=LifecycleStage.DELETED, deleted_time=now)
         for start in range(0, len(run_ids), _CHUNK):
             these = runs.c.run_uuid.in_(run_ids[start : start + _CHUNK])
@@ -144,8 +114,8 @@ class BulkTracker:
                 connection.execute(marked.where(these, active))
 
     def erase(self, customer: str, run_ids: Sequence[str]) -> bool:
-        """Erase every run of a customer, its files first."""
-        runs, tags = _table(SqlRun).c, _table(SqlTag).c
+        """Erase every run of a customer, its files first, and what is known of its data."""
+        runs, tags = table_of(SqlRun).c, table_of(SqlTag).c
         own = select(tags.run_uuid).where(tags.key == "customer", tags.value == customer)
         here = (runs.experiment_id == int(self.experiment_id)) & runs.run_uuid.in_(own)
         with self._transaction(f"the runs of {customer!r} were not erased") as connection:
@@ -153,10 +123,11 @@ class BulkTracker:
             gone = sorted(tagged | _known(connection, run_ids))
             for run_id in gone:
                 delete_files(self._artifact_uri(run_id))
-            for model in reversed(_COLUMNS_WRITTEN):
+            erase_inputs(connection, int(self.experiment_id), customer, gone)
+            for model in reversed(list(COLUMNS_OF_RUNS)):
                 for start in range(0, len(gone), _CHUNK):
-                    some = _table(model).c.run_uuid.in_(gone[start : start + _CHUNK])
-                    connection.execute(delete(_table(model)).where(some))
+                    some = table_of(model).c.run_uuid.in_(gone[start : start + _CHUNK])
+                    connection.execute(delete(table_of(model)).where(some))
         self._compact()
         return True
 
@@ -173,7 +144,7 @@ class BulkTracker:
 
     def _check_artifact_uri(self) -> None:
         """PostgreSQL insists on what MLflow's column allows; SQLite never looks."""
-        longest = _table(SqlRun).c.artifact_uri.type.length  # type: ignore[attr-defined]  # String
+        longest = table_of(SqlRun).c.artifact_uri.type.length  # type: ignore[attr-defined]  # String
         length = len(self._artifact_uri("0" * 32))
         if self._engine.dialect.name == "postgresql" and length > longest:
             raise UsageError(
@@ -182,7 +153,7 @@ class BulkTracker:
             )
 
     def _write(self, connection: Connection, runs: Sequence[TrackedRun]) -> None:
-        rows: dict[type, list[_Row]] = defaultdict(list)
+        rows: dict[type, list[Row]] = defaultdict(list)
         for run in runs:
             rows[SqlRun].append(self._run_row(run))
             rows[SqlParam] += _pairs(run.run_id, run.params)
@@ -190,11 +161,12 @@ class BulkTracker:
             history = [_metric_row(run, metric) for metric in run.metrics]
             rows[SqlMetric] += history
             rows[SqlLatestMetric] += _latest(history)
-        for model in _COLUMNS_WRITTEN:
+        for model in COLUMNS_OF_RUNS:
             # Another process may be sending the same runs: they are equal, so either's will do.
-            insert_missing(connection, _table(model), rows[model])
+            insert_missing(connection, table_of(model), rows[model])
+        write_inputs(connection, int(self.experiment_id), runs)
 
-    def _run_row(self, run: TrackedRun) -> _Row:
+    def _run_row(self, run: TrackedRun) -> Row:
         """As MLflow's `create_run` fills it."""
         return {
             "run_uuid": run.run_id,
@@ -229,7 +201,7 @@ class BulkTracker:
                 alone.exec_driver_sql("VACUUM")
 
     def _check_experiment(self, connection: Connection) -> None:
-        experiments = _table(SqlExperiment).c
+        experiments = table_of(SqlExperiment).c
         stage = connection.scalar(
             select(experiments.lifecycle_stage).where(
                 experiments.experiment_id == int(self.experiment_id)
@@ -240,11 +212,6 @@ class BulkTracker:
                 f"the experiment {self.experiment_id} was deleted in MLflow; restore it with "
                 f"`mlflow experiments restore --experiment-id {self.experiment_id}`"
             )
-
-
-def _table(model: type) -> Table:
-    table: Table = model.__table__  # type: ignore[attr-defined]  # MLflow's classes are untyped
-    return table
 
 
 def _engine(uri: str) -> Engine:
@@ -258,7 +225,7 @@ def _engine(uri: str) -> Engine:
 
 def _known(connection: Connection, run_ids: Iterable[str]) -> set[str]:
     ids = list(run_ids)
-    column = _table(SqlRun).c.run_uuid
+    column = table_of(SqlRun).c.run_uuid
     return {
         run_id
         for start in range(0, len(ids), _CHUNK)
@@ -268,11 +235,11 @@ def _known(connection: Connection, run_ids: Iterable[str]) -> set[str]:
     }
 
 
-def _pairs(run_id: str, texts: Mapping[str, str]) -> Iterator[_Row]:
+def _pairs(run_id: str, texts: Mapping[str, str]) -> Iterator[Row]:
     return ({"run_uuid": run_id, "key": key, "value": value} for key, value in texts.items())
 
 
-def _metric_row(run: TrackedRun, metric: MetricValue) -> _Row:
+def _metric_row(run: TrackedRun, metric: MetricValue) -> Row:
     is_nan = math.isnan(metric.value)
     return {
         "run_uuid": run.run_id,
@@ -289,9 +256,9 @@ def _finite(value: float) -> float:
     return max(-sys.float_info.max, min(sys.float_info.max, float(value)))
 
 
-def _latest(history: Iterable[_Row]) -> Iterable[_Row]:
+def _latest(history: Iterable[Row]) -> Iterable[Row]:
     """Of each metric the row MLflow calls the latest: of the last step."""
-    latest: dict[str, _Row] = {}
+    latest: dict[str, Row] = {}
     for row in history:
         best = latest.setdefault(row["key"], row)
         if (row["step"], row["value"]) > (best["step"], best["value"]):

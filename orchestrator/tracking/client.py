@@ -10,9 +10,11 @@ the call that creates it. A run sent again is found by it, and finished if it wa
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from mlflow import MlflowClient
+from mlflow import MlflowClient, entities
 from mlflow.entities import (
+    DatasetInput,
     Experiment,
+    InputTag,
     LifecycleStage,
     Metric,
     Param,
@@ -22,12 +24,14 @@ from mlflow.entities import (
     ViewType,
 )
 from mlflow.environment_variables import MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
 from orchestrator.errors import as_machinery_error
 from orchestrator.tracking.experiments import FOREIGN, attach, delete_files, tag_experiment
+from orchestrator.tracking.inputs import CONTEXT
 from orchestrator.tracking.limits import tags_within_limits, within_limits
-from orchestrator.tracking.runs import TrackedRun
+from orchestrator.tracking.runs import Dataset, TrackedRun
 from orchestrator.tracking.tracker import KEEP, Location
 
 RUN_KEY = "run_key"
@@ -125,6 +129,8 @@ class ClientTracker:
                 location.run_id, metrics[:_METRICS_A_CALL], params[:_PARAMS_A_CALL]
             )
             del metrics[:_METRICS_A_CALL], params[:_PARAMS_A_CALL]
+        if run.dataset is not None:
+            self._client.log_inputs(location.run_id, [_input(run.dataset)])
         self._client.set_terminated(location.run_id, run.status, run.end_time)
         self._ended.add(run.run_id)
 
@@ -177,6 +183,11 @@ class ClientTracker:
             self._found[key] = Location(run.info.run_id, run.info.artifact_uri)
             if RunStatus.is_terminated(RunStatus.from_string(run.info.status)):
                 self._ended.add(key)
+
+
+def _input(dataset: Dataset) -> DatasetInput:
+    described = entities.Dataset(dataset.name, dataset.digest, dataset.source_type, dataset.source)
+    return DatasetInput(described, [InputTag(MLFLOW_DATASET_CONTEXT, CONTEXT)])
 
 
 def _our_id(run: Run) -> str:

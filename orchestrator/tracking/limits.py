@@ -12,6 +12,9 @@ from functools import lru_cache
 
 from mlflow.store.tracking.dbmodels.models import SqlRun
 from mlflow.utils.validation import (
+    MAX_DATASET_DIGEST_SIZE,
+    MAX_DATASET_NAME_SIZE,
+    MAX_DATASET_SOURCE_SIZE,
     MAX_ENTITY_KEY_LENGTH,
     MAX_PARAM_VAL_LENGTH,
     MAX_TAG_VAL_LENGTH,
@@ -19,7 +22,8 @@ from mlflow.utils.validation import (
     validate_param_and_metric_name,
 )
 
-from orchestrator.tracking.runs import MetricValue, TrackedRun
+from orchestrator import identity
+from orchestrator.tracking.runs import Dataset, MetricValue, TrackedRun
 
 CUT = "cut"
 """The tag that names what was cut or renamed, e.g. `params.kernel, tags.error`."""
@@ -40,12 +44,31 @@ def within_limits(run: TrackedRun) -> TrackedRun:
         *sorted({f"metrics.{m.key}" for m in metrics} - {f"metrics.{m.key}" for m in run.metrics}),
         *(["name"] if name != run.name else []),
     ]
+    dataset = _dataset(run.dataset)
     if not cut:
-        return run
+        return run if dataset == run.dataset else replace(run, dataset=dataset)
     if _RUN_NAME in tags:
         tags[_RUN_NAME] = name  # MLflow refuses a run whose name and tag differ
     tags[CUT] = _text(", ".join(cut), MAX_TAG_VAL_LENGTH)
-    return replace(run, name=name, params=params, metrics=metrics, tags=tags)
+    return replace(run, name=name, params=params, metrics=metrics, tags=tags, dataset=dataset)
+
+
+def dataset_name(customer: str) -> str:
+    """What MLflow calls a customer's data."""
+    return _text(customer, MAX_DATASET_NAME_SIZE)
+
+
+def _dataset(dataset: Dataset | None) -> Dataset | None:
+    """What does not fit of a dataset is in the run's tags; its source is left out as a whole."""
+    if dataset is None:
+        return None
+    digest, fits = dataset.digest, len(dataset.source) <= MAX_DATASET_SOURCE_SIZE
+    short = len(digest) <= MAX_DATASET_DIGEST_SIZE and _storable(digest)
+    return dataset._replace(
+        name=dataset_name(dataset.name),
+        digest=digest if short else identity.digest(digest),
+        source=dataset.source if fits else "{}",
+    )
 
 
 def _metrics(metrics: Sequence[MetricValue]) -> Sequence[MetricValue]:

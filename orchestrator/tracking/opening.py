@@ -6,10 +6,11 @@ Touches MLflow through the trackers; takes an address and an experiment's name; 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 
-from orchestrator.tracking import bulk
 from orchestrator.tracking.addresses import is_server
+from orchestrator.tracking.bulk import BulkTracker
 from orchestrator.tracking.client import ClientTracker
 from orchestrator.tracking.experiments import find_experiment, open_experiment
+from orchestrator.tracking.tables import understands
 from orchestrator.tracking.tracker import Tracker
 
 _CONNECTIONS_TO_A_SERVER = 4
@@ -50,7 +51,7 @@ def find_tracker(uri: str, experiment: str) -> Tracker | None:
 
 
 def _tracker(uri: str, client: MlflowClient, found: Experiment) -> Tracker:
-    if bulk.understands(uri):
-        return bulk.BulkTracker(uri, client, found)
+    if understands(uri):
+        return BulkTracker(uri, client, found)
     connections = _CONNECTIONS_TO_A_SERVER if is_server(uri) else 1
     return ClientTracker(client, found, connections=connections)

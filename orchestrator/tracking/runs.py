@@ -10,13 +10,16 @@ run that was KILLED, with the folds it had; a trial that timed out is FAILED lik
 wrong, and the tag `state` tells which.
 """
 
+import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from orchestrator import identity
 from orchestrator.records import FlowRun, TrialResult, TrialState
+from orchestrator.redaction import without_secrets
 
 
 class MetricValue(NamedTuple):
@@ -25,6 +28,22 @@ class MetricValue(NamedTuple):
     key: str
     value: float
     step: int = 0
+
+
+class Dataset(NamedTuple):
+    """What data a run was made from; equal for all trials of a customer on the same data.
+
+    Attributes:
+        name: The customer's id.
+        digest: The data's version.
+        source: Where it comes from, as JSON; without secrets.
+        source_type: MLflow's word for the kind of `source`.
+    """
+
+    name: str
+    digest: str
+    source: str
+    source_type: str = "code"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +58,7 @@ class TrackedRun:
         params: Fixed and searched hyperparameters, as text.
         metrics: The history of every metric.
         tags: What runs are grouped and found by.
+        dataset: What it was made from; None where that was never known.
     """
 
     run_id: str
@@ -49,7 +69,11 @@ class TrackedRun:
     params: Mapping[str, str]
     metrics: Sequence[MetricValue]
     tags: Mapping[str, str]
+    dataset: Dataset | None = None
 
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/@?]*@|\?.*", re.DOTALL)
+"""What an address may hold besides the place: user and password, and a signature in its query."""
 
 _STATUS: Mapping[TrialState, Literal["FINISHED", "FAILED", "KILLED"]] = {
     "success": "FINISHED",
@@ -84,6 +108,7 @@ def tracked_run(result: TrialResult, *, user: str, source: str = "orchestrator")
             "mlflow.source.type": "LOCAL",
             **{tag: text for tag, text in _tags(result).items() if text},
         },
+        dataset=_dataset(result),
     )
 
 
@@ -133,6 +158,21 @@ def _tags(result: TrialResult) -> dict[str, str]:
         "champion": "false",  # until it is promoted; `!=` finds only runs that have the tag
         "error": result.error or "",
     }
+
+
+def _dataset(result: TrialResult) -> Dataset | None:
+    if not result.data_version:
+        return None
+    study = result.trial.study
+    data = study.customer.data
+    if isinstance(data, str) and "://" in data:
+        data = _CREDENTIALS.sub("", data)
+    source = {"mlflow.source.name": study.evaluation.loader, "data": without_secrets(data)}
+    return Dataset(
+        name=study.customer.id,
+        digest=result.data_version,
+        source=json.dumps({"tags": source}, default=str),
+    )
 
 
 def _violates(result: TrialResult) -> str:

@@ -6,11 +6,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
+from mlflow import MlflowClient, entities
+from mlflow.entities import DatasetInput, Run, ViewType
 
-from orchestrator.tracking.runs import MetricValue, TrackedRun
+from orchestrator.tracking.runs import Dataset, MetricValue, TrackedRun
 from orchestrator.tracking.tracker import Tracker
+
+A_DAY = Dataset("AA-DFW", "version-1", '{"tags": {"mlflow.source.name": "flights:load"}}')
+THE_NEXT = A_DAY._replace(digest="version-2")
 
 
 def run(number: int = 0, **fields) -> TrackedRun:
@@ -35,6 +38,7 @@ def run(number: int = 0, **fields) -> TrackedRun:
                 "flow_run": "f1",
                 "champion": "false",
             },
+            "dataset": A_DAY,
         }
         | fields
     )
@@ -82,6 +86,37 @@ class TrackerContract:
         (shown,) = found('attributes.status = "FAILED"')
         assert shown.data.tags["error"] == "ValueError: x"
         assert shown.data.metrics == {}
+
+    def test_mlflow_shows_which_data_a_run_was_made_from(self, tracker, found):
+        other = run(2, dataset=THE_NEXT)
+        tracker.log([run(), run(1), other, run(3, dataset=None)])
+        tracker.log([run(), other])
+        shown = {each.info.run_name: each.inputs.dataset_inputs for each in found()}
+        assert shown["AA-DFW/tree/3"] == []
+        for number, data in ((0, A_DAY), (1, A_DAY), (2, THE_NEXT)):
+            (made_from,) = shown[f"AA-DFW/tree/{number}"]
+            its = made_from.dataset
+            assert Dataset(its.name, its.digest, its.source, its.source_type) == data
+            assert {tag.key: tag.value for tag in made_from.tags} == {
+                "mlflow.data.context": "training"
+            }
+
+    def test_a_dataset_that_mlflow_has_already_is_shared(self, tracker, mlflow, found):
+        """As one that the other way of writing runs has made."""
+        made = mlflow.create_run(tracker.experiment_id)
+        its = entities.Dataset(A_DAY.name, A_DAY.digest, A_DAY.source_type, A_DAY.source)
+        mlflow.log_inputs(made.info.run_id, [DatasetInput(its)])
+        tracker.log([run()])
+        (shown,) = found('tags.customer = "AA-DFW"')
+        assert [each.dataset.digest for each in shown.inputs.dataset_inputs] == ["version-1"]
+        assert len(found(f'dataset.digest = "{A_DAY.digest}"')) == 2
+
+    def test_a_dataset_whose_version_and_source_are_too_long_is_cut(self, tracker, found):
+        tracker.log([run(dataset=Dataset("n" * 999, "v" * 99, "s" * 99_999))])
+        (made_from,) = found()[0].inputs.dataset_inputs
+        assert len(made_from.dataset.name) == 500
+        assert len(made_from.dataset.digest) == 32
+        assert made_from.dataset.source == "{}"
 
     def test_runs_sent_twice_are_there_once(self, tracker, found):
         runs = [run(number) for number in range(5)]

@@ -9,6 +9,8 @@ the call that creates it. A run sent again is found by it, and finished if it wa
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from threading import Lock
 
 from mlflow import MlflowClient, entities
 from mlflow.entities import (
@@ -60,6 +62,8 @@ class ClientTracker:
         self._found: dict[str, Location] = {}
         self._ended: set[str] = set()
         self._flow_runs_looked_up: set[str] = set()
+        self._datasets: set[Dataset] = set()
+        self._making_a_dataset = Lock()
         # MLflow would ask for each run once more, to print its address.
         MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)
 
@@ -130,9 +134,16 @@ class ClientTracker:
             )
             del metrics[:_METRICS_A_CALL], params[:_PARAMS_A_CALL]
         if run.dataset is not None:
-            self._client.log_inputs(location.run_id, [_input(run.dataset)])
+            self._log_dataset(location.run_id, run.dataset)
         self._client.set_terminated(location.run_id, run.status, run.end_time)
         self._ended.add(run.run_id)
+
+    def _log_dataset(self, run_id: str, dataset: Dataset) -> None:
+        """Two calls at a time that both make a dataset would collide in MLflow's database."""
+        is_new = dataset not in self._datasets
+        with self._making_a_dataset if is_new else nullcontext():
+            self._client.log_inputs(run_id, [_input(dataset)])
+        self._datasets.add(dataset)
 
     def _delete(self, run_id: str) -> None:
         if self._client.get_run(run_id).info.lifecycle_stage == LifecycleStage.ACTIVE:

@@ -36,6 +36,7 @@ def stage(tmp_path_factory):
 @pytest.fixture(scope="module")
 def calm(stage):
     with stage.scene([], "sqlite") as scene:
+        scene.write_config(cluster={"kind": "inline"})  # the same champions, sooner
         return undisturbed(scene)
 
 

@@ -223,13 +223,17 @@ def load(customer):
 """
 
 
-@pytest.mark.parametrize("cluster", [{"kind": "inline"}, {"workers": 1, "dashboard": False}])
-def test_json_is_all_there_is_on_stdout_however_loaders_talk(project, cluster):
+@pytest.mark.parametrize(
+    ("cluster", "commands"),
+    [({"kind": "inline"}, ["plan", "run"]), ({"workers": 1, "dashboard": False}, ["run"])],
+    ids=["inline", "local"],
+)
+def test_json_is_all_there_is_on_stdout_however_loaders_talk(project, cluster, commands):
     (project / "talkative.py").write_text(TALKATIVE, encoding="utf-8")
     registry = {"source": "inline", "models": [TREE], "customers": ROUTES[:1]}
     evaluation = {"loader": "talkative:load"}
     change("orchestrator.yaml", registry=registry, evaluation=evaluation, cluster=cluster)
-    for command in ("plan", "run"):
+    for command in commands:
         ended = in_a_process(command, "--json")
         assert isinstance(json.loads(ended.stdout), dict)
         assert "a loader is imported" in ended.stderr
@@ -313,8 +317,8 @@ def test_the_page_is_not_served_for_a_server_nor_at_ports_that_are_none(project,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_page_ends_with_its_command(project, number):
+def test_the_page_ends_with_its_command(project):
+    """By SIGTERM, which the command takes for Ctrl-C."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -330,7 +334,7 @@ def test_the_page_ends_with_its_command(project, number):
         == f"MLflow is served at http://127.0.0.1:{port} (Ctrl-C ends it)\n"
     )
     serving = psutil.Process(command.pid).children(recursive=True)
-    command.send_signal(number)
+    command.terminate()
     _, err = command.communicate(timeout=60)
     assert (command.returncode, err) == (0, "")
     _, alive = psutil.wait_procs(serving, timeout=10)

@@ -242,11 +242,11 @@ def test_a_trial_that_kills_its_worker_fails_alone(two_workers):
 @pytest.mark.slow
 def test_a_trial_that_never_ends_times_out_alone(two_workers):
     """The time is generous: a worker that was started again imports scikit-learn within it."""
-    study = study_of(armed("hangs"), search=Search(timeout=8.0))
+    study = study_of(armed("hangs"), search=Search(timeout=12.0))
     ended, _ = searched([study], client=two_workers)
     (late,) = [r for r in ended[study.key].value if r.state == "timed_out"]
     assert late.trial.params == {"trouble": "other"}
-    assert late.error.startswith("timed out after 8 s")
+    assert late.error.startswith("timed out after 12 s")
     assert len(ended[study.key].value) == 3
 
 

@@ -13,11 +13,12 @@ from mlflow import MlflowClient
 from orchestrator import config
 from orchestrator.clusters import Cluster
 from orchestrator.errors import RegistryError, UsageError
-from orchestrator.experiment.line import run, sync
+from orchestrator.experiment.line import run
 from orchestrator.experiment.opening import short_of_memory
 from orchestrator.experiment.planning import plan
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.standing import life, standings
+from orchestrator.experiment.syncing import sync
 from orchestrator.ledger import Ledger
 from orchestrator.mapping.dask.memory import peaks
 from orchestrator.records import Evaluation, Search

@@ -8,7 +8,8 @@ from mlflow import MlflowClient
 
 from orchestrator.errors import MachineryError
 from orchestrator.experiment.desk import Desk
-from orchestrator.experiment.line import run, sync
+from orchestrator.experiment.line import run
+from orchestrator.experiment.syncing import sync
 from orchestrator.ledger import Ledger
 from orchestrator.selection import Gate
 from tests.test_experiment import LOGISTIC, ROUTES, TREE, an_experiment, champions, listing

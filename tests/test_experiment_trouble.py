@@ -18,8 +18,9 @@ from orchestrator.cli.training import run_experiment
 from orchestrator.clusters import Cluster
 from orchestrator.errors import MachineryError, UsageError
 from orchestrator.experiment import courier
-from orchestrator.experiment.line import run, sync
+from orchestrator.experiment.line import run
 from orchestrator.experiment.settings import Experiment
+from orchestrator.experiment.syncing import sync
 from orchestrator.ledger import Ledger
 from orchestrator.records import Evaluation
 from orchestrator.tracking import bulk, reaching

@@ -124,7 +124,7 @@ def sync(*, config: Config = None, as_json: Json = False) -> None:
     Example: orchestrator sync
     """
     from orchestrator.config import find, load  # late: the rest of the program
-    from orchestrator.experiment.line import sync as send
+    from orchestrator.experiment.syncing import sync as send
 
     with output.stdout_for_report_only(when=as_json):
         trials, promotions = send(load(find(config)))

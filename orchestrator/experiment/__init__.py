@@ -1,7 +1,9 @@
 """An experiment: the settings of one project, and the line that runs it.
 
 settings    what an experiment is
-line        THE LINE: the only module that knows the order of the stages
+line        THE LINE: with `execution`, what knows the order of the stages
+execution   what is done once it is known what is to be done
+syncing     sending MLflow what it lacks, without a flow run
 work        snapshot -> what is to be done for each customer
 warm_starts champions -> what studies try first
 flow        the training flow: what runs where

@@ -18,11 +18,11 @@ from orchestrator.errors import MachineryError
 from orchestrator.experiment.desk import Desk
 from orchestrator.experiment.findings import Diagnosis, Finding
 from orchestrator.experiment.ledger_checks import check_ledger
-from orchestrator.experiment.line import sync
 from orchestrator.experiment.mlflow_checks import Discord, discord
 from orchestrator.experiment.opening import at_work
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.surroundings import check_cluster, check_disks, check_versions
+from orchestrator.experiment.syncing import sync
 from orchestrator.ledger import Ledger
 
 

@@ -766,7 +766,7 @@ def test_a_call_that_takes_too_much_memory_is_told_the_limit():
         on.submit(calls(use_memory, constants={"bad": [1]}, columns={"x": [0, 1, 2]}, batch=1))
         lost = next(e for e in chain.from_iterable(iter(lambda: on.wait(60.0), ())) if lost_one(e))
     assert lost.culprit == 1
-    assert re.search("used more memory than it may, 0.488 GiB", lost.reason)
+    assert re.search("used more memory than it may, 500.00 MiB", lost.reason)
 
 
 def lost_one(event):

@@ -6,6 +6,7 @@ import pytest
 from distributed import Client
 
 from orchestrator.clusters import Cluster, connect
+from orchestrator.experiment import spreading
 from orchestrator.experiment.placing import longest_first, to_spread
 from orchestrator.experiment.searching import Searching
 from orchestrator.experiment.settings import Experiment
@@ -120,7 +121,7 @@ def told(outcome):
 @pytest.fixture(scope="module")
 def two_workers():
     """A cluster whose workers may be ended."""
-    with connect(Cluster(workers=2, dashboard=False)) as client:
+    with connect(Cluster(workers=2, memory_limit="400 MiB", dashboard=False)) as client:
         yield client
 
 
@@ -230,12 +231,17 @@ def test_a_flow_run_whose_seconds_are_up_begins_no_more_studies(spread):
 
 
 @pytest.mark.slow
-def test_a_trial_that_kills_its_worker_fails_alone(two_workers):
+def test_trials_that_kill_their_worker_or_fill_its_memory_fail_alone(two_workers, monkeypatch):
     """The study begins as a whole, dies with two workers, and is run again trial by trial."""
-    study = study_of(armed("kills"))
+    soon = spreading.attempt.options(max_lost=1)
+    monkeypatch.setattr(spreading, "attempt", soon)
+    study = study_of(armed("kills and fills"))
     ended, _ = searched([study, study_of(named("b"))], client=two_workers)
-    states = {r.trial.params["trouble"]: r.state for r in ended[study.key].value}
-    assert states == {"none": "success", "some": "failed", "other": "success"}
+    results = {r.trial.params["trouble"]: r for r in ended[study.key].value}
+    states = {trouble: result.state for trouble, result in results.items()}
+    assert states == {"none": "success", "some": "failed", "other": "failed"}
+    assert "died, as of a crash in native code" in results["some"].error
+    assert "used more memory than it may, 400.00 MiB" in results["other"].error
     assert ended["acme/b"].state == "success"
 
 

@@ -1,4 +1,4 @@
-"""Estimators that hang, kill their process or wait for others, as the rows' customer wants it."""
+"""Estimators that hang, kill their process, fill memory or wait for others, as they are told."""
 
 import os
 import time
@@ -33,15 +33,21 @@ class Patient(DummyClassifier):
 class Troublesome(ClassifierMixin, BaseEstimator):
     """Constant, unless its parameter is the one that makes trouble."""
 
-    def __init__(self, trouble="none", kills="some", hangs="other", armed=""):
-        self.trouble, self.kills, self.hangs, self.armed = trouble, kills, hangs, armed
+    def __init__(self, trouble="none", kills="some", hangs="other", fills="other", armed=""):
+        self.trouble, self.kills, self.hangs, self.fills = trouble, kills, hangs, fills
+        self.armed = armed
 
     def fit(self, X, y):
         """Learn the share of each class, or never return."""
-        if self.armed == "kills" and self.trouble == self.kills:
+        if "kills" in self.armed and self.trouble == self.kills:
             os._exit(1)
-        if self.armed == "hangs" and self.trouble == self.hangs:
+        if "hangs" in self.armed and self.trouble == self.hangs:
             time.sleep(600)
+        if "fills" in self.armed and self.trouble == self.fills:
+            filled = []
+            while True:  # a little at a time, so that no more than the limit is ever used
+                filled.append(np.ones(2**22))
+                time.sleep(0.02)
         self.classes_, counts = np.unique(y, return_counts=True)
         self.shares_ = counts / counts.sum()
         return self

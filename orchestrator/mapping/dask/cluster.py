@@ -1,11 +1,14 @@
 """Who is in the cluster, and whether anybody there can run a call.
 
-Touches no library; takes what `scheduler.Watch` tells; gives answers. Runs on the driver.
+Touches dask for its words of bytes; takes what `scheduler.Watch` tells; gives answers; runs on the
+driver.
 """
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from dask.utils import format_bytes
 
 from orchestrator.mapping.dask.backlog import ANYWHERE, Lane
 
@@ -62,7 +65,7 @@ class Members:
     def death_of(self, address: str) -> str:
         """How a worker died, as far as that is known, and what to do about it."""
         limit = self._ever[address].memory_limit if address in self._ever else 0
-        allowed = f"{limit / 2**30:.3g} GiB" if limit else "no limit of its own"
+        allowed = format_bytes(limit) if limit else "no limit of its own"
         if address in self._out_of_memory:
             return (
                 f"worker {address} was ended because it used more memory than it may, {allowed}: "

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,6 +115,21 @@ def mlflow_server(empty_mlflow_database: Path, tmp_path_factory) -> Iterator[str
     shutil.copyfile(empty_mlflow_database, folder / "mlflow.db")
     with web_page(f"sqlite:///{folder}/mlflow.db", artifact_root=str(folder / "files")) as page:
         yield page.address
+
+
+@pytest.fixture
+def typed(capsys) -> Callable[..., tuple[int, str, str]]:
+    """Type a command; gives exit code, stdout and stderr."""
+
+    from orchestrator.cli import main  # late: only where a command is typed
+
+    def typed(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        told = capsys.readouterr()
+        return ended.value.code, told.out, told.err
+
+    return typed
 
 
 @pytest.fixture(scope="session")

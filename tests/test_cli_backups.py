@@ -10,7 +10,6 @@ from threading import Event, Thread
 
 import pytest
 
-from orchestrator.cli import main
 from orchestrator.ledger import Ledger
 from tests.ledger_records import flow_run, instance
 
@@ -22,19 +21,6 @@ def ledger(tmp_path, monkeypatch):
     with Ledger.open("state/ledger.db") as ledger:
         ledger.recorder().begin(flow_run())
         yield ledger
-
-
-@pytest.fixture
-def typed(capsys):
-    """Type a command; gives exit code, stdout and stderr."""
-
-    def typed(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        told = capsys.readouterr()
-        return ended.value.code, told.out, told.err
-
-    return typed
 
 
 def test_a_copy_is_a_whole_ledger_that_only_its_owner_reads(ledger, typed):

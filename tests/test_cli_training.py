@@ -14,7 +14,6 @@ import psutil
 import pytest
 import yaml
 
-from orchestrator.cli import main
 from orchestrator.ledger import Ledger
 from tests.test_experiment import LOGISTIC, ROUTES, TREE, route
 
@@ -51,19 +50,6 @@ def write(file, content):
 def change(file, **changes):
     content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
     write(file, {**content, **changes})
-
-
-@pytest.fixture
-def typed(capsys):
-    """Type a command; gives exit code, stdout and stderr."""
-
-    def typed(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        told = capsys.readouterr()
-        return ended.value.code, told.out, told.err
-
-    return typed
 
 
 def test_a_newcomers_afternoon(project, typed):

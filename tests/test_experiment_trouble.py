@@ -14,6 +14,7 @@ import pytest
 from distributed import default_client
 from mlflow import MlflowClient
 
+from orchestrator.cli.manner import Manner
 from orchestrator.cli.training import run_experiment
 from orchestrator.clusters import Cluster
 from orchestrator.errors import MachineryError, UsageError
@@ -400,10 +401,10 @@ def test_the_exit_code_says_that_mlflow_is_behind(experiment, database, monkeypa
     monkeypatch.setattr("orchestrator.config.find", lambda config: config)
     monkeypatch.setattr("orchestrator.config.load", lambda _: experiment)
     refusing_writes(database)
-    assert run_experiment(None, as_json=False, fresh=False) == 4
+    assert run_experiment(Manner()) == 4
     assert "`orchestrator sync` sends them" in " ".join(capsys.readouterr().out.split())
     accepting_writes(database)
-    assert run_experiment(None, as_json=False, fresh=False) == 0
+    assert run_experiment(Manner()) == 0
 
 
 @pytest.mark.slow

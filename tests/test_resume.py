@@ -17,7 +17,6 @@ import yaml
 from mlflow import MlflowClient
 
 from orchestrator import config
-from orchestrator.cli import main
 from orchestrator.errors import StoppedError
 from orchestrator.experiment.line import run
 from orchestrator.ledger import Ledger
@@ -62,19 +61,6 @@ def write(**content):
 
 def change(**changes):
     write(**{**yaml.safe_load(Path("orchestrator.yaml").read_text("utf-8")), **changes})
-
-
-@pytest.fixture
-def typed(capsys):
-    """Type a command; gives exit code, stdout and stderr."""
-
-    def typed(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        told = capsys.readouterr()
-        return ended.value.code, told.out, told.err
-
-    return typed
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.cli import main
+from orchestrator.cli.manner import Manner
 from orchestrator.cli.metrics import serving_metrics
 from orchestrator.cli.training import run_experiment
 from orchestrator.clusters import Cluster
@@ -77,7 +78,7 @@ def test_an_error_is_a_line_of_json_too(command, tmp_path, monkeypatch, capsys):
 
 
 def test_without_it_nobody_sees_an_event(configured, capsys):
-    run_experiment(None, as_json=True, fresh=False)
+    run_experiment(Manner(as_json=True))
     assert "instance ended" not in capsys.readouterr().err
 
 

@@ -8,6 +8,7 @@
     flow_files, parameters      FILE.py:flow and --param name=value
     backups                     the ledger in one file
     doctor                      whether ledger, MLflow and machine are well
+    manner                      how a flow run is driven, as it was typed
     output, progress            what people and machines are shown
     interrupts, logs            Ctrl-C; libraries that talk too much
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import output
+from orchestrator.cli.manner import Manner
 from orchestrator.cli.options import (
     Accept,
     Config,
@@ -28,7 +29,6 @@ from orchestrator.cli.options import (
     OptionalFlowRunId,
     Param,
 )
-from orchestrator.cli.watching import Watching
 
 
 def run(
@@ -53,38 +53,27 @@ def run(
 
     Example: orchestrator run experiments/sample_repeated_mapping.py
     """
-    watch = Watching(log_json=log_json, metrics=metrics_port)
+    manner = Manner(
+        config=config,
+        force=force,
+        grace=grace,
+        log_json=log_json,
+        metrics=metrics_port,
+        as_json=json,
+    )
     # Both bring what --help need not wait for.
     if file is not None:
         from orchestrator.cli.running import run_file
 
         if accept:
             raise typer.BadParameter("--accept is for the configured experiment, not for a FILE")
-        code = run_file(
-            file,
-            param or [],
-            config=config,
-            on_cluster=on_cluster,
-            fresh=fresh,
-            force=force,
-            grace=grace,
-            watch=watch,
-            as_json=json,
-        )
+        code = run_file(file, param or [], manner, on_cluster=on_cluster, fresh=fresh)
     else:
         from orchestrator.cli.training import run_experiment
 
         if param or on_cluster:
             raise typer.BadParameter("--param and --cluster are for the flow of a FILE")
-        code = run_experiment(
-            config,
-            as_json=json,
-            fresh=fresh,
-            force=force,
-            grace=grace,
-            accept=accept or [],
-            watch=watch,
-        )
+        code = run_experiment(manner, fresh=fresh, accept=accept or [])
     raise typer.Exit(code)
 
 
@@ -111,18 +100,16 @@ def rerun(
     """
     from orchestrator.cli.rerunning import Choice, rerun_part  # late: brings the ledger
 
-    choice = Choice(task=task, state=state, key=key)
-    code = rerun_part(
-        flow_run,
-        choice,
+    manner = Manner(
         config=config,
-        on_cluster=on_cluster,
         force=force,
         grace=grace,
-        watch=Watching(log_json=log_json, metrics=metrics_port),
+        log_json=log_json,
+        metrics=metrics_port,
         as_json=json,
     )
-    raise typer.Exit(code)
+    choice = Choice(task=task, state=state, key=key)
+    raise typer.Exit(rerun_part(flow_run, choice, manner, on_cluster=on_cluster))
 
 
 def resume(
@@ -153,18 +140,17 @@ def resume(
 
     Example: orchestrator resume 20260301T0000 --new-config
     """
-    from orchestrator.cli.resuming import Manner  # late: brings the ledger
-    from orchestrator.cli.resuming import resume as go_on
+    from orchestrator.cli.resuming import resume as go_on  # late: brings the ledger
 
     manner = Manner(
         config=config,
-        as_it_is_now=new_config,
         force=force,
         grace=grace,
-        watch=Watching(log_json=log_json, metrics=metrics_port),
+        log_json=log_json,
+        metrics=metrics_port,
         as_json=json,
     )
-    raise typer.Exit(go_on(flow_run, manner))
+    raise typer.Exit(go_on(flow_run, manner, as_it_is_now=new_config))
 
 
 def graph(

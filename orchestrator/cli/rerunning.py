@@ -10,9 +10,9 @@ from typing import Any
 
 from orchestrator.cli import flow_files, output, parameters
 from orchestrator.cli.flow_files import FlowFile
+from orchestrator.cli.manner import Manner
 from orchestrator.cli.running import Request, carry_out
 from orchestrator.cli.settings import place
-from orchestrator.cli.watching import Watching
 from orchestrator.errors import UsageError
 from orchestrator.ledger import Ledger
 from orchestrator.records import FlowRun, State
@@ -42,33 +42,19 @@ class Choice:
         return frozenset((one.node, one.key) for one in found)
 
 
-def rerun_part(
-    flow_run: str,
-    choice: Choice,
-    *,
-    config: str | None,
-    on_cluster: bool | None,
-    force: bool,
-    grace: float | None,
-    watch: Watching,
-    as_json: bool,
-) -> int:
+def rerun_part(flow_run: str, choice: Choice, manner: Manner, *, on_cluster: bool | None) -> int:
     """Run a part of a flow run again; gives the exit code.
 
     Args:
         flow_run: Its id, a beginning of it, or `latest`.
         choice: Which part.
-        config: The configuration, which names the ledger.
+        manner: How.
         on_cluster: Where; None means where it ran before.
-        force: Take the place of a driver that may be at work on the flow.
-        grace: Seconds that what runs has to end when it is interrupted; None: as configured.
-        watch: How it is watched.
-        as_json: Whether the report is JSON.
 
     Raises:
         UsageError: There is nothing to run again, or the flow's file is gone or has changed.
     """
-    where = place(config, grace=grace)
+    where = place(manner.config)
     with Ledger.look(where.ledger) as ledger:
         old = ledger.flow_runs.get(flow_run)
         chosen = choice.of(ledger, old.id)
@@ -88,10 +74,9 @@ def rerun_part(
         on_cluster=old.context["cluster"] if on_cluster is None else on_cluster,
         again=lambda node, key: (node, key) in chosen,
         choice=asdict(choice),
-        force=force,
         rerun_of=old.id,
     )
-    return carry_out(request, where, watch=watch, as_json=as_json)
+    return carry_out(request, manner)
 
 
 def _same_file(old: FlowRun) -> FlowFile:

@@ -4,18 +4,18 @@ Touches no library itself; takes a flow run's id; gives an exit code; driver.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from orchestrator import config
 from orchestrator.cli import flow_files, output, parameters
 from orchestrator.cli.flow_files import FlowFile
+from orchestrator.cli.manner import Manner
 from orchestrator.cli.rerunning import Choice
 from orchestrator.cli.running import Request, carry_out
 from orchestrator.cli.settings import Place, place
 from orchestrator.cli.training import carry_out_experiment
-from orchestrator.cli.watching import Watching
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.experiment import Experiment
 from orchestrator.experiment.documents import differences, with_secrets
@@ -23,34 +23,14 @@ from orchestrator.ledger import Ledger
 from orchestrator.records import FlowRun
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
-    """How a flow run goes on.
-
-    Attributes:
-        config: The configuration, which names the ledger.
-        as_it_is_now: With the configuration, or the flow's file, as it is now, where it has
-            changed since the flow run began.
-        force: Take the place of a driver that may be at work.
-        grace: Seconds that what runs has to end when it is interrupted; None: as configured.
-        watch: How it is watched.
-        as_json: Whether the report is JSON.
-    """
-
-    config: str | None
-    as_it_is_now: bool
-    force: bool
-    grace: float | None
-    watch: Watching
-    as_json: bool
-
-
-def resume(flow_run: str | None, manner: Manner) -> int:
+def resume(flow_run: str | None, manner: Manner, *, as_it_is_now: bool) -> int:
     """Go on with a flow run; gives the exit code.
 
     Args:
         flow_run: Its id, a beginning of it, or `latest`; None: the last that has not ended.
         manner: How.
+        as_it_is_now: With the configuration, or the flow's file, as it is now, where it has
+            changed since the flow run began.
 
     Raises:
         UsageError: There is no such flow run, or it cannot go on; nothing was changed.
@@ -68,9 +48,9 @@ def resume(flow_run: str | None, manner: Manner) -> int:
                 f"flow run {found.id} was followed by {last.id}, which has decided anew: start the "
                 "next one with `orchestrator run`; what was recorded is used again"
             )
-        return _resume_experiment(found, where, manner)
+        return _resume_experiment(found, where, manner, as_it_is_now=as_it_is_now)
     if "digest" in found.context:
-        return _resume_file(found, where, manner)
+        return _resume_file(found, where, manner, as_it_is_now=as_it_is_now)
     raise UsageError(
         f"flow run {found.id} of {found.flow} was started by no command of this program: whoever "
         "started it can go on with it, by `run(resumed=...)`"
@@ -108,10 +88,10 @@ def _other_ledgers() -> str:
 # -- flows of files ----------------------------------------------------------------------------
 
 
-def _resume_file(old: FlowRun, where: Place, manner: Manner) -> int:
+def _resume_file(old: FlowRun, where: Place, manner: Manner, *, as_it_is_now: bool) -> int:
     context = old.context
     file = flow_files.load(f"{context['file']}:{context['flow']}")
-    _require_same(file, old, manner)
+    _require_same(file, old, as_it_is_now=as_it_is_now)
     output.say(f"going on with flow run {old.id} of {old.flow}")
     request = Request(
         file=file,
@@ -120,17 +100,16 @@ def _resume_file(old: FlowRun, where: Place, manner: Manner) -> int:
         fresh=context.get("fresh", False),
         again=_again(old, where),
         choice=context.get("choice"),
-        force=manner.force,
         rerun_of=context["rerun_of"],
         resumed=old,
     )
-    return carry_out(request, where, watch=manner.watch, as_json=manner.as_json)
+    return carry_out(request, manner)
 
 
-def _require_same(file: FlowFile, old: FlowRun, manner: Manner) -> None:
+def _require_same(file: FlowFile, old: FlowRun, *, as_it_is_now: bool) -> None:
     if file.digest == old.context["digest"]:
         return
-    if not manner.as_it_is_now:
+    if not as_it_is_now:
         raise UsageError(
             f"{file.file} has changed since flow run {old.id} began: go on with it as it is now by "
             f"--new-config, or begin anew: orchestrator run {file.file}:{file.name}"
@@ -150,25 +129,25 @@ def _again(old: FlowRun, where: Place) -> Any:
 # -- the experiment ----------------------------------------------------------------------------
 
 
-def _resume_experiment(old: FlowRun, where: Place, manner: Manner) -> int:
+def _resume_experiment(old: FlowRun, where: Place, manner: Manner, *, as_it_is_now: bool) -> int:
     from orchestrator.experiment.line import resume as go_on  # late: the rest of the program
 
-    experiment = replace(_settings(old, manner), ledger=where.ledger, grace=where.grace)
+    then_or_now = _settings(old, manner.config, as_it_is_now=as_it_is_now)
+    experiment = replace(then_or_now, ledger=where.ledger, grace=where.grace)
     output.say(f"going on with flow run {old.id} of {old.flow}")
     return carry_out_experiment(
         experiment,
-        lambda watched: go_on(experiment, old, force=manner.force, **watched),
-        as_json=manner.as_json,
-        watch=manner.watch,
+        lambda watched: go_on(experiment, old, **watched),
+        manner,
     )
 
 
-def _settings(old: FlowRun, manner: Manner) -> Experiment:
+def _settings(old: FlowRun, configured: str | None, *, as_it_is_now: bool) -> Experiment:
     """The experiment as it was configured then, or is now if that is wanted."""
-    file = config.find(manner.config)
+    file = config.find(configured)
     before, now = old.context.get("settings"), config.read(file)
     changes = differences(before, now) if before is not None else []
-    if manner.as_it_is_now or before is None:
+    if as_it_is_now or before is None:
         _require_same_name(old, now, file)
         _tell(changes, file, "as it is now")
         return config.understand(now, file)

@@ -11,9 +11,10 @@ from orchestrator import clusters
 from orchestrator.cli import flow_files, output, parameters
 from orchestrator.cli.flow_files import FlowFile
 from orchestrator.cli.interrupts import EXIT_INTERRUPTED, stopping_on_interrupt
+from orchestrator.cli.manner import Manner
 from orchestrator.cli.settings import Place, place
 from orchestrator.cli.summary import describe, summarize
-from orchestrator.cli.watching import Watching, watching
+from orchestrator.cli.watching import watching
 from orchestrator.errors import StoppedError
 from orchestrator.ledger import Hold, Ledger
 from orchestrator.mapping import Run
@@ -35,7 +36,6 @@ class Request:
         again: Which instances run again though a success of theirs is recorded, by node and
             key; with them runs what depends on them. None stands for none.
         choice: How these were chosen.
-        force: Take the place of a driver that may be at work on the flow.
         rerun_of: The flow run of which this runs a part again.
         resumed: The flow run that goes on; None for a new one.
     """
@@ -46,7 +46,6 @@ class Request:
     fresh: bool = False
     again: Callable[[str, str], bool] | None = None
     choice: Mapping[str, Any] | None = None
-    force: bool = False
     rerun_of: str | None = None
     resumed: FlowRun | None = None
 
@@ -65,16 +64,7 @@ class Request:
 
 
 def run_file(
-    address: str,
-    given: Sequence[str],
-    *,
-    config: str | None,
-    on_cluster: bool,
-    fresh: bool,
-    force: bool,
-    grace: float | None,
-    watch: Watching,
-    as_json: bool,
+    address: str, given: Sequence[str], manner: Manner, *, on_cluster: bool, fresh: bool
 ) -> int:
     """Run the flow of a file; gives the exit code."""
     request = Request(
@@ -82,18 +72,18 @@ def run_file(
         texts=parameters.split(given),
         on_cluster=on_cluster,
         fresh=fresh,
-        force=force,
     )
-    return carry_out(request, place(config, grace=grace), watch=watch, as_json=as_json)
+    return carry_out(request, manner)
 
 
-def carry_out(request: Request, where: Place, *, watch: Watching, as_json: bool) -> int:
+def carry_out(request: Request, manner: Manner) -> int:
     """Run a flow and report how it went; gives the exit code."""
+    where = place(manner.config, grace=manner.grace)
     arguments = parameters.typed(request.file.flow, request.texts)
     with Ledger.open(where.ledger) as ledger:
-        with output.stdout_for_report_only(when=as_json):
-            run = _drive(request, arguments, where, ledger, watch)
-        if as_json:
+        with output.stdout_for_report_only(when=manner.as_json):
+            run = _drive(request, arguments, where, ledger, manner)
+        if manner.as_json:
             output.as_json(describe(run.flow_run, ledger))
         else:
             summarize(run.flow_run, ledger)
@@ -101,18 +91,18 @@ def carry_out(request: Request, where: Place, *, watch: Watching, as_json: bool)
 
 
 def _drive(
-    request: Request, arguments: Mapping[str, Any], where: Place, ledger: Ledger, watch: Watching
+    request: Request, arguments: Mapping[str, Any], where: Place, ledger: Ledger, manner: Manner
 ) -> Run:
     """Be the flow's one driver, and run it."""
     flow_run, name = request.resumed.id if request.resumed else new_id(), request.file.flow.name
-    with ledger.holding(name, flow_run, force=request.force, say=output.say) as hold:
+    with ledger.holding(name, flow_run, force=manner.force, say=output.say) as hold:
         left = ledger.flow_runs.left_unfinished(name)
         if left is not None and left.id != flow_run:
             output.say(
                 f"flow run {left.id} has not ended: `orchestrator resume {left.id}` goes on with "
                 "it; this is a new one, which uses what it recorded"
             )
-        return _run(request, arguments, where, ledger, watch, hold=hold, flow_run=flow_run)
+        return _run(request, arguments, where, ledger, manner, hold=hold, flow_run=flow_run)
 
 
 def _run(
@@ -120,7 +110,7 @@ def _run(
     arguments: Mapping[str, Any],
     where: Place,
     ledger: Ledger,
-    watch: Watching,
+    manner: Manner,
     *,
     hold: Hold,
     flow_run: str,
@@ -133,7 +123,7 @@ def _run(
         if client is not None and cluster.dashboard and client.dashboard_link:
             output.say(f"Dask's dashboard: {client.dashboard_link}")
         with (
-            watching(watch, f"flow {file.flow.name}", where.ledger) as observer,
+            watching(manner, f"flow {file.flow.name}", where.ledger) as observer,
             flow_files.blaming(file.file),
         ):
             return file.flow.run(

@@ -12,8 +12,9 @@ import typer
 
 from orchestrator.cli import output, plans, reports
 from orchestrator.cli.interrupts import EXIT_INTERRUPTED, stopping_on_interrupt
+from orchestrator.cli.manner import Manner
 from orchestrator.cli.options import Accept, Config, Json
-from orchestrator.cli.watching import Watching, watching
+from orchestrator.cli.watching import watching
 from orchestrator.errors import MachineryError, UsageError
 
 if TYPE_CHECKING:
@@ -61,53 +62,40 @@ def why(
         plans.show_why(found)
 
 
-def run_experiment(
-    config: str | None,
-    *,
-    as_json: bool,
-    fresh: bool,
-    force: bool = False,
-    grace: float | None = None,
-    accept: Sequence[str] = (),
-    watch: Watching | None = None,
-) -> int:
+def run_experiment(manner: Manner, *, fresh: bool = False, accept: Sequence[str] = ()) -> int:
     """Train, track, select and deploy, as the configuration says; gives the exit code."""
     from orchestrator.config import find, load  # late: the rest of the program
     from orchestrator.experiment.line import run
 
-    experiment = load(find(config))
-    if grace is not None:
-        experiment = replace(experiment, grace=grace)
+    experiment = load(find(manner.config))
+    if manner.grace is not None:
+        experiment = replace(experiment, grace=manner.grace)
     return carry_out_experiment(
         experiment,
-        lambda watched: run(experiment, fresh=fresh, accept=accept, force=force, **watched),
-        as_json=as_json,
-        watch=watch or Watching(),
+        lambda watched: run(experiment, fresh=fresh, accept=accept, **watched),
+        manner,
     )
 
 
 def carry_out_experiment(
-    experiment: "Experiment",
-    execute: Callable[[dict[str, Any]], "Report"],
-    *,
-    as_json: bool,
-    watch: Watching,
+    experiment: "Experiment", execute: Callable[[dict[str, Any]], "Report"], manner: Manner
 ) -> int:
     """Have an experiment run, watched and interruptible, and report; gives the exit code.
 
     Args:
         experiment: Which.
-        execute: Runs it, given `observer`, `stop` and `say`.
-        as_json: Whether the report is JSON.
-        watch: How it is watched.
+        execute: Runs it, given `force`, `observer`, `stop` and `say`.
+        manner: How.
     """
     with (
-        output.stdout_for_report_only(when=as_json),
+        output.stdout_for_report_only(when=manner.as_json),
         stopping_on_interrupt(experiment.grace) as stop,
-        watching(watch, experiment.name, experiment.ledger) as observer,
+        watching(manner, experiment.name, experiment.ledger) as observer,
     ):
-        report = execute({"observer": observer, "stop": stop, "say": output.say})
-    if as_json:
+        report = execute(
+            {"force": manner.force, "observer": observer, "stop": stop, "say": output.say}
+        )
+    if manner.as_json:
         output.as_json(reports.report_as_json(report))
     else:
         reports.show_report(report)

@@ -5,28 +5,15 @@ Touches no library itself; takes what was typed; gives an observer for `Flow.run
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 
+from orchestrator.cli.manner import Manner
 from orchestrator.cli.progress import showing_progress
 from orchestrator.mapping import NodeProgress
 from orchestrator.mapping.run import Observer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watching:
-    """How a flow run is watched.
-
-    Attributes:
-        log_json: Draw no bars: every event is written as a line of JSON on stderr.
-        metrics: Serve Prometheus metrics at this port, or host and port.
-    """
-
-    log_json: bool = False
-    metrics: str | None = None
-
-
 @contextmanager
-def watching(how: Watching, title: str, ledger: str) -> Iterator[Observer]:
+def watching(how: Manner, title: str, ledger: str) -> Iterator[Observer]:
     """While it lasts, what the yielded observer is told is shown as was asked for.
 
     Args:

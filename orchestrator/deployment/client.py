@@ -4,8 +4,9 @@ Touches MLflow; takes `Challenger`; gives `Deployed`; runs on the driver, with a
 a time where a server answers them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
@@ -192,22 +193,16 @@ class ClientDeployer:
 
     def _models(self) -> Iterator[RegisteredModel]:
         """Every registered model whose name begins as ours do, with tags and aliases."""
-        token = None
-        while True:
-            page = self._client.search_registered_models(
-                f"name LIKE '{model_prefix(self._experiment)}%'", _PAGE, page_token=token
-            )
-            yield from page
-            token = page.token
-            if not token:
-                return
+        return self._pages(self._client.search_registered_models)
 
     def _all_versions(self) -> Iterator[ModelVersion]:
+        return self._pages(self._client.search_model_versions)
+
+    def _pages(self, search: Callable[..., Any]) -> Iterator[Any]:
+        """What MLflow finds under names that begin as ours do, page by page."""
         token = None
         while True:
-            page = self._client.search_model_versions(
-                f"name LIKE '{model_prefix(self._experiment)}%'", _PAGE, page_token=token
-            )
+            page = search(f"name LIKE '{model_prefix(self._experiment)}%'", _PAGE, page_token=token)
             yield from page
             token = page.token
             if not token:

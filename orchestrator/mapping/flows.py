@@ -32,7 +32,7 @@ from orchestrator.records import FlowRun, State
 if TYPE_CHECKING:
     from distributed import Client
 
-_GOOD = frozenset({State.SUCCESS, State.CACHED, State.SKIPPED})
+_End = Literal["success", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +125,17 @@ class Flow:
         if ledger is not None:
             journal = Journal(flow_run, ledger, engine, anew, resumed=resumed is not None)
         executor = _executor(client)
-        removed = 0
+        loop = DriverLoop(
+            engine, executor, journal=journal, observer=observer, stop=stop, grace=grace
+        )
         try:
             engine.add(scope.fresh())
-            loop = DriverLoop(
-                engine, executor, journal=journal, observer=observer, stop=stop, grace=grace
-            )
-            finished = loop.run()
-            removed = journal.removed() if journal is not None and finished else 0
+            state, removed = _carry_out(loop, engine, journal)
         except BaseException:
-            _finish(flow_run, engine, journal, "interrupted", removed)
+            _finish(flow_run, engine, journal, "interrupted", 0)
             raise
         finally:
             executor.close()
-        state = _end_state(engine) if finished else "interrupted"
         return Run(_finish(flow_run, engine, journal, state, removed), engine, returned)
 
     def __call__(self, **params: Any) -> Any:
@@ -212,7 +209,14 @@ def _executor(client: "Client | None") -> Executor:
     return DaskExecutor(client)
 
 
-def _end_state(engine: Engine) -> Literal["success", "failed"]:
+def _carry_out(loop: DriverLoop, engine: Engine, journal: Journal | None) -> tuple[_End, int]:
+    """How it ended, and how many instances of the last flow run it no longer has."""
+    if not loop.run():
+        return "interrupted", 0
+    return _end_state(engine), 0 if journal is None else journal.removed()
+
+
+def _end_state(engine: Engine) -> _End:
     """Airflow's rule: a flow run is as its leaves are; coordinators speak for their children."""
     leaves = (s for s in engine.nodes if not s.followers and not s.consumers and not s.node.prefix)
     return "failed" if any(_failed(state) for state in leaves) else "success"
@@ -226,7 +230,7 @@ def _finish(
     flow_run: FlowRun,
     engine: Engine,
     journal: Journal | None,
-    state: Literal["success", "failed", "interrupted"],
+    state: _End,
     removed: int,
 ) -> FlowRun:
     counts: Counter[str] = Counter()

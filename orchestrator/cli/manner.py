@@ -1,0 +1,27 @@
+"""How a command drives a flow run: what `run`, `resume` and `rerun` have in common.
+
+Touches no library; a record made of what was typed; driver.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a flow run is driven, watched and reported.
+
+    Attributes:
+        config: The configuration, which names the ledger; None for the one that is found.
+        force: Take the place of a driver that may be at work.
+        grace: Seconds that what runs has to end when it is interrupted; None: as configured.
+        log_json: Draw no bars: every event is written as a line of JSON on stderr.
+        metrics: Serve Prometheus metrics at this port, or host and port.
+        as_json: Whether the report is JSON.
+    """
+
+    config: str | None = None
+    force: bool = False
+    grace: float | None = None
+    log_json: bool = False
+    metrics: str | None = None
+    as_json: bool = False

@@ -11,10 +11,11 @@ import yaml
 
 from orchestrator.cli import main
 from orchestrator.experiment.customer_page import customer_page
+from orchestrator.experiment.front_section import front_section
 from orchestrator.experiment.overview_page import overview_page
 from orchestrator.ledger import Ledger
 from orchestrator.pages import Card, Chart, Page, Section, Table, charts, render
-from orchestrator.records import Distribution
+from orchestrator.records import Distribution, Evaluation
 from orchestrator.search.plots import pictures
 from tests.ledger_records import flow_run, model, promotion, result, snapshot
 
@@ -82,6 +83,34 @@ def test_a_customers_page_has_the_searches_with_the_champions_first(ledger):
         "Parallel coordinates",
     ]
     assert [card.value for card in page.cards] == ["tree", "0.7100", "v2", "13"]
+
+
+def test_of_several_objectives_the_front_is_shown_with_what_serves():
+    evaluation = Evaluation(
+        loader="somewhere:load",
+        metrics=("roc_auc", "model_kb"),
+        objectives=("roc_auc", "model_kb"),
+        slack=0.01,
+    )
+
+    def sized(number, score, kb):
+        made = result(number=number, scores={"roc_auc": (score,), "model_kb": (kb,)})
+        study = replace(made.trial.study, evaluation=evaluation)
+        return replace(made, trial=replace(made.trial, study=study, params={"C": number}))
+
+    results = [sized(0, 0.9, 9.0), sized(1, 0.8, 8.0), sized(2, 0.85, 12.0)]
+    (section,) = front_section([*results, *tried(3)], results[1])
+    chart, table = section.parts
+    assert section.note.startswith("2 of 3 trials are on the Pareto front")
+    assert [(trial, *rest[:2], serves) for trial, *rest, _, serves in table.rows] == [
+        ("acme/tree/0", 0.9, 9.0, ""),
+        ("acme/tree/1", 0.8, 8.0, "serves"),
+    ]
+    assert {points.name: len(points.x) for points in chart.figure.data} == {
+        "on the front": 2,
+        "behind it": 1,
+    }
+    assert list(front_section(tried(3), None)) == [], "one objective has no front"
 
 
 def test_a_customer_that_was_never_tried_has_a_page(ledger):

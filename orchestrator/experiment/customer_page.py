@@ -10,6 +10,7 @@ from dataclasses import replace
 from statistics import pstdev
 
 from orchestrator.errors import UsageError
+from orchestrator.experiment.front_section import front_section
 from orchestrator.experiment.wording import in_short, moment
 from orchestrator.ledger import Champion, Ledger
 from orchestrator.pages import Card, Chart, Page, Section, Table, charts
@@ -35,7 +36,8 @@ def customer_page(ledger: Ledger, customer: str) -> Page:
             "`orchestrator status` lists the customers"
         )
     champion = ledger.promotions.champion(customer)
-    by_model = _by_model([each.result for each in ledger.trials.of_last_studies(customer)])
+    results = [each.result for each in ledger.trials.of_last_studies(customer)]
+    by_model = _by_model(results)
     serving = "" if champion is None else champion.result.trial.study.model.id
     return Page(
         title=customer,
@@ -44,6 +46,7 @@ def customer_page(ledger: Ledger, customer: str) -> Page:
         cards=list(_cards(champion, by_model)),
         sections=[
             *_candidates(by_model),
+            *front_section(results, None if champion is None else champion.result),
             *_champions(ledger.promotions.of_customer(customer)),
             *_searches(by_model, serving),
             *_failures(by_model),

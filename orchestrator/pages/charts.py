@@ -87,8 +87,10 @@ def boxes(groups: Mapping[str, Sequence[float]], *, of: str) -> Figure:
     return figure.update_layout(showlegend=False)
 
 
-def clouds(groups: Mapping[str, Sequence[tuple[float, float, str]]], *, x: str, y: str) -> Figure:
-    """Points of each group, `(x, y, what it is)`."""
+def clouds(
+    groups: Mapping[str, Sequence[tuple[float, float, str]]], *, x: str, y: str, log: bool = True
+) -> Figure:
+    """Points of each group, `(x, y, what it is)`; x on a logarithmic scale unless not `log`."""
     drawn = [
         Scatter(
             x=[point[0] for point in points],
@@ -102,7 +104,7 @@ def clouds(groups: Mapping[str, Sequence[tuple[float, float, str]]], *, x: str, 
         for number, (name, points) in enumerate(sorted(groups.items()))
     ]
     figure = _laid_out(Figure(drawn), x=x).update_layout(yaxis_title=escape(y), showlegend=True)
-    return figure.update_xaxes(type="log")
+    return figure.update_xaxes(type="log" if log else "linear")
 
 
 def course(moments: Sequence[float], values: Sequence[float], names: Sequence[str]) -> Figure:

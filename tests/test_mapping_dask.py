@@ -399,6 +399,17 @@ def test_higher_priority_goes_first(executor, client):
     assert [event.node for event in heard(executor, 4)] == [1, 3, 4, 2]
 
 
+def test_of_equal_priority_what_came_first_goes_first(executor, client):
+    (address, *_) = client.nthreads()
+    for node in range(6):
+        function = (lambda: time.sleep(0.3)) if node == 0 else itself
+        constants = {"x": node} if node else {}
+        some = calls(function, node=node, constants=constants, workers=(address,), batch=1)
+        executor.submit(some)
+    ended = sorted(heard(executor, 6), key=lambda event: event.performed.started[0])
+    assert [event.node for event in ended] == list(range(6))
+
+
 def test_a_hundred_thousand_calls_take_little_time_each(executor):
     start = time.process_time()
     (ended,) = carried_out(executor, calls(add, columns={"x": range(100_000)}))

@@ -846,6 +846,25 @@ class TestCoordinators:
 
         assert run_of(racing, client).result() == ["quick", True]
 
+    def test_what_is_called_begins_before_the_next_call_is_looked_for(self):
+        seen = []
+
+        @task
+        def note(x):
+            seen.append(f"made {x}")
+            return x
+
+        @task
+        async def asking():
+            known = [note("first"), note("second")]
+            for n, call in enumerate(known):
+                await call
+                seen.append(f"asks {n}")
+                note(f"after {n}")
+
+        run_of(asking)
+        assert seen[2:] == ["asks 0", "made after 0", "asks 1", "made after 1"]
+
     def test_the_first_of_nothing_or_of_foreign_calls_is_a_mistake(self):
         leaked = []
         run_of(lambda: leaked.append(itself(1)))

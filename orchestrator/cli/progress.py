@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from orchestrator.mapping import NodeProgress
-from orchestrator.mapping.run import Observer
+from orchestrator.mapping.progress import Observer
 from orchestrator.records import State
 
 _FAILED = (State.FAILED, State.UPSTREAM_FAILED)

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from orchestrator.cli.manner import Manner
 from orchestrator.cli.progress import showing_progress
 from orchestrator.mapping import NodeProgress
-from orchestrator.mapping.run import Observer
+from orchestrator.mapping.progress import Observer
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from orchestrator.experiment.preparing import check, check_models, fetch_snapsho
 from orchestrator.experiment.report import Report
 from orchestrator.experiment.settings import Experiment
 from orchestrator.mapping.flows import new_id
-from orchestrator.mapping.run import Observer
+from orchestrator.mapping.progress import Observer
 from orchestrator.records import FlowRun, Snapshot
 from orchestrator.registry import guards
 

@@ -12,8 +12,8 @@ from orchestrator.mapping.coordinators import TaskFailedError
 from orchestrator.mapping.flows import Flow, Run, flow
 from orchestrator.mapping.nodes import FirstEnded
 from orchestrator.mapping.outcomes import Outcome, Outcomes
+from orchestrator.mapping.progress import NodeProgress
 from orchestrator.mapping.recording import MemoryRecorder, Recorder
-from orchestrator.mapping.run import NodeProgress
 from orchestrator.mapping.signals import Fail, Skip
 from orchestrator.mapping.tasks import Task, task
 

@@ -6,6 +6,7 @@ Touches no library; takes starts and ends from the driver loop; feeds the engine
 
 import time
 from array import array
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -65,6 +66,7 @@ class Coordinators:
         self._engine = engine
         self._waiting: dict[int, dict[_Running, None]] = {}
         self._running: set[_Running] = set()
+        self._next: deque[tuple[_Running, Step]] = deque()
 
     def __len__(self) -> int:
         return len(self._running)
@@ -95,6 +97,19 @@ class Coordinators:
                 elif (step := self._answer(running)) is not None:
                     self._go_on(running, step)
 
+    def go_on(self) -> bool:
+        """Go on with one that need not wait; False when there is none.
+
+        It has called something, and what it calls is begun before it goes on: to find its next
+        call may take it long, and workers would wait for both.
+        """
+        while self._next:
+            running, step = self._next.popleft()
+            if running in self._running:  # it was not cancelled meanwhile
+                self._go_on(running, step)
+                return True
+        return False
+
     def cancel(self, number: int, indices: Sequence[int]) -> None:
         """Give up these, and what they have called."""
         unwanted = [r for r in self._running if r.state.number == number and r.index in indices]
@@ -112,13 +127,17 @@ class Coordinators:
         self._running.clear()
 
     def _go_on(self, running: _Running, step: Step | None) -> None:
-        """Run it up to where it awaits something unfinished, or has ended."""
+        """Run it up to where it has called something, awaits something unfinished, or has ended."""
         while step is not None:
+            called = len(running.children)
             self._take(running, step)
             if running.result is not None:
                 self._finish(running)
                 return
             step = self._answer(running)
+            if step is not None and len(running.children) > called:
+                self._next.append((running, step))
+                return
 
     def _take(self, running: _Running, step: Step) -> None:
         """Run it up to its next await."""

@@ -23,8 +23,9 @@ from orchestrator.mapping.inline import InlineExecutor
 from orchestrator.mapping.journal import Journal
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.nodes import Node, OneItem, Reference, Scope
+from orchestrator.mapping.progress import Observer
 from orchestrator.mapping.recording import Recorder
-from orchestrator.mapping.run import DriverLoop, Observer
+from orchestrator.mapping.run import DriverLoop
 from orchestrator.mapping.runs import Run
 from orchestrator.mapping.tasks import Task
 from orchestrator.records import FlowRun, State

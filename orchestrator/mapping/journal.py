@@ -90,14 +90,14 @@ class Journal:
         """These instances have ended; -1 stands for a map that ended without any."""
         self._unrecorded += ended
         self._waiting += sum(len(indices) for _, indices in ended)
-        if self._waiting > _AT_MOST or self.overdue:
+        if self._waiting > _AT_MOST:
             self.flush()
 
-    @property
-    def overdue(self) -> bool:
-        """Whether something has been unrecorded for too long."""
+    def keep_up(self) -> None:
+        """Record what has been unrecorded for too long; a disk takes its time for that."""
         waited = time.monotonic() - self._recorded
-        return bool(self._unrecorded) and waited > _AT_LEAST_EVERY
+        if self._unrecorded and waited > _AT_LEAST_EVERY:
+            self.flush()
 
     def flush(self) -> None:
         """Record what is unrecorded."""

@@ -7,9 +7,7 @@ import heapq
 import math
 import time
 from array import array
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from orchestrator.errors import MachineryError
@@ -21,34 +19,14 @@ from orchestrator.mapping.executing import Calls, Event, Executor, Placement, Re
 from orchestrator.mapping.journal import Journal
 from orchestrator.mapping.node_state import WHOLE_ITEM, NodeState
 from orchestrator.mapping.options import placement, value_for
+from orchestrator.mapping.progress import Observer, progress
 from orchestrator.mapping.tasks import check_item
-from orchestrator.records import State
 
 _OBSERVED_EVERY = 0.1
 _LONGEST_WAIT = 0.25
 """Seconds without looking at the record and at `stop`."""
 
 _DRIVER = "driver"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeProgress:
-    """How far the nodes of one name are.
-
-    Attributes:
-        name: The node's name; nodes of several coordinators share it.
-        total: Instances so far known of; None while that is unknown.
-        counts: Of those that have ended, by state.
-        running: Under way.
-    """
-
-    name: str
-    total: int | None
-    counts: Mapping[State, int]
-    running: int
-
-
-Observer = Callable[[Sequence[NodeProgress]], None]
 
 
 class DriverLoop:
@@ -91,6 +69,7 @@ class DriverLoop:
                 self._follow_up()
                 if self._engine.done:
                     break
+                self._keep_up()
                 self._wait()
                 self._follow_up()
                 self._observe(force=False)
@@ -114,6 +93,13 @@ class DriverLoop:
     # -- starting ------------------------------------------------------------------------------
 
     def _start_ready(self) -> None:
+        self._start_while_there_is_room()
+        while self._coordinators.go_on():
+            self._follow_up()
+            self._start_while_there_is_room()
+            self._keep_up()
+
+    def _start_while_there_is_room(self) -> None:
         while self._engine.has_ready:
             starts = self._engine.take(self._executor.room())
             if not starts:
@@ -246,6 +232,11 @@ class DriverLoop:
                 return
             self._coordinators.done(effects.done)
 
+    def _keep_up(self) -> None:
+        """Record what is overdue, when all has been begun that can be."""
+        if self._journal is not None:
+            self._journal.keep_up()
+
     def _cancel(self, state: NodeState, indices: Sequence[int]) -> None:
         if state.node.task.coordinates:
             self._coordinators.cancel(state.number, indices)
@@ -258,28 +249,6 @@ class DriverLoop:
         if self._observer is not None and (force or now - self._observed > _OBSERVED_EVERY):
             self._observed = now
             self._observer(progress(self._engine))
-
-
-def progress(engine: Engine) -> list[NodeProgress]:
-    """How far a flow run is, by the names of its nodes."""
-    by_name: dict[str, list[NodeState]] = {}
-    for state in engine.nodes:
-        by_name.setdefault(state.node.name, []).append(state)
-    return [_progress(name, states) for name, states in by_name.items()]
-
-
-def _progress(name: str, states: Sequence[NodeState]) -> NodeProgress:
-    counts: Counter[State] = Counter()
-    for state in states:
-        counts.update(state.counts)
-        if state.closed is not None:
-            counts[state.closed] += 1
-    lengths = [state.length for state in states]
-    known = [length for length in lengths if length is not None]
-    total = None if len(known) < len(lengths) else sum(known) + sum(1 for s in states if s.closed)
-    return NodeProgress(
-        name=name, total=total, counts=dict(counts), running=sum(state.running for state in states)
-    )
 
 
 class _WholeItem:

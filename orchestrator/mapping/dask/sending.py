@@ -140,12 +140,16 @@ class Sender:
         return sent
 
     def _submit(self, size: int, *args: Any, **options: Any) -> Future:
-        """Submit; Dask warns of graphs over 10 MB, which here are the arguments asked for."""
+        """Submit; what came first begins first, which Dask holds to only when asked to.
+
+        It warns of graphs over 10 MB, which here are the arguments asked for.
+        """
         name = "distributed.admin.large-graph-warning-threshold"
+        options |= {"pure": False, "fifo_timeout": 0}
         if size < _LARGE_BATCH:
-            return self._client.submit(*args, pure=False, **options)
+            return self._client.submit(*args, **options)
         with dask.config.set({name: 2 * size}):
-            return self._client.submit(*args, pure=False, **options)
+            return self._client.submit(*args, **options)
 
 
 async def _outlive(batch: Future, value: Future) -> None:

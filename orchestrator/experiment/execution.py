@@ -23,7 +23,7 @@ from orchestrator.experiment.reporting import put_together, web_page, where_to_l
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Ledger
 from orchestrator.mapping import Run
-from orchestrator.mapping.run import Observer
+from orchestrator.mapping.progress import Observer
 from orchestrator.records import FlowRun, Snapshot
 from orchestrator.tracking.views import link_to_file
 

@@ -1,0 +1,95 @@
+"""Cluster settings that cannot work are refused before anything is started.
+
+Touches Dask for its words for memory; takes `Cluster` settings; gives errors; driver.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from orchestrator.clusters.settings import Adaptive, Cluster, Tls
+from orchestrator.errors import ConfigError
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def check(cluster: Cluster) -> None:
+    """Refuse settings that cannot work or contradict each other, before anything is started.
+
+    Raises:
+        ConfigError: Naming the key and the cure.
+    """
+    if cluster.kind == "remote":
+        _check_address(cluster)
+        _check_files(cluster.tls)
+    else:
+        _check_is_local(cluster)
+        _check_workers(cluster)
+        _check_memory_limit(cluster.memory_limit)
+
+
+def _check_is_local(cluster: Cluster) -> None:
+    makes_certificates = cluster.kind == "local" and cluster.tls == "temporary"
+    for key in ("address", "insecure") if makes_certificates else ("address", "tls", "insecure"):
+        if getattr(cluster, key):
+            problem = f"is for a remote cluster only: write `kind: remote`, or leave out `{key}`"
+            raise ConfigError(problem, key=f"cluster.{key}")
+
+
+def _check_workers(cluster: Cluster) -> None:
+    workers = cluster.workers
+    numbers: dict[str, int | None] = {"threads": cluster.threads}
+    if isinstance(workers, Adaptive):
+        numbers |= {"workers.min": workers.min, "workers.max": workers.max}
+    else:
+        numbers["workers"] = workers
+    for key, number in numbers.items():
+        if number is not None and number < 1:
+            raise ConfigError(f"must be at least 1, not {number}", key=f"cluster.{key}")
+    if isinstance(workers, Adaptive) and workers.min > workers.max:
+        problem = f"must be at least min, which is {workers.min}, not {workers.max}"
+        raise ConfigError(problem, key="cluster.workers.max")
+
+
+def _check_address(cluster: Cluster) -> None:
+    if not cluster.address:
+        raise ConfigError("a remote cluster needs the scheduler's address", key="cluster.address")
+    url = urlsplit(cluster.address)
+    if url.scheme not in {"tls", "tcp"} or not url.hostname:
+        raise ConfigError(
+            f"{cluster.address!r} is no scheduler's address: write tls://scheduler:8786",
+            key="cluster.address",
+        )
+    if cluster.tls == "temporary":
+        raise ConfigError(
+            "temporary certificates are for a local cluster: a remote scheduler has its own, "
+            "write the files {ca, cert, key}",
+            key="cluster.tls",
+        )
+    if url.scheme == "tls" and not isinstance(cluster.tls, Tls):
+        raise ConfigError("tls:// needs the files {ca, cert, key}", key="cluster.tls")
+    if url.scheme == "tcp" and url.hostname not in _LOOPBACK and not cluster.insecure:
+        raise ConfigError(
+            f"{cluster.address} is neither encrypted nor authenticated: use a tls:// scheduler, "
+            "or write `insecure: true` where the network is trusted",
+            key="cluster.address",
+        )
+
+
+def _check_files(tls: Tls | Literal["temporary"] | None) -> None:
+    for name, file in asdict(tls).items() if isinstance(tls, Tls) else ():
+        if not Path(file).is_file():
+            raise ConfigError(f"there is no such file: {file}", key=f"cluster.tls.{name}")
+
+
+def _check_memory_limit(limit: str) -> None:
+    if limit == "auto":
+        return
+    from dask.utils import parse_bytes  # late: most configurations leave it at "auto"
+
+    try:
+        parse_bytes(limit)
+    except ValueError:
+        problem = f'{limit!r} is no amount of memory: write e.g. "2 GiB", or "auto"'
+        raise ConfigError(problem, key="cluster.memory_limit") from None

@@ -21,10 +21,10 @@ from unittest.mock import patch
 from bench._turns import ROUNDS, Figures, in_turn
 from bench._ways import Setting, Spent, empty_mlflow, forget, ours, workers
 from bench.job import FIRST, SHAPES
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import Ledger, RecordedTrial
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.recorder import LedgerRecorder, TrialsOf
-from orchestrator.ledger.trials import RecordedTrial, Trials
+from orchestrator.ledger.trials import Trials
 from orchestrator.records import InstanceRecord, TrialResult
 
 _WAYS = ("with", "without")

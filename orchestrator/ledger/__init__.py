@@ -14,7 +14,7 @@ from orchestrator.ledger.promotions import Champion
 from orchestrator.ledger.recorder import LedgerRecorder
 from orchestrator.ledger.snapshots import Fetch
 from orchestrator.ledger.studies import Tally
-from orchestrator.ledger.trials import RecordedTrial
+from orchestrator.ledger.trial_rows import RecordedTrial
 
 __all__ = [
     "Champion",

@@ -1,21 +1,16 @@
 """Trial results: written once under their MLflow run id, sent later, read again as records.
 
 The outbox of law 3: a trial is committed here first and stays `pending` until MLflow has it.
-Touches SQLAlchemy and pydantic; takes `TrialResult`; gives `RecordedTrial`; runs on the driver.
+Touches SQLAlchemy; takes `TrialResult`; gives `RecordedTrial`; runs on the driver.
 """
 
-import json
-import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     Select,
     bindparam,
     func,
@@ -25,35 +20,16 @@ from sqlalchemy import (
 )
 
 from orchestrator.ledger.database import Database
-from orchestrator.ledger.encoding import dump, load, storable
 from orchestrator.ledger.studies import last_studies
 from orchestrator.ledger.tables import studies, trials
+from orchestrator.ledger.trial_rows import RecordedTrial, records, study_row, trial_row
 from orchestrator.ledger.writing import insert_missing
-from orchestrator.records import Budget, Study, Trial, TrialResult, TrialState
+from orchestrator.records import Study, TrialResult, TrialState
 
 StudyName = tuple[str, str]
 """A study's flow run and key."""
 
-_STUDY = TypeAdapter(Study)
 _FOUND_AT_ONCE = 250
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedTrial:
-    """A trial result, and when MLflow had it; None until then."""
-
-    result: TrialResult
-    sent: float | None
-
-    @property
-    def flow_run(self) -> str:
-        """The flow run it is of."""
-        return self.result.trial.study.flow_run
-
-    @property
-    def run_id(self) -> str:
-        """Its MLflow run id."""
-        return self.result.trial.run_id
 
 
 class Trials:
@@ -155,7 +131,7 @@ class Trials:
             query = _comparable(customer, last.metric, last.direction)
             if model is not None:
                 query = query.where(studies.c.model == model)
-            return _records(connection.execute(query.limit(n)))
+            return records(connection.execute(query.limit(n)))
 
     def latest(
         self, customer: str, n: int, *, model: str | None = None, state: TrialState | None = None
@@ -168,7 +144,7 @@ class Trials:
             query = query.where(trials.c.state == state)
         latest_first = query.order_by(trials.c.study.desc(), trials.c.number.desc())
         with self._database.read() as connection:
-            return _records(connection.execute(latest_first.limit(n)))
+            return records(connection.execute(latest_first.limit(n)))
 
     def of_last_studies(self, customer: str) -> Sequence[RecordedTrial]:
         """The trials of a customer's last study of each model, in the order they were made."""
@@ -181,7 +157,7 @@ class Trials:
         query = _recorded().where(trials.c.study.in_(last), trials.c.score.is_not(None))
         latest_first = query.order_by(trials.c.study.desc(), trials.c.number)
         with self._database.read() as connection:
-            return _records(connection.execute(latest_first.limit(most)))
+            return records(connection.execute(latest_first.limit(most)))
 
     def durations(self) -> dict[tuple[str, str], float]:
         """Mean seconds a trial took, by customer and model, each in its last flow run."""
@@ -212,15 +188,15 @@ class Trials:
 
     def _read(self, query: Select[Any]) -> Sequence[RecordedTrial]:
         with self._database.read() as connection:
-            return _records(connection.execute(query.order_by(trials.c.study, trials.c.number)))
+            return records(connection.execute(query.order_by(trials.c.study, trials.c.number)))
 
 
 def add_trials(connection: Connection, results: Sequence[TrialResult]) -> None:
     """Write results inside someone's transaction; those written before stay as they are."""
     found = {_name(result.trial.study): result.trial.study for result in results}
-    insert_missing(connection, studies, [_study_row(study) for study in found.values()])
+    insert_missing(connection, studies, [study_row(study) for study in found.values()])
     numbers = _study_numbers(connection, list(found))
-    rows = [_trial_row(numbers[_name(result.trial.study)], result) for result in results]
+    rows = [trial_row(numbers[_name(result.trial.study)], result) for result in results]
     insert_missing(connection, trials, rows)
 
 
@@ -236,49 +212,6 @@ def _study_numbers(connection: Connection, names: Sequence[StudyName]) -> dict[S
         found = connection.execute(select(*columns).where(these))
         numbers.update(((flow_run, key), number) for flow_run, key, number in found)
     return numbers
-
-
-def _study_row(study: Study) -> dict[str, Any]:
-    return {
-        "flow_run": study.flow_run,
-        "key": study.key,
-        "customer": study.customer.id,
-        "model": study.model.id,
-        "metric": study.evaluation.metric,
-        "direction": study.evaluation.direction,
-        "content": dump(study),
-    }
-
-
-def _trial_row(study: int, result: TrialResult) -> dict[str, Any]:
-    return {
-        "study": study,
-        "number": result.trial.number,
-        "run_id": result.trial.run_id,
-        "state": result.state,
-        "score": _score(result),
-        "seconds": math.fsum((*result.fit_seconds, *result.score_seconds)),
-        "params": dump(result.trial.params),
-        "budget": None if result.trial.budget is None else dump(result.trial.budget),
-        "scores": dump(result.scores),
-        "fit_seconds": dump(result.fit_seconds),
-        "score_seconds": dump(result.score_seconds),
-        "rows": int(result.rows),
-        "data_version": result.data_version,
-        "started": float(result.started),
-        "ended": float(result.ended),
-        "worker": result.worker,
-        "error": None if result.error is None else storable(result.error),
-    }
-
-
-def _score(result: TrialResult) -> float | None:
-    """What trials are ordered by; neither database orders NaN as a person would."""
-    metric = result.trial.study.evaluation.metric
-    if result.state != "success" or not result.scores.get(metric):
-        return None
-    mean = float(result.mean(metric))
-    return mean if math.isfinite(mean) else None
 
 
 def _recorded() -> Select[Any]:
@@ -301,40 +234,3 @@ def _comparable(customer: str, metric: str, direction: str) -> Select[Any]:
         .where(studies.c.customer == customer, studies.c.metric == metric, score.is_not(None))
         .order_by(score.desc() if direction == "maximize" else score, studies.c.id, trials.c.number)
     )
-
-
-def _records(rows: Iterable[Row[Any]]) -> list[RecordedTrial]:
-    """The rows as records; trials of a study share one `Study`."""
-    parsed: dict[int, Study] = {}
-    records = []
-    for row in rows:
-        if row.study not in parsed:
-            parsed[row.study] = load(_STUDY, row.content)
-        records.append(_record(row, parsed[row.study]))
-    return records
-
-
-def _record(row: Row[Any], study: Study) -> RecordedTrial:
-    result = TrialResult(
-        trial=Trial(
-            study=study,
-            number=row.number,
-            params=json.loads(row.params),
-            budget=None if row.budget is None else Budget(**json.loads(row.budget)),
-        ),
-        state=row.state,
-        scores=_per_fold(row.scores),
-        fit_seconds=tuple(json.loads(row.fit_seconds)),
-        score_seconds=tuple(json.loads(row.score_seconds)),
-        rows=row.rows,
-        data_version=row.data_version,
-        started=row.started,
-        ended=row.ended,
-        worker=row.worker,
-        error=row.error,
-    )
-    return RecordedTrial(result=result, sent=row.sent)
-
-
-def _per_fold(text: str) -> Mapping[str, tuple[float, ...]]:
-    return {metric: tuple(values) for metric, values in json.loads(text).items()}

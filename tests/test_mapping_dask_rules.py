@@ -197,9 +197,18 @@ def test_calls_of_several_nodes_that_differ_in_arguments_alone_share_a_batch():
     many = of_nodes(10, constants={"y": 1})
     backlog, pace = backlog_of(many)
     first, second = (backlog.take(pace, everywhere).calls for _ in range(2))
-    assert [len(first.indices), len(second.indices)] == [15, 8]
-    assert list(first.columns["x"]) == [0, 1, 2] * 5
-    assert [*first.indices, *second.indices] == [i for each in many for i in each.indices][:23]
+    assert [len(first.indices), len(second.indices)] == [15, 6]
+
+
+@given(st.integers(1, 12), st.integers(1, 9))
+def test_a_short_map_is_torn_apart_only_where_it_alone_is_too_long(calls_each, size):
+    """What its calls share is then loaded by one worker."""
+    backlog, pace = backlog_of(of_nodes(10, calls_each), seconds=0.5 / size)
+    while (work := backlog.take(pace, everywhere)) is not None:
+        backlog.ended(ANYWHERE)
+        batch = Withdrawn(node=work.calls.node, indices=work.calls.indices)
+        _, *others = (len(of_one.indices) for of_one in by_node(batch))
+        assert set(others) <= {calls_each}
 
 
 @pytest.mark.parametrize(

@@ -276,11 +276,24 @@ def test_a_few_studies_of_unknown_length_are_spread_and_many_are_not():
     assert placed(*many) == placed(*few, threads=1) == frozenset()
 
 
-def test_customers_come_in_the_order_of_how_long_they_took_last_time():
-    studies = [study_of(customer=name, search=SEARCHES["random"]) for name in "abcd"]
-    work = [
+def work_of(studies):
+    return [
         Work(id=s.customer.id, customer=s.customer, studies=(s,), champion=None) for s in studies
     ]
+
+
+def test_of_customers_nothing_is_known_of_those_with_the_most_candidates_come_first():
+    grids = {"a": "x", "b": "xyz", "c": "xy"}
+    studies = [
+        study_of(dataclasses.replace(TROUBLE, grid=({"trouble": tuple(points)},)), customer=name)
+        for name, points in grids.items()
+    ]
+    assert [piece.id for piece in longest_first(work_of(studies), studies, {})] == ["b", "c", "a"]
+
+
+def test_customers_come_in_the_order_of_how_long_they_took_last_time():
+    studies = [study_of(customer=name, search=SEARCHES["random"]) for name in "abcd"]
+    work = work_of(studies)
     seconds = {("a", "logreg"): 1.0, ("c", "logreg"): 9.0}
     assert [piece.id for piece in longest_first(work, studies, seconds)] == ["c", "b", "d", "a"]
     assert [piece.id for piece in longest_first(work, studies[:2], seconds)] == ["a", "b", "c", "d"]

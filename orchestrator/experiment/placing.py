@@ -56,15 +56,16 @@ def longest_first(
     Args:
         work: One entry a customer.
         studies: All that are to be run; others have a recorded result.
-        durations: What their trials took last time. A study without takes as long as the mean.
+        durations: What their trials took last time. Those of a study without take what trials take
+            on average, so that of unknown studies the ones with the most candidates come first.
     """
-    lengths = [_seconds(study, durations) for study in studies]
-    known = [seconds for seconds in lengths if seconds is not None]
-    mean = sum(known) / max(len(known), 1)
+    known = [each for study in studies if (each := _seconds_each(study, durations)) is not None]
+    mean = sum(known) / len(known) if known else 1.0
     expected: dict[str, float] = {}
-    for study, seconds in zip(studies, lengths, strict=True):
-        so_far = expected.get(study.customer.id, 0.0)
-        expected[study.customer.id] = so_far + (mean if seconds is None else seconds)
+    for study in studies:
+        each = _seconds_each(study, durations)
+        seconds = (mean if each is None else each) * find_strategy(study.search).count(study)
+        expected[study.customer.id] = expected.get(study.customer.id, 0.0) + seconds
     return tuple(sorted(work, key=lambda piece: -expected.get(piece.id, 0.0)))
 
 
@@ -78,5 +79,9 @@ def _is_long(study: Study, seconds: float | None, total: float, studies: int, th
 
 
 def _seconds(study: Study, durations: Durations) -> float | None:
-    each = durations.get((study.customer.id, study.model.id))
+    each = _seconds_each(study, durations)
     return None if each is None else each * find_strategy(study.search).count(study)
+
+
+def _seconds_each(study: Study, durations: Durations) -> float | None:
+    return durations.get((study.customer.id, study.model.id))

@@ -79,7 +79,10 @@ class _Queue:
     in_dask: int = 0
 
     def take(self, pace: Pace) -> Work:
-        """The next batch, filled up with work that comes next and is alike."""
+        """The next batch, filled up with work that comes next and is alike, and fits in whole.
+
+        Calls of one short map often share what a worker loads for them, such as a customer's data.
+        """
         first = self.heap[0][2]
         batch = first.calls.placement.batch or pace.batch(first.calls, self.waiting)
         taken = self._take(first.size or batch)
@@ -87,7 +90,7 @@ class _Queue:
             return taken
         parts = [taken.calls]
         missing = batch - len(taken)
-        while missing > 0 and self.heap and first.goes_with(self.heap[0][2]):
+        while self.heap and len(self.heap[0][2]) <= missing and first.goes_with(self.heap[0][2]):
             parts.append(self._take(missing).calls)
             missing -= len(parts[-1].indices)
         return replace(taken, calls=together(parts))

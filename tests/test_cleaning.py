@@ -18,7 +18,7 @@ from orchestrator.experiment.standing import standings
 from orchestrator.ledger import Ledger
 from orchestrator.mapping import flow, task
 from orchestrator.records import InstanceRecord
-from tests.ledger_records import flow_run
+from tests.ledger_records import flow_run, instance
 from tests.test_experiment import ROUTES, TREE, an_experiment, champions, listing, tracked
 
 STUMP = {**TREE, "id": "stump", "grid": {"max_depth": [1]}}
@@ -230,6 +230,16 @@ def test_a_flow_run_keeps_how_others_go_on_whose_ids_begin_alike(ledger):
     ledger.recorder().begin(flow_run(context={"spread": ["a/tree", *others]}))
     ledger.forgetting.forget("a", record="record", customer_of=lambda _, key: key)
     assert ledger.flow_runs.get("run-1").context["spread"] == others
+
+
+def test_what_calls_for_all_customers_together_returned_is_forgotten(ledger):
+    """A list that was fetched, or a reduce, of a flow run that may go on."""
+    together = instance("", node="listed", fingerprint="run-1:f", value=["acme", "zen"])
+    own = instance("zen", fingerprint="f", value=1)
+    ledger.recorder().begin(flow_run())
+    ledger.recorder().record([together, own])
+    ledger.forgetting.forget("acme", record="record", customer_of=lambda _, key: key)
+    assert ledger.recorder().known(["run-1:f", "f"]) == {"f"}
 
 
 def test_others_whose_ids_begin_alike_keep_everything(tmp_path, mlflow_url):

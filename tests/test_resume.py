@@ -321,6 +321,16 @@ class TestFlowsOfFiles:
             return [*range(size)]
 
         @task
+        def doubled(x):
+            return 2 * x
+
+        @task
+        def reduced(numbers):
+            with Path("reduced").open("a") as file:
+                file.write("x")
+            return len(numbers)
+
+        @task
         def work(x):
             time.sleep(0.05)
             with Path("worked").open("a") as file:
@@ -328,20 +338,22 @@ class TestFlowsOfFiles:
             return x
 
         @task
-        async def pairs(start):
+        async def pairs(start, count):
+            assert count > 0
             first = await work.expand(x=[2 * start, 2 * start + 1])
             return sum(first)
 
         @flow
         def slow(size: int):
-            return pairs.expand(start=listed(size))
+            starts = listed(size)
+            return pairs.partial(count=reduced(doubled.expand(x=starts))).expand(start=starts)
         """
     )
 
     def killed(self):
         Path("slow.py").write_text(self.FLOW)
         with driver("run", "slow.py", "-p", "size=40") as process:
-            wait_for(5, "ledger_results", process)
+            wait_for(1 + 40 + 1 + 5, "ledger_results", process)
             process.kill()
 
     def test_a_killed_one_goes_on_repeating_what_was_in_flight_at_most(self, project, typed):
@@ -349,8 +361,8 @@ class TestFlowsOfFiles:
         code, out, _ = typed("resume")
         assert (code, "success in" in out) == (0, True)
         [flow_run] = listed(typed)
-        assert flow_run["counts"] == {"success": 1 + 40 + 80}
-        assert Path("listed").read_text() == "x"
+        assert flow_run["counts"] == {"success": 1 + 40 + 1 + 40 + 80}
+        assert (Path("listed").read_text(), Path("reduced").read_text()) == ("x", "x")
         worked = Path("worked").read_text().split()
         # What ended in the last second before a kill may not be recorded yet.
         assert len(set(worked)) == 80

@@ -115,14 +115,20 @@ def _forget_instances(
         this = (instances.c.node == row.node) & (instances.c.key == row.key)
         counts["results"] += _count(connection, results, results.c.fingerprint == row.fingerprint)
         counts["instances"] += _count(connection, instances, this)
-    _forget_in_errors(connection, customer)
+    _forget_in_calls_for_all(connection, customer)
     return counts
 
 
-def _forget_in_errors(connection: Connection, customer: str) -> None:
-    """Blank the errors of calls for all customers together, where they name this one."""
-    for_all = (instances.c.key == "") & instances.c.error.contains(customer, autoescape=True)
-    connection.execute(update(instances).where(for_all).values(error=_BLANKED))
+def _forget_in_calls_for_all(connection: Connection, customer: str) -> None:
+    """Blank the errors of calls for all customers together that name this one.
+
+    What such calls returned is kept only for flow runs that may go on; they then call again.
+    """
+    for_all = instances.c.key == ""
+    returned = select(instances.c.fingerprint).where(for_all)
+    connection.execute(delete(results).where(results.c.fingerprint.in_(returned)))
+    named = for_all & instances.c.error.contains(customer, autoescape=True)
+    connection.execute(update(instances).where(named).values(error=_BLANKED))
 
 
 def _forget_in_snapshots(connection: Connection, customer: str) -> int:

@@ -6,14 +6,16 @@ It types the commands a person would, one after the other, and shows what they p
 run trains only what is new: a route that was added, and nothing for the two that were removed.
 """
 
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import yaml
 
+from experiments import commands
+from experiments.commands import tell
+
 CONFIG = "configs/flights.yaml"
-"""Named in every command, so that a configuration of the user's own is never touched."""
+orchestrator = partial(commands.orchestrator, config=CONFIG)
 
 LISTS = Path("configs/registry/flights.yaml")
 CHANGED = Path("state/flights/changed.yaml")
@@ -47,21 +49,6 @@ def changed() -> dict[str, list[dict[str, object]]]:
     customers = [c for c in lists["customers"] if c["id"] not in REMOVED_CUSTOMERS]
     models = [model for model in lists["models"] if model["id"] != REMOVED_MODEL]
     return {"models": models, "customers": [*customers, ADDED]}
-
-
-def tell(text: str) -> None:
-    """Say what comes next."""
-    print(f"\n# {text}", flush=True)
-
-
-def orchestrator(*arguments: str) -> None:
-    """Type a command, as a person would."""
-    arguments = (*arguments, "--config", CONFIG)
-    print(f"$ orchestrator {' '.join(arguments)}", flush=True)
-    command = [sys.executable, "-m", "orchestrator", *arguments]
-    ended = subprocess.run(command, check=False)  # noqa: S603 - our own command line
-    if ended.returncode:
-        sys.exit(ended.returncode)
 
 
 if __name__ == "__main__":

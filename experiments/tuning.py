@@ -7,12 +7,14 @@ is in configs/tuning.yaml: TPE suggests, two objectives and a constraint decide,
 is recorded beside them.
 """
 
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
+from experiments import commands
+from experiments.commands import tell
+
 CONFIG = "configs/tuning.yaml"
-"""Named in every command, so that a configuration of the user's own is never touched."""
+orchestrator = partial(commands.orchestrator, config=CONFIG)
 
 REPORTS = Path("state/tuning")
 ROUTE = "AA-BOS"
@@ -32,21 +34,6 @@ def main() -> None:
     tell("Everything as one HTML file, and one route with each of its searches.")
     orchestrator("report", "--out", str(REPORTS / "report.html"))
     orchestrator("report", ROUTE, "--out", str(REPORTS / f"{ROUTE}.html"))
-
-
-def tell(text: str) -> None:
-    """Say what comes next."""
-    print(f"\n# {text}", flush=True)
-
-
-def orchestrator(*arguments: str) -> None:
-    """Type a command, as a person would."""
-    arguments = (*arguments, "--config", CONFIG)
-    print(f"$ orchestrator {' '.join(arguments)}", flush=True)
-    command = [sys.executable, "-m", "orchestrator", *arguments]
-    ended = subprocess.run(command, check=False)  # noqa: S603 - our own command line
-    if ended.returncode:
-        sys.exit(ended.returncode)
 
 
 if __name__ == "__main__":

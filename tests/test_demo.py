@@ -51,10 +51,10 @@ def test_every_command_names_the_demos_own_configuration(capfd, monkeypatch, tmp
     own = tmp_path / "own.yaml"
     own.write_text(yaml.safe_dump({"nonsense": True}), encoding="utf-8")
     monkeypatch.setenv("ORCHESTRATOR_CONFIG", str(own))
-    monkeypatch.setattr(demo, "CONFIG", "nowhere.yaml")
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         demo.orchestrator("plan")
     told = capfd.readouterr()
     assert ended.value.code == 2
-    assert "$ orchestrator plan --config nowhere.yaml" in told.out
-    assert "nowhere.yaml: there is no such file" in told.err
+    assert f"$ orchestrator plan --config {demo.CONFIG}" in told.out
+    assert f"{demo.CONFIG}: there is no such file" in told.err

@@ -51,11 +51,11 @@ def put_together(
         seconds: How long all of it took.
     """
     evaluated, choices = [o for name in STUDIES for o in ended.outcomes(name)], ended["choose"]
-    results = all_results(evaluated)
     trials = count_trials(evaluated, choices)
     others = {name: ended[name] for name in ("publish", "refit", "deploy")}
     unserved = len(choices.failed) + len(ended["refit"].failed) + len(refused)
     champions = ledger.promotions.champions()
+    not_served = (f"customer {name!r} is not served: {why}" for name, why in refused.items())
     return Report(
         flow_run=ended.flow_run,
         snapshot=prepared.snapshot.id,
@@ -65,19 +65,23 @@ def put_together(
         served=sum(piece.id in champions for piece in prepared.work),
         trials=trials,
         studies=count_studies(evaluated),
-        failures=failures(results, choices, others),
+        failures=failures(all_results(evaluated), choices, others),
         promotions=_promotions(ended["deploy"]),
         fit_seconds=sum(sum(result.fit_seconds) for result in fresh_results(evaluated)),
         seconds=seconds,
-        tolerated=trials["failed"] + trials.get("timed_out", 0)
-        <= experiment.tolerance * sum(trials.values())
-        and unserved <= experiment.tolerance * len(prepared.work),
+        tolerated=_is_tolerated(experiment.tolerance, trials, unserved, len(prepared.work)),
         links=links,
         behind=behind,
-        notes=notes(ledger, prepared, champions)
-        + tight
-        + tuple(f"customer {customer!r} is not served: {why}" for customer, why in refused.items()),
+        notes=(*notes(ledger, prepared, champions), *tight, *not_served),
     )
+
+
+def _is_tolerated(
+    tolerance: float, trials: Mapping[str, int], unserved: int, customers: int
+) -> bool:
+    """Whether no greater share of trials, and of customers, went wrong than may."""
+    failed = trials["failed"] + trials.get("timed_out", 0)
+    return failed <= tolerance * sum(trials.values()) and unserved <= tolerance * customers
 
 
 def where_to_look(experiment: Experiment, opened: Opening, flow_run: str) -> dict[str, str]:

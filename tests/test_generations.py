@@ -35,6 +35,33 @@ def test_a_larger_grid_fits_only_what_is_new(tmp_path, mlflow_url, placement):
         assert after[depth].trial.run_id != before[depth].trial.run_id
 
 
+def test_an_incompatible_space_begins_anew_with_the_trials_that_still_fit(tmp_path, mlflow_url):
+    """Another range on another scale, other choices: Optuna itself raises at each of them."""
+    depths, choices = {"int": [2, 6]}, {"categorical": ["gini", "entropy"]}
+    others, other_choices = {"int": [4, 40], "log": True}, {"categorical": ["entropy", "log_loss"]}
+    before = in_space(TREE, max_depth=depths, criterion=choices)
+    after = in_space(TREE, max_depth=others, criterion=other_choices)
+    search = Search(strategy="optuna", settings={"n_trials": 8}, warm_start="never")
+    first = an_experiment(tmp_path, mlflow_url, models=[before], customers=ROUTES, search=search)
+    old = params_of(first, run(first))
+    new = params_of(first, run(listing(first, models=[after], customers=ROUTES)))
+    assert len(old) == len(new) == 8
+    fitting = [p for p in old if p["max_depth"] >= 4 and p["criterion"] == "entropy"]
+    assert fitting
+    assert not [p for p in fitting if p in new], "the sampler was told of them, and tries others"
+
+
+def in_space(model, **space):
+    return {**{key: value for key, value in model.items() if key != "grid"}, "space": space}
+
+
+def params_of(experiment, report):
+    with Ledger.open(experiment.ledger) as ledger:
+        recorded = [each.result for each in ledger.trials.of_run(report.flow_run.id)]
+    assert {result.state for result in recorded} == {"success"}
+    return [dict(result.trial.params) for result in recorded]
+
+
 def test_nothing_is_carried_over_where_scores_would_be_others(tmp_path, mlflow_url):
     experiment = an_experiment(tmp_path, mlflow_url, models=[TREE], customers=ROUTES)
     before = results_of(experiment, run(experiment))

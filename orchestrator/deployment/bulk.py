@@ -21,7 +21,7 @@ from mlflow.store.model_registry.dbmodels.models import (
     SqlRegisteredModelTag,
 )
 from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
-from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, update
+from sqlalchemy import Connection, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from orchestrator.deployment.claims import Claim
@@ -44,12 +44,11 @@ from orchestrator.deployment.standing import (
     table_of,
 )
 from orchestrator.errors import as_machinery_error
-from orchestrator.ledger.postgres import limits
+from orchestrator.ledger.visiting import visiting
 from orchestrator.ledger.writing import insert_missing, insert_or_replace
 
 _DATABASES = ("sqlite", "postgresql")
 _CHUNK = 500
-_SECONDS_TO_WAIT_FOR_A_LOCK = 60.0
 
 _COLUMNS_WRITTEN: Mapping[type, frozenset[str]] = {
     SqlRegisteredModel: frozenset(
@@ -104,7 +103,7 @@ class BulkDeployer:
     """
 
     def __init__(self, uri: str, by_client: ClientDeployer, experiment: str) -> None:
-        self._engine = _engine(uri)
+        self._engine = visiting(uri)
         self._by_client = by_client
         self._experiment = experiment
         self._claim: Claim | None = None
@@ -188,15 +187,6 @@ class BulkDeployer:
                 # The lock is taken before reading: who comes second must see our versions.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
-
-
-def _engine(uri: str) -> Engine:
-    """Connects anew for each transaction; on SQLite with named parameters, so rows are dicts."""
-    url = make_url(uri)
-    if url.get_backend_name() == "sqlite":
-        wait = {"timeout": _SECONDS_TO_WAIT_FOR_A_LOCK}
-        return create_engine(url, poolclass=NullPool, paramstyle="named", connect_args=wait)
-    return create_engine(url, poolclass=NullPool, connect_args=limits(url))
 
 
 def _step(name: str, challenger: Challenger, standing: Standing) -> _Step:

@@ -25,17 +25,13 @@ from mlflow.store.tracking.dbmodels.models import (
 from mlflow.utils.uri import append_to_uri_path
 from sqlalchemy import (
     Connection,
-    Engine,
-    NullPool,
-    create_engine,
     delete,
-    make_url,
     select,
     update,
 )
 
 from orchestrator.errors import MachineryError, UsageError, as_machinery_error
-from orchestrator.ledger.postgres import limits
+from orchestrator.ledger.visiting import visiting
 from orchestrator.ledger.writing import insert_missing, insert_or_replace
 from orchestrator.tracking.experiments import FOREIGN, attach, delete_files, tag_experiment
 from orchestrator.tracking.inputs import erase_inputs, write_inputs
@@ -45,7 +41,6 @@ from orchestrator.tracking.tables import COLUMNS_OF_RUNS, Row, table_of
 from orchestrator.tracking.tracker import KEEP, Location
 
 _CHUNK = 1000
-_SECONDS_TO_WAIT_FOR_A_LOCK = 60.0
 
 
 class BulkTracker:
@@ -64,7 +59,7 @@ class BulkTracker:
         self.experiment_id: str = experiment.experiment_id
         self.artifact_root: str = experiment.artifact_location
         self._client = client
-        self._engine = _engine(uri)
+        self._engine = visiting(uri)
         self._check_artifact_uri()
 
     def log(self, runs: Sequence[TrackedRun]) -> None:
@@ -212,15 +207,6 @@ class BulkTracker:
                 f"the experiment {self.experiment_id} was deleted in MLflow; restore it with "
                 f"`mlflow experiments restore --experiment-id {self.experiment_id}`"
             )
-
-
-def _engine(uri: str) -> Engine:
-    """Connects anew for each transaction, so that there is nothing to close."""
-    url = make_url(uri)
-    if url.get_backend_name() == "sqlite":
-        wait = {"timeout": _SECONDS_TO_WAIT_FOR_A_LOCK}
-        return create_engine(url, poolclass=NullPool, paramstyle="named", connect_args=wait)
-    return create_engine(url, poolclass=NullPool, connect_args=limits(url))
 
 
 def _known(connection: Connection, run_ids: Iterable[str]) -> set[str]:

@@ -9,7 +9,7 @@ import yaml
 
 from orchestrator.cli import main
 from orchestrator.ledger import Ledger
-from tests.ledger_records import flow_run, result, snapshot
+from tests.ledger_records import flow_run, promotion, result, snapshot
 
 
 @pytest.fixture
@@ -67,6 +67,16 @@ def test_the_best_come_best_first(typed):
     assert names(typed("acme", "--best", "2", "--json")[1]) == ["acme/tree/1", "acme/tree/0"]
     best_forest = typed("acme", "--best", "2", "--model", "forest", "--json")[1]
     assert names(best_forest) == ["acme/forest/0"]
+
+
+def test_what_serves_is_marked(typed):
+    with Ledger.open("sqlite:///ledger.db") as ledger:
+        made = promotion(best=result(number=1, score=0.9, params={"C": 1.0}))
+        ledger.promotions.intend([made])
+        ledger.promotions.confirm([made], at=1.0)
+    rows = json.loads(typed("acme", "--json")[1])
+    assert [row["trial"] for row in rows if row["serves"]] == ["acme/tree/1"]
+    assert "acme/tree/1 success, serves 0.9000" in " ".join(typed("acme")[1].split())
 
 
 def test_a_state_and_a_model_narrow_the_list(typed):

@@ -64,12 +64,15 @@ def trials(
             found = ledger.trials.best(customer, best, model=model)
         else:
             found = ledger.trials.latest(customer, limit, model=model, state=state)
+        champion = ledger.promotions.champion(customer)
+    serving = "" if champion is None else champion.result.trial.run_id
+    rows = [_row(trial, serving) for trial in found]
     if as_json:
-        output.as_json([_row(trial) for trial in found])
+        output.as_json(rows)
     elif as_csv:
-        _print_csv(found)
+        _print_csv(rows)
     else:
-        _show(found)
+        _show(rows)
         if best is None and len(found) == limit:
             output.say(f"the last {limit:,}; see more with --limit")
 
@@ -92,8 +95,13 @@ def _require_known(ledger: "Ledger", customer: str) -> None:
         )
 
 
-def _row(recorded: "RecordedTrial") -> dict[str, Any]:
-    """A trial as one flat record; scores are means over folds, `folds` holds each of them."""
+def _row(recorded: "RecordedTrial", serving: str) -> dict[str, Any]:
+    """A trial as one flat record; scores are means over folds, `folds` holds each of them.
+
+    Args:
+        recorded: The trial.
+        serving: The MLflow run of the trial that serves the customer; "" without one.
+    """
     result, trial = recorded.result, recorded.result.trial
     return {
         "trial": trial.key,
@@ -101,6 +109,7 @@ def _row(recorded: "RecordedTrial") -> dict[str, Any]:
         "model": trial.study.model.id,
         "number": trial.number,
         "state": result.state,
+        "serves": recorded.run_id == serving,
         "params": dict(trial.params),
         "scores": {metric: result.mean(metric) for metric in result.scores},
         "folds": {metric: list(values) for metric, values in result.scores.items()},
@@ -114,18 +123,17 @@ def _row(recorded: "RecordedTrial") -> dict[str, Any]:
     }
 
 
-def _show(found: "Sequence[RecordedTrial]") -> None:
+def _show(rows: Sequence[dict[str, Any]]) -> None:
     from orchestrator.experiment.wording import in_short  # late: the rest of the program
 
-    if not found:
+    if not rows:
         output.report("no such trials; `orchestrator history CUSTOMER` tells what there was")
         return
-    rows = [_row(trial) for trial in found]
     metrics = _names(row["scores"] for row in rows)
     table = [
         (
             row["trial"],
-            row["state"],
+            f"{row['state']}, serves" if row["serves"] else row["state"],
             *(_rounded(row["scores"].get(metric)) for metric in metrics),
             output.duration(row["fit_seconds"]),
             in_short(row["params"]),
@@ -137,9 +145,9 @@ def _show(found: "Sequence[RecordedTrial]") -> None:
     output.table(("trial", "state", *metrics, "fits", "params", "flow run", "error"), table)
 
 
-def _print_csv(found: "Sequence[RecordedTrial]") -> None:
+def _print_csv(found: Sequence[dict[str, Any]]) -> None:
     """One line a trial; a parameter's column is `params.NAME`, a metric's `scores.NAME`."""
-    rows = [_flat(_row(trial)) for trial in found]
+    rows = [_flat(row) for row in found]
     writer = csv.DictWriter(sys.stdout, _names(rows), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

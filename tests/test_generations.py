@@ -107,3 +107,18 @@ def test_the_points_to_be_tried_first_are_tried_though_they_are_known():
     )
     search = Search(strategy="optuna", settings={"n_trials": 5})
     assert trials_of(study, search, lambda _: 0.5)[0].params == {"x": 7}
+
+
+def test_known_points_are_tried_where_there_are_no_others_left():
+    space = {"x": Distribution(kind="int", low=1, high=20)}
+    study = Study(
+        snapshot="s",
+        customer=Customer(id="acme"),
+        model=ModelSpec(id="m", steps=(Step(name="clf", estimator="pkg:M"),), grid=(space,)),
+        evaluation=Evaluation(loader="loaders:load"),
+        known=tuple(({"x": x}, {"roc_auc": 0.5 + x / 100}) for x in range(12, 0, -1)),
+    )
+    search = Search(strategy="optuna", settings={"n_trials": 15})
+    tried = [trial.params["x"] for trial in trials_of(study, search, lambda _: 0.5)]
+    assert sorted(tried[:8]) == list(range(13, 21))
+    assert tried[8:] == [12, 11, 10, 9, 8, 7, 6], "the best known first"

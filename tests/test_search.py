@@ -250,6 +250,15 @@ def test_grids_are_counted_without_being_listed():
     assert count(Search(), study_of(({"a": many, "b": many, "c": many},))) == 10**9
 
 
+@pytest.mark.parametrize("strategy", ["random", "optuna"])
+def test_a_space_of_more_points_than_python_counts_in_a_sequence(strategy):
+    space = {name: Distribution(kind="int", low=1, high=10**6) for name in "abcd"}
+    study, search = study_of((space,)), Search(strategy=strategy, settings={"n_trials": 3})
+    assert count(Search(), study) == 10**24
+    assert count(search, study) == 3
+    assert len(trials_of(study, search, lambda _: 0.5)) == 3
+
+
 def test_the_customers_own_grid_replaces_the_models():
     study = study_of()
     study = replace(study, customer=replace(study.customer, grids={"svm": ({"C": (7,)},)}))

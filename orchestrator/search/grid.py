@@ -22,7 +22,7 @@ class GridStrategy:
 
     def count(self, study: Study) -> int:
         """The points of the grid."""
-        return len(GridPoints(study))
+        return GridPoints(study).size
 
     def rounds(self, study: Study) -> Rounds:
         """One round of every point."""

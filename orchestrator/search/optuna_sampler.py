@@ -5,6 +5,7 @@ trials is our own. Takes a `Study` and results; gives rounds of trials; driver a
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,6 +87,7 @@ class _Conversation:
         self._asks = 0
         self._open: dict[str, optuna.Trial] = {}
         self._told: dict[str, TrialResult | None] = {}
+        self._known: deque[Params] = deque()
         self._learn_what_is_known()
         for point in study.first:
             self._optuna.enqueue_trial(suggestions_of(point, study.grid))
@@ -101,10 +103,12 @@ class _Conversation:
             self._complete(trial, scores.__getitem__)
             if repr(point) not in first:
                 self._told[repr(point)] = None
+                self._known.append(point)
 
     def ask(self, number: int) -> Trial:
-        """A point not tried before, as the trial of this number."""
+        """A point not tried before, as the trial of this number; a known one where all are."""
         params = first_untried(self._study, self._suggest, self._told.keys())
+        params = self._known.popleft() if params is None else params
         self._told[repr(params)] = None
         return Trial(study=self._study, number=number, params=params)
 

@@ -32,8 +32,13 @@ class GridPoints(Sequence[Mapping[str, Any]]):
             _listed_part(part, study) for whole in study.grid for part in unfolded(whole)
         ) or ({},)
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """How many there are; Python's `len` fails where they are more than 2^63."""
         return sum(_size(part) for part in self.parts)
+
+    def __len__(self) -> int:
+        return self.size
 
     @overload
     def __getitem__(self, index: int) -> Mapping[str, Any]: ...
@@ -41,8 +46,8 @@ class GridPoints(Sequence[Mapping[str, Any]]):
     def __getitem__(self, index: slice) -> Sequence[Mapping[str, Any]]: ...
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        position = index + len(self) if index < 0 else index
+            return [self[i] for i in range(*index.indices(self.size))]
+        position = index + self.size if index < 0 else index
         if position < 0:
             raise IndexError(index)
         for part in self.parts:
@@ -60,7 +65,7 @@ def is_finite(study: Study) -> bool:
 
 def count_at_most(study: Study, most: int) -> int:
     """The points of a study's grid, or `most` where there are more."""
-    return min(most, len(GridPoints(study))) if is_finite(study) else most
+    return min(most, GridPoints(study).size) if is_finite(study) else most
 
 
 def _listed_part(part: Part, study: Study) -> Listed:

@@ -64,8 +64,10 @@ def require_n_trials(n_trials: object) -> None:
         )
 
 
-def first_untried(study: Study, suggest: Callable[[], Params], tried: Collection[str]) -> Params:
-    """The first suggestion that is not tried yet, or a point that is not, without end of them.
+def first_untried(
+    study: Study, suggest: Callable[[], Params], tried: Collection[str]
+) -> Params | None:
+    """The first suggestion that is not tried yet, or another point; None where all are tried.
 
     Args:
         study: Whose points.
@@ -74,7 +76,8 @@ def first_untried(study: Study, suggest: Callable[[], Params], tried: Collection
     """
     suggestions = (suggest() for _ in range(_REPEATS))
     others = GridPoints(study) if is_finite(study) else _draws(study, len(tried), first=_REPEATS)
-    return next(params for params in chain(suggestions, others) if repr(params) not in tried)
+    untried = (params for params in chain(suggestions, others) if repr(params) not in tried)
+    return next(untried, None)
 
 
 def _points(study: Study) -> Iterator[Params]:
@@ -84,14 +87,16 @@ def _points(study: Study) -> Iterator[Params]:
         yield from _drawn_points(study)
     else:
         points = GridPoints(study)
-        yield from (points[position] for position in _positions(study, len(points)))
+        yield from (points[position] for position in _positions(study, points.size))
 
 
 def _drawn_points(study: Study) -> Iterator[Params]:
-    """Points of ranges; whoever asks knows how many there are."""
+    """Points of ranges."""
     tried: set[str] = set()
     for turn in count():
         params = first_untried(study, _draws(study, turn).__next__, tried)
+        if params is None:
+            return
         tried.add(repr(params))
         yield params
 

@@ -8,6 +8,7 @@ code runs with this environment's libraries. By default the job alone is run, as
 
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -31,6 +32,7 @@ def main(base: str, programs: Sequence[str]) -> int:
     if problem:
         print(problem, file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left behind
     with tempfile.TemporaryDirectory() as folder:
         other = Path(folder, "base")
         _git("worktree", "add", "--detach", str(other), base)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.experiment.flow import Choice
+from orchestrator.experiment.choosing import Choice
 from orchestrator.ledger import Changes
 from orchestrator.mapping import Outcome, Outcomes
 from orchestrator.records import FlowRun, Promotion, Rejected, State, TrialResult

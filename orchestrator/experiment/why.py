@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import UsageError
-from orchestrator.experiment.flow import scored_already
+from orchestrator.experiment.choosing import scored_already
 from orchestrator.experiment.planning import why_new
 from orchestrator.experiment.preparing import (
     check,

@@ -125,6 +125,13 @@ def two_workers():
         yield client
 
 
+@pytest.fixture(scope="module")
+def eight_threads():
+    """A cluster of one worker process."""
+    with connect(Cluster(workers=1, threads=8, dashboard=False)) as client:
+        yield client
+
+
 @pytest.mark.parametrize("name", SEARCHES)
 def test_trials_are_the_same_wherever_they_run(name, client: Client):
     study = study_of(MODELS.get(name, LOGREG), search=SEARCHES[name])
@@ -136,12 +143,28 @@ def test_trials_are_the_same_wherever_they_run(name, client: Client):
     assert sum(len(each) for each in run.outcomes("attempt")) >= 12
 
 
-def test_trials_are_the_same_on_eight_threads():
-    study = study_of(search=dataclasses.replace(SEARCHES["optuna"], max_parallel=5))
-    whole, _ = searched([study])
-    with connect(Cluster(workers=1, threads=8, dashboard=False)) as client:
-        spread_out, _ = searched([study], to_spread={study.key}, client=client)
-    assert told(whole[study.key]) == told(spread_out[study.key])
+@pytest.mark.parametrize("name", SEARCHES)
+def test_trials_are_the_same_on_eight_threads_of_which_a_study_may_use_five(name, eight_threads):
+    search = dataclasses.replace(SEARCHES[name], max_parallel=5)
+    study = study_of(MODELS.get(name, LOGREG), search=search)
+    here, _ = searched([study])
+    whole, _ = searched([study], client=eight_threads)
+    spread_out, _ = searched([study], to_spread={study.key}, client=eight_threads)
+    assert told(here[study.key]) == told(whole[study.key]) == told(spread_out[study.key])
+
+
+def test_no_more_trials_of_a_study_are_under_way_than_it_may_have(eight_threads):
+    slow = dataclasses.replace(
+        TROUBLE,
+        steps=(Step(name="clf", estimator="tests.troublesome:Sleepy"),),
+        grid=({"number": tuple(range(12))},),
+    )
+    search = Search(max_parallel=3)
+    study = study_of(slow, search=search)
+    ended, _ = searched([study], to_spread={study.key}, client=eight_threads)
+    results = ended[study.key].value
+    at_once = [sum(r.started <= each.started < r.ended for r in results) for each in results]
+    assert max(at_once) == 3
 
 
 def test_studies_of_both_placements_run_side_by_side(client: Client):
@@ -161,7 +184,7 @@ def test_what_was_spread_is_found_again_as_a_whole_study():
     assert run.counts == {"success": 1, "cached": 1}, "choose, and the study"
 
 
-@pytest.mark.parametrize("name", ["optuna", "iterations"])
+@pytest.mark.parametrize("name", SEARCHES)
 def test_a_spread_study_goes_on_where_it_was_interrupted(name):
     study = study_of(MODELS.get(name, LOGREG), search=SEARCHES[name], fingerprint="f")
     recorder = MemoryRecorder()
@@ -270,10 +293,24 @@ def placed(*studies, durations=(), threads=4):
 
 
 def test_a_few_studies_of_unknown_length_are_spread_and_many_are_not():
-    few = [study_of(customer=name, search=SEARCHES["random"]) for name in "ab"]
-    many = [study_of(customer=name, search=SEARCHES["random"]) for name in "abcd"]
-    assert placed(*few) == {"a/logreg", "b/logreg"}
+    many = [study_of(customer=name, search=SEARCHES["random"]) for name in "abcdefgh"]
+    few = many[:7]
+    assert placed(*few) == {study.key for study in few}
     assert placed(*many) == placed(*few, threads=1) == frozenset()
+
+
+def test_of_studies_of_unknown_length_the_one_with_many_trials_is_spread():
+    large = dataclasses.replace(SEARCHES["random"], settings={"n_trials": 500})
+    studies = [study_of(customer=name, search=SEARCHES["random"]) for name in "abcdefgh"]
+    assert placed(*studies, study_of(customer="large", search=large)) == {"large/logreg"}
+
+
+def test_a_customer_that_is_new_is_taken_for_as_long_as_the_others():
+    studies = [study_of(customer=name, search=SEARCHES["random"]) for name in "abc"]
+    seconds = {("a", "logreg"): 0.001, ("b", "logreg"): 0.001}
+    assert placed(*studies, durations=seconds) == frozenset(), "trials are too short"
+    seconds = dict.fromkeys(seconds, 1.0)
+    assert placed(*studies, durations=seconds) == {study.key for study in studies}
 
 
 def work_of(studies):

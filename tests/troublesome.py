@@ -30,6 +30,19 @@ class Patient(DummyClassifier):
         return super().fit(X, y, sample_weight)
 
 
+class Sleepy(DummyClassifier):
+    """One of several equals; its fits overlap with those of others, if they may."""
+
+    def __init__(self, strategy="prior", number=0):
+        super().__init__(strategy=strategy)
+        self.number = number
+
+    def fit(self, X, y, sample_weight=None):
+        """Learn the share of each class, a little later."""
+        time.sleep(0.02)
+        return super().fit(X, y, sample_weight)
+
+
 class Troublesome(ClassifierMixin, BaseEstimator):
     """Constant, unless its parameter is the one that makes trouble."""
 

@@ -9,6 +9,7 @@ runs on the driver.
 """
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from orchestrator.experiment.work import Work
 from orchestrator.records import Study
@@ -25,24 +26,24 @@ def to_spread(studies: Sequence[Study], durations: Durations, threads: int) -> f
     """The keys of the studies to be spread.
 
     One is where `search.placement` says so. By default it is where it has trials that can run at
-    the same time, and would take more than half of what each thread has to do in all; where
-    durations are not known yet, when there are fewer studies than threads.
+    the same time, and would take more than half of what each thread has to do in all.
 
     Args:
         studies: All that are to be run.
-        durations: What their trials took last time.
+        durations: What their trials took last time; others count as long as the mean of these.
         threads: Of all workers together.
     """
-    lengths = {study.key: _seconds(study, durations) for study in studies}
-    known = [seconds for seconds in lengths.values() if seconds is not None]
-    total = sum(known) / max(len(known), 1) * len(studies)
+    lengths = _lengths(studies, durations)
+    share = sum(lengths) / max(threads, 1)
     return frozenset(
         study.key
-        for study in studies
+        for study, seconds in zip(studies, lengths, strict=True)
         if study.search.placement == "trials"
         or (
             study.search.placement == "auto"
-            and _is_long(study, lengths[study.key], total, len(studies), threads)
+            and threads > 1
+            and 2 * seconds > share
+            and seconds >= _SHORTEST_TRIAL * find_strategy(study.search).count(study)
             and len(next(open_strategy(study.search, study))) > 1
         )
     )
@@ -56,32 +57,21 @@ def longest_first(
     Args:
         work: One entry a customer.
         studies: All that are to be run; others have a recorded result.
-        durations: What their trials took last time. Those of a study without take what trials take
-            on average, so that of unknown studies the ones with the most candidates come first.
+        durations: What their trials took last time; others count as long as the mean of these, so
+            that of unknown studies the ones with the most candidates come first.
     """
-    known = [each for study in studies if (each := _seconds_each(study, durations)) is not None]
-    mean = sum(known) / len(known) if known else 1.0
     expected: dict[str, float] = {}
-    for study in studies:
-        each = _seconds_each(study, durations)
-        seconds = (mean if each is None else each) * find_strategy(study.search).count(study)
+    for study, seconds in zip(studies, _lengths(studies, durations), strict=True):
         expected[study.customer.id] = expected.get(study.customer.id, 0.0) + seconds
     return tuple(sorted(work, key=lambda piece: -expected.get(piece.id, 0.0)))
 
 
-def _is_long(study: Study, seconds: float | None, total: float, studies: int, threads: int) -> bool:
-    if threads < 2:
-        return False
-    if seconds is None:
-        return studies < threads
-    long_trials = seconds >= _SHORTEST_TRIAL * find_strategy(study.search).count(study)
-    return long_trials and 2 * threads * seconds > total
-
-
-def _seconds(study: Study, durations: Durations) -> float | None:
-    each = _seconds_each(study, durations)
-    return None if each is None else each * find_strategy(study.search).count(study)
-
-
-def _seconds_each(study: Study, durations: Durations) -> float | None:
-    return durations.get((study.customer.id, study.model.id))
+def _lengths(studies: Sequence[Study], durations: Durations) -> list[float]:
+    """How long each study may take, in seconds; without any durations, in trials."""
+    each = [durations.get((study.customer.id, study.model.id)) for study in studies]
+    known = [seconds for seconds in each if seconds is not None]
+    mean = fmean(known) if known else 1.0
+    return [
+        (mean if seconds is None else seconds) * find_strategy(study.search).count(study)
+        for study, seconds in zip(studies, each, strict=True)
+    ]

@@ -20,8 +20,8 @@ from orchestrator.records import CHAMPION, Study, Trial, TrialResult
 from orchestrator.search import open_strategy
 
 _ONE_BY_ONE = 32
-"""Most trials of a round that are awaited one by one; a longer one is of a strategy that does not
-learn, or learns of many at a time, and is one map."""
+"""Most trials of a round that are awaited one by one, without `max_parallel`; a longer one is of a
+strategy that does not learn, or learns of many at a time, and is one map."""
 
 _NO_LIMIT = 2**62
 
@@ -178,7 +178,7 @@ class _Beginning:
         self._waiting: deque[Trial] = deque()
         self._found, at_once = found, study.search.max_parallel
         self._task = attempt.options(timeout=timeout, max_active=at_once)
-        self._few = max(_ONE_BY_ONE, at_once or 0)
+        self._few = at_once or _ONE_BY_ONE  # a map has no more under way than it may
         # What is to end in time is not begun all at once.
         self._most = _NO_LIMIT if study.search.seconds is None else self._few
 

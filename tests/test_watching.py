@@ -139,18 +139,16 @@ def test_an_address_that_is_none_is_refused(tmp_path, address):
         pass
 
 
-def test_metrics_of_a_run_that_is_being_prepared_make_no_ledger(tmp_path):
-    ledger, port = tmp_path / "ledger.db", free_port()
-    with serving_metrics(str(port), str(ledger)):
+def test_before_a_run_has_begun_metrics_make_no_ledger_and_keep_their_port(tmp_path):
+    ledger, port = tmp_path / "ledger.db", str(free_port())
+    with serving_metrics(port, str(ledger)) as metrics:
+        metrics.observe([NodeProgress(name="n", total=None, counts={State.SUCCESS: 1}, running=0)])
         assert scraped(f"http://127.0.0.1:{port}")["orchestrator_mlflow_backlog", "trials"] == 0
         assert not ledger.exists()
-
-
-def test_a_port_that_is_taken_is_told(tmp_path):
-    ledger, port = str(tmp_path / "ledger.db"), str(free_port())
-    with serving_metrics(port, ledger) as metrics:
-        metrics.observe([NodeProgress(name="n", total=None, counts={State.SUCCESS: 1}, running=0)])
-        with pytest.raises(UsageError, match="choose another"), serving_metrics(port, ledger):
+        with (
+            pytest.raises(UsageError, match="choose another"),
+            serving_metrics(port, str(ledger)),
+        ):
             pass
 
 

@@ -123,6 +123,19 @@ def test_what_was_last_used_stays_when_its_customer_has_left_meanwhile(experimen
     assert report.trials["reused"] == 2
 
 
+def test_what_only_an_old_flow_run_itself_could_use_goes_with_it(ledger):
+    for number in (1, 2):
+        run = flow_run(f"run-{number}", started=number, ended=number + 1, state="failed")
+        reduce = instance("", of=run.id, node="reduce", fingerprint=f"{run.id}:f", value=1)
+        used_again = instance("a", of=run.id, fingerprint="f", value=1)
+        ledger.recorder().begin(run)
+        ledger.recorder().record([reduce, used_again])
+    old = ledger.old.instances(before=None, keep_last=1)
+    ledger.old.remove([], old)
+    assert [each.key for each in old] == [""]
+    assert ledger.recorder().known(["run-1:f", "run-2:f", "f"]) == {"run-2:f", "f"}
+
+
 def test_a_flow_with_a_task_of_the_same_name_is_no_later_run(experiment, tmp_path):
     @task(cache=False)
     def work(x):

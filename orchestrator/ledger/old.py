@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, delete, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    delete,
+    func,
+    select,
+)
 
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.tables import (
@@ -102,16 +111,16 @@ class Old:
     def instances(self, *, before: float | None, keep_last: int) -> list[OldInstance]:
         """Instances that may go: of ended flow runs, and ended again in later ones.
 
-        Those with a recorded result stay with it; they go with their study.
+        Those with a recorded result stay with it, and go with their study; but for results that
+        only their own flow run could use, were it to go on.
 
         Args:
             before: Only those of flow runs that started before this moment.
             keep_last: How many of each node and key stay, whatever their age; at least one does.
         """
         ranked = _ranked().subquery()
-        may_be_used_again = ranked.c.fingerprint.is_not(None) & (
-            ranked.c.state == State.SUCCESS.value
-        )
+        succeeded = ranked.c.state == State.SUCCESS.value
+        may_be_used_again = succeeded & ranked.c.fingerprint.is_not(None) & ~_is_own(ranked)
         query = (
             select(ranked.c.node, ranked.c.key)
             .where(ranked.c.turn > max(keep_last, 1), ~may_be_used_again)
@@ -144,11 +153,18 @@ class Old:
         with self._database.write() as connection:
             for node, keys in _by_node(old_instances):
                 these = (instances.c.node == node) & instances.c.key.in_(keys)
+                own = select(instances.c.fingerprint).where(these, _is_own(instances))
+                connection.execute(delete(results).where(results.c.fingerprint.in_(own)))
                 connection.execute(delete(instances).where(these))
             _remove_results(connection, {(study.flow_run, study.key) for study in old_studies})
             for some in _chunks([study.id for study in old_studies]):
                 connection.execute(delete(trials).where(trials.c.study.in_(some)))
                 connection.execute(delete(studies).where(studies.c.id.in_(some)))
+
+
+def _is_own(of: FromClause) -> ColumnElement[bool]:
+    """Whether what instances returned counts within their own flow run only (`own_prefix`)."""
+    return and_(of.c.fingerprint.is_not(None), of.c.fingerprint.contains(":"))
 
 
 def _ranked() -> Select[Any]:

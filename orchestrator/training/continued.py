@@ -32,6 +32,10 @@ _LARGEST = 16 * 2**20
 """Bytes of a fitted ensemble that is kept to be grown; what is larger is fitted each time."""
 
 
+_AROUND = 512
+"""Bytes of the objects around the nodes of one tree, as measured."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ensemble:
     """How a kind of ensemble is grown and shortened.
@@ -51,12 +55,12 @@ class Ensemble:
 
 def _tree_bytes(estimator: Any) -> int:
     trees = (tree.tree_ for row in estimator.estimators_ for tree in getattr(row, "flat", (row,)))
-    return sum(tree.node_count * 64 + tree.value.nbytes for tree in trees)
+    return sum(tree.node_count * 64 + tree.value.nbytes + _AROUND for tree in trees)
 
 
 def _node_bytes(estimator: Any) -> int:
     return sum(
-        tree.nodes.nbytes
+        tree.nodes.nbytes + _AROUND
         for trees in estimator._predictors  # noqa: SLF001 - it tells its size nowhere else
         for tree in trees
     )

@@ -301,5 +301,7 @@ def _in_words(problem: Any) -> str:
         return _unknown_key(str(problem["loc"][-1]), list(_Settings.model_fields))
     if problem["type"] == "missing":
         return "is missing"
+    if problem["type"] == "tuple_type":
+        return "must be a list"
     message: str = problem["msg"]
     return message.removeprefix("Value error, ")

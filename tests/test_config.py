@@ -93,6 +93,10 @@ def test_the_first_metric_selects_where_none_is_named(write):
         (f"{SMALL}cluster: {{wrkers: 2}}\n", "cluster: unknown key 'wrkers'"),
         (SMALL.replace("experiment: flights", ""), "c.yaml: experiment: is missing"),
         (SMALL.replace("flights\n", "'a/b'\n"), "c.yaml: experiment: String should match"),
+        (
+            SMALL.replace('load"', 'load", metrics: roc_auc'),
+            "c.yaml: evaluation.metrics: must be a list",
+        ),
         (f"{SMALL}tolerance: 2\n", "c.yaml: tolerance: Input should be less than or equal to 1"),
         ("- a list\n", "c.yaml: must hold keys such as `experiment:` and `registry:`"),
         ("a: [", "c.yaml: line 2"),

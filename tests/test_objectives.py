@@ -1,5 +1,6 @@
 """Constraints and several objectives: what may be served, what is picked, what MLflow shows."""
 
+import math
 from contextlib import suppress
 from dataclasses import replace
 
@@ -148,6 +149,18 @@ def test_without_objectives_the_front_is_the_best_alone():
             },
         ),
         (
+            {"constraints": ["model_kb <= 500"]},
+            {"metrics": ["roc_auc", "model_kb"], "metric": "roc_auc"},
+        ),
+        (
+            {
+                "metrics": ["roc_auc", "experiments.scorers:worth"],
+                "objectives": ["roc_auc", "worth"],
+                "constraints": ["worth >= 5"],
+            },
+            {"metrics": ["roc_auc", "worth"], "objectives": ["roc_auc", "worth"]},
+        ),
+        (
             {"constraints": ["score_seconds <= 1e-1"]},
             {
                 "metrics": ["roc_auc"],
@@ -180,7 +193,11 @@ def test_what_cannot_be_read_is_refused(written, told):
     [
         ({"objectives": ("roc_auc", "f1")}, "evaluation.objectives: 'f1' is not measured"),
         ({"constraints": (SMALL,)}, "evaluation.constraints: 'model_kb' is not measured"),
-        ({"slack": -1.0}, "evaluation.slack: must not be negative"),
+        ({"slack": -1.0}, "evaluation.slack: must be a number of at least 0, not -1.0"),
+        ({"slack": math.nan}, "evaluation.slack: must be a number of at least 0, not nan"),
+        ({"slack": 0.1}, "evaluation.slack: says from how many the later objectives choose"),
+        ({"objectives": ("roc_auc", "roc_auc")}, "evaluation.objectives: name one twice: roc_auc"),
+        ({"metric": "fit_seconds"}, "evaluation.metric: fit_seconds is no score"),
         ({"constraints": (replace(FAST, bound=0.0),)}, "no model ever meets fit_seconds <= 0"),
         ({"metrics": ("model_kb",), "metric": "model_kb"}, "model_kb is no score"),
     ],

@@ -271,6 +271,9 @@ def test_a_grid_over_a_range_without_end_is_refused_with_file_and_key(tmp_path, 
 
 def test_a_model_that_counts_no_iterations_cannot_have_them_rationed(tmp_path, mlflow_url):
     search = Search(strategy="halving", settings={"resource": "iterations"})
-    experiment = an_experiment(tmp_path, mlflow_url, models=[LOGISTIC, TREE], search=search)
-    with pytest.raises(ConfigError, match=r"search.resource: model 'tree' has no number of iter"):
-        plan(experiment)
+    without_limit = {"id": "svm", "estimator": "sklearn.svm:SVC"}  # its max_iter is -1
+    for model in (TREE, without_limit):
+        experiment = an_experiment(tmp_path, mlflow_url, models=[LOGISTIC, model], search=search)
+        told = f"search.resource: model '{model['id']}' has no number of iter"
+        with pytest.raises(ConfigError, match=told):
+            plan(experiment)

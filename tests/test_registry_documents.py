@@ -67,3 +67,8 @@ def test_anchors_and_merging_are_read():
 def test_broken_json_is_refused(text, problem):
     with pytest.raises(ValueError, match=problem):
         read_json(text)
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1E-3", "1.0e-3", "0.001", "+1e-3"])
+def test_a_number_with_an_exponent_is_one_with_a_point_or_without(text):
+    assert read_yaml(f"C: [{text}]") == {"C": [0.001]}

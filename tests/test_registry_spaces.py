@@ -117,7 +117,14 @@ def test_grid_and_space_at_once_are_refused():
         fetched(grid={"C": [1]}, space={"C": [2]})
 
 
-def test_a_customers_wrong_space_sets_the_customer_aside():
-    wrong = {"id": "AA", "spaces": {"svm": {"C": {"float": [2, 1]}}}}
+@pytest.mark.parametrize(
+    ("space", "reason"),
+    [
+        ({"C": {"float": [2, 1]}}, "spaces.svm.C: has low 2.0 above high 1.0"),
+        ({}, "spaces.svm: is empty"),
+    ],
+)
+def test_a_customers_wrong_space_sets_the_customer_aside(space, reason):
+    wrong = {"id": "AA", "spaces": {"svm": space}}
     snapshot = fetched(customers=[wrong, {"id": "B"}])
-    assert "spaces.svm.C: has low 2.0 above high 1.0" in snapshot.rejected[0].reason
+    assert reason in snapshot.rejected[0].reason

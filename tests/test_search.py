@@ -386,7 +386,8 @@ WRONG = [
     (Search(strategy="random"), "search.n_trials: strategy 'random' needs it"),
     (Search(strategy="random", settings={"n_trials": 0}), "at least 1, not 0"),
     (Search(strategy="random", settings={"n_trials": True}), "at least 1, not True"),
-    (Search(strategy="random", settings={"trials": 9}), "it takes n_trials"),
+    (Search(strategy="random", settings={"trials": 9}), "did you mean 'n_trials'"),
+    (Search(strategy="random", settings={"depth": 9}), "it takes n_trials"),
     (
         Search(strategy="optuna", settings={"n_trials": 9, "sampler": "Tpe"}),
         "no sampler 'Tpe' that fits; known are .*TPESampler",
@@ -409,6 +410,12 @@ WRONG = [
         Search(strategy="racing", settings={"suggest": {"strategy": "random"}}),
         "search.suggest.n_trials: strategy 'random' needs it",
     ),
+    (
+        Search(strategy="racing", settings={"suggest": {"strategy": "halving"}}),
+        "search.suggest.strategy: strategy 'halving' gives candidates up itself",
+    ),
+    (Search(settings={"max_paralel": 3}), "did you mean 'max_parallel'"),
+    (Search(settings={"stategy": "random"}), "did you mean 'strategy'"),
     (Search(strategy="halving", settings={"eta": 1}), "search.eta: .*at least 2, not 1"),
     (Search(strategy="halving", settings={"resource": "time"}), "search.resource: is 'time'"),
     (Search(strategy="halving", settings={"rungs": 1}), "search.rungs: .*at least 2, not 1"),

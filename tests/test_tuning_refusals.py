@@ -3,12 +3,11 @@
 import pytest
 
 from orchestrator.search import samplers
-from tests.test_cli_training import (  # noqa: F401 - project and typed are fixtures
+from tests.test_cli_training import (  # noqa: F401 - project is a fixture
     FLIGHTS,
     ROUTES,
     change,
     project,
-    typed,
     write,
 )
 

@@ -69,7 +69,7 @@ _FastestSafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_FastestSafeLoader):  # type: ignore[misc]  # its base is chosen at run time
-    """The safe loader, but a number that YAML 1.1 misreads is an error."""
+    """The safe loader, but a number that YAML 1.1 misreads is an error, and `1e-3` a number."""
 
     def construct_plain_int(self, node: Any) -> int:
         """An integer in digits alone: YAML 1.1 reads `0123`, `0x1F`, `12_34`, `12:30` otherwise."""
@@ -82,6 +82,9 @@ class _Loader(_FastestSafeLoader):  # type: ignore[misc]  # its base is chosen a
         return float(self.construct_yaml_float(node))
 
 
+_Loader.add_implicit_resolver(  # YAML 1.1 takes one without a point for a text
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_plain_int)
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_plain_float)
 

@@ -63,6 +63,11 @@ def read_customer(row: object, parameters: Mapping[str, frozenset[str]]) -> Cust
         for model in fields.spaces
         if model in fields.grids
     ]
+    problems += [
+        Problem(f"spaces.{model}", "is empty; leave it out to search the model's")
+        for model in fields.spaces
+        if not grids[model]
+    ]
     for model, grid in grids.items():
         key = f"grids.{model}" if model in fields.grids else f"spaces.{model}"
         problems += _condition_problems(key, grid)

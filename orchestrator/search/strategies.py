@@ -4,7 +4,9 @@ Touches no library; takes `Search` and `Study`; gives rounds of trials; driver a
 """
 
 import inspect
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
+from dataclasses import fields
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
@@ -173,9 +175,8 @@ def _require_settings_of(make: Any, search: Search) -> None:
     names = {parameter.name for parameter in parameters}
     for name in search.settings:
         if name not in names:
-            takes = f"it takes {', '.join(sorted(names))}" if names else "it takes none"
             raise ConfigError(
-                f"strategy {search.strategy!r} has no such setting; {takes}",
+                f"strategy {search.strategy!r} has no such setting; {_hint(name, names)}",
                 key=f"search.{name}",
             )
     for parameter in parameters:
@@ -183,3 +184,12 @@ def _require_settings_of(make: Any, search: Search) -> None:
             raise ConfigError(
                 f"strategy {search.strategy!r} needs it", key=f"search.{parameter.name}"
             )
+
+
+def _hint(name: str, names: Collection[str]) -> str:
+    """What may have been meant: a setting of the strategy, or of every search."""
+    of_every_search = {field.name for field in fields(Search)} - {"settings"}
+    close = get_close_matches(name, [*names, *of_every_search], n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"it takes {', '.join(sorted(names))}" if names else "it takes none"

@@ -52,10 +52,17 @@ def suggesting_strategy(suggest: Mapping[str, Any]) -> Strategy:
     named = suggest.get("strategy", "optuna" if "sampler" in suggest else "grid")
     settings = {name: value for name, value in suggest.items() if name != "strategy"}
     try:
-        return find_strategy(Search(strategy=named, settings=settings))
+        strategy = find_strategy(Search(strategy=named, settings=settings))
     except ConfigError as error:
         key = (error.key or "search").replace("search", "search.suggest", 1)
         raise ConfigError(error.problem, key=key) from error
+    if getattr(strategy, "prunes", False):
+        raise ConfigError(
+            f"strategy {named!r} gives candidates up itself; take them from one that does not, "
+            "such as grid, random or optuna",
+            key="search.suggest.strategy",
+        )
+    return strategy
 
 
 def folds_of(trial: Trial, amount: int) -> Trial:

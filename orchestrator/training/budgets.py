@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from orchestrator.errors import ConfigError
-from orchestrator.estimators import parameter_names
+from orchestrator.estimators import build
 from orchestrator.identity import derive_seed
 from orchestrator.records import Budget, Evaluation, ModelSpec, Study
 from orchestrator.training.prepared import Indices, Prepared
@@ -22,18 +22,20 @@ _ITERATIONS = ("n_estimators", "max_iter")
 
 
 def require_iterations(models: Sequence[ModelSpec], evaluation: Evaluation) -> None:
-    """Refuse models whose last step does not count iterations.
+    """Refuse models whose last step does not count iterations, or has no number of them set.
 
     Raises:
         ConfigError: There is one; it is named.
     """
     for model in models:
-        known = parameter_names(model, evaluation.allowed)
         prefix = f"{model.steps[-1].name}__" if len(model.steps) > 1 else ""
-        if not any(f"{prefix}{name}" in known for name in _ITERATIONS):
+        params = build(model, {}, evaluation.allowed).get_params()
+        searched = {name for part in model.grid for name in part}
+        counted = [name for each in _ITERATIONS if (name := f"{prefix}{each}") in params]
+        if not any(name in searched or _is_number(params[name]) for name in counted):
             raise ConfigError(
                 f"model {model.id!r} has no number of iterations ({' or '.join(_ITERATIONS)}) to "
-                "ration; let the resource be folds or rows",
+                "ration; set one in its `params`, or let the resource be folds or rows",
                 key="search.resource",
             )
 
@@ -48,13 +50,18 @@ def with_iterations(estimator: Any, budget: Budget) -> Any:
     params = final.get_params(deep=False)
     for name in _ITERATIONS:
         whole = params.get(name)
-        if isinstance(whole, int) and whole > 0:
+        if _is_number(whole):
             final.set_params(**{name: -(-whole * budget.amount // budget.of)})
             return estimator
     raise ValueError(
         f"{type(final).__name__} has no number of iterations ({' or '.join(_ITERATIONS)}); "
         "set one among its params, or let `resource` be folds"
     )
+
+
+def _is_number(iterations: object) -> bool:
+    """Whether so many can be done; -1 and None stand for no limit."""
+    return isinstance(iterations, int) and iterations > 0
 
 
 def with_rows(prepared: Prepared, budget: Budget, study: Study) -> Prepared:

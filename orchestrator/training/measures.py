@@ -34,11 +34,13 @@ def evaluation_fields(written: Any) -> Any:
     constraints = [_constraint(text) for text in written.get("constraints", ())]
     metrics = [str(each) for each in written.get("metrics", ())]
     first = str(written.get("metric") or next(iter(objectives + metrics), "roc_auc"))
-    if objectives and objectives[0] != first:
+    if objectives and _name(objectives[0]) != _name(first):
         raise ValueError(f"metric is {first!r}, and the first of objectives {objectives[0]!r}")
     asked = [*objectives, *(each["measure"] for each in constraints)]
-    metrics += [each for each in dict.fromkeys(asked) if each not in metrics and each not in TIMES]
-    names = {metric: metric.rpartition(":")[2] for metric in metrics or [first]}
+    metrics = metrics or [first]
+    measured = {*metrics, *map(_name, metrics), *TIMES}
+    metrics += [each for each in dict.fromkeys(asked) if each not in measured]
+    names = {metric: _name(metric) for metric in metrics}
     if len(set(names.values())) < len(metrics):
         raise ValueError(f"two of the metrics have one name: {', '.join(names.values())}")
     own = {name: path for path, name in names.items() if ":" in path}
@@ -52,6 +54,11 @@ def evaluation_fields(written: Any) -> Any:
         ],
         **({"scorers": {**written.get("scorers", {}), **own}} if own else {}),
     }
+
+
+def _name(metric: str) -> str:
+    """What a metric is known by: its name, or that of its function."""
+    return metric.rpartition(":")[2]
 
 
 def _are_lists(written: Mapping[str, Any]) -> bool:

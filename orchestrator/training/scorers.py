@@ -189,15 +189,14 @@ def _own(source: str) -> Any:
 
 def _require_measured(evaluation: Evaluation) -> None:
     """Refuse constraints and objectives that no trial could be judged by."""
-    if evaluation.metric == MODEL_KB:
+    if evaluation.metric in COSTS:
         raise ConfigError(
-            "model_kb is no score; make it a later objective or a constraint",
+            f"{evaluation.metric} is no score; make it a later objective or a constraint",
             key="evaluation.metric",
         )
     if evaluation.objectives and evaluation.objectives[0] != evaluation.metric:
         raise ConfigError(f"the first must be {evaluation.metric}", key="evaluation.objectives")
-    if evaluation.slack < 0:
-        raise ConfigError("must not be negative", key="evaluation.slack")
+    _require_rule(evaluation)
     known = {*evaluation.metrics, *TIMES}
     asked = {"objectives": evaluation.objectives}
     asked["constraints"] = tuple(each.measure for each in evaluation.constraints)
@@ -208,6 +207,21 @@ def _require_measured(evaluation: Evaluation) -> None:
     for each in evaluation.constraints:
         if each.measure in COSTS and each.relation == "<=" and each.bound <= 0:
             raise ConfigError(f"no model ever meets {each}", key="evaluation.constraints")
+
+
+def _require_rule(evaluation: Evaluation) -> None:
+    """Refuse objectives and a slack that make no rule of what is picked."""
+    objectives, slack = evaluation.objectives, evaluation.slack
+    if len(set(objectives)) < len(objectives):
+        raise ConfigError(f"name one twice: {', '.join(objectives)}", key="evaluation.objectives")
+    if not 0 <= slack < math.inf:
+        raise ConfigError(f"must be a number of at least 0, not {slack}", key="evaluation.slack")
+    if slack and len(objectives) < 2:
+        raise ConfigError(
+            "says from how many the later objectives choose, and there are none; name them in "
+            "evaluation.objectives, or leave this out",
+            key="evaluation.slack",
+        )
 
 
 def _require_number(scorer: Any, evaluation: Evaluation) -> None:
@@ -223,9 +237,9 @@ def _require_number(scorer: Any, evaluation: Evaluation) -> None:
         raise ConfigError(f"{error}; a scorer has to return one", key=_METRICS) from error
     except Exception:  # noqa: BLE001 - a user's function may raise anything
         return
-    if math.isnan(value):
+    if not math.isfinite(value):
         raise ConfigError(
-            f"the {scorer.source} is nan on ordinary rows; a scorer has to return a number",
+            f"the {scorer.source} is {value} on ordinary rows; a scorer has to return a number",
             key=_METRICS,
         )
 

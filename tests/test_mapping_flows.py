@@ -865,6 +865,22 @@ class TestCoordinators:
         run_of(asking)
         assert seen[2:] == ["asks 0", "made after 0", "asks 1", "made after 1"]
 
+    def test_many_first_ones_are_each_given_once(self, where):
+        """Several end at once, and each time another one is begun."""
+
+        @task
+        async def keeping_three_under_way():
+            waiting, under_way, seen = list(range(60)), [], []
+            while waiting or under_way:
+                while waiting and len(under_way) < 3:
+                    under_way.append(itself(waiting.pop()))
+                ended = await FirstEnded(under_way)
+                under_way.remove(ended)
+                seen.append(await ended)
+            return sorted(seen)
+
+        assert run_of(keeping_three_under_way, where).result() == list(range(60))
+
     def test_the_first_of_nothing_or_of_foreign_calls_is_a_mistake(self):
         leaked = []
         run_of(lambda: leaked.append(itself(1)))

@@ -6,7 +6,6 @@ Touches no library; takes starts and ends from the driver loop; feeds the engine
 
 import time
 from array import array
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -66,7 +65,7 @@ class Coordinators:
         self._engine = engine
         self._waiting: dict[int, dict[_Running, None]] = {}
         self._running: set[_Running] = set()
-        self._next: deque[tuple[_Running, Step]] = deque()
+        self._next: dict[_Running, Step] = {}
 
     def __len__(self) -> int:
         return len(self._running)
@@ -92,6 +91,8 @@ class Coordinators:
             for running in self._waiting.pop(number, ()):
                 if running not in self._running:  # it was cancelled meanwhile
                     continue
+                if running in self._next:  # it waited for several, and has been answered
+                    continue
                 if running.result is not None:
                     self._finish(running)
                 elif (step := self._answer(running)) is not None:
@@ -104,7 +105,8 @@ class Coordinators:
         call may take it long, and workers would wait for both.
         """
         while self._next:
-            running, step = self._next.popleft()
+            running = next(iter(self._next))
+            step = self._next.pop(running)
             if running in self._running:  # it was not cancelled meanwhile
                 self._go_on(running, step)
                 return True
@@ -136,7 +138,7 @@ class Coordinators:
                 return
             step = self._answer(running)
             if step is not None and len(running.children) > called:
-                self._next.append((running, step))
+                self._next[running] = step
                 return
 
     def _take(self, running: _Running, step: Step) -> None:

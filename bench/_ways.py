@@ -17,7 +17,7 @@ from bench._peers import Job
 from orchestrator.clusters import Cluster, connect
 from orchestrator.experiment.line import run
 from orchestrator.experiment.settings import Experiment
-from orchestrator.records import Customer, Evaluation, ModelSpec
+from orchestrator.records import Customer, Distribution, Evaluation, ModelSpec
 
 WORKERS = 2
 
@@ -169,8 +169,15 @@ def _row_of_model(model: ModelSpec) -> dict[str, object]:
         "id": model.id,
         "pipeline": steps,
         "params": model.params,
-        "grid": {name: list(values) for name, values in grid.items()},
+        "grid": {name: _row_of_values(values) for name, values in grid.items()},
     }
+
+
+def _row_of_values(values: tuple[object, ...] | Distribution) -> object:
+    """A list, or a range with two ends."""
+    if isinstance(values, Distribution):
+        return {values.kind: [values.low, values.high]}
+    return list(values)
 
 
 def _row_of_customer(customer: Customer) -> dict[str, object]:

@@ -25,7 +25,7 @@ from bench import _timed_fits as timed
 from bench._peers import Job
 from bench._routes import MANY_CANDIDATES, largest
 from bench._turns import Figures
-from bench._ways import Setting, empty_mlflow, experiment
+from bench._ways import Setting, empty_mlflow, experiment, measured
 from orchestrator.clusters import Cluster, connect
 from orchestrator.experiment.line import run
 from orchestrator.experiment.searching import Searching
@@ -42,6 +42,7 @@ from orchestrator.records import (
     TrialResult,
 )
 from orchestrator.search import open_strategy
+from orchestrator.selection import Gate
 from orchestrator.training.cache import SharedCache
 from orchestrator.training.evaluate import evaluate_study
 
@@ -61,24 +62,34 @@ def measure(*, quick: bool = False) -> Figures:
 
 
 def small_studies(studies: int) -> Figures:
-    """Studies of 20 trials by TPE, each of 5 ms of computing, on two workers of one core each.
+    """Studies of 20 trials by TPE, each of 5 ms of computing, on two workers of one core, tracked.
 
-    The ideal is the CPU time of their fits and of their sampling, divided by two.
+    From the line's call to its report, with ledger and MLflow; nobody is promoted, so nothing is
+    deployed. The ideal is the CPU time of the fits, and of Optuna asked and told by itself, divided
+    by two. `cpu_ratio` sets the CPU time of driver and workers against that of fits and sampling:
+    it is what wall time comes to where nobody else uses the machine.
     """
     search = Search(strategy="optuna", settings={"n_trials": 20})
     model = _in_a_space(timed.models("Busy", seconds=0.0025, points=1)[0])
-    todo = [_study(model, customer, search) for customer in timed.customers(studies)]
-    sampling = _cpu_of(lambda: [_sampled(study) for study in todo[:20]]) / 20 * studies
-    with connect(Cluster(workers=2, dashboard=False)) as client:
-        _searched(todo[:4], client)
-        before = sum(client.run(timed.cpu_seconds).values())
-        began = time.perf_counter()
-        _searched(todo, client)
-        seconds = time.perf_counter() - began
-        fits = sum(client.run(timed.cpu_seconds).values()) - before
+    _plainly_sampled(20)  # imports what it needs
+    sampling = _cpu_of(lambda: [_plainly_sampled(20) for _ in range(20)]) / 20 * studies
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        connect(Cluster(workers=2, dashboard=False)) as client,
+    ):
+        empty = empty_mlflow(Path(folder))
+        for name, number in {"warm_up": 4, "measured": studies}.items():
+            job = _timed_job(model, number)
+            setting = Setting.new(job, client, Path(folder, name), empty)
+            nobody = replace(experiment(setting), search=search, gate=Gate(threshold=2.0))
+            before = sum(client.run(timed.cpu_seconds).values())
+            report, spent = measured(client, lambda e=nobody: run(e))
+            fits = sum(client.run(timed.cpu_seconds).values()) - before
+            assert (report.trials["success"], report.behind) == (20 * number, None)
     return {
-        "tuning.small_studies.seconds": seconds,
-        "tuning.small_studies.ratio": seconds / ((fits + sampling) / 2),
+        "tuning.small_studies.seconds": spent.seconds,
+        "tuning.small_studies.ratio": spent.seconds / ((fits + sampling) / 2),
+        "tuning.small_studies.cpu_ratio": spent.cpu / (fits + sampling),
         "tuning.small_studies.studies": float(studies),
     }
 
@@ -105,14 +116,7 @@ def one_second(trials: int) -> Figures:
 
     From the first trial's begin to the last one's end, inside the line with ledger and MLflow.
     """
-    model = timed.models("Sleeping", seconds=0.5, points=5 * trials)[0]
-    job = Job(
-        customers=timed.customers(1),
-        models=(model,),
-        loader="bench._timed_fits:load",
-        allowed=("sklearn", "bench"),
-        folds=2,
-    )
+    job = _timed_job(timed.models("Sleeping", seconds=0.5, points=5 * trials)[0], 1)
     figures: Figures = {}
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -214,9 +218,22 @@ def _cpu_of(do: Callable[[], object]) -> float:
     return time.process_time() - before
 
 
-def _sampled(study: Study) -> None:
-    """Drive a search whose trials take no time."""
-    _driven(study, lambda params: params["threshold"])
+def _timed_job(model: ModelSpec, customers: int) -> Job:
+    return Job(
+        customers=timed.customers(customers),
+        models=(model,),
+        loader="bench._timed_fits:load",
+        allowed=("sklearn", "bench"),
+        folds=2,
+    )
+
+
+def _plainly_sampled(trials: int) -> None:
+    """Optuna by itself, asked and told of trials that take no time."""
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
+    for _ in range(trials):
+        trial = study.ask()
+        study.tell(trial, trial.suggest_float("threshold", 0.0, 1.0))
 
 
 def _driven(study: Study, score: Callable[[Any], float]) -> list[float]:

@@ -18,7 +18,7 @@ from orchestrator.cli.manner import Manner
 from orchestrator.cli.training import run_experiment
 from orchestrator.clusters import Cluster
 from orchestrator.errors import MachineryError, UsageError
-from orchestrator.experiment import courier
+from orchestrator.experiment import courier, opening
 from orchestrator.experiment.line import run
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.syncing import sync
@@ -307,6 +307,24 @@ def test_a_run_begins_while_mlflow_is_still_waited_for(tmp_path, silent_server, 
     with Ledger.open(experiment.ledger) as ledger:
         began = [each.result.started for each in ledger.trials.of_run(report.flow_run.id)]
     assert min(began) < told[-1][0]
+
+
+def test_mlflow_is_not_opened_before_there_is_something_to_send(experiment, monkeypatch):
+    """Importing and opening it would take the driver and a core from the first fits."""
+    monkeypatch.setattr(courier, "_HEAD_START_SECONDS", 60.0)
+    began, really_open = [], opening._open
+
+    def noting_when(experiment):
+        began.append(time.time())
+        return really_open(experiment)
+
+    monkeypatch.setattr(opening, "_open", noting_when)
+    report = run(experiment)
+    assert report.behind is None
+    with Ledger.open(experiment.ledger) as ledger:
+        ended = [each.result.ended for each in ledger.trials.of_run(report.flow_run.id)]
+    assert len(began) == 1
+    assert began[0] >= min(ended)
 
 
 def test_who_stops_at_once_does_not_wait_for_a_server(tmp_path, silent_server, monkeypatch):

@@ -29,6 +29,7 @@ FAULTS: tuple[Fault, ...] = (
     faults.NetworkCut(),
     faults.ClockSetBack(),
     faults.SecondDriver(),
+    faults.DriverOusted(),
 )
 
 _DRIVER_TIMES = 5

@@ -248,10 +248,40 @@ class SecondDriver:
             raise UnexpectedError(f"a second driver ended with {code}:\n{second.said()}")
 
 
+@dataclass(frozen=True)
+class DriverOusted:
+    """SIGSTOP; somebody takes its place by force; SIGCONT some seconds later."""
+
+    name = "driver stopped, ousted, continued"
+    needs = frozenset()
+    anywhen = False
+    seconds: float = 20.0
+
+    def strike(self, scene: Scene, driver: Driver, random: Random) -> None:
+        """It finds out when it wakes; its successor waits for locks that it holds until then."""
+        wait_until(lambda: driver.ended or _is_held_by(driver, scene), "lease of the driver")
+        if driver.ended:
+            return
+        stopped = psutil.Process(driver.process.pid)
+        stopped.suspend()
+        successor = scene.drive("resume", "--force")
+        with suppress(TimeoutError):
+            limit = random.uniform(0.2, 1.0) * self.seconds
+            wait_until(lambda: successor.ended, "end of the successor", seconds=limit)
+        stopped.resume()
+        codes = driver.wait(), successor.wait()
+        if codes not in {(_FAILED, 0), (_FAILED, _FAILED), (0, _NOTHING_TO_DO)}:
+            raise UnexpectedError(f"they ended with {codes}:\n{driver.said()}")
+
+
 def _is_held_by(driver: Driver, scene: Scene) -> bool:
     with Ledger.look(scene.ledger) as ledger:
         return driver.process.pid in {lease.pid for lease in ledger.leases.list()}
 
+
+_NOTHING_TO_DO = 2
+_FAILED = 4
+"""The exit code of who could not go on."""
 
 _HELD = 75
 """The exit code of who finds another driver at work."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from orchestrator.ledger import Ledger
 from orchestrator.records import TIMES, Study, TrialResult
 from orchestrator.search.spaces import point_of
+from orchestrator.selection import best_result
 from orchestrator.training.fingerprint import PARTS
 
 Carried = Mapping[str, tuple[TrialResult, ...]]
@@ -48,12 +49,20 @@ def _last_parts(ledger: Ledger, customers: Collection[str]) -> Mapping[str, Mapp
 
 
 def informed(study: Study, carried: Carried) -> Study:
-    """The study with what its sampler is told."""
-    known = carried.get(study.key, ())[:_MOST_TOLD]
+    """The study with what its sampler is told, and the best of that among what it tries first.
+
+    A sampler that is told of a point does not ask for it again; the best one has to be a candidate.
+    """
+    known = carried.get(study.key, ())
     points = tuple(
-        (r.trial.params, {name: r.measured(name) for name in (*r.scores, *TIMES)}) for r in known
+        (r.trial.params, {name: r.measured(name) for name in (*r.scores, *TIMES)})
+        for r in known[:_MOST_TOLD]
     )
-    return replace(study, known=points) if points else study
+    best = best_result(known, study.evaluation)
+    first = {repr(point): point for point in study.first}
+    if best is not None:
+        first[repr(best.trial.params)] = best.trial.params
+    return replace(study, known=points, first=tuple(first.values())) if points else study
 
 
 def _known(ledger: Ledger, study: Study) -> tuple[TrialResult, ...]:

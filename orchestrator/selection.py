@@ -57,7 +57,8 @@ def decide(
         The decision. `best` is the result to serve: the best challenger, or the incumbent
         where the challenger did not pass; `promote` says whether that has to be deployed.
     """
-    best = best_result(results, evaluation)
+    served = [result for result in results if _may_be_served(result, evaluation, gate)]
+    best = best_result(served, evaluation) or best_result(results, evaluation)
     if best is None:
         verdict = _Verdict(incumbent, promote=False, reason=_why_none(results, evaluation))
     elif refusal := _below_threshold(best, evaluation, gate):
@@ -203,9 +204,16 @@ def _why_none(results: Sequence[TrialResult], evaluation: Evaluation) -> str:
     if violations:
         most, times = violations.most_common(1)[0]
         return f"no trial meets the constraints; {times} of {len(results)} violate {most}"
-    errors = Counter(result.error or "unknown" for result in results)
+    errors = Counter(result.error or "unknown" for result in results if result.is_failure)
+    if not errors:
+        return f"none of {len(results)} trials was evaluated to its end"
     reason, _ = errors.most_common(1)[0]
     return f"none of {len(results)} trials succeeded: {reason}"
+
+
+def _may_be_served(result: TrialResult, evaluation: Evaluation, gate: Gate) -> bool:
+    """Whether it reaches the threshold: the later objectives choose among those that do."""
+    return result.state == "success" and _below_threshold(result, evaluation, gate) is None
 
 
 def _below_threshold(best: TrialResult, evaluation: Evaluation, gate: Gate) -> str | None:

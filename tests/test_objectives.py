@@ -85,6 +85,20 @@ def test_within_the_slack_the_next_objective_decides():
     assert best_result([best, near, far], judging("roc_auc", "model_kb", slack=0.5)) is far
 
 
+def test_within_the_slack_only_what_reaches_the_threshold_is_chosen():
+    best, near = trial(0, 0.81, kb=900), trial(1, 0.795, kb=50)
+    evaluation = judging("roc_auc", "model_kb", slack=0.02)
+    decision = choose([best, near], None, evaluation, Gate(threshold=0.8))
+    assert (decision.best, decision.promote) == (best, True)
+    assert "misses the threshold" in choose([near], None, evaluation, Gate(threshold=0.8)).reason
+
+
+def test_where_time_was_up_before_any_trial_was_whole_that_is_told():
+    given_up = replace(trial(0, 0.9), state="pruned")
+    reason = choose([given_up, given_up], None, judging()).reason
+    assert reason == "none of 2 trials was evaluated to its end"
+
+
 def test_the_challenger_must_win_by_the_same_rule():
     evaluation = judging("roc_auc", "model_kb", slack=0.02)
     champion, lighter = trial(0, 0.9, kb=900), trial(1, 0.89, kb=50)

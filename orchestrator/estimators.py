@@ -96,6 +96,8 @@ def _import(module_name: str, class_name: str, path: str) -> Any:
         return getattr(module, class_name)
     except AttributeError as error:
         raise UsageError(f"{path!r}: module {module_name!r} has no {class_name!r}") from error
+    except ImportError as error:  # of scikit-learn's experimental ones, which are to be enabled
+        raise UsageError(f"{path!r} cannot be imported: {' '.join(str(error).split())}") from error
 
 
 def _assemble(spec: ModelSpec, allowed: Sequence[str]) -> Any:

@@ -39,6 +39,8 @@ def load(customer: Customer) -> Data:
     extra: dict[str, Any] = {}
     if wanted.get("weights"):
         extra["sample_weight"] = np.random.default_rng(9).uniform(0.1, 3.0, size=len(y))
+        if wanted["weights"] == "with gaps":
+            extra["sample_weight"][::7] = np.nan
     if wanted.get("groups"):
         extra["groups"] = np.arange(len(y)) % 13
     X, y = FORMS[wanted["form"]](X, y)
@@ -87,6 +89,7 @@ FORMS = {
         pd.Series(y),
     ),
     "sparse": lambda X, y: (sparse.csr_matrix(np.where(X > 1, X, 0)), y),
+    "sparse by place": lambda X, y: (sparse.dok_matrix(np.where(X > 1, X, 0)), y),
     "texts": lambda X, y: ([" ".join(WORDS[row.astype(int) % 7]) for row in X], y),
     "lists": lambda X, y: (X.tolist(), y.tolist()),
     "text labels": lambda X, y: (X, np.array(["no", "yes", "perhaps"])[y]),

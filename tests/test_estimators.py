@@ -58,6 +58,7 @@ def test_an_unknown_parameter_is_named_with_the_model():
 @pytest.mark.parametrize(
     ("path", "problem"),
     [
+        ("sklearn.model_selection:HalvingGridSearchCV", "cannot be imported: .*experimental"),
         ("os:system", "outside the allowed packages"),
         ("subprocess:Popen", "outside the allowed packages"),
         ("builtins:eval", "outside the allowed packages"),

@@ -108,6 +108,29 @@ class TestClientOnSqlite(TestBulkOnSqlite):
         assert shown.info.status == "FINISHED"
         assert shown.data.params == run().params
 
+    def test_an_unfinished_run_that_a_person_deleted_stops_no_others(self, tracker, mlflow, found):
+        tags = {**run().tags, RUN_KEY: run().run_id}
+        mlflow.delete_run(mlflow.create_run(tracker.experiment_id, tags=tags).info.run_id)
+        tracker.log([run(), run(1)])
+        assert [shown.info.run_name for shown in found()] == [run(1).name]
+
+    def test_a_run_whose_making_was_not_answered_is_not_made_twice(
+        self, tracker, found, monkeypatch
+    ):
+        create = MlflowClient.create_run
+
+        def unanswered(*args, **more):
+            create(*args, **more)
+            raise OSError("connection reset by peer")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(MlflowClient, "create_run", unanswered)
+            with pytest.raises(MachineryError, match="reset by peer"):
+                tracker.log([run()])
+        tracker.log([run()])
+        (shown,) = found()
+        assert shown.info.status == "FINISHED"
+
     def test_a_run_once_written_in_bulk_is_found(self, url, tracker, found):
         open_tracker(url, "flights").log([run()])
         tracker.log([run()])

@@ -10,6 +10,7 @@ import fsspec
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from orchestrator.errors import ConfigError
 from orchestrator.records import Customer, Evaluation, ModelSpec, Search, Selector, Step, Study
@@ -17,7 +18,7 @@ from orchestrator.training import fingerprint
 from orchestrator.training.cache import SharedCache
 from orchestrator.training.data import Data, DataError, find_loader
 from orchestrator.training.fingerprint import Fingerprints, data_part
-from orchestrator.training.prepared import prepare
+from orchestrator.training.prepared import nbytes, prepare
 from orchestrator.training.versions import data_versions, loaded_version
 
 LOADER = """
@@ -413,6 +414,20 @@ class TestVersions:
 def versions(path, data):
     found = data_versions(find_loader(f"{path}:load"), [Customer(id="AA", data=data)])
     return [version.text for version in found]
+
+
+@pytest.mark.parametrize(
+    ("rows", "at_least"),
+    [
+        (["late " * 200] * 3, 3000),
+        (sparse.csr_matrix(np.eye(100)), 100 * 8 + 100 * 4 + 101 * 4),
+        (pd.DataFrame({"a": np.zeros(100)}), 800),
+        (np.zeros(100), 800),
+    ],
+    ids=["texts", "sparse", "frame", "array"],
+)
+def test_rows_are_known_to_weigh_what_they_hold(rows, at_least):
+    assert at_least <= nbytes(rows) < at_least + 500
 
 
 def test_data_can_be_given_with_weights_and_groups():

@@ -18,9 +18,10 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - its import enables it
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import SelectKBest
-from sklearn.impute import SimpleImputer
+from sklearn.impute import IterativeImputer, SimpleImputer
 from sklearn.linear_model import (
     ElasticNet,
     Lasso,
@@ -183,6 +184,7 @@ SPECIAL = [
     ("sparse", make_pipeline(TruncatedSVD(2, random_state=0), LogisticRegression())),
     ("sparse", LinearSVC(random_state=0)),
     ("sparse", DecisionTreeClassifier(random_state=0)),
+    ("sparse by place", LinearSVC(random_state=0)),
     ("texts", make_pipeline(TfidfVectorizer(), LogisticRegression())),
     ("lists", make_pipeline(StandardScaler(), LogisticRegression())),
     ("with gaps", HistGradientBoostingClassifier(max_iter=4)),
@@ -214,6 +216,111 @@ def test_sample_weights_and_groups(estimator):
         assert score_plainly(estimator, weighted, ["roc_auc"]).scores != (
             score_plainly(estimator, unweighted, ["roc_auc"]).scores
         )
+
+
+@pytest.mark.parametrize("estimator", [CalibratedClassifierCV(), BaggingClassifier(random_state=0)])
+def test_estimators_with_another_inside_by_default(estimator):
+    """Rows they cut from a frame lie in memory unlike those of an array, which shows in sums."""
+    data = prepared(form="frame", rows=120, seed=1)
+    assert_exact(estimator, data, ["neg_brier_score", "neg_log_loss"], SharedCache())
+
+
+class SpoilsTexts(TransformerMixin, BaseEstimator):
+    """Cleans a list of texts in place."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        X[:] = [text.replace("late", "") for text in X]
+        return X
+
+
+class ReplacesNumbers(TransformerMixin, BaseEstimator):
+    """Gives a sparse matrix other numbers."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        X.data = np.sign(X.data)
+        return X
+
+
+class SpoilsWeights(LogisticRegression):
+    """Weighs one class more, in place."""
+
+    def fit(self, X, y, sample_weight):
+        sample_weight[y == 1] *= 3.0
+        return super().fit(X, y, sample_weight)
+
+
+@pytest.mark.parametrize(
+    ("spoils", "others", "data"),
+    [
+        (
+            make_pipeline(SpoilsTexts(), TfidfVectorizer(), LogisticRegression()),
+            make_pipeline(TfidfVectorizer(), LogisticRegression()),
+            {"form": "texts"},
+        ),
+        (
+            make_pipeline(ReplacesNumbers(), LogisticRegression()),
+            LogisticRegression(),
+            {"form": "sparse"},
+        ),
+        (SpoilsWeights(), LogisticRegression(), {"weights": True}),
+    ],
+    ids=repr,
+)
+def test_what_an_estimator_does_to_what_it_was_lent_is_not_there_for_the_next(spoils, others, data):
+    customer, cache = prepared(**data), SharedCache()
+    assert_exact(spoils, customer, ["roc_auc", "accuracy"], cache)
+    assert_exact(others, customer, ["roc_auc", "accuracy"], cache)
+
+
+def test_weights_that_are_no_numbers_are_refused_as_by_scikit_learn():
+    data = prepared(weights="with gaps")
+    found = outcome(score, LogisticRegression(), data, ["roc_auc"], SharedCache())
+    assert found == (ValueError, "Input sample_weight contains NaN.")
+
+
+def test_a_transformer_that_draws_anew_each_time_is_left_alone():
+    imputing = make_pipeline(IterativeImputer(random_state=0, sample_posterior=True), GaussianNB())
+    data = prepared(form="with gaps")
+    assert score_by_sharing(imputing, data, ["roc_auc"], SharedCache()) is None
+
+
+class Peculiar(LogisticRegression):
+    """Predicts in its own form."""
+
+    def __init__(self, form="column"):
+        super().__init__()
+        self.form = form
+
+    def predict(self, X):
+        return PECULIAR[self.form](super().predict(X))
+
+    def decision_function(self, X):
+        found = super().decision_function(X)
+        return PECULIAR[self.form](found if self.form == "column" else np.round(found * 3 + 9))
+
+
+PECULIAR = {
+    "column": lambda answers: answers.reshape(-1, 1),
+    "few bits": lambda answers: answers.astype("uint8"),
+    "texts": lambda answers: answers.astype(int).astype(str),
+    "fractions": lambda answers: answers + 0.5,
+    "masked": lambda answers: np.ma.masked_less(answers, 1),
+    "one": lambda answers: answers[:1],
+}
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "accuracy"])
+@pytest.mark.parametrize("form", PECULIAR)
+@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
+def test_predictions_in_peculiar_forms_are_left_to_scikit_learn(form, metric):
+    expected = outcome(score_plainly, Peculiar(form), prepared(), [metric])
+    assert outcome(score, Peculiar(form), prepared(), [metric], SharedCache()) == expected
 
 
 class SpoilsItsInput(TransformerMixin, BaseEstimator):

@@ -7,9 +7,9 @@ MLflow's client lets nobody choose a run's id, so each run carries ours in the t
 the call that creates it. A run sent again is found by it, and finished if it was left unfinished.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from threading import Lock
 
 from mlflow import MlflowClient, entities
@@ -26,6 +26,7 @@ from mlflow.entities import (
     ViewType,
 )
 from mlflow.environment_variables import MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
@@ -73,9 +74,14 @@ class ClientTracker:
             as_machinery_error(f"not all of {len(runs)} runs were sent to MLflow", *FOREIGN),
             ThreadPoolExecutor(self._connections) as connections,
         ):
-            self._look_up_flow_runs({run.tags.get("flow_run", "") for run in runs})
+            self._look_up(runs)
             once_each = {run.run_id: run for run in reversed(runs)}
-            list(connections.map(self._log, once_each.values()))  # raises what they raised
+            try:
+                list(connections.map(self._log, once_each.values()))  # raises what they raised
+            except BaseException:
+                # What MLflow may have made without its answer getting here is looked up again.
+                self._flow_runs_looked_up.clear()
+                raise
 
     def tag(self, tags: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
         """Set tags by run id; gives the run ids MLflow does not have."""
@@ -126,17 +132,19 @@ class ClientTracker:
             return
         run = within_limits(run)
         location = self._found.get(run.run_id) or self._create(run)
+        with self._unless_deleted(location.run_id):
+            self._finish(location.run_id, run)
+        self._ended.add(run.run_id)
+
+    def _finish(self, run_id: str, run: TrackedRun) -> None:
         metrics = [Metric(m.key, m.value, run.end_time, m.step) for m in run.metrics]
         params = [Param(key, value) for key, value in run.params.items()]
         while metrics or params:
-            self._client.log_batch(
-                location.run_id, metrics[:_METRICS_A_CALL], params[:_PARAMS_A_CALL]
-            )
+            self._client.log_batch(run_id, metrics[:_METRICS_A_CALL], params[:_PARAMS_A_CALL])
             del metrics[:_METRICS_A_CALL], params[:_PARAMS_A_CALL]
         if run.dataset is not None:
-            self._log_dataset(location.run_id, run.dataset)
-        self._client.set_terminated(location.run_id, run.status, run.end_time)
-        self._ended.add(run.run_id)
+            self._log_dataset(run_id, run.dataset)
+        self._client.set_terminated(run_id, run.status, run.end_time)
 
     def _log_dataset(self, run_id: str, dataset: Dataset) -> None:
         """Two calls at a time that both make a dataset would collide in MLflow's database."""
@@ -146,8 +154,21 @@ class ClientTracker:
         self._datasets.add(dataset)
 
     def _delete(self, run_id: str) -> None:
-        if self._client.get_run(run_id).info.lifecycle_stage == LifecycleStage.ACTIVE:
+        if self._is_active(run_id):
             self._client.delete_run(run_id)
+
+    def _is_active(self, run_id: str) -> bool:
+        stage: str = self._client.get_run(run_id).info.lifecycle_stage
+        return stage == LifecycleStage.ACTIVE
+
+    @contextmanager
+    def _unless_deleted(self, run_id: str) -> Iterator[None]:
+        """A run that a person deleted stays as it is: a server changes none of them."""
+        try:
+            yield
+        except MlflowException:
+            if self._is_active(run_id):
+                raise
 
     def _create(self, run: TrackedRun) -> Location:
         tags = {**run.tags, RUN_KEY: run.run_id}
@@ -160,7 +181,8 @@ class ClientTracker:
         location = self._find(key)
         if location is not None:
             texts = [RunTag(name, value) for name, value in tags_within_limits(tags).items()]
-            self._client.log_batch(location.run_id, tags=texts)
+            with self._unless_deleted(location.run_id):
+                self._client.log_batch(location.run_id, tags=texts)
         return location is not None
 
     def _find(self, key: str) -> Location | None:
@@ -171,8 +193,12 @@ class ClientTracker:
             self._remember(self._search(f"attributes.run_id = '{key}'"))
         return self._found.get(key)
 
-    def _look_up_flow_runs(self, flow_runs: set[str]) -> None:
-        """Remember all runs of these flow runs, in a few calls rather than one for each run."""
+    def _look_up(self, runs: Sequence[TrackedRun]) -> None:
+        """Remember all runs of their flow runs, in a few calls rather than one for each run."""
+        for run in runs:
+            if "flow_run" not in run.tags:
+                self._find(run.run_id)
+        flow_runs = {run.tags["flow_run"] for run in runs if "flow_run" in run.tags}
         for flow_run in flow_runs - self._flow_runs_looked_up:
             self._remember(self._search(f"tags.flow_run = '{flow_run}'"))
             self._flow_runs_looked_up.add(flow_run)

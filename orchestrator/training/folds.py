@@ -7,6 +7,7 @@ Touches scikit-learn, numpy and pandas; takes `Prepared` and `Step`s; gives what
 on and asked about; workers.
 """
 
+import copy
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -53,7 +54,10 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:
-    """The targets of a fold, read-only, and the weights of its training rows, if any."""
+    """The targets of a fold, read-only, and the weights of its training rows, if any.
+
+    Weights are to be copied for each fit: some of scikit-learn's take no read-only ones.
+    """
 
     y_train: Any
     y_test: Any
@@ -153,10 +157,13 @@ class Fold:
 def lent(values: Any) -> Any:
     """Shared rows for one estimator.
 
-    pandas copies on write, so a shallow copy of a frame keeps the shared one as it is.
+    pandas copies on write, so a shallow copy of a frame keeps the shared one as it is; so it does
+    of a list of texts, and of a sparse matrix, whose arrays are read-only but may be replaced.
     """
     if isinstance(values, pd.DataFrame | pd.Series):
         return values.copy(deep=False)
+    if isinstance(values, list) or sparse.issparse(values):
+        return copy.copy(values)
     return values
 
 

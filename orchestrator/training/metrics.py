@@ -57,6 +57,7 @@ def score_quickly(
 
     Raises:
         FloatingPointError: A prediction is not finite; scikit-learn's metrics refuse that.
+        TypeError: Predictions are not of the kind or shape that is ordinary.
     """
     if targets is None or not all(metric in _QUICK for metric in metrics):
         return None
@@ -88,7 +89,7 @@ def _roc_auc(estimator: Any, X: Any, targets: BinaryTargets, answers: dict[str, 
     Ranks among equal scores do not matter, so the sort need not be stable. Counts are whole
     numbers, exact in float64; the divisions and the sum are done in scikit-learn's order.
     """
-    ranking = _ranking(estimator, X, answers)
+    ranking = _ranking(estimator, X, targets, answers)
     order = np.argsort(-ranking)
     last_of_equals = np.append(np.nonzero(np.diff(ranking[order]))[0], len(order) - 1)
     true = np.cumsum(targets.positive[order], dtype=np.float64)[last_of_equals]
@@ -106,23 +107,36 @@ def _from_zero(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _accuracy(estimator: Any, X: Any, targets: BinaryTargets, answers: dict[str, Answer]) -> float:
     """`accuracy_score`: the share of equal labels."""
-    return float(np.mean(_answer(estimator, "predict", X, answers) == targets.y))
+    return float(np.mean(_answer(estimator, "predict", X, targets, answers) == targets.y))
 
 
-def _ranking(estimator: Any, X: Any, answers: dict[str, Answer]) -> Answer:
+def _ranking(estimator: Any, X: Any, targets: BinaryTargets, answers: dict[str, Answer]) -> Answer:
     """How positive each row looks: the decision function, else the probability."""
     if getattr(estimator, "decision_function", None):
-        return _answer(estimator, "decision_function", X, answers)
-    return _answer(estimator, "predict_proba", X, answers)[:, 1]
+        return _answer(estimator, "decision_function", X, targets, answers)
+    return _answer(estimator, "predict_proba", X, targets, answers)[:, 1]
 
 
-def _answer(estimator: Any, method: str, X: Any, answers: dict[str, Answer]) -> Answer:
+def _answer(
+    estimator: Any, method: str, X: Any, targets: BinaryTargets, answers: dict[str, Answer]
+) -> Answer:
     if method not in answers:
         answer = getattr(estimator, method)(X)
-        if answer.dtype.kind == "f" and not np.isfinite(answer).all():
+        kind, shape = _ordinary(method, targets)
+        if type(answer) is not np.ndarray or answer.dtype.kind != kind or answer.shape != shape:
+            raise TypeError(f"{type(estimator).__name__}.{method} gave no {shape} array of {kind}")
+        if kind == "f" and not np.isfinite(answer).all():
             raise FloatingPointError(f"{type(estimator).__name__}.{method} gave NaN or infinity")
         answers[method] = answer
     return answers[method]
+
+
+def _ordinary(method: str, targets: BinaryTargets) -> tuple[str, tuple[int, ...]]:
+    """The kind and shape of what a method gives, if it is nothing scikit-learn would look into."""
+    rows = len(targets.y)
+    if method == "predict":
+        return targets.y.dtype.kind, (rows,)
+    return "f", (rows,) if method == "decision_function" else (rows, 2)
 
 
 _QUICK: Mapping[str, Callable[[Any, Any, BinaryTargets, dict[str, Answer]], float]] = {

@@ -3,6 +3,7 @@
 Touches numpy, pandas and scikit-learn's splitters; takes a `Study`; gives `Prepared`; workers.
 """
 
+import sys
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,8 @@ class Prepared:
         data: The rows; `y` is an array or a Series, never a list.
         rows: How many.
         version: Of the data; "" when the loader does not tell.
-        finite: Every number of X is finite, also as a float32: checks of that can be left out.
+        finite: Every number of X and of the weights is finite, also as a float32: checks of that
+            can be left out.
         folds: Train and test positions; empty when the data cannot be split.
         problem: Why it cannot.
     """
@@ -74,7 +76,10 @@ def nbytes(values: Any) -> int:
     if isinstance(values, pd.DataFrame):
         return int(values.memory_usage().sum())
     if sparse.issparse(values):
-        return int(values.data.nbytes)
+        arrays = (getattr(values, name, None) for name in ("data", "indices", "indptr"))
+        return sum(int(array.nbytes) for array in arrays if array is not None)
+    if isinstance(values, list):
+        return sum(map(sys.getsizeof, values))
     return int(getattr(values, "nbytes", 0))
 
 
@@ -86,7 +91,7 @@ def _load(loader: Loader, study: Study, version: str, key: Hashable) -> Prepared
         data=data,
         rows=_rows(data.X),
         version=version,
-        finite=is_finite(data.X),
+        finite=is_finite(data.X) and _are_finite_weights(data.sample_weight),
         folds=folds,
         problem=problem,
     )
@@ -104,7 +109,8 @@ def _checked(data: Data, study: Study) -> Data:
         raise DataError(f"{whose} {missing} of {rows} rows without a target; drop them")
     if study.evaluation.task == "regression" and not is_finite(y):
         raise DataError(f"{whose} targets that are no finite numbers")
-    return Data(X=data.X, y=y, groups=data.groups, sample_weight=data.sample_weight)
+    X = data.X.tocsr() if sparse.issparse(data.X) else data.X  # as `cross_validate` does
+    return Data(X=X, y=y, groups=data.groups, sample_weight=data.sample_weight)
 
 
 def _require_equal_lengths(data: Data, y: Any, whose: str) -> None:
@@ -138,6 +144,10 @@ def is_finite(values: Any) -> bool:
         return False
     largest = np.abs(numbers, dtype="float64").max(initial=0.0)
     return bool(largest <= np.finfo(np.float32).max)  # False for NaN, too
+
+
+def _are_finite_weights(weights: Any) -> bool:
+    return weights is None or is_finite(np.asarray(weights))
 
 
 def _split(

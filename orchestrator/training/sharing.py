@@ -8,6 +8,7 @@ scikit-learn's own.
 Touches scikit-learn; takes an unfitted estimator and `Prepared`; gives `FoldScores`; workers.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -109,7 +110,7 @@ def _fitted(steps: Sequence[Step], fold: Fold, inputs: Inputs) -> tuple[Any, flo
     """The last step, fitted on what the others make of the training rows, and the seconds of it."""
     last = steps[-1]
     final = last.fresh()
-    weight = fit_params(final, fold.targets.weight_train)
+    weight = fit_params(final, copy.copy(fold.targets.weight_train))
 
     def fit(estimator: Any) -> Any:
         return estimator.fit(lent(inputs.X_train), fold.y_train(last), **weight)

@@ -11,6 +11,9 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
+_HOLDS = frozenset({"estimator", "regressor", "func"})
+"""Parameters that say what an estimator hands its rows to."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -21,7 +24,9 @@ class Step:
         key: Its class and parameters; equal keys on equal rows are fitted equally.
         plain: It is scikit-learn's own and holds no other estimator. Then finite input makes its
             checks for finite numbers superfluous (what an inner step makes of finite numbers need
-            not be finite), and it sees in a frame of one number type only the numbers.
+            not be finite), and it sees in a frame of one number type only the numbers. One that may
+            hold another, even by default, is not: rows it cuts from a frame lie otherwise in memory
+            than those of an array, and the last bits follow.
     """
 
     estimator: Any
@@ -53,12 +58,11 @@ def _is_unsafe(name: str, value: Any) -> bool:
     """Whether a parameter makes an estimator go on from its last fit, or change what it is given.
 
     With `copy=False` scikit-learn's own scores differ with the number of metrics, since every
-    prediction changes the test rows once more.
+    prediction changes the test rows once more; so they do where each transforming draws anew.
     """
     meaning = name.rpartition("__")[2]
-    return (meaning == "warm_start" and value is True) or (
-        meaning.startswith("copy") and value is False
-    )
+    goes_on_or_draws = meaning in {"warm_start", "sample_posterior"} and value is True
+    return goes_on_or_draws or (meaning.startswith("copy") and value is False)
 
 
 def _step(estimator: Any, params: dict[str, Any]) -> Step:
@@ -66,5 +70,5 @@ def _step(estimator: Any, params: dict[str, Any]) -> Step:
     return Step(
         estimator=estimator,
         key=pickle.dumps(estimator),
-        plain=is_sklearns and not any("__" in name for name in params),
+        plain=is_sklearns and not any("__" in name or name in _HOLDS for name in params),
     )

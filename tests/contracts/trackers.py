@@ -127,9 +127,10 @@ class TrackerContract:
         assert {len(shown.data.metrics) for shown in found()} == {2}
 
     def test_runs_sent_again_by_another_process_are_there_once(self, tracker, reopened, found):
-        tracker.log([run()])
-        reopened().log([run(), run(1)])
-        assert len(found()) == 2
+        report = run(2, tags={"report_of": "f1"})
+        tracker.log([run(), report])
+        reopened().log([run(), run(1), report])
+        assert len(found()) == 3
 
     def test_sending_again_leaves_what_people_changed(self, tracker, mlflow, found):
         tracker.log([run()])
@@ -152,6 +153,13 @@ class TrackerContract:
         assert len(found(run_view_type=ViewType.DELETED_ONLY)) == 1
         mlflow.restore_run(run_id)
         assert len(found()) == 2
+
+    def test_tags_of_a_run_that_a_person_deleted_stop_no_others(self, tracker, mlflow, found):
+        tracker.log([run(), run(1)])
+        mlflow.delete_run(tracker.locate([run().run_id])[run().run_id].run_id)
+        tags = {run().run_id: {"champion": "false"}, run(1).run_id: {"champion": "true"}}
+        assert tracker.tag(tags) == frozenset()
+        assert [shown.info.run_name for shown in found('tags.champion = "true"')] == [run(1).name]
 
     def test_runs_can_be_renamed_and_tagged_in_mlflow(self, tracker, mlflow, found):
         tracker.log([run()])

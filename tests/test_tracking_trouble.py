@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from sqlalchemy import event
 
 from orchestrator.errors import MachineryError
+from orchestrator.ledger import visiting
 from orchestrator.tracking import bulk, tables
 from orchestrator.tracking.client import ClientTracker
 from orchestrator.tracking.opening import open_tracker
@@ -66,7 +67,7 @@ def test_a_locked_database_is_waited_for(tracker, database, count):
 def test_a_database_locked_too_long_is_named_and_the_second_try_succeeds(
     mlflow_url, tracker, database, count, monkeypatch
 ):
-    monkeypatch.setattr(bulk, "_SECONDS_TO_WAIT_FOR_A_LOCK", 0.1)
+    monkeypatch.setattr(visiting, "_SECONDS_TO_WAIT_FOR_A_LOCK", 0.1)
     impatient = open_tracker(mlflow_url, "flights")
     other = sqlite3.connect(database, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")

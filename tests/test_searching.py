@@ -313,6 +313,14 @@ def test_a_customer_that_is_new_is_taken_for_as_long_as_the_others():
     assert placed(*studies, durations=seconds) == {study.key for study in studies}
 
 
+def test_a_study_that_as_a_whole_would_outlast_a_trials_timeout_is_spread():
+    """It would be ended with its worker, and run again trial by trial."""
+    seconds = {("acme", "logreg"): 1.0}
+    for timeout, expected in ((11.0, {"acme/logreg"}), (13.0, set())):
+        search = dataclasses.replace(SEARCHES["random"], timeout=timeout)
+        assert placed(study_of(search=search), durations=seconds, threads=1) == expected
+
+
 def work_of(studies):
     return [
         Work(id=s.customer.id, customer=s.customer, studies=(s,), champion=None) for s in studies

@@ -26,7 +26,8 @@ def to_spread(studies: Sequence[Study], durations: Durations, threads: int) -> f
     """The keys of the studies to be spread.
 
     One is where `search.placement` says so. By default it is where it has trials that can run at
-    the same time, and would take more than half of what each thread has to do in all.
+    the same time, and would take more than half of what each thread has to do in all; and where as
+    a whole it would outlast what a trial may take, and be ended with its worker.
 
     Args:
         studies: All that are to be run.
@@ -39,6 +40,7 @@ def to_spread(studies: Sequence[Study], durations: Durations, threads: int) -> f
         study.key
         for study, seconds in zip(studies, lengths, strict=True)
         if study.search.placement == "trials"
+        or (study.search.placement == "auto" and _outlasts_a_trial(study, durations))
         or (
             study.search.placement == "auto"
             and threads > 1
@@ -47,6 +49,14 @@ def to_spread(studies: Sequence[Study], durations: Durations, threads: int) -> f
             and len(next(open_strategy(study.search, study))) > 1
         )
     )
+
+
+def _outlasts_a_trial(study: Study, durations: Durations) -> bool:
+    """Whether the whole study is known to take longer than `search.timeout` gives a trial."""
+    each, timeout = durations.get((study.customer.id, study.model.id)), study.search.timeout
+    if each is None or timeout is None:
+        return False
+    return each * find_strategy(study.search).count(study) > timeout
 
 
 def longest_first(

@@ -48,5 +48,6 @@ def wrong_arguments(y_true, y_pred):
 
 
 ftwo = make_scorer(fbeta_score, beta=2.0)
+minus_two = make_scorer(fbeta_score, beta=-2.0)
 loss = make_scorer(fbeta_score, beta=2.0, greater_is_better=False)
 text_of_predictions = make_scorer(lambda y, predicted: "high")

@@ -22,9 +22,9 @@ from orchestrator.experiment import courier, opening
 from orchestrator.experiment.line import run
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.syncing import sync
-from orchestrator.ledger import Ledger
+from orchestrator.ledger import Ledger, visiting
 from orchestrator.records import Evaluation
-from orchestrator.tracking import bulk, reaching
+from orchestrator.tracking import reaching
 from orchestrator.tracking.ui import web_page
 from tests.chaos.places import free_port
 from tests.stopping import once_begun
@@ -192,7 +192,7 @@ def test_a_database_locked_for_a_while_is_waited_for(experiment, database):
 
 def test_a_database_locked_for_longer_than_anyone_waits(experiment, database, monkeypatch):
     run(experiment)
-    monkeypatch.setattr(bulk, "_SECONDS_TO_WAIT_FOR_A_LOCK", 0.2)
+    monkeypatch.setattr(visiting, "_SECONDS_TO_WAIT_FOR_A_LOCK", 0.2)
     other = sqlite3.connect(database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     report = run(experiment, fresh=True)

@@ -284,6 +284,13 @@ def test_weights_that_are_no_numbers_are_refused_as_by_scikit_learn():
     assert found == (ValueError, "Input sample_weight contains NaN.")
 
 
+def test_metrics_with_impossible_parameters_are_refused_as_by_scikit_learn():
+    metrics = ["tests.own_scorers:minus_two"]
+    expected = outcome(score_plainly, GaussianNB(), prepared(), metrics)
+    assert "beta" in expected[1]
+    assert outcome(score, GaussianNB(), prepared(), metrics, SharedCache()) == expected
+
+
 def test_a_transformer_that_draws_anew_each_time_is_left_alone():
     imputing = make_pipeline(IterativeImputer(random_state=0, sample_posterior=True), GaussianNB())
     data = prepared(form="with gaps")

@@ -241,7 +241,7 @@ class Desk:
 
     def lacking(self) -> tuple[int, int]:
         """How many trials, and how many promotions, MLflow does not have yet."""
-        return len(self._ledger.trials.pending()), len(self._ledger.promotions.pending())
+        return self._ledger.trials.backlog(), self._ledger.promotions.backlog()
 
     def _places(self, run_ids: Sequence[str]) -> Mapping[str, Location]:
         """Where runs are kept; a server says so only of runs it has been sent."""

@@ -78,6 +78,11 @@ class Fold:
         self._train, self._test = prepared.folds[number]
         self.targets = self.kept("targets", self._cut_targets)
 
+    @property
+    def is_later(self) -> bool:
+        """Whether parameters, of estimators and metrics, were checked in the first fold."""
+        return self._number > 0
+
     def inputs(self, steps: Sequence[Step]) -> Inputs:
         """What the last of these steps is given, the others fitted on the training rows."""
         *transformers, last = steps
@@ -96,7 +101,7 @@ class Fold:
     def checked_once(self, step: Step, inputs: Inputs) -> AbstractContextManager[None]:
         """Within it, scikit-learn leaves out the checks that cannot fail for this step."""
         context: AbstractContextManager[None] = config_context(
-            skip_parameter_validation=self._number > 0,
+            skip_parameter_validation=self.is_later,
             assume_finite=inputs.finite and step.plain,
         )
         return context

@@ -24,6 +24,7 @@ from orchestrator.records import (
 from orchestrator.search import count, find_strategy, samplers
 from orchestrator.search.optuna_points import suggest_point
 from orchestrator.search.points import GridPoints
+from orchestrator.search.spaces import listed
 from tests.contracts.strategies import StrategyContract, ends_of, trials_of
 
 MIXED_GRID = (
@@ -328,6 +329,16 @@ def test_finite_ranges_are_points_of_a_grid_under_their_conditions():
     assert len(points) == 4 * (1 + 2 + 1), "rbf; poly with degree 2 and two coef0; degree 5"
     assert {point["C"] for point in points} == {0.5, 1.0, 1.5, 2.0}
     assert all(("coef0" in point) == (point.get("degree") == 2) for point in points)
+
+
+def test_what_optuna_suggests_of_a_range_with_steps_is_one_of_them():
+    """14 steps of 0.07 are 0.9800000000000001 in floats; Optuna ends at 0.98."""
+    steps = Distribution(kind="float", low=0.0, high=1.0, step=0.07)
+    search = Search(strategy="optuna", settings={"n_trials": 60, "sampler": "RandomSampler"})
+    tried = trials_of(study_of(({"a": steps, "b": steps},)), search, lambda _: 0.5)
+    values = {value for trial in tried for value in trial.params.values()}
+    assert max(values) == 0.98
+    assert values <= set(listed(steps))
 
 
 def test_random_numbers_are_uniform_on_their_scale():

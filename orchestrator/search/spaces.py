@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -32,7 +33,7 @@ def listed(values: Values) -> Sequence[Any] | None:
         return range(int(values.low), int(values.high) + 1, int(values.step or 1))
     if values.step is None:
         return None
-    return tuple(_stepped(values, number) for number in range(_steps(values)))
+    return _stepped(values, values.step)
 
 
 def unfolded(part: Part) -> Iterator[Part]:
@@ -125,13 +126,12 @@ def _draw(values: Values, random: Random) -> Any:
     return random.uniform(low, high)
 
 
-def _steps(values: Distribution) -> int:
+def _stepped(values: Distribution, step: float) -> tuple[float, ...]:
+    """The steps as Optuna counts them: in floats, but for the last one, which is a decimal."""
     # A bound that is meant to be reached is, though 0.3 / 0.1 is a little less than 3.
-    return math.floor((values.high - values.low) / (values.step or 1) + 1e-9) + 1
-
-
-def _stepped(values: Distribution, number: int) -> float:
-    return min(values.low + number * (values.step or 1), values.high)
+    steps = math.floor((values.high - values.low) / step + 1e-9)
+    last = float(Decimal(str(values.low)) + steps * Decimal(str(step)))
+    return tuple(min(values.low + number * step, last) for number in range(steps + 1))
 
 
 def _conditions(values: Values) -> Mapping[str, tuple[Any, ...]]:

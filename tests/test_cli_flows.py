@@ -575,3 +575,10 @@ def test_ctrl_c_again_stops_at_once(orchestrator, tmp_path, where):
     assert "Traceback (most recent call last):" not in lines
     [run] = as_json(orchestrator("runs", "--json")[1])
     assert run["state"] == "interrupted"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this machine")
+def test_a_full_disk_under_stderr_changes_no_exit_code(tmp_path):
+    command = [sys.executable, "-m", "orchestrator", "run", str(tmp_path / "none.py")]
+    with Path("/dev/full").open("w") as full:
+        assert subprocess.run(command, stderr=full, check=False).returncode == 2

@@ -111,6 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     finally:
         os.umask(before)
         logs.as_text()
+        output.close()
     sys.exit(0)
 
 

@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any
 
 import typer
@@ -24,14 +24,29 @@ from orchestrator.redaction import redacted
 
 def say(message: str) -> None:
     """A message for people, on stderr; with `--log-json` a line of JSON among others."""
-    if not logs.told_as_json(logging.INFO, message):
-        typer.echo(redacted(message), err=True)
+    _tell(logging.INFO, message, redacted(message))
 
 
 def complain(problem: str, exit_code: int) -> None:
     """What went wrong, and what the command therefore ends with; marked on a terminal."""
-    if not logs.told_as_json(logging.ERROR, problem, exit_code=exit_code):
-        typer.echo(f"{typer.style('error:', fg='red', bold=True)} {problem}", err=True)
+    styled = f"{typer.style('error:', fg='red', bold=True)} {problem}"
+    _tell(logging.ERROR, problem, styled, exit_code=exit_code)
+
+
+def _tell(level: int, message: str, styled: str, **fields: Any) -> None:
+    """Say it as was asked for; a full disk under stderr changes nothing of what a command does."""
+    if not logs.told_as_json(level, message, **fields):
+        with suppress(OSError):
+            typer.echo(styled, err=True)
+
+
+def close() -> None:
+    """The end of a command: what could not be said until now is given up, lest Python exit with 120
+    for it."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def report(line: str = "") -> None:

@@ -51,6 +51,11 @@ class Scene:
         """The configuration of every driver here."""
         return self.folder / "orchestrator.yaml"
 
+    @property
+    def log(self) -> Path:
+        """What all drivers said; beside the folder, whose disk may be full."""
+        return self.folder.with_suffix(".log")
+
     def write_config(self, **changes: Any) -> None:
         """As a person would; a change lasts until the next one."""
         content = {
@@ -71,12 +76,12 @@ class Scene:
         """Start a driver: `run`, `resume`, whatever a person would type."""
         program = "tests.chaos.clock" if "clock" in self.places else "orchestrator"
         arguments = [sys.executable, "-m", program, *command, "--config", str(self.config)]
-        log = (self.folder / "driver.log").open("ab")
+        log = self.log.open("ab")
         process = subprocess.Popen(
             arguments, cwd=HOME, env=dict(self.environment), stdout=log, stderr=log
         )
         log.close()
-        return Driver(process, self.folder / "driver.log")
+        return Driver(process, self.log)
 
     def cure(self) -> tuple[str, ...]:
         """What a person would type after a driver that did not succeed."""

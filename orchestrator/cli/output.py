@@ -41,8 +41,7 @@ def _tell(level: int, message: str, styled: str, **fields: Any) -> None:
 
 
 def close() -> None:
-    """The end of a command: what could not be said until now is given up, lest Python exit with 120
-    for it."""
+    """Give up what could not be said until the command's end, lest Python exit with 120 for it."""
     try:
         sys.stderr.flush()
     except OSError:

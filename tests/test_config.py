@@ -75,6 +75,13 @@ def test_an_own_scorer_is_known_by_the_name_of_its_function(write):
     assert config.load(write(selecting)).evaluation.metric == "profit"
 
 
+@pytest.mark.parametrize("name", ["rows", "fit_seconds", "roc_auc_std", "roc_auc_fold"])
+def test_an_own_scorer_takes_no_name_of_another_figure(write, name):
+    text = SMALL.replace('load"', f'load", metrics: [roc_auc, "mine.scorers:{name}"]')
+    with pytest.raises(ConfigError, match=f"an own scorer cannot be called '{name}'"):
+        config.load(write(text))
+
+
 def test_the_first_metric_selects_where_none_is_named(write):
     several = SMALL.replace('load"', 'load", metrics: [f1, roc_auc]')
     assert config.load(write(several)).evaluation.metric == "f1"

@@ -10,7 +10,7 @@ Touches no library; takes and gives plain values; runs on the driver.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from orchestrator.records import TIMES
@@ -25,8 +25,8 @@ def evaluation_fields(written: Any) -> Any:
     constraint or an objective asks for is measured, whether it stands among the metrics or not.
 
     Raises:
-        ValueError: Two metrics have one name, a constraint cannot be read, or `metric` is not the
-            first objective.
+        ValueError: Two metrics have one name, an own one has that of another figure of a trial, a
+            constraint cannot be read, or `metric` is not the first objective.
     """
     if not isinstance(written, Mapping) or not _are_lists(written):
         return written
@@ -44,6 +44,7 @@ def evaluation_fields(written: Any) -> Any:
     if len(set(names.values())) < len(metrics):
         raise ValueError(f"two of the metrics have one name: {', '.join(names.values())}")
     own = {name: path for path, name in names.items() if ":" in path}
+    _require_free(own, names.values())
     return {
         **written,
         "metrics": list(names.values()),
@@ -54,6 +55,21 @@ def evaluation_fields(written: Any) -> Any:
         ],
         **({"scorers": {**written.get("scorers", {}), **own}} if own else {}),
     }
+
+
+def _require_free(own: Iterable[str], names: Collection[str]) -> None:
+    """Refuse own scorers by whose names MLflow already shows something else of a trial.
+
+    Raises:
+        ValueError: There is one.
+    """
+    of_metrics = {f"{name}{suffix}" for name in names for suffix in ("_std", "_fold")}
+    for name in own:
+        if name in {"rows", *TIMES} | of_metrics:
+            raise ValueError(
+                f"an own scorer cannot be called {name!r}, since every trial has a figure of that "
+                "name already: rename its function"
+            )
 
 
 def _name(metric: str) -> str:

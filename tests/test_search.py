@@ -21,7 +21,7 @@ from orchestrator.records import (
     Step,
     Study,
 )
-from orchestrator.search import count, find_strategy, samplers
+from orchestrator.search import count, find_strategy, require_usable, samplers
 from orchestrator.search.optuna_points import suggest_point
 from orchestrator.search.points import GridPoints
 from orchestrator.search.spaces import listed
@@ -413,7 +413,21 @@ WRONG = [
     ),
     (
         Search(strategy="optuna", settings={"n_trials": 9, "sampler_args": {"gama": 1}}),
-        "sampler_args.gama: TPESampler takes .*gamma",
+        "sampler_args.gama: TPESampler takes .*n_ei_candidates",
+    ),
+    (
+        Search(strategy="optuna", settings={"n_trials": 9, "sampler_args": {"gamma": 1}}),
+        "sampler_args.gamma: TPESampler takes ",
+    ),
+    (
+        Search(strategy="optuna", settings={"n_trials": 9, "sampler_args": {"weights": "x"}}),
+        "sampler_args.weights: TPESampler takes ",
+    ),
+    (
+        Search(
+            strategy="optuna", settings={"n_trials": 9, "sampler_args": {"constraints_func": 1}}
+        ),
+        "sampler_args.constraints_func: TPESampler takes ",
     ),
     (Search(strategy="racing", settings={"p_threshold": 2.0}), "search.p_threshold: .*not 2.0"),
     (Search(strategy="racing", settings={"suggest": "random"}), "search.suggest: must be a strat"),
@@ -441,6 +455,36 @@ WRONG = [
 def test_wrong_settings_are_refused_by_name(search, message):
     with pytest.raises(ConfigError, match=message):
         find_strategy(search)
+
+
+UNUSABLE = [{"n_startup_trials": "ten"}, {"n_ei_candidates": 0}, {"n_ei_candidates": "ten"}]
+
+
+@pytest.mark.parametrize("arguments", UNUSABLE)
+def test_what_a_sampler_stumbles_over_only_in_use_is_refused_before(arguments):
+    settings = {"n_trials": 9, "sampler": "TPESampler", "sampler_args": arguments}
+    with pytest.raises(ConfigError, match=r"search\.sampler_args: TPESampler cannot work"):
+        require_usable(Search(strategy="optuna", settings=settings))
+    with pytest.raises(ConfigError, match=r"search\.suggest\.sampler_args: TPESampler"):
+        require_usable(Search(strategy="halving", settings={"suggest": settings}))
+
+
+@pytest.mark.filterwarnings(
+    "ignore::optuna.exceptions.ExperimentalWarning", "ignore:`x0` has been:FutureWarning"
+)
+@pytest.mark.parametrize(
+    ("sampler", "arguments"),
+    [
+        ("TPESampler", {"n_startup_trials": 100, "n_ei_candidates": 5}),
+        ("CmaEsSampler", {"sigma0": 0.2, "x0": {"depth": 3}}),
+        ("NSGAIISampler", {"population_size": 2}),
+        ("NSGAIIISampler", {"population_size": 2}),
+        ("QMCSampler", {"qmc_type": "halton"}),
+    ],
+)
+def test_right_arguments_of_a_sampler_are_taken(sampler, arguments):
+    settings = {"n_trials": 9, "sampler": sampler, "sampler_args": arguments}
+    require_usable(Search(strategy="optuna", settings=settings))
 
 
 def test_a_sampler_whose_package_is_missing_says_what_to_install(monkeypatch):

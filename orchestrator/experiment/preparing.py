@@ -18,7 +18,13 @@ from orchestrator.records import Snapshot, Study
 from orchestrator.registry import guards
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import drop_copies, open_sources, read_only
-from orchestrator.search import find_strategy, require_one_objective, require_reproducible, told
+from orchestrator.search import (
+    find_strategy,
+    require_one_objective,
+    require_reproducible,
+    require_usable,
+    told,
+)
 from orchestrator.training.data import find_loader
 from orchestrator.training.fingerprint import Fingerprints
 
@@ -67,6 +73,7 @@ def check(experiment: Experiment) -> None:
     from orchestrator.training.scorers import require_metrics  # late: it imports scikit-learn
 
     with _in_file(experiment):
+        require_usable(experiment.search)
         require_one_objective(experiment.search, experiment.evaluation)
         require_reproducible(experiment.search, experiment.evaluation)
         find_loader(experiment.evaluation.loader)

@@ -13,6 +13,7 @@ from orchestrator.search.strategies import (
     open_strategy,
     require_one_objective,
     require_reproducible,
+    require_usable,
     told,
 )
 
@@ -24,5 +25,6 @@ __all__ = [
     "open_strategy",
     "require_one_objective",
     "require_reproducible",
+    "require_usable",
     "told",
 ]

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, get_args
 from orchestrator.errors import ConfigError
 from orchestrator.records import Budget, Study, Trial, TrialResult
 from orchestrator.search.strategies import Rounds, window
-from orchestrator.search.suggestions import Suggestions, suggesting_strategy
+from orchestrator.search.suggestions import Suggestions, check_suggesting, suggesting_strategy
 
 _MOST_RUNGS = 3
 """Of iterations and rows, without a setting: the lowest has a ninth of them."""
@@ -60,6 +60,10 @@ class HalvingStrategy:
         _require_whole("brackets", self.brackets, 1)
         if self.rungs is not None:
             _require_whole("rungs", self.rungs, 2)
+
+    def check(self) -> None:
+        """Have who suggests try its settings."""
+        check_suggesting(self.suggest)
 
     def count(self, study: Study) -> int:
         """As many as are suggested."""

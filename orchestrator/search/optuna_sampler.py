@@ -20,7 +20,13 @@ from orchestrator.search.goals import goals
 from orchestrator.search.grid import GridStrategy
 from orchestrator.search.optuna_points import suggest_point, suggestions_of
 from orchestrator.search.points import count_at_most
-from orchestrator.search.samplers import NEEDS_ONE_SEED, ONE_OBJECTIVE, Seeded, require_arguments
+from orchestrator.search.samplers import (
+    NEEDS_ONE_SEED,
+    ONE_OBJECTIVE,
+    Seeded,
+    rehearse,
+    require_arguments,
+)
 from orchestrator.search.strategies import Rounds, window
 from orchestrator.search.uniform import first_untried, require_n_trials
 
@@ -57,6 +63,11 @@ class OptunaStrategy:
     def one_objective(self) -> str:
         """The name of the sampler where it takes only one; else ""."""
         return self.sampler if self.sampler in ONE_OBJECTIVE else ""
+
+    def check(self) -> None:
+        """Have the sampler suggest a few points, if it is given arguments."""
+        if self.sampler_args:
+            rehearse(self.sampler, self.sampler_args)
 
     def count(self, study: Study) -> int:
         """`n_trials`, or as many points as there are."""

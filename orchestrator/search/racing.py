@@ -14,7 +14,12 @@ from typing import Any, ClassVar
 from orchestrator.errors import ConfigError
 from orchestrator.records import Study, Trial, TrialResult
 from orchestrator.search.strategies import Rounds, window
-from orchestrator.search.suggestions import Suggestions, folds_of, suggesting_strategy
+from orchestrator.search.suggestions import (
+    Suggestions,
+    check_suggesting,
+    folds_of,
+    suggesting_strategy,
+)
 
 _LEAST_FREEDOM = 4
 """Degrees of freedom before the folds' noise counts as known."""
@@ -48,6 +53,10 @@ class RacingStrategy:
             raise ConfigError(
                 f"must be between 0 and 1, not {self.p_threshold!r}", key="search.p_threshold"
             )
+
+    def check(self) -> None:
+        """Have who suggests try its settings."""
+        check_suggesting(self.suggest)
 
     def count(self, study: Study) -> int:
         """As many as are suggested."""

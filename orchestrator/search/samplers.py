@@ -1,9 +1,11 @@
-"""Optuna's samplers by name: which there are, what they take, and one made with a seed.
+"""Optuna's samplers by name: which there are, what they take, one made with a seed, and tried.
 
 Touches optuna; takes names, arguments and seeds; gives samplers; driver and workers.
 """
 
 import inspect
+import logging
+import warnings
 from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
@@ -19,6 +21,14 @@ NEEDS_ONE_SEED = frozenset({"QMCSampler"})
 
 ONE_OBJECTIVE = frozenset({"CmaEsSampler"})
 """Samplers that raise where there are several."""
+
+_NO_ARGUMENTS = frozenset({"seed", "constraints_func", "gamma", "weights"})
+"""The seeds and constraints are the experiment's own; a file holds no functions."""
+
+_OF_A_SPACE = frozenset({"x0"})
+"""Arguments about the parameters searched, which a rehearsal does not have."""
+
+_REHEARSED = 4
 
 _NEEDS_PACKAGE = {"CmaEsSampler": "cmaes", "GPSampler": "torch"}
 _UNFIT = frozenset({"GridSampler", "BruteForceSampler", "PartialFixedSampler"})  # use `grid`
@@ -37,7 +47,7 @@ def require_arguments(name: str, arguments: object) -> None:
     made = _sampler_class(name)
     if not isinstance(arguments, Mapping):
         raise ConfigError("must be a mapping of names", key="search.sampler_args")
-    takes = _parameters(name).keys() - {"seed"}
+    takes = _parameters(name).keys() - _NO_ARGUMENTS
     for given in arguments:
         if given not in takes:
             hint = "seeds follow from the experiment's seed" if given == "seed" else ""
@@ -49,6 +59,37 @@ def require_arguments(name: str, arguments: object) -> None:
         made(**arguments)
     except (TypeError, ValueError) as error:
         raise ConfigError(str(error), key="search.sampler_args") from error
+
+
+def rehearse(name: str, arguments: Mapping[str, Any]) -> None:
+    """Have a sampler suggest a few points of a space of two parameters, and be told of them.
+
+    Samplers use most of their arguments only then: at first those of the random beginning, and the
+    others after it, so it is rehearsed with the beginning it is to have, and with a short one.
+
+    Raises:
+        ConfigError: It failed over the arguments.
+    """
+    used = {key: value for key, value in arguments.items() if key not in _OF_A_SPACE}
+    short = {"n_startup_trials": 1} if "n_startup_trials" in _parameters(name) else {}
+    try:
+        with warnings.catch_warnings(action="ignore"):  # they are given when it is made
+            for variant in (used, used | short):
+                _suggest_some(_make_sampler(name, variant, seed=0))
+    except Exception as error:  # whatever a library makes of a wrong value
+        raise ConfigError(
+            f"{name} cannot work with it: {error}", key="search.sampler_args"
+        ) from error
+
+
+def _suggest_some(sampler: BaseSampler) -> None:
+    logging.getLogger("optuna.storages").setLevel(logging.WARNING)  # it would tell of the study
+    study = optuna.create_study(sampler=sampler)
+    for score in range(_REHEARSED):
+        trial = study.ask()
+        trial.suggest_float("number", 0.0, 1.0)
+        trial.suggest_int("whole", 0, 9)
+        study.tell(trial, score)
 
 
 class Seeded:

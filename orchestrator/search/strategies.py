@@ -44,7 +44,8 @@ class Strategy(Protocol):
 
     A strategy that gives trials up by what they have so far has `prunes`, which is True; one that
     asks for the same trials whatever comes of them has `learns`, which is False; one that can do
-    with one objective only has `one_objective`, a text that says who.
+    with one objective only has `one_objective`, a text that says who. One whose settings show their
+    mistakes only in use has `check()`, which tries them once for all studies.
 
     A class of this kind is added by an entry point in the group `orchestrator.strategies`. It
     raises `ConfigError` when it is made with settings that cannot be.
@@ -82,6 +83,17 @@ def require_one_objective(search: Search, evaluation: Evaluation) -> None:
             "instance TPESampler or NSGAIISampler",
             key="search.sampler",
         )
+
+
+def require_usable(search: Search) -> None:
+    """Refuse settings that a strategy would stumble over only while it searches.
+
+    Raises:
+        ConfigError: It has a `check`, which refuses them.
+    """
+    check = getattr(find_strategy(search), "check", None)
+    if check is not None:
+        check()
 
 
 def told(search: Search, evaluation: Evaluation) -> tuple[str, ...]:

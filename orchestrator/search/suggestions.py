@@ -4,8 +4,8 @@ Touches no library; takes the setting `suggest` and a `Study`; gives trials; dri
 """
 
 from collections import deque
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -51,11 +51,8 @@ def suggesting_strategy(suggest: Mapping[str, Any]) -> Strategy:
         )
     named = suggest.get("strategy", "optuna" if "sampler" in suggest else "grid")
     settings = {name: value for name, value in suggest.items() if name != "strategy"}
-    try:
+    with _under_suggest():
         strategy = find_strategy(Search(strategy=named, settings=settings))
-    except ConfigError as error:
-        key = (error.key or "search").replace("search", "search.suggest", 1)
-        raise ConfigError(error.problem, key=key) from error
     if getattr(strategy, "prunes", False):
         raise ConfigError(
             f"strategy {named!r} gives candidates up itself; take them from one that does not, "
@@ -63,6 +60,28 @@ def suggesting_strategy(suggest: Mapping[str, Any]) -> Strategy:
             key="search.suggest.strategy",
         )
     return strategy
+
+
+def check_suggesting(suggest: Mapping[str, Any]) -> None:
+    """Refuse settings that the strategy named by `suggest` would stumble over in use.
+
+    Raises:
+        ConfigError: It has a `check`, which refuses them.
+    """
+    check = getattr(suggesting_strategy(suggest), "check", None)
+    if check is not None:
+        with _under_suggest():
+            check()
+
+
+@contextmanager
+def _under_suggest() -> Iterator[None]:
+    """Name keys as they are written below `search.suggest`."""
+    try:
+        yield
+    except ConfigError as error:
+        key = (error.key or "search").replace("search", "search.suggest", 1)
+        raise ConfigError(error.problem, key=key) from error
 
 
 def folds_of(trial: Trial, amount: int) -> Trial:

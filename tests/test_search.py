@@ -469,14 +469,12 @@ def test_what_a_sampler_stumbles_over_only_in_use_is_refused_before(arguments):
         require_usable(Search(strategy="halving", settings={"suggest": settings}))
 
 
-@pytest.mark.filterwarnings(
-    "ignore::optuna.exceptions.ExperimentalWarning", "ignore:`x0` has been:FutureWarning"
-)
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.parametrize(
     ("sampler", "arguments"),
     [
         ("TPESampler", {"n_startup_trials": 100, "n_ei_candidates": 5}),
-        ("CmaEsSampler", {"sigma0": 0.2, "x0": {"depth": 3}}),
+        ("CmaEsSampler", {"n_startup_trials": 100}),
         ("NSGAIISampler", {"population_size": 2}),
         ("NSGAIIISampler", {"population_size": 2}),
         ("QMCSampler", {"qmc_type": "halton"}),

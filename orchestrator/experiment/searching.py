@@ -88,12 +88,14 @@ class Searching:
         """
         parted = [study for study in studies if study.key in self._to_spread]
         whole = [study for study in studies if study.key not in self._to_spread]
-        spreading = self._spread(parted)  # under way while the others are awaited
+        spreading = self._spread(parted, until=self._until)  # under way while others are awaited
         ended: dict[str, Outcome] = {}
         if whole:
             ended = _by_study(whole, await self._begun(whole))
         died = [study for study in whole if self._may_be_one_trials_fault(ended[study.key])]
-        for some, reference in ((parted, spreading), (died, self._spread(died))):
+        # It began in time; skipped now, it would begin, die and be skipped in every flow run.
+        again = self._spread(died, until=math.inf)
+        for some, reference in ((parted, spreading), (died, again)):
             if reference is not None:
                 ended |= await self._gathered(_by_study(some, await reference), some)
         return [(study, ended[study.key]) for study in studies]
@@ -117,11 +119,11 @@ class Searching:
             for study in studies
         ]
 
-    def _spread(self, studies: Sequence[Study]) -> Reference | None:
+    def _spread(self, studies: Sequence[Study], until: float) -> Reference | None:
         """Studies begun trial by trial; None for none."""
         if not studies:
             return None
-        task = spread.partial(timeout=self._timeout, until=self._until)
+        task = spread.partial(timeout=self._timeout, until=until)
         return task.expand_kwargs(self._with_known(studies))
 
     async def _gathered(

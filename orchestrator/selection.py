@@ -71,6 +71,7 @@ def decide(
     elif violated := _in_words(incumbent, evaluation):
         verdict = _Verdict(best, promote=True, reason=f"the champion violates {violated}")
     else:
+        best = _challenger(best, served, incumbent, evaluation, gate)
         same_data = bool(deployed_data) and best.data_version == deployed_data
         verdict = _contest(best, incumbent, evaluation, gate, same_data=same_data)
     return Decision(
@@ -127,6 +128,24 @@ class _Verdict:
     serve: TrialResult | None
     promote: bool
     reason: str
+
+
+def _challenger(
+    best: TrialResult,
+    served: Sequence[TrialResult],
+    incumbent: TrialResult,
+    evaluation: Evaluation,
+    gate: Gate,
+) -> TrialResult:
+    """Who is to beat the champion: the best, or where it would not, the best of those that do.
+
+    Within the slack the best by a later objective may be too little better for the gate, while the
+    best by `metric` is enough.
+    """
+    if same_candidate(best, incumbent) or not _not_better(best, incumbent, evaluation, gate):
+        return best
+    better = [each for each in served if not _not_better(each, incumbent, evaluation, gate)]
+    return best_result(better, evaluation) or best
 
 
 def _contest(

@@ -93,6 +93,19 @@ def test_within_the_slack_only_what_reaches_the_threshold_is_chosen():
     assert "misses the threshold" in choose([near], None, evaluation, Gate(threshold=0.8)).reason
 
 
+def test_within_the_slack_only_what_passes_the_gate_is_chosen():
+    champion = trial(2, 0.8, kb=100)
+    best, near = trial(0, 0.84, kb=900), trial(1, 0.825, kb=50)
+    evaluation = judging("roc_auc", "model_kb", slack=0.02)
+    gate = Gate(min_absolute_change=0.03)
+    decision = choose([best, near], champion, evaluation, gate)
+    assert (decision.best, decision.promote) == (best, True)
+    decision = choose([near], champion, evaluation, gate)
+    assert (decision.best, decision.promote) == (champion, True)
+    assert decision.reason.startswith("0.025 better in roc_auc, the gate asks for 0.03")
+    assert choose([best, near], champion, evaluation).best is near
+
+
 def test_where_time_was_up_before_any_trial_was_whole_that_is_told():
     given_up = replace(trial(0, 0.9), state="pruned")
     reason = choose([given_up, given_up], None, judging()).reason

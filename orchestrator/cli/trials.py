@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli import output
-from orchestrator.cli.options import Config, Json, Limit
+from orchestrator.cli.options import Config, Json
 from orchestrator.errors import UsageError
 from orchestrator.records import TrialState
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.ledger import Ledger, RecordedTrial
 
 _DIGITS = 4
+_LATEST = 20
 
 
 def trials(
@@ -41,7 +42,15 @@ def trials(
     state: Annotated[
         TrialState | None, typer.Option("--state", help="Only in this state.", show_default=False)
     ] = None,
-    limit: Limit = 20,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            min=1,
+            help=f"Show at most so many of the latest; {_LATEST} by default.",
+            show_default=False,
+        ),
+    ] = None,
     config: Config = None,
     as_json: Json = False,
     as_csv: Annotated[
@@ -57,13 +66,13 @@ def trials(
     from orchestrator.config import find, load  # late: the rest of the program
     from orchestrator.ledger import Ledger
 
-    _refuse_contradictions(best, state, as_json=as_json, as_csv=as_csv)
+    _refuse_contradictions(best, limit, state, as_json=as_json, as_csv=as_csv)
     with Ledger.look(load(find(config)).ledger) as ledger:
         _require_known(ledger, customer)
         if best is not None:
             found = ledger.trials.best(customer, best, model=model)
         else:
-            found = ledger.trials.latest(customer, limit, model=model, state=state)
+            found = ledger.trials.latest(customer, limit or _LATEST, model=model, state=state)
         champion = ledger.promotions.champion(customer)
     serving = "" if champion is None else champion.result.trial.run_id
     rows = [_row(trial, serving) for trial in found]
@@ -73,15 +82,22 @@ def trials(
         _print_csv(rows)
     else:
         _show(rows)
-        if best is None and len(found) == limit:
-            output.say(f"the last {limit:,}; see more with --limit")
+        if best is None and len(found) == (limit or _LATEST):
+            output.say(f"the last {len(found):,}; see more with --limit")
 
 
 def _refuse_contradictions(
-    best: int | None, state: TrialState | None, *, as_json: bool, as_csv: bool
+    best: int | None,
+    limit: int | None,
+    state: TrialState | None,
+    *,
+    as_json: bool,
+    as_csv: bool,
 ) -> None:
     if as_json and as_csv:
         raise UsageError("--json or --csv: give one of the two")
+    if best is not None and limit is not None:
+        raise UsageError("--best N says how many there are to be: leave out --limit")
     if best is not None and state not in {None, "success"}:
         raise UsageError(f"--best ranks trials by their score, and a {state} one has none")
 

@@ -43,6 +43,10 @@ SEARCHES = {
     ),
 }
 METRICS = {
+    "an own scorer that is nowhere and not used": (
+        measured("roc_auc", scorers={"profit": "tests.own_scorers:missing"}),
+        "evaluation.metrics: scorer 'tests.own_scorers:missing': module",
+    ),
     "a scorer that needs predict_proba": (
         measured("neg_log_loss"),
         "evaluation.metrics: neg_log_loss needs predict_proba, which model 'linear'",

@@ -183,14 +183,19 @@ def _by_name(studies: Iterable[Study]) -> list[tuple[Study, str]]:
 
 
 def fingerprints(experiment: Experiment) -> Fingerprints:
-    """What gives the experiment's studies the hashes their results are known by."""
-    return Fingerprints(
-        experiment.evaluation,
-        experiment.search,
-        task=_CODE.hex(),
-        goals=told(experiment.search, experiment.evaluation),
-        with_environment=experiment.retrain_on == "environment",
-    )
+    """What gives the experiment's studies the hashes their results are known by.
+
+    Raises:
+        ConfigError: An own scorer is not to be found, be it used or not.
+    """
+    with _in_file(experiment):
+        return Fingerprints(
+            experiment.evaluation,
+            experiment.search,
+            task=_CODE.hex(),
+            goals=told(experiment.search, experiment.evaluation),
+            with_environment=experiment.retrain_on == "environment",
+        )
 
 
 def result_name(study: Study) -> str:

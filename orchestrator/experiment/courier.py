@@ -14,6 +14,7 @@ from types import TracebackType
 from orchestrator.errors import MachineryError, OrchestratorError, UsageError
 from orchestrator.experiment.desk import Desk
 from orchestrator.records import Evaluation
+from orchestrator.redaction import redacted
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,9 @@ class Courier:
             self.catch_up()
         except (MachineryError, UsageError) as error:
             trouble = f": {error}"
+        except Exception as error:  # the results are in the ledger: this must not spoil the run
+            logger.exception("an unexpected error while MLflow was sent what it lacked")
+            trouble = f": {_in_words(error)}"
         trials, promotions = self._desk.lacking()
         if not (trials or promotions or trouble):
             return None
@@ -108,6 +112,10 @@ class Courier:
                 self._tell(error)
                 logger.warning("MLflow is sent nothing more: %s", error)
                 return
+            except Exception as error:  # a bug here would end the thread without a word
+                self._tell(_in_words(error))
+                logger.exception("MLflow is sent nothing more before the flow has ended")
+                return
             if self._over.wait(wait):
                 return
 
@@ -117,7 +125,12 @@ class Courier:
             if self._over.wait(_LOOK_SECONDS):
                 return
 
-    def _tell(self, trouble: OrchestratorError) -> None:
+    def _tell(self, trouble: OrchestratorError | str) -> None:
         if not self._has_told:
             self._say(f"{trouble}. The run goes on without; the ledger keeps what MLflow lacks")
             self._has_told = True
+
+
+def _in_words(unexpected: Exception) -> str:
+    """An error that nobody has given words for people; it may quote a secret."""
+    return redacted(f"{type(unexpected).__name__}: {unexpected}")

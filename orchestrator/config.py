@@ -20,7 +20,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -129,6 +129,23 @@ def _keys_of(record: type) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _numbers_of(record: type) -> BeforeValidator:
+    """Refuse what pydantic would take for a number of the record: texts, true and false, .inf."""
+    numeric = {int, int | None, float, float | None}
+    names = [field.name for field in fields(record) if field.type in numeric]
+
+    def check(value: Any) -> Any:
+        given = {name: value.get(name) for name in names} if isinstance(value, Mapping) else {}
+        for name, number in given.items():
+            if isinstance(number, bool | str) or (
+                isinstance(number, float) and not isfinite(number)
+            ):
+                raise ValueError(f"{name} must be a finite number")
+        return value
+
+    return BeforeValidator(check)
+
+
 def _unknown_key(key: str, known: list[str]) -> str:
     close = get_close_matches(key, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
@@ -163,26 +180,41 @@ class _Settings(_Section):
     experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$")]
     registry: dict[str, Any]
     evaluation: Annotated[
-        Evaluation, BeforeValidator(evaluation_fields), _keys_of(Evaluation), _within("folds", 2)
+        Evaluation,
+        BeforeValidator(evaluation_fields),
+        _numbers_of(Evaluation),
+        _keys_of(Evaluation),
+        _within("folds", 2),
     ]
     search: Annotated[
-        Search, _within("max_parallel", 1), _within("timeout", 0.001), _within("seconds", 0.001)
+        Search,
+        _numbers_of(Search),
+        _within("max_parallel", 1),
+        _within("timeout", 0.001),
+        _within("seconds", 0.001),
     ] = Search()
     limits: Annotated[
         Limits,
+        _numbers_of(Limits),
         _keys_of(Limits),
         _within("max_removed", 0, 1),
         _within("max_trials", 1),
         _within("seconds", 0.001),
     ] = Limits()
-    gate: Annotated[Gate, _keys_of(Gate)] = Gate()
+    gate: Annotated[
+        Gate,
+        _numbers_of(Gate),
+        _keys_of(Gate),
+        _within("min_absolute_change", 0),
+        _within("min_relative_change", 0),
+    ] = Gate()
     cluster: Annotated[clusters.Cluster, _keys_of(clusters.Cluster)] = clusters.Cluster()
     tracking: _Tracking = _Tracking()
     ledger: str | None = None
     retrain_on: Literal["environment"] | None = None
-    tolerance: Annotated[float, Field(ge=0, le=1)] = 0.0
-    grace: Annotated[float, Field(ge=0)] = 30.0
-    study_timeout: Annotated[float, Field(gt=0)] | None = None
+    tolerance: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
+    grace: Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)] = 30.0
+    study_timeout: Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)] | None = None
 
     @field_validator("search", mode="before")
     @classmethod

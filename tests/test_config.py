@@ -123,6 +123,21 @@ def test_the_first_metric_selects_where_none_is_named(write):
         (SMALL.replace("{loader:", "{folds: 1, loader:"), "evaluation: folds must be at least 2"),
         (f"{SMALL}limits: {{max_removed: 10}}\n", "max_removed must be between 0 and 1, not 10"),
         (f"{SMALL}limits: {{max_trials: 0}}\n", "limits: max_trials must be at least 1, not 0"),
+        (f"{SMALL}gate: {{threshold: .nan}}\n", "c.yaml: gate: threshold must be a finite number"),
+        (
+            f"{SMALL}gate: {{min_absolute_change: -0.1}}\n",
+            "c.yaml: gate: min_absolute_change must be at least 0, not -0.1",
+        ),
+        (
+            f"{SMALL}search: {{max_parallel: true}}\n",
+            "search: max_parallel must be a finite number",
+        ),
+        (f"{SMALL}search: {{max_parallel: '2'}}\n", "search: max_parallel must be a finite number"),
+        (f"{SMALL}search: {{timeout: .inf}}\n", "search: timeout must be a finite number"),
+        (f"{SMALL}search: {{seconds: .inf}}\n", "search: seconds must be a finite number"),
+        (f"{SMALL}limits: {{seconds: .inf}}\n", "limits: seconds must be a finite number"),
+        (f"{SMALL}study_timeout: .inf\n", "c.yaml: study_timeout: Input should be a finite number"),
+        (f"{SMALL}study_timeout: true\n", "c.yaml: study_timeout: Input should be a valid number"),
         (f"{SMALL}cluster: {{workers: 0}}\n", "c.yaml: cluster.workers: must be at least 1"),
         (
             f"{SMALL}{AT_A_SCHEDULER}",

@@ -153,13 +153,23 @@ def test_trials_are_the_same_on_eight_threads_of_which_a_study_may_use_five(name
     assert told(here[study.key]) == told(whole[study.key]) == told(spread_out[study.key])
 
 
-def test_no_more_trials_of_a_study_are_under_way_than_it_may_have(eight_threads):
+@pytest.mark.parametrize("at_once", [None, 3])
+def test_trials_that_might_all_hang_are_begun_a_few_at_a_time_and_are_the_same(at_once, client):
+    search = Search(strategy="random", settings={"n_trials": 40}, timeout=60, max_parallel=at_once)
+    study = study_of(search=search)
+    whole, _ = searched([study])
+    spread_out, _ = searched([study], to_spread={study.key}, client=client)
+    assert told(whole[study.key]) == told(spread_out[study.key])
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_no_more_trials_of_a_study_are_under_way_than_it_may_have(timeout, eight_threads):
     slow = dataclasses.replace(
         TROUBLE,
         steps=(Step(name="clf", estimator="tests.troublesome:Sleepy"),),
         grid=({"number": tuple(range(12))},),
     )
-    search = Search(max_parallel=3)
+    search = Search(max_parallel=3, timeout=timeout)
     study = study_of(slow, search=search)
     ended, _ = searched([study], to_spread={study.key}, client=eight_threads)
     results = ended[study.key].value
@@ -287,6 +297,7 @@ def test_a_study_all_of_whose_trials_time_out_is_given_up(two_workers):
     study = study_of(many, search=search, seconds=60)
     ended, _ = searched([study], to_spread={study.key}, client=two_workers)
     assert {r.state for r in ended[study.key].value} == {"timed_out"}
+    assert len(ended[study.key].value) == 3
 
 
 def placed(*studies, durations=(), threads=4):

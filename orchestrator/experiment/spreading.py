@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from orchestrator.mapping import Fail, FirstEnded, Outcome, Skip, task
 from orchestrator.mapping.nodes import Reference
 from orchestrator.records import CHAMPION, Study, Trial, TrialResult
-from orchestrator.search import open_strategy
+from orchestrator.search import learns, open_strategy
 
 _ONE_BY_ONE = 32
 """Most trials of a round that are awaited one by one, without `max_parallel`; a longer one is of a
@@ -121,9 +121,14 @@ class _Found:
         self._until = math.inf if seconds is None else time.monotonic() + seconds
 
     @property
+    def has_lived(self) -> bool:
+        """Whether any trial neither timed out nor killed its workers."""
+        return self._lives > 0
+
+    @property
     def may_go_on(self) -> bool:
         """Whether there is time, and trials do not only ever time out or kill their workers."""
-        is_hopeless = not self._lives and self._deaths >= _HOPELESS
+        is_hopeless = not self.has_lived and self._deaths >= _HOPELESS
         return not is_hopeless and (not self.results or time.monotonic() <= self._until)
 
     def note(self, trial: Trial, outcome: Outcome) -> TrialResult | None:
@@ -174,16 +179,21 @@ class _Beginning:
 
     def __init__(self, study: Study, found: _Found, timeout: float | None) -> None:
         self.under_way: list[_UnderWay] = []
-        self._in_order = study.search.reproducible
+        self._in_order = study.search.reproducible and learns(study.search)
         self._waiting: deque[Trial] = deque()
         self._found, at_once = found, study.search.max_parallel
         self._task = attempt.options(timeout=timeout, max_active=at_once)
         self._few = at_once or _ONE_BY_ONE  # a map has no more under way than it may
-        # What is to end in time is not begun all at once.
-        self._most = _NO_LIMIT if study.search.seconds is None else self._few
+        self._may_be_hopeless = timeout is not None
+        # What is to end in time is not begun all at once. Nor is what may be hopeless, where few
+        # may be under way at once: beside the first trials a map would have as many again.
+        self._is_rationed = study.search.seconds is not None or bool(timeout and at_once)
 
     async def next_to_tell(self) -> _UnderWay:
-        """What the strategy is told of next: what was begun first, or what ended first."""
+        """What the strategy is told of next: what was begun first, or what ended first.
+
+        One that does not learn makes the same trials either way.
+        """
         if self._in_order or len(self.under_way) == 1:
             return self.under_way.pop(0)
         ended = await FirstEnded(reference for _, reference in self.under_way)
@@ -198,7 +208,13 @@ class _Beginning:
         self._waiting += trials
         if not self._found.may_go_on:
             return
-        room = self._most - sum(len(some) for some, _ in self.under_way)
-        some = [self._waiting.popleft() for _ in range(min(len(self._waiting), room))]
+        some = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._room))]
         for these in [some] if len(some) > self._few else [[trial] for trial in some]:
             self.under_way.append((these, self._task.expand(what=self._found.attempts(these))))
+
+    @property
+    def _room(self) -> int:
+        """How many more may begin: few at a time while all may yet turn out to hang."""
+        may_all_hang = self._may_be_hopeless and not self._found.has_lived
+        most = self._few if self._is_rationed or may_all_hang else _NO_LIMIT
+        return most - sum(len(some) for some, _ in self.under_way)

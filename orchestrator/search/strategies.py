@@ -43,9 +43,10 @@ class Strategy(Protocol):
     taken up again by answering its rounds from the record goes on as if it had never stopped.
 
     A strategy that gives trials up by what they have so far has `prunes`, which is True; one that
-    asks for the same trials whatever comes of them has `learns`, which is False; one that can do
-    with one objective only has `one_objective`, a text that says who. One whose settings show their
-    mistakes only in use has `check()`, which tries them once for all studies.
+    asks for the same trials whatever comes of them has `learns`, which is False, and may be sent
+    results as they end; one that can do with one objective only has `one_objective`, a text that
+    says who. One whose settings show their mistakes only in use has `check()`, which tries them
+    once for all studies.
 
     A class of this kind is added by an entry point in the group `orchestrator.strategies`. It
     raises `ConfigError` when it is made with settings that cannot be.
@@ -96,9 +97,14 @@ def require_usable(search: Search) -> None:
         check()
 
 
+def learns(search: Search) -> bool:
+    """Whether the configured strategy's trials follow from the results it is sent."""
+    return bool(getattr(find_strategy(search), "learns", True))
+
+
 def told(search: Search, evaluation: Evaluation) -> tuple[str, ...]:
     """What trials follow from besides the results' metric, in words; nothing without learning."""
-    if not getattr(find_strategy(search), "learns", True):
+    if not learns(search):
         return ()
     found = goals(search, evaluation)
     return *tuple(found.objectives)[1:], *map(str, found.constraints)
@@ -112,7 +118,7 @@ def require_reproducible(search: Search, evaluation: Evaluation) -> None:
     """
     if search.reproducible:
         return
-    if not getattr(find_strategy(search), "learns", True):
+    if not learns(search):
         raise ConfigError(
             f"strategy {search.strategy!r} makes the same trials in whatever order they end; leave "
             "this out, or search by a strategy that learns from results",

@@ -210,7 +210,7 @@ def test_a_spread_study_goes_on_where_it_was_interrupted(name):
 
 
 def test_where_it_need_not_be_reproducible_a_long_trial_holds_up_no_suggestion(client, tmp_path):
-    """The first trial ends only after four others, though two are under way at once."""
+    """The first trial ends only when the fourth of the others, begun one by one, has begun."""
     search = dataclasses.replace(SEARCHES["optuna"], max_parallel=2, reproducible=False)
     search = dataclasses.replace(search, settings={"n_trials": 7})
     patient = dataclasses.replace(
@@ -228,7 +228,7 @@ def test_where_it_need_not_be_reproducible_a_long_trial_holds_up_no_suggestion(c
     results = ended[study.key].value
     assert [result.state for result in results] == ["success"] * 7
     assert [result.trial.number for result in results] == list(range(7))
-    assert sum(result.ended < results[0].ended for result in results) >= 4
+    assert sum(result.ended < results[0].ended for result in results) >= 3
 
 
 def test_a_model_not_meant_for_so_few_rows_makes_no_trial():

@@ -291,6 +291,14 @@ def test_a_trial_that_never_ends_times_out_alone(two_workers):
 
 
 @pytest.mark.slow
+def test_a_study_that_takes_longer_than_a_study_may_is_not_run_again(two_workers):
+    study = study_of(armed("hangs"), search=Search(timeout=60.0))
+    ended, run = searched([study], client=two_workers, study_timeout=1.0)
+    assert ended[study.key].cause == "timed_out"
+    assert not list(run.outcomes("spread"))
+
+
+@pytest.mark.slow
 def test_a_study_all_of_whose_trials_time_out_is_given_up(two_workers):
     many = dataclasses.replace(TROUBLE, grid=({"trouble": tuple("abcdefgh")},))
     search = Search(timeout=1.0, max_parallel=1, placement="trials")

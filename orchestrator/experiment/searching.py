@@ -72,9 +72,11 @@ class Searching:
         self, experiment: Experiment, to_spread: Collection[str], carried: Carried | None = None
     ) -> None:
         self._carried = carried or {}
-        self._to_spread, self._trials_may_time_out = to_spread, bool(experiment.search.timeout)
-        limits = [experiment.study_timeout, experiment.search.timeout]
-        self._timeout = min((limit for limit in limits if limit is not None), default=None)
+        self._to_spread = to_spread
+        of_study, of_trial = experiment.study_timeout, experiment.search.timeout
+        limits = [limit for limit in (of_study, of_trial) if limit is not None]
+        self._timeout = min(limits, default=None)
+        self._trials_may_time_out = of_trial is not None and self._timeout != of_study
         self._whole = evaluate.options(timeout=self._timeout, max_lost=_MOST_LOST)
         self._filed = evaluate.options(name="gather", runs_on="driver", grows=True)
         seconds = experiment.limits.seconds
@@ -84,7 +86,8 @@ class Searching:
         """How each study ended, in this order.
 
         One that died with its worker as a whole, or took longer than a trial may, is run again
-        trial by trial, so that only the culprit fails.
+        trial by trial, so that only the culprit fails; one that took longer than a study may has
+        failed.
         """
         parted = [study for study in studies if study.key in self._to_spread]
         whole = [study for study in studies if study.key not in self._to_spread]

@@ -35,7 +35,7 @@ class Experiment:
         tolerance: The share of trials that may fail before a flow run counts as failed.
         grace: Seconds that what runs has to end when a flow run is interrupted.
         study_timeout: Seconds after which a study that still runs has failed and its worker is
-            ended, for it may hang; None waits for ever.
+            ended, for it may hang; of a study that is spread, a trial. None waits for ever.
         config: The file it was read from, for messages.
         document: What the file holds, as it is written there; None when it was made by hand.
     """

@@ -1,5 +1,7 @@
 """Strategies: which trials a study tries, and what is said of wrong settings."""
 
+from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 
 import optuna
@@ -20,8 +22,9 @@ from orchestrator.records import (
     Search,
     Step,
     Study,
+    TrialResult,
 )
-from orchestrator.search import count, find_strategy, require_usable, samplers
+from orchestrator.search import count, find_strategy, open_strategy, require_usable, samplers
 from orchestrator.search.optuna_points import suggest_point
 from orchestrator.search.points import GridPoints
 from orchestrator.search.spaces import listed
@@ -205,6 +208,23 @@ class TestRacingOnSuggestionsOfOptuna(StrategyContract):
 
 class TestHalvingByFolds(StrategyContract):
     search = Search(strategy="halving")
+
+
+def test_halving_compares_a_whole_trial_by_the_folds_the_others_have():
+    """The one known as a whole is best on one fold, and worst on all: it takes the only way up."""
+    study = study_of(({"x": (0, 1, 2)},), folds=3)
+    rounds = open_strategy(Search(strategy="halving"), study)
+    waiting, asked = deque(next(rounds)), []
+    while waiting:
+        trial = waiting.popleft()
+        asked.append(trial.number)
+        known = trial.params["x"] == 1
+        scores = (0.9, 0.1, 0.1) if known else (0.5,)
+        state = "success" if known else "pruned"
+        result = TrialResult(trial=trial, state=state, scores={"roc_auc": scores})
+        with suppress(StopIteration):
+            waiting += rounds.send(result)
+    assert sorted(asked) == [0, 1, 2], "none goes up behind it, and it is asked for once"
 
 
 class TestHalvingByIterationsInBrackets(StrategyContract):

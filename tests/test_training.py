@@ -156,6 +156,21 @@ def test_with_a_share_of_rows_or_iterations_all_folds_are_scored(resource):
     assert part.scores != whole.scores == at_once.scores
 
 
+@pytest.mark.parametrize("resource", ["folds", "iterations"])
+def test_halving_fits_nothing_again_of_known_trials_and_lets_them_win(resource):
+    """One is known from an earlier generation, as a whole; the others begin with a little."""
+    study = study_of(search=Search(strategy="halving", settings={"resource": resource}))
+    by_number = {result.trial.number: result for result in evaluated(study_of())}
+    best = max(by_number, key=lambda number: by_number[number].mean("roc_auc"))
+    rounds = open_strategy(study.search, study)
+    results = evaluate_study(study, rounds, SharedCache(), known=[by_number[best]])
+    winner = results[best]
+    assert (winner.state, winner.scores) == ("success", by_number[best].scores)
+    assert winner.fit_seconds == by_number[best].fit_seconds
+    others = {result.state for result in results if result is not winner}
+    assert others == {"pruned"}
+
+
 def test_an_estimator_that_counts_no_iterations_says_so():
     tree = Step(name="tree", estimator="sklearn.tree:DecisionTreeClassifier")
     study = study_of(ModelSpec(id="tree", steps=(tree,)))

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import cycle
+from statistics import fmean
 from typing import Any, ClassVar, Literal, get_args
 
 from orchestrator.errors import ConfigError
@@ -122,12 +123,19 @@ class _Ladder:
         number = result.trial.number
         is_first = number not in self._results
         self._results[number] = result
-        if result.state == "pruned":
-            metric, direction = self._study.evaluation.metric, self._study.evaluation.direction
-            mean = result.mean(metric)
-            badness = -mean if direction == "maximize" else mean
-            insort(self._standing[self._rungs[number]], (badness, number))
+        if not result.is_failure:
+            rung = self._rungs[number]
+            insort(self._standing[rung], (self._badness(result, self._budgets[rung]), number))
+            if result.state == "success":  # known from an earlier generation: it is whole already
+                self._gone_up[rung].add(number)
         return is_first
+
+    def _badness(self, result: TrialResult, budget: Budget | None) -> float:
+        """The mean score, of the rung's folds alone where more are known; less is better."""
+        scores = result.scores[self._study.evaluation.metric]
+        if budget is not None and budget.resource == "folds":
+            scores = scores[: budget.amount]
+        return -fmean(scores) if self._study.evaluation.direction == "maximize" else fmean(scores)
 
     def promotion(self) -> Trial | None:
         """Who goes up next; None when nobody may."""

@@ -142,6 +142,7 @@ def summary_run(flow_run: FlowRun, *, customers: int) -> TrackedRun:
 
 def _tags(result: TrialResult) -> dict[str, str]:
     study = result.trial.study
+    is_whole = result.state == "success"
     return {
         "customer": study.customer.id,
         "segment": study.customer.segment,
@@ -152,8 +153,8 @@ def _tags(result: TrialResult) -> dict[str, str]:
         "snapshot": study.snapshot,
         "data_version": result.data_version,
         "worker": result.worker,
-        "state": "" if result.state == "success" else result.state,
-        "budget": "" if result.trial.budget is None else str(result.trial.budget),
+        "state": "" if is_whole else result.state,
+        "budget": "" if is_whole or result.trial.budget is None else str(result.trial.budget),
         "violates": _violates(result),
         "champion": "false",  # until it is promoted; `!=` finds only runs that have the tag
         "error": result.error or "",

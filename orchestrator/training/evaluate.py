@@ -52,7 +52,9 @@ def evaluate_study(
         points = {repr(result.trial.params): result for result in known}
 
         def evaluate(trial: Trial, before: TrialResult | None) -> TrialResult:
-            before = before or points.get(repr(trial.params))
+            known = points.get(repr(trial.params))
+            if known is not None and (before is None or trial.budget is None):
+                before = known  # which is whole: nothing of it has to be fitted again
             return evaluate_trial(trial, before, prepared, cache)
 
         return _drive(strategy, evaluate, study.search.seconds)

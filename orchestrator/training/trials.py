@@ -45,7 +45,11 @@ def evaluate_trial(
         found = _scores(trial, kept, prepared, cache)
     except Exception as reason:  # noqa: BLE001 - a candidate's failure is a value (law 2)
         error = _in_one_line(reason)
-    good: TrialState = "success" if trial.budget is None else "pruned"
+    # One of an earlier generation has all folds already, however few it is asked for.
+    is_whole = trial.budget is None or (
+        trial.budget.resource == "folds" and len(found.fit_seconds) == trial.budget.of
+    )
+    good: TrialState = "success" if is_whole else "pruned"
     return TrialResult(
         trial=trial,
         state=good if error is None else "failed",

@@ -14,7 +14,7 @@ from orchestrator.experiment.line import run
 from orchestrator.experiment.surroundings import check_cluster
 from orchestrator.ledger import Ledger
 from tests.chaos.places import dask_cluster, environment_of
-from tests.test_cli_training import project, typed  # noqa: F401 - fixtures
+from tests.test_cli_training import project  # noqa: F401 - a fixture
 from tests.test_experiment_trouble import EVERYONE, an_experiment, in_mlflow
 
 MODEL = "trouble.customer-1"

@@ -18,7 +18,6 @@ from orchestrator.identity import slug
 from orchestrator.ledger.values import NOTHING, thaw
 from orchestrator.registry.sources import open_source
 from tests.contracts.registry_sources import HOSTILE_IDS
-from tests.test_cli_training import typed  # noqa: F401 - a fixture
 from tests.test_experiment_trouble import TREE
 from tests.test_registry_http import WebService
 
@@ -67,7 +66,7 @@ def project(tmp_path, monkeypatch, service, mlflow_url, postgres_url):
 
 @pytest.mark.slow
 @pytest.mark.postgres
-def test_no_secret_is_shown_or_stored_anywhere(project, typed, postgres_url, service):  # noqa: F811
+def test_no_secret_is_shown_or_stored_anywhere(project, typed, postgres_url, service):
     code, *told = typed("run", "--json")
     assert code == 1, "the leaky customer's study failed"
     assert "${DATA_PASSWORD}" in told[0]
@@ -104,7 +103,7 @@ def _text(cell):
 
 
 @pytest.mark.slow
-def test_files_and_folders_are_their_owners_alone(tmp_path, monkeypatch, typed):  # noqa: F811
+def test_files_and_folders_are_their_owners_alone(tmp_path, monkeypatch, typed):
     """Whatever a run makes: ledger, MLflow, models, archives, reports."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))

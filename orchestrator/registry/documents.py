@@ -82,8 +82,10 @@ class _Loader(_FastestSafeLoader):  # type: ignore[misc]  # its base is chosen a
         return float(self.construct_yaml_float(node))
 
 
-_Loader.add_implicit_resolver(  # YAML 1.1 takes one without a point for a text
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+# YAML 1.1 takes one without a point for a text. So it stays for `1e3`, which may be an id that
+# PyYAML wrote without quotes; nobody is called `1e-3`.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE]-[0-9]+$"), list("-+0123456789")
 )
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_plain_int)
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_plain_float)

@@ -114,6 +114,30 @@ class TestClientOnSqlite(TestBulkOnSqlite):
         tracker.log([run(), run(1)])
         assert [shown.info.run_name for shown in found()] == [run(1).name]
 
+    @pytest.mark.parametrize("started", [1, 2_000_000_000_000], ids=["before", "after"])
+    def test_of_a_run_that_was_made_twice_the_ended_one_is_kept(
+        self, tracker, reopened, mlflow, found, started
+    ):
+        tracker.log([run()])
+        (ended,) = found()
+        tags = {**run().tags, RUN_KEY: run().run_id}
+        mlflow.create_run(tracker.experiment_id, started, tags, run().name)
+        for _ in range(2):  # what is deleted is found again, and is not taken for the run
+            again = reopened()
+            again.log([run()])
+            assert [shown.info.run_id for shown in found()] == [ended.info.run_id]
+            assert again.locate([run().run_id])[run().run_id].run_id == ended.info.run_id
+
+    def test_of_a_run_that_was_made_twice_and_did_not_end_one_is_finished(
+        self, tracker, reopened, mlflow, found
+    ):
+        tags = {**run().tags, RUN_KEY: run().run_id}
+        for started in (1, 2):
+            mlflow.create_run(tracker.experiment_id, started, tags, run().name)
+        assert tracker.locate([run().run_id]).keys() == {run().run_id}
+        reopened().log([run()])
+        assert [shown.info.status for shown in found()] == ["FINISHED"]
+
     def test_a_run_whose_making_was_not_answered_is_not_made_twice(
         self, tracker, found, monkeypatch
     ):

@@ -217,14 +217,36 @@ class ClientTracker:
     def _remember(self, runs: Iterable[Run]) -> None:
         for run in runs:
             key = _our_id(run)
+            known = self._found.get(key)
+            if known is not None and known.run_id != run.info.run_id:
+                double = self._double(known.run_id, run, known_has_ended=key in self._ended)
+                self._delete(double)
+                if double == run.info.run_id:
+                    continue
             self._found[key] = Location(run.info.run_id, run.info.artifact_uri)
-            if RunStatus.is_terminated(RunStatus.from_string(run.info.status)):
+            if _has_ended(run):
                 self._ended.add(key)
+
+    def _double(self, known_id: str, run: Run, *, known_has_ended: bool) -> str:
+        """Which of two runs of one key to leave out: one that ended is kept, then one not deleted.
+
+        MLflow's client asks again where a server does not answer in time, which may have made the
+        run all the same.
+        """
+        is_active = run.info.lifecycle_stage == LifecycleStage.ACTIVE
+        known = (known_has_ended, self._is_active(known_id))
+        found: str = run.info.run_id
+        return known_id if (_has_ended(run), is_active) > known else found
 
 
 def _input(dataset: Dataset) -> DatasetInput:
     described = entities.Dataset(dataset.name, dataset.digest, dataset.source_type, dataset.source)
     return DatasetInput(described, [InputTag(MLFLOW_DATASET_CONTEXT, CONTEXT)])
+
+
+def _has_ended(run: Run) -> bool:
+    ended: bool = RunStatus.is_terminated(RunStatus.from_string(run.info.status))
+    return ended
 
 
 def _our_id(run: Run) -> str:

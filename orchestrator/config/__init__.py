@@ -19,13 +19,10 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from difflib import get_close_matches
-from math import inf, isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -36,6 +33,7 @@ from pydantic import (
 )
 
 from orchestrator import clusters
+from orchestrator.config.checks import keys_of, numbers_of, unknown_key, within
 from orchestrator.errors import ConfigError
 from orchestrator.experiment import Experiment
 from orchestrator.records import Evaluation, Search
@@ -116,55 +114,6 @@ def understand(document: Mapping[str, Any], path: Path) -> Experiment:
     return replace(settings.experiment_at(path), document=document)
 
 
-def _keys_of(record: type) -> BeforeValidator:
-    """Refuse keys the record does not have: pydantic would let them pass in silence."""
-    known = [field.name for field in fields(record)]
-
-    def check(value: Any) -> Any:
-        unknown = sorted(value.keys() - known) if isinstance(value, Mapping) else []
-        if unknown:
-            raise ValueError(_unknown_key(unknown[0], known))
-        return value
-
-    return BeforeValidator(check)
-
-
-def _numbers_of(record: type) -> BeforeValidator:
-    """Refuse what pydantic would take for a number of the record: texts, true and false, .inf."""
-    numeric = {int, int | None, float, float | None}
-    names = [field.name for field in fields(record) if field.type in numeric]
-
-    def check(value: Any) -> Any:
-        given = {name: value.get(name) for name in names} if isinstance(value, Mapping) else {}
-        for name, number in given.items():
-            if isinstance(number, bool | str) or (
-                isinstance(number, float) and not isfinite(number)
-            ):
-                raise ValueError(f"{name} must be a finite number")
-        return value
-
-    return BeforeValidator(check)
-
-
-def _unknown_key(key: str, known: list[str]) -> str:
-    close = get_close_matches(key, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-    return f"unknown key {key!r}; {hint}"
-
-
-def _within(name: str, least: float, most: float = inf) -> AfterValidator:
-    """Refuse a record in which this number could never work."""
-
-    def check(record: Any) -> Any:
-        number = getattr(record, name)
-        if number is not None and not least <= number <= most:
-            bounds = f"at least {least}" if most == inf else f"between {least} and {most}"
-            raise ValueError(f"{name} must be {bounds}, not {number}")
-        return record
-
-    return AfterValidator(check)
-
-
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -182,33 +131,33 @@ class _Settings(_Section):
     evaluation: Annotated[
         Evaluation,
         BeforeValidator(evaluation_fields),
-        _numbers_of(Evaluation),
-        _keys_of(Evaluation),
-        _within("folds", 2),
+        numbers_of(Evaluation),
+        keys_of(Evaluation),
+        within("folds", 2),
     ]
     search: Annotated[
         Search,
-        _numbers_of(Search),
-        _within("max_parallel", 1),
-        _within("timeout", 0.001),
-        _within("seconds", 0.001),
+        numbers_of(Search),
+        within("max_parallel", 1),
+        within("timeout", 0.001),
+        within("seconds", 0.001),
     ] = Search()
     limits: Annotated[
         Limits,
-        _numbers_of(Limits),
-        _keys_of(Limits),
-        _within("max_removed", 0, 1),
-        _within("max_trials", 1),
-        _within("seconds", 0.001),
+        numbers_of(Limits),
+        keys_of(Limits),
+        within("max_removed", 0, 1),
+        within("max_trials", 1),
+        within("seconds", 0.001),
     ] = Limits()
     gate: Annotated[
         Gate,
-        _numbers_of(Gate),
-        _keys_of(Gate),
-        _within("min_absolute_change", 0),
-        _within("min_relative_change", 0),
+        numbers_of(Gate),
+        keys_of(Gate),
+        within("min_absolute_change", 0),
+        within("min_relative_change", 0),
     ] = Gate()
-    cluster: Annotated[clusters.Cluster, _keys_of(clusters.Cluster)] = clusters.Cluster()
+    cluster: Annotated[clusters.Cluster, keys_of(clusters.Cluster)] = clusters.Cluster()
     tracking: _Tracking = _Tracking()
     ledger: str | None = None
     retrain_on: Literal["environment"] | None = None
@@ -330,7 +279,7 @@ def _dotted(location: tuple[int | str, ...]) -> str:
 
 def _in_words(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
-        return _unknown_key(str(problem["loc"][-1]), list(_Settings.model_fields))
+        return unknown_key(str(problem["loc"][-1]), list(_Settings.model_fields))
     if problem["type"] == "missing":
         return "is missing"
     if problem["type"] == "tuple_type":

@@ -6,8 +6,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-# Each process of the tests has its own PostgreSQL, MLflow server and Dask workers: few are enough.
-PARALLEL := -n logical --maxprocesses 4 --dist worksteal
+# Each process of the tests has its own PostgreSQL, MLflow server and Dask workers, and now and then
+# waits for them: few are enough, and two cores can do with three.
+PARALLEL := -n 3 --dist worksteal
 
 .DEFAULT_GOAL := help
 

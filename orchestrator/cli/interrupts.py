@@ -2,12 +2,14 @@
 
 SIGTERM, from systemd or Kubernetes, is taken for Ctrl-C, and so is the end of the grace time.
 
-Touches signal; gives the question `stop` that `Flow.run` asks; runs in the driver's main thread.
+Touches signal; gives the question `stop` that `Flow.run` asks, and an event for what only looks;
+runs in the driver's main thread.
 """
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event
 from types import FrameType
 
 from orchestrator.cli import output
@@ -57,5 +59,22 @@ def stopping_on_interrupt(grace: float) -> Iterator[Callable[[], bool]]:
         yield lambda: asked
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def told_of_interrupts() -> Iterator[Event]:
+    """While it lasts, Ctrl-C (or SIGTERM) sets the yielded event, and raises nothing.
+
+    KeyboardInterrupt is lost where it is raised within a destructor, as libraries have them.
+    """
+    asked = Event()
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number in _SIGNALS:
+        signal.signal(number, lambda _signal, _frame: asked.set())
+    try:
+        yield asked
+    finally:
         for number, handler in before.items():
             signal.signal(number, handler)

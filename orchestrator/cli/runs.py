@@ -3,15 +3,14 @@
 Touches typer; takes arguments; gives tables; driver.
 """
 
-import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli.interrupts import told_of_interrupts
 from orchestrator.cli.options import Config, FlowRunId, Json, Key, Limit, OfState, OfTask
 from orchestrator.cli.output import as_json, clear, counts, duration, moment, report, say, table
 from orchestrator.records import FlowRun, InstanceRecord
@@ -39,16 +38,20 @@ def runs(
     """
     if watch and json:
         raise typer.BadParameter("--watch is for people, --json for machines: give one of them")
-    with suppress(KeyboardInterrupt) if watch else nullcontext():
-        while True:
-            with _ledger(config) as ledger:  # each time: the first flow run may make it meanwhile
-                listed = [_with_counts(run, ledger) for run in ledger.flow_runs.list(limit)]
-            if watch:
-                clear()
-            _show_listed(listed, json=json)
-            if not watch:
-                return
-            time.sleep(_WATCHED_EVERY)
+    if not watch:
+        _show_listed(_listed(config, limit), json=json)
+        return
+    with told_of_interrupts() as over:
+        while not over.is_set():
+            listed = _listed(config, limit)
+            clear()
+            _show_listed(listed, json=False)
+            over.wait(_WATCHED_EVERY)
+
+
+def _listed(config: str | None, limit: int) -> list[FlowRun]:
+    with _ledger(config) as ledger:  # opened each time: the first flow run may make it meanwhile
+        return [_with_counts(run, ledger) for run in ledger.flow_runs.list(limit)]
 
 
 def _with_counts(run: FlowRun, ledger: "Ledger") -> FlowRun:

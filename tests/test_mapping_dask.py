@@ -23,6 +23,7 @@ from orchestrator.errors import MachineryError
 from orchestrator.mapping.calling import Deferred, Failure, Zipped
 from orchestrator.mapping.dask.executor import DaskExecutor
 from orchestrator.mapping.dask.kept import KeptValue
+from orchestrator.mapping.deferred import DeferredExecutor
 from orchestrator.mapping.executing import Lost, Report
 from orchestrator.mapping.inline import InlineExecutor
 from tests.chaos.places import dask_cluster, environment_of
@@ -98,6 +99,13 @@ class TestDask(ExecutorContract):
     def executor(self, client):
         with executing(client) as opened:
             yield opened
+
+
+class TestDeferred(ExecutorContract):
+    @pytest.fixture
+    def executor(self, client):
+        with executing(client) as opened:
+            yield DeferredExecutor(lambda: opened)
 
 
 # -- what cannot travel ------------------------------------------------------------------------

@@ -37,7 +37,8 @@ def show_report(report: "Report") -> None:
         line(f"\n{report.behind}")
     for note in report.notes:
         line(f"\nnote: {note}")
-    line("\nin MLflow (start its page with: orchestrator ui)")
+    if report.links:
+        line("\nin MLflow (start its page with: orchestrator ui)")
     for name, link in report.links.items():
         line(f"  {name}: {link}")
     if report.flow_run.state == "interrupted":

@@ -117,6 +117,8 @@ class Desk:
         Raises:
             MachineryError: MLflow refused, or lacks a run that is to be promoted.
         """
+        if not promotions:
+            return []  # MLflow need not be opened
         trials = [best_of(promotion).trial for promotion in promotions]
         places = self._places([trial.run_id for trial in trials])
         missing = [trial.key for trial in trials if trial.run_id not in places]
@@ -186,6 +188,10 @@ class Desk:
             before = known[done.decision.flow_run, done.decision.customer.id]
             if done.version != before.version:
                 self._ledger.promotions.correct(replace(before, version=done.version))
+        # A model that MLflow had lost is there again without the tag that it is retired.
+        self._ledger.retirements.note(
+            retired=(), restored=[promotion.decision.customer.id for promotion in confirmed]
+        )
 
     def _register_alone(self, wanted: Callable[[], Sequence[Promotion]]) -> list[Promotion]:
         """Register what is wanted, unless another driver took this one's place.
@@ -223,21 +229,25 @@ class Desk:
         self.mlflow.tracker.tag_experiment(view_tags(shown, at=time.time()))
 
     def mark_listed(self) -> None:
-        """Tag the models of customers that are no longer listed as retired, others as live.
+        """Tag the models of customers that left the registry as retired, of returned ones as live.
+
+        MLflow is not asked, nor opened, where the ledger says that it shows them so already.
 
         Raises:
             MachineryError: MLflow refused.
         """
-        live = self._ledger.lives.live()
-        listed = {period.key for period in live if period.kind == "customer"}
+        due = self._ledger.retirements.due()
+        if not due:
+            return
         deployer = self.mlflow.deployer
         states = {customer: model.state for customer, model in deployer.champions().items()}
-        retired = [c for c, s in states.items() if s is ModelState.LIVE and c not in listed]
-        returned = [c for c, s in states.items() if s is ModelState.RETIRED and c in listed]
-        if retired:
-            deployer.retire(retired)
-        if returned:
-            deployer.restore(returned)
+        retire = [c for c in due.retire if states.get(c) is ModelState.LIVE]
+        restore = [c for c in due.restore if states.get(c) is ModelState.RETIRED]
+        if retire:
+            deployer.retire(retire)
+        if restore:
+            deployer.restore(restore)
+        self._ledger.retirements.note(retired=due.retire, restored=due.restore)
 
     def lacking(self) -> tuple[int, int]:
         """How many trials, and how many promotions, MLflow does not have yet."""

@@ -6,7 +6,6 @@ Touches no library itself; takes an `Execution`; gives a `Report`; runs on the d
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from orchestrator.clusters import threads
 from orchestrator.errors import MachineryError, StoppedError
@@ -15,7 +14,7 @@ from orchestrator.experiment.desk import Desk
 from orchestrator.experiment.documents import kept
 from orchestrator.experiment.flow import training_flow, trials_of
 from orchestrator.experiment.generations import carried_over
-from orchestrator.experiment.opening import Opening, cluster, release_data, short_of_memory
+from orchestrator.experiment.opening import OnDemandCluster, Opening
 from orchestrator.experiment.placing import Durations, longest_first, to_spread
 from orchestrator.experiment.preparing import Prepared, fingerprints
 from orchestrator.experiment.report import Report
@@ -71,14 +70,16 @@ def carry_out(execution: Execution) -> Report:
     execution.say(_in_a_sentence(execution.prepared))
     desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
     courier = Courier(desk, experiment.evaluation, execution.flow_run, say=execution.say)
-    with cluster(experiment, execution.say) as client:
+    with OnDemandCluster(experiment, execution.say) as cluster:
+        if execution.prepared.has_work:
+            cluster.client()  # before the lists are taken over: it may not start
         if execution.resumed is None:
             require_wanted(execution.stop)
             _take_over(ledger, experiment, execution.prepared.snapshot)
         with courier:
-            ended = _run_flow(execution, desk, client)
-        tight = short_of_memory(client)
-        release_data(client)
+            ended = _run_flow(execution, desk, cluster)
+        tight = cluster.short_of_memory()
+        cluster.release_data()
     behind = courier.what_is_lacking()
     links = where_to_look(experiment, opened, execution.flow_run)
     if experiment.summary and desk.has_sent and behind is None:
@@ -117,10 +118,10 @@ def _summary(execution: Execution, desk: Desk, flow_run: FlowRun) -> dict[str, s
     return {"Report": link_to_file(page, tracker.experiment_id, place.run_id, FILE)}
 
 
-def _run_flow(execution: Execution, desk: Desk, client: Any) -> Run:
+def _run_flow(execution: Execution, desk: Desk, cluster: OnDemandCluster) -> Run:
     experiment, prepared = execution.experiment, execution.prepared
     durations: Durations = execution.ledger.trials.durations() if prepared.new else {}
-    spread = _to_spread(execution, client, durations)
+    spread = _to_spread(execution, cluster, durations)
     flow = training_flow(
         experiment,
         longest_first(prepared.work, prepared.new, durations),
@@ -131,7 +132,7 @@ def _run_flow(execution: Execution, desk: Desk, client: Any) -> Run:
         carried={} if execution.fresh else carried_over(execution.ledger, prepared.new),
     )
     return flow.run(
-        client,
+        cluster.client() if prepared.has_work else cluster.client,
         execution.ledger.recorder(trials_of, prepared.recorded),
         flow_run_id=execution.flow_run,
         resumed=execution.resumed,
@@ -158,10 +159,14 @@ def _in_a_sentence(prepared: Prepared) -> str:
     )
 
 
-def _to_spread(execution: Execution, client: Any, durations: Durations) -> frozenset[str]:
+def _to_spread(
+    execution: Execution, cluster: OnDemandCluster, durations: Durations
+) -> frozenset[str]:
     """The keys of the studies to be spread; those that were stay so in a resumed flow run."""
     prepared, before = execution.prepared, execution.resumed
-    found = to_spread(prepared.new, durations, threads(client))
+    found = frozenset[str]()
+    if prepared.new:
+        found = to_spread(prepared.new, durations, threads(cluster.client()))
     return found if before is None else found.union(before.context.get("spread", ()))
 
 

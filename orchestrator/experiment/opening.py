@@ -5,8 +5,9 @@ a Dask client; driver.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Lock
+from types import TracebackType
 from typing import Any
 
 from orchestrator.clusters import connect, warm_up
@@ -45,29 +46,65 @@ def at_work(
             yield Opening(experiment), ledger, hold
 
 
-@contextmanager
-def cluster(experiment: Experiment, say: Callable[[str], None]) -> Iterator[Any]:
-    """The experiment's cluster, its workers importing already what they will need."""
-    with connect(experiment.cluster) as client:
-        if client is not None:
-            if experiment.cluster.dashboard:
-                say(f"Dask dashboard while it runs: {client.dashboard_link}")
-            warm_up(client, [_EVALUATING, experiment.evaluation.loader.partition(":")[0]])
-        yield client
+class OnDemandCluster:
+    """The experiment's cluster, started when a client is first asked for, ended with the context.
 
+    Args:
+        experiment: Whose.
+        say: Receives the dashboard's address.
+    """
 
-def release_data(client: Any) -> None:
-    """Processes that outlive the flow run let go of its customers' data."""
-    if client is None:
-        forget()
-    else:
-        client.run(forget, on_error="ignore")
+    def __init__(self, experiment: Experiment, say: Callable[[str], None]) -> None:
+        self._experiment, self._say = experiment, say
+        self._stack = ExitStack()
+        self._client: Any = None
+        self._is_open = False
+
+    def client(self) -> Any:
+        """A client of the cluster, with workers that import what they will need; None for inline.
+
+        Raises:
+            ConfigError: The cluster's settings contradict each other.
+            MachineryError: The cluster cannot be started or reached.
+        """
+        if not self._is_open:
+            self._client = self._stack.enter_context(connect(self._experiment.cluster))
+            self._is_open = True
+            if self._client is not None:
+                self._prepare()
+        return self._client
+
+    def short_of_memory(self) -> tuple[str, ...]:
+        """A sentence for each worker that came near its limit of memory."""
+        return () if self._client is None else short_of_memory(self._client)
+
+    def release_data(self) -> None:
+        """Have processes that outlive the flow run drop its customers' data."""
+        if self._client is None:
+            forget()
+        else:
+            self._client.run(forget, on_error="ignore")
+
+    def _prepare(self) -> None:
+        if self._experiment.cluster.dashboard:
+            self._say(f"Dask dashboard while it runs: {self._client.dashboard_link}")
+        loader = self._experiment.evaluation.loader.partition(":")[0]
+        warm_up(self._client, [_EVALUATING, loader])
+
+    def __enter__(self) -> "OnDemandCluster":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
 
 
 def short_of_memory(client: Any) -> tuple[str, ...]:
     """A sentence for each worker that came near its limit of memory."""
-    if client is None:
-        return ()
     from orchestrator.mapping.dask.memory import peaks  # late: it imports distributed
 
     return tuple(

@@ -63,6 +63,11 @@ class Prepared:
         """Customer by model, as far as tags tell."""
         return sum(len(piece.studies) for piece in self.work)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether a worker is needed, as far as recorded results tell."""
+        return bool(self.new or self.rescored)
+
 
 def check(experiment: Experiment) -> None:
     """Refuse settings that could not work, before anything is started.

@@ -21,6 +21,7 @@ from orchestrator.ledger.tables import (
     nodes,
     promotions,
     results,
+    retirements,
     snapshots,
     studies,
     trials,
@@ -78,6 +79,7 @@ class Forgetting:
             of_customer = (lives.c.kind == "customer") & (lives.c.key == customer)
             counts["periods"] = _count(connection, lives, of_customer)
             counts["promotions"] = _count(connection, promotions, promotions.c.customer == customer)
+            _count(connection, retirements, retirements.c.customer == customer)
             counts["snapshots"] = _forget_in_snapshots(connection, customer)
             _forget_rejections(connection, customer)
             _forget_in_contexts(connection, customer)

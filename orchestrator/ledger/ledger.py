@@ -23,6 +23,7 @@ from orchestrator.ledger.lives import Lives
 from orchestrator.ledger.old import Old
 from orchestrator.ledger.promotions import Promotions
 from orchestrator.ledger.recorder import LedgerRecorder, TrialsOf
+from orchestrator.ledger.retirements import Retirements
 from orchestrator.ledger.snapshots import Snapshots
 from orchestrator.ledger.studies import Studies
 from orchestrator.ledger.tables import owner
@@ -41,6 +42,7 @@ class Ledger:
         studies: What the last studies followed from.
         trials: Trial results, and which of them MLflow still lacks.
         promotions: Changes of champions.
+        retirements: Which models MLflow shows as retired.
         old: What later work has replaced, and the way it leaves.
         forgetting: The way a customer leaves.
     """
@@ -54,6 +56,7 @@ class Ledger:
         self.studies = Studies(database)
         self.trials = Trials(database)
         self.promotions = Promotions(database)
+        self.retirements = Retirements(database)
         self.old = Old(database)
         self.forgetting = Forgetting(database)
 

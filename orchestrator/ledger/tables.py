@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised by one with every change of this file, together with a revision in `migrations`."""
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")
@@ -230,4 +230,12 @@ promotions = Table(
     # A customer's chain, and the last link of each.
     Index("ledger_promotions_of_customer", "customer", "id", "confirmed"),
     comment="Each change of a customer's champion, written before its alias is moved.",
+)
+
+retirements = Table(
+    "ledger_retirements",
+    metadata,
+    Column("customer", Name, primary_key=True),
+    Column("at", Double, nullable=False, comment="when MLflow was told"),
+    comment="Customers whose registered model MLflow shows as retired.",
 )

@@ -4,7 +4,7 @@ tasks, nodes, sequences, product, options, flows    writing a flow down
 engine, expansion, judging, ends, attempts, rules   what may start, what an end means; pure
 node_state, ready, events                           what these remember and say
 run, coordinators, journal, again, fingerprints     the driver loop
-inline, dask                                        executors, behind the seam of `executing`
+inline, dask, deferred                              executors, behind the seam of `executing`
 runs, outcomes                                      what a person gets back
 """
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from orchestrator.errors import FlowError
 from orchestrator.mapping.again import Again, Chosen
 from orchestrator.mapping.coordinators import TaskFailedError
+from orchestrator.mapping.deferred import DeferredExecutor
 from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.executing import Executor
 from orchestrator.mapping.expansion import too_long
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _End = Literal["success", "failed", "interrupted"]
+
+Connect = Callable[[], "Client | None"]
+"""Connects to a cluster; None means this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class Flow:
 
     def run(
         self,
-        client: "Client | None" = None,
+        client: "Client | Connect | None" = None,
         ledger: Recorder | None = None,
         *,
         flow_run_id: str | None = None,
@@ -93,7 +97,9 @@ class Flow:
         """Run the flow to its end.
 
         Args:
-            client: The Dask cluster to run on; None means in this process.
+            client: The Dask cluster to run on; None means in this process. A function that
+                returns either is called when the first call needs a cluster, and never where
+                every result is recalled from the ledger.
             ledger: Where flow run and instances are recorded, and recalled from.
             flow_run_id: Its id; a new one when None.
             resumed: A flow run that has not ended well and is to go on, in place of a new one:
@@ -201,9 +207,12 @@ def new_id() -> str:
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.urandom(3).hex()}"
 
 
-def _executor(client: "Client | None") -> Executor:
+def _executor(client: "Client | Connect | None") -> Executor:
     if client is None:
         return InlineExecutor()
+    if inspect.isroutine(client):
+        connect = client
+        return DeferredExecutor(lambda: _executor(connect()))
     # distributed takes a second to import, which flows in this process need not wait for
     from orchestrator.mapping.dask.executor import DaskExecutor
 

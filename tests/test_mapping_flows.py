@@ -1,7 +1,10 @@
 """Flows: mistakes when they are written down, options of tasks, failures, coordinators."""
 
 import asyncio
+import os
+import signal
 import threading
+import time
 import uuid
 import warnings
 
@@ -673,7 +676,8 @@ class TestStopping:
 
         @task
         def interrupted():
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)  # a person's, not the task's own
+            time.sleep(10)
 
         with pytest.raises(KeyboardInterrupt):
             run_of(interrupted, ledger=recorder)

@@ -49,13 +49,12 @@ def clean(
 
     Example: orchestrator clean --before 2026-03-01 --keep-last 3 --yes
     """
-    from orchestrator.cli.settings import configured  # late: the rest of the program
+    from orchestrator.config import find, load  # late: the rest of the program
     from orchestrator.experiment import cleaning
 
     if yes and dry_run:
         raise UsageError("--dry-run only shows what --yes would do: give one of the two")
-    archive = None if archive is None else archive.absolute()  # before the command stands elsewhere
-    experiment = configured(config)
+    experiment = load(find(config))
     moment = None if before is None else epoch(before, "--before")
     if yes:
         folder = archive or Path("archive") / time.strftime("%Y%m%d-%H%M%S")
@@ -97,10 +96,10 @@ def forget(
 
     Example: orchestrator forget AA-LAX --yes
     """
-    from orchestrator.cli.settings import configured  # late: the rest of the program
+    from orchestrator.config import find, load  # late: the rest of the program
     from orchestrator.experiment import cleaning
 
-    experiment = configured(config)
+    experiment = load(find(config))
     if not yes and typer.prompt(f"Type {customer} to forget it", err=True) != customer:
         raise UsageError("that is another id: nothing was forgotten")
     found = cleaning.forget(experiment, customer)

@@ -13,6 +13,7 @@ from threading import Event
 from types import FrameType
 
 from orchestrator.cli import output
+from orchestrator.user_code import Handler, Interrupted
 
 EXIT_INTERRUPTED = 130
 """128 + SIGINT, as shells have it; after SIGTERM as well."""
@@ -27,9 +28,9 @@ _TO_WRITE_SECONDS = 5.0
 def stopping_on_interrupt(grace: float) -> Iterator[Callable[[], bool]]:
     """While it lasts, the first Ctrl-C (or SIGTERM) makes the yielded question answer yes.
 
-    The second one raises KeyboardInterrupt, wherever the program is. So does the end of the grace
-    time, should the program not have come to its end by itself by then, as a flow in this process
-    cannot while a call of it runs.
+    The second one raises `Interrupted`, a KeyboardInterrupt, wherever the program is. So does the
+    end of the grace time, should the program not have ended by itself by then, as a flow in this
+    process cannot while a call of it runs.
 
     Args:
         grace: Seconds.
@@ -39,9 +40,8 @@ def stopping_on_interrupt(grace: float) -> Iterator[Callable[[], bool]]:
     def first(_signal: int, _frame: FrameType | None) -> None:
         nonlocal asked
         asked = True
-        for number in _SIGNALS:
-            signal.signal(number, at_once)
-        signal.signal(signal.SIGALRM, at_once)
+        for number in (*_SIGNALS, signal.SIGALRM):
+            signal.signal(number, Handler(at_once))
         signal.setitimer(signal.ITIMER_REAL, grace + _TO_WRITE_SECONDS)
         output.say(
             f"stopping: waiting at most {grace:g} s for what runs; Ctrl-C again stops at once"
@@ -49,12 +49,12 @@ def stopping_on_interrupt(grace: float) -> Iterator[Callable[[], bool]]:
 
     def at_once(_signal: int, _frame: FrameType | None) -> None:
         output.say("stopping at once: `orchestrator resume` goes on with what has not ended")
-        raise KeyboardInterrupt
+        raise Interrupted
 
     numbers = (*_SIGNALS, signal.SIGALRM)
     before = {number: signal.getsignal(number) for number in numbers}
     for number in _SIGNALS:
-        signal.signal(number, first)
+        signal.signal(number, Handler(first))
     try:
         yield lambda: asked
     finally:
@@ -72,7 +72,7 @@ def told_of_interrupts() -> Iterator[Event]:
     asked = Event()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     for number in _SIGNALS:
-        signal.signal(number, lambda _signal, _frame: asked.set())
+        signal.signal(number, Handler(lambda _signal, _frame: asked.set()))
     try:
         yield asked
     finally:

@@ -39,21 +39,19 @@ def runs(
     if watch and json:
         raise typer.BadParameter("--watch is for people, --json for machines: give one of them")
     if not watch:
-        _show_listed(*_listed(config, limit), json=json)
+        _show_listed(_listed(config, limit), json=json)
         return
     with told_of_interrupts() as over:
         while not over.is_set():
             listed = _listed(config, limit)
             clear()
-            _show_listed(*listed, json=False)
+            _show_listed(listed, json=False)
             over.wait(_WATCHED_EVERY)
 
 
-def _listed(config: str | None, limit: int) -> tuple[list[FlowRun], str]:
-    """The last flow runs, and where the ledger is that was asked."""
+def _listed(config: str | None, limit: int) -> list[FlowRun]:
     with _ledger(config) as ledger:  # opened each time: the first flow run may make it meanwhile
-        listed = [_with_counts(run, ledger) for run in ledger.flow_runs.list(limit)]
-        return listed, ledger.place
+        return [_with_counts(run, ledger) for run in ledger.flow_runs.list(limit)]
 
 
 def _with_counts(run: FlowRun, ledger: "Ledger") -> FlowRun:
@@ -66,13 +64,13 @@ def _with_counts(run: FlowRun, ledger: "Ledger") -> FlowRun:
     return replace(run, counts=dict(counted))
 
 
-def _show_listed(listed: Sequence[FlowRun], ledger: str, *, json: bool) -> None:
+def _show_listed(listed: Sequence[FlowRun], *, json: bool) -> None:
     if json:
         as_json(listed)
     elif listed:
         _show_flow_runs(listed)
     else:
-        report(f"no flow run is recorded in {ledger}; begin with: orchestrator run")
+        report("no flow has run yet; begin with: orchestrator run")
 
 
 def instances(
@@ -91,7 +89,7 @@ def instances(
 
     Example: orchestrator instances latest --task choose --key AA-DFW
     """
-    with _ledger(config, must_exist=True) as ledger:
+    with _ledger(config) as ledger:
         found = ledger.flow_runs.instances(
             flow_run, task=task, state=state, key_pattern=key, limit=limit
         )
@@ -163,10 +161,9 @@ def _row(instance: InstanceRecord) -> dict[str, object]:
     return row
 
 
-def _ledger(config: str | None, *, must_exist: bool = False) -> "Ledger":
+def _ledger(config: str | None) -> "Ledger":
     # Configuration and ledger bring pydantic and SQLAlchemy, which --help need not wait for.
     from orchestrator.cli.settings import place
     from orchestrator.ledger import Ledger
 
-    address = place(config).ledger
-    return Ledger.find(address) if must_exist else Ledger.look(address)
+    return Ledger.look(place(config).ledger)

@@ -12,6 +12,8 @@ from typing import Any
 
 import cloudpickle
 
+from orchestrator.user_code import RaisedError, is_of_person, user_code
+
 LARGEST = 256 * 1024
 """Bytes a value may take in the ledger; larger ones belong into storage (law 10)."""
 
@@ -44,10 +46,11 @@ class _Bounded(io.BytesIO):
 def freeze(value: Any) -> bytes | None:
     """The value's pickle, None when it has none or it is too large."""
     try:
-        return _small(_plainly(value) or _by_value(value))
-    except _TooLargeError:
-        return None
-    except Exception as error:  # noqa: BLE001  a user's __reduce__ may raise anything
+        with user_code():
+            return _small(_plainly(value) or _by_value(value))
+    except RaisedError as error:
+        if isinstance(error.error, _TooLargeError):
+            return None
         _log.debug("a %s is not kept for reuse: %s", type(value).__name__, error)
         return None
 
@@ -62,7 +65,9 @@ def _plainly(value: Any) -> bytes | None:
         pickle.dump(value, buffer, pickle.HIGHEST_PROTOCOL)
     except _TooLargeError:
         raise
-    except Exception:  # noqa: BLE001  as of a lambda; whatever else it is, the other way says so
+    except BaseException as error:  # as of a lambda; whatever else it is, the other way says so
+        if is_of_person(error):
+            raise
         return None
     pickled = buffer.getvalue()
     is_by_name = _MAIN not in pickled and not cloudpickle.list_registry_pickle_by_value()
@@ -85,8 +90,9 @@ def _small(pickled: bytes) -> bytes | None:
 def thaw(frozen: bytes) -> Any:
     """The value, or `NOTHING` when its class is gone or has changed: it is then made again."""
     try:
-        pickled = frozen if frozen.startswith(pickle.PROTO) else zlib.decompress(frozen)
-        return pickle.loads(pickled)  # noqa: S301  our own ledger's bytes
-    except Exception as error:  # noqa: BLE001  a user's __setstate__ may raise anything
-        _log.warning("a recorded value cannot be used again and is made anew: %s", error)
+        with user_code():
+            pickled = frozen if frozen.startswith(pickle.PROTO) else zlib.decompress(frozen)
+            return pickle.loads(pickled)  # noqa: S301  our own ledger's bytes
+    except RaisedError as error:
+        _log.warning("a recorded value cannot be used again and is made again: %s", error)
         return NOTHING

@@ -11,6 +11,7 @@ from orchestrator.identity import derive_seed
 from orchestrator.mapping.events import Start
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.options import applied, value_for
+from orchestrator.user_code import shown
 
 LONGEST_DELAY = 600.0
 """Seconds; however often a delay has been doubled."""
@@ -28,7 +29,7 @@ def give_name(state: NodeState, index: int) -> None:
     if other != index:
         raise FlowError(
             f"two items of {state.node.name!r} have the key {name!r}: "
-            f"{state.arguments(other)!r} and {arguments!r}"
+            f"{shown(state.arguments(other))} and {shown(arguments)}"
         )
     state.chosen[index] = name
 

@@ -5,14 +5,13 @@ raised exception is a value (law 2). Everything in it can be pickled.
 """
 
 import time
-import traceback
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from orchestrator.mapping.signals import Fail, Skip
-from orchestrator.redaction import redacted
+from orchestrator.user_code import RaisedError, described, is_of_person, said, traced
 
 Cause = Literal["raised", "timed_out", "lost"]
 """Why a call has no value: it raised, or took too long, or its worker died too often."""
@@ -26,7 +25,7 @@ class Failure:
         cause: Whether it raised, timed out, or was lost with its workers.
         skipped: It raised `Skip`.
         retryable: Another attempt may be made.
-        error: The exception's type and message, or the reason given, in one line.
+        error: The exception's type and message, or the reason given; all its lines.
         traceback: The traceback, for the ledger and for people.
     """
 
@@ -127,9 +126,9 @@ def perform(
         try:
             arguments = {name: settle(item) for name, item in zip(names, row, strict=True)}
             value = function(**constants, **arguments)
-        except KeyboardInterrupt:  # a person's
-            raise
-        except BaseException as error:  # noqa: BLE001 - law 2: whatever a task raises is a value
+        except BaseException as error:
+            if is_of_person(error):
+                raise
             performed.failures[position] = failure_of(error, retry_on)
             value = None
         performed.values.append(value)
@@ -141,12 +140,12 @@ def failure_of(
     error: BaseException, retry_on: tuple[type[BaseException], ...] = (Exception,)
 ) -> Failure:
     """What an exception raised by a task means."""
+    if isinstance(error, RaisedError):
+        error = error.error
     if isinstance(error, Skip):
-        return Failure(skipped=True, error=redacted(str(error)))
-    frames = "".join(traceback.format_exception(error)).rstrip()
-    name = "" if isinstance(error, Fail) else f"{type(error).__name__}: "
+        return Failure(skipped=True, error=said(error))
     return Failure(
         retryable=isinstance(error, retry_on) and not isinstance(error, Fail),
-        error=redacted(f"{name}{error}".strip().partition("\n")[0]),
-        traceback=redacted(frames),
+        error=said(error) if isinstance(error, Fail) else described(error),
+        traceback=traced(error),
     )

@@ -4,6 +4,7 @@ A coordinator is driven by hand (`send`), not by asyncio: what it may await is a
 Touches no library; takes starts and ends from the driver loop; feeds the engine.
 """
 
+import logging
 import time
 from array import array
 from collections.abc import Callable, Coroutine, Sequence
@@ -21,6 +22,9 @@ from orchestrator.mapping.nodes import FirstEnded, Reference, Scope
 from orchestrator.mapping.sequences import Origin
 from orchestrator.mapping.signals import Skip
 from orchestrator.records import State
+from orchestrator.user_code import RaisedError, is_of_person, user_code
+
+logger = logging.getLogger(__name__)
 
 WORKER = "driver"
 
@@ -74,9 +78,10 @@ class Coordinators:
         """Begin one, up to where it first awaits something unfinished."""
         started = time.time()
         try:
-            arguments = here(state.arguments(index))
-            coroutine = state.node.task.function(**arguments)
-        except Exception as error:  # noqa: BLE001 - an argument's `.map` may raise anything
+            with user_code():  # an argument's `.map` is applied here too
+                arguments = here(state.arguments(index))
+                coroutine = state.node.task.function(**arguments)
+        except RaisedError as error:
             self._end(state, index, _performed(started, failure=failure_of(error)))
             return
         name = state.node.name
@@ -117,7 +122,7 @@ class Coordinators:
         unwanted = [r for r in self._running if r.state.number == number and r.index in indices]
         for running in unwanted:
             self._running.discard(running)
-            running.coroutine.close()
+            _close(running.coroutine)
             for child in running.children:
                 reason = f"cancelled with {running.state.names[running.index]!r}, which called it"
                 self._engine.cancel(child.number, reason)
@@ -125,7 +130,7 @@ class Coordinators:
     def close(self) -> None:
         """Give up those that are under way."""
         for running in self._running:
-            running.coroutine.close()
+            _close(running.coroutine)
         self._running.clear()
 
     def _go_on(self, running: _Running, step: Step | None) -> None:
@@ -148,12 +153,14 @@ class Coordinators:
                 running.awaited = step()
         except StopIteration as stop:
             running.result = _performed(running.started, value=stop.value)
-        except Exception as error:  # noqa: BLE001 - law 2: whatever a task raises is a value
+        except BaseException as error:
+            if is_of_person(error):
+                raise
             self._fail(running, error)
         try:
             self._add_children(running)
         except FlowError as error:
-            running.coroutine.close()
+            _close(running.coroutine)
             self._fail(running, error)
 
     def _answer(self, running: _Running) -> Step | None:
@@ -179,7 +186,7 @@ class Coordinators:
         """Whether this is a call of this flow run."""
         return isinstance(awaited, Reference) and self._engine.knows(awaited.node)
 
-    def _fail(self, running: _Running, error: Exception) -> None:
+    def _fail(self, running: _Running, error: BaseException) -> None:
         retry_on = running.state.node.task.settings.retry_on
         running.result = _performed(running.started, failure=failure_of(error, retry_on))
 
@@ -203,13 +210,26 @@ class Coordinators:
         if unfinished is not None:
             self._waiting.setdefault(unfinished.number, {})[running] = None
             return
-        running.scope.warn_of_unexpanded()
+        try:
+            with user_code():
+                running.scope.warn_of_unexpanded()
+        except RaisedError as error:  # warnings may be errors, of this coordinator then
+            self._fail(running, error)
         self._running.discard(running)
         assert running.result is not None  # noqa: S101 - that is what finishing means
         self._end(running.state, running.index, running.result)
 
     def _end(self, state: NodeState, index: int, performed: Performed) -> None:
         self._engine.ended(Ended(state.number, (index,), performed, WORKER))
+
+
+def _close(coroutine: Coroutine[Any, Any, Any]) -> None:
+    """Give up a coroutine; what it raises on its way out concerns no other."""
+    try:
+        with user_code():
+            coroutine.close()
+    except RaisedError as error:
+        logger.warning("a coordinator that was given up raised %s", error)
 
 
 def _described(awaited: Any) -> str:

@@ -31,6 +31,7 @@ from orchestrator.mapping.node_state import RUNNING, NodeState
 from orchestrator.mapping.nodes import Node, Reference, resolved
 from orchestrator.mapping.ready import Turns
 from orchestrator.records import State
+from orchestrator.user_code import RaisedError, said, user_code
 
 
 class Engine:
@@ -237,9 +238,11 @@ class Engine:
                 self._ends.close(state, verdict, reason)
             return False
         try:
-            expand(state, self.state_of, self._max_map_length)
-        except FlowError as error:
-            self._ends.close(state, State.FAILED, str(error))
+            with user_code():  # the items may be of classes of the user's own
+                expand(state, self.state_of, self._max_map_length)
+        except RaisedError as raised:
+            reason = said(raised.error) if isinstance(raised.error, FlowError) else str(raised)
+            self._ends.close(state, State.FAILED, reason)
             return False
         if state.length == 0:
             self._ends.close(state, State.SKIPPED, "there is nothing to map over")
@@ -292,10 +295,12 @@ class Engine:
     def _make_ready(self, state: NodeState, index: int) -> None:
         """Name an instance and put it where `take` finds it."""
         try:
-            if state.node.task.settings.key is not None and state.mapped:
-                give_name(state, index)
-            state.ready.push(index, priority_of(state, index))
-        except Exception as error:  # noqa: BLE001 - an option is the user's function
+            with user_code():
+                if state.node.task.settings.key is not None and state.mapped:
+                    give_name(state, index)
+                priority = priority_of(state, index)
+            state.ready.push(index, priority)
+        except RaisedError as error:
             self._ends.fail(state, index, failure_of(error))
 
     # -- starting and ending -----------------------------------------------------------------
@@ -320,15 +325,18 @@ class Engine:
         """An instance may start once more."""
         state.set([index], State.PENDING)
         try:
-            state.ready.push(index, priority_of(state, index))
-        except Exception as error:  # noqa: BLE001 - an option is the user's function
+            with user_code():
+                priority = priority_of(state, index)
+            state.ready.push(index, priority)
+        except RaisedError as error:
             self._ends.fail(state, index, failure_of(error))
 
     def _failed(self, state: NodeState, index: int, failure: Failure) -> bool:
         """An attempt has no value: whether that is its end, and a failure."""
         try:
-            delay = delay_of_retry(state, index) if failure.retryable else None
-        except Exception as error:  # noqa: BLE001 - an option is the user's function
+            with user_code():
+                delay = delay_of_retry(state, index) if failure.retryable else None
+        except RaisedError as error:
             delay, failure = None, failure_of(error)
         if delay is None:
             self._ends.fail(state, index, failure)

@@ -18,6 +18,7 @@ import cloudpickle
 from orchestrator.mapping.calling import Deferred, Zipped
 from orchestrator.mapping.outcomes import Outcomes
 from orchestrator.mapping.sequences import Mapped
+from orchestrator.user_code import RaisedError, is_of_person, user_code
 
 _MARSHAL_VERSION = 2
 """The last one without references to objects seen before: equal content gives equal bytes."""
@@ -135,7 +136,9 @@ def _pickled(value: Any) -> bytes | None:
     pickler.fast = True
     try:
         pickler.dump(value)
-    except Exception:  # noqa: BLE001 - whatever cannot be pickled cannot be compared
+    except BaseException as error:
+        if is_of_person(error):
+            raise
         return _pickled_by_value(value)
     return buffer.getvalue()
 
@@ -143,8 +146,9 @@ def _pickled(value: Any) -> bytes | None:
 def _pickled_by_value(value: Any) -> bytes | None:
     buffer = io.BytesIO()
     try:
-        _ByValue(buffer).dump(value)
-    except Exception:  # noqa: BLE001 - as above
+        with user_code():
+            _ByValue(buffer).dump(value)
+    except RaisedError:  # what cannot be pickled cannot be compared
         return None
     return buffer.getvalue()
 

@@ -30,6 +30,7 @@ from orchestrator.mapping.run import DriverLoop
 from orchestrator.mapping.runs import Run
 from orchestrator.mapping.tasks import Task
 from orchestrator.records import FlowRun, State
+from orchestrator.user_code import RaisedError, user_code
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -66,12 +67,16 @@ class Flow:
             raise FlowError(f"flow {self.name!r}: {error}") from None
         scope = Scope(f"flow {self.name!r}")
         try:
-            with scope.entered():
+            with scope.entered(), user_code():
                 returned = self.function(**params)
-        except RecursionError:
-            raise FlowError(
-                f"flow {self.name!r} calls itself: a flow cannot have a cycle"
-            ) from None
+        except RaisedError as raised:
+            if isinstance(raised.error, RecursionError):
+                raise FlowError(
+                    f"flow {self.name!r} calls itself: a flow cannot have a cycle"
+                ) from None
+            if isinstance(raised.error, Exception):
+                raise raised.error from raised.error.__cause__  # the caller's own, as it was raised
+            raise FlowError(f"flow {self.name!r} raised {raised}") from raised.error
         if inspect.iscoroutine(returned):
             returned.close()
             raise FlowError(f"flow {self.name!r} is an async def; only tasks may be: use def")

@@ -4,6 +4,7 @@ Also asks it what an earlier flow run has done already (`cached`), and what has 
 (`removed`). Touches no library; takes instructions of the engine; runs on the driver.
 """
 
+import logging
 import reprlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,9 @@ from orchestrator.mapping.options import NEVER, value_for
 from orchestrator.mapping.recording import Recorder
 from orchestrator.mapping.telling import tell_begin, tell_end, tell_ends
 from orchestrator.records import FlowRun, InstanceRecord, State
+from orchestrator.user_code import RaisedError, is_of_person, user_code, writable
+
+logger = logging.getLogger(__name__)
 
 _AT_LEAST_EVERY = 1.0
 """Seconds an ended instance may stay unrecorded."""
@@ -254,8 +258,11 @@ def _unknown(state: NodeState) -> Iterator[tuple[str, str]]:
 def _as_told(code: bytes, cache: Callable[..., Any], state: NodeState, index: int) -> str | None:
     """The fingerprint of one instance by what a `cache` option says of it."""
     try:
-        told = value_for(cache, state.arguments(index))
-    except Exception:  # noqa: BLE001 - a `.map` that fails here fails again where it counts
+        with user_code():
+            told = value_for(cache, state.arguments(index))
+    except RaisedError as error:
+        # The call itself is made, and a `.map` that fails here fails again there.
+        logger.warning("%s is not looked up: its `cache` raised %s", state.names[index], error)
         return None
     return None if told is None else fingerprint(code, told)
 
@@ -272,7 +279,14 @@ def _in_short(state: NodeState, indices: Sequence[int]) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    return repr(value) if type(value) in {int, float, bool} else _SHORT.repr(value)
+    if type(value) in {int, float, bool}:
+        return repr(value)
+    try:
+        return writable(_SHORT.repr(value))
+    except BaseException as error:
+        if is_of_person(error):
+            raise
+        return f"{type(value).__name__}(...)"
 
 
 class _Short(reprlib.Repr):

@@ -11,6 +11,7 @@ from typing import Any, overload
 from orchestrator.mapping.calling import Cause, Failure, Performed, settle
 from orchestrator.mapping.executing import Kept
 from orchestrator.records import State
+from orchestrator.user_code import RaisedError, user_code
 
 STATES = tuple(State)
 """States by the code that stands for them in a column."""
@@ -244,7 +245,8 @@ class Outcomes(Sequence[Any]):
 def _settled_arguments(item: Any) -> Mapping[str, Any]:
     """The arguments an item stands for; where a `.map` function fails, it has none."""
     try:
-        settled = settle(item)
-        return {name: settle(value) for name, value in settled.items()}
-    except Exception:  # noqa: BLE001 - the instance failed of the same error, and tells it
+        with user_code():
+            settled = settle(item)
+            return {name: settle(value) for name, value in settled.items()}
+    except RaisedError:  # the instance failed of the same error, and tells it
         return {}

@@ -21,6 +21,7 @@ from orchestrator.mapping.node_state import WHOLE_ITEM, NodeState
 from orchestrator.mapping.options import placement, value_for
 from orchestrator.mapping.progress import Observer, progress
 from orchestrator.mapping.tasks import check_item
+from orchestrator.user_code import RaisedError, interruptible, user_code
 
 _OBSERVED_EVERY = 0.1
 _LONGEST_WAIT = 0.25
@@ -61,23 +62,29 @@ class DriverLoop:
 
     def run(self) -> bool:
         """Run to the end; False when it was stopped before."""
-        try:
-            while not self._engine.done:
-                if self._has_stopped():
-                    return False
-                self._start_ready()
-                self._follow_up()
-                if self._engine.done:
-                    break
-                self._keep_up()
-                self._wait()
-                self._follow_up()
-                self._observe(force=False)
-        finally:
-            self._coordinators.close()
-            if self._journal is not None:
-                self._journal.flush()
-        self._observe(force=True)
+        with interruptible():
+            try:
+                is_done = self._until_done()
+            finally:
+                self._coordinators.close()
+                if self._journal is not None:
+                    self._journal.flush()
+        if is_done:
+            self._observe(force=True)
+        return is_done
+
+    def _until_done(self) -> bool:
+        while not self._engine.done:
+            if self._has_stopped():
+                return False
+            self._start_ready()
+            self._follow_up()
+            if self._engine.done:
+                break
+            self._keep_up()
+            self._wait()
+            self._follow_up()
+            self._observe(force=False)
         return True
 
     def _has_stopped(self) -> bool:
@@ -141,10 +148,11 @@ class DriverLoop:
         groups: dict[Placement | None, list[int]] = {}
         for index in indices:
             try:
-                arguments = state.arguments(index)
-                runs_on = value_for(settings.runs_on, arguments)
-                place = None if runs_on == _DRIVER else placement(settings, arguments)
-            except Exception as error:  # noqa: BLE001 - an option is the user's function
+                with user_code():
+                    arguments = state.arguments(index)
+                    runs_on = value_for(settings.runs_on, arguments)
+                    place = None if runs_on == _DRIVER else placement(settings, arguments)
+            except RaisedError as error:
                 self._end(state, [index], _all_failed(1, failure_of(error)), _DRIVER)
             else:
                 groups.setdefault(place, []).append(index)

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from orchestrator.errors import FlowError
 from orchestrator.mapping.calling import Deferred, Zipped
+from orchestrator.user_code import shown
 
 
 class Origin(NamedTuple):
@@ -68,9 +69,8 @@ class Lazy(ABC):
             name = str(index) if name is None else name
             other = first.setdefault(name, index)
             if other != index:
-                raise FlowError(
-                    f"two items have the key {name!r}: {self[other]!r} and {self[index]!r}"
-                )
+                both = f"{shown(self[other])} and {shown(self[index])}"
+                raise FlowError(f"two items have the key {name!r}: {both}")
 
     def leaves(self) -> Iterator["Lazy"]:
         """The leaves, left to right."""
@@ -128,9 +128,9 @@ def lazy(value: Any) -> Lazy:
         raise FlowError(f"cannot map over {type(value).__name__}: give a list, dict or iterable")
     if hasattr(value, "itertuples"):  # a DataFrame's rows
         return Items([*value.itertuples(index=False)])
-    if isinstance(value, Sequence):
+    if isinstance(value, list | tuple):
         return _distinct(value, _ids(value))
-    if isinstance(value, Iterable):
+    if isinstance(value, Iterable):  # looked through now: a class of the user's own may raise
         known = list(value)
         return _distinct(known, _ids(known))
     raise FlowError(f"cannot map over {type(value).__name__}: give a list, dict or iterable")

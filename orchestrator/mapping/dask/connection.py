@@ -11,14 +11,16 @@ Touches distributed; takes a client; gives answers. Runs on the driver.
 import logging
 
 from distributed import Client
-from distributed.client import FutureCancelledError
+
+from orchestrator.errors import MachineryError
 
 logger = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 0.1
 """Nobody tells that a client is connected again."""
 
-_LOST = "scheduler-connection-lost"
+_MOST_UNANSWERED = 20
+"""Of a scheduler that is connected again and again, but never answers."""
 
 
 class Connection:
@@ -35,13 +37,17 @@ class Connection:
         self._client = client
         self._address = client.scheduler.address if client.scheduler else ""
         self.lost = False
+        self._unanswered = 0
 
-    def explains(self, error: BaseException | None) -> bool:
-        """Whether a batch ended because the scheduler was lost, which is noted; it may return."""
-        if not isinstance(error, FutureCancelledError) or error.reason != _LOST:
+    def forgot(self) -> bool:
+        """Note that the scheduler has forgotten a batch; whether it can be given again.
+
+        A scheduler that was restarted, and not lost, is there at once.
+        """
+        if self._client.status != "running" and not self._may_return():
             return False
         self._note()
-        return self._may_return()
+        return True
 
     def problem(self) -> str:
         """Why there is no cluster to speak of any more; "" while there is one, or may be again."""
@@ -59,10 +65,20 @@ class Connection:
         """Whether the scheduler is there again after it was lost."""
         return self.lost and self._client.status == "running"
 
+    def found_no_answer(self, error: MachineryError) -> None:
+        """The scheduler that had returned does not answer.
+
+        Raises:
+            MachineryError: It has not answered too often.
+        """
+        self._unanswered += 1
+        if self._unanswered >= _MOST_UNANSWERED:
+            raise error
+
     def _may_return(self) -> bool:
         return self._client.cluster is None
 
     def _note(self) -> None:
         if not self.lost:
             self.lost = True
-            logger.warning("the Dask scheduler at %s is lost; waiting for it", self._address)
+            logger.warning("the Dask scheduler at %s is lost: waiting for it", self._address)

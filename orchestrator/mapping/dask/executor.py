@@ -8,15 +8,18 @@ that drives the flow. What runs on workers is in `worker`, on the scheduler in
 import time
 import uuid
 from collections.abc import Container, Sequence
+from contextlib import suppress
 from itertools import count
 
-from distributed import Client
+from distributed import Client, Future
+from distributed.client import ClosedClientError
 
 from orchestrator.errors import MachineryError, UsageError
+from orchestrator.mapping.dask.attribution import Cause, cause_of
 from orchestrator.mapping.dask.backlog import ANYWHERE, Backlog, Work, lane_of, suspects
 from orchestrator.mapping.dask.cluster import Members
 from orchestrator.mapping.dask.connection import LOOK_AGAIN_SECONDS, Connection
-from orchestrator.mapping.dask.listening import Ended, Listener, Told
+from orchestrator.mapping.dask.listening import Ended, Listener, Told, UnansweredError
 from orchestrator.mapping.dask.pace import Pace
 from orchestrator.mapping.dask.reports import failed_report, ran_report, without
 from orchestrator.mapping.dask.running import Running
@@ -83,8 +86,7 @@ class DaskExecutor:
             self._ready.append(all_failed(calls, f"{calls.name}: {refusal}"))
             return
         self._backlog.add(suspects(calls) if calls.suspect else Work(calls))
-        if not self._connection.lost:
-            self._fill()
+        self._fill()
 
     def wait(self, timeout: float | None) -> Sequence[Event]:
         """What has happened; waits for the first at most `timeout` seconds.
@@ -111,7 +113,7 @@ class DaskExecutor:
         for number, running in list(self._running.items()):
             running.cancelled.update(gone.intersection(running.calls.indices))
             if len(running.cancelled) == len(running.calls.indices):
-                self._client.cancel([self._drop(number).future])
+                self._let_go([self._drop(number).future])
 
     def withdraw(self) -> None:
         """Give up what waits here, and, once workers have said what they run, what waits there."""
@@ -129,8 +131,7 @@ class DaskExecutor:
         futures = [running.future for running in self._running.values()]
         self._running.clear()
         if self._client.status == "running":
-            if futures:
-                self._client.cancel(futures)
+            self._let_go(futures)
             self._listener.close()
 
     # -- towards the cluster -------------------------------------------------------------------
@@ -145,9 +146,13 @@ class DaskExecutor:
 
     def _join_again(self) -> None:
         """The scheduler is another one, or has forgotten us: give it again what it had."""
-        running, self._running = self._running, {}
         self._listener.close()
-        self._join()
+        try:
+            self._join()
+        except UnansweredError as error:  # lost once more
+            self._connection.found_no_answer(error)
+            return
+        running, self._running = self._running, {}
         self._connection.lost = False
         for each in running.values():
             self._backlog.ended(lane_of(each.calls.placement))
@@ -155,7 +160,9 @@ class DaskExecutor:
 
     def _fill(self) -> None:
         """Give Dask batches until it has enough of them."""
-        while sum(running.size for running in self._running.values()) < MOST_BYTES_IN_DASK:
+        while not self._problem() and not self._connection.lost:
+            if sum(running.size for running in self._running.values()) >= MOST_BYTES_IN_DASK:
+                return
             work = self._backlog.take(self._pace, self._members.can_take)
             if work is None:
                 return
@@ -176,6 +183,10 @@ class DaskExecutor:
         except TooLargeError:
             self._backlog.ended(lane)
             self._again([Work(calls, size=(len(calls.indices) + 1) // 2)])
+        except ClosedClientError as error:  # which ends the flow run
+            self._backlog.ended(lane)
+            self._again([work])
+            self._broken = self._broken or str(error)
         else:
             self._running[number] = Running(
                 work=work, future=shipment.future, needs=shipment.needs, size=shipment.size
@@ -204,14 +215,21 @@ class DaskExecutor:
         if not self._connection.lost:
             self._end_hung()
             self._give_up_stranded()
-            self._fill()
+        self._fill()
 
     def _hear(self, news: Ended | Told) -> None:
         if isinstance(news, Told):
             self._told(news)
-        elif not self._connection.explains(news.error) and news.number in self._running:
+        elif news.number in self._running and not self._forgotten(news):
             # Of what was cancelled meanwhile nobody wants to hear.
             self._ended(self._drop(news.number), news.ran, news.error)
+
+    def _forgotten(self, news: Ended) -> bool:
+        """Whether the scheduler has forgotten a batch, which is given to it again."""
+        if news.error is None:
+            return False
+        key = self._running[news.number].future.key
+        return cause_of(news.error, key) is Cause.SCHEDULER and self._connection.forgot()
 
     def _told(self, news: Told) -> None:
         match news.message:
@@ -238,7 +256,9 @@ class DaskExecutor:
 
     def _ended(self, running: Running, ran: Ran | None, error: BaseException | None) -> None:
         """A batch is over, one way or another."""
-        if ran is not None:
+        if ran is not None and ran.apart:
+            self._again([Work(running.calls, size=1)], running.cancelled)
+        elif ran is not None:
             if ran.seconds is not None:
                 self._pace.learn(running.calls, ran.seconds)
             report = ran_report(running, ran, lambda p: self._sender.keep(running.future, p))
@@ -254,7 +274,7 @@ class DaskExecutor:
         """A batch waits at Dask for workers that have gone: it had better wait here."""
         running = self._running[number]
         if lane_of(running.calls.placement) != ANYWHERE:
-            self._client.cancel([self._drop(number).future])
+            self._let_go([self._drop(number).future])
             self._again([running.work], running.cancelled)
 
     def _withdraw_others(self, waiting: Container[str]) -> None:
@@ -262,8 +282,14 @@ class DaskExecutor:
         for number, running in list(self._running.items()):
             if running.future.key in waiting and running.future.status == "pending":
                 calls = self._drop(number).calls
-                self._client.cancel([running.future])
+                self._let_go([running.future])
                 self._say(running, Withdrawn(node=calls.node, indices=calls.indices))
+
+    def _let_go(self, futures: Sequence[Future]) -> None:
+        """Tell Dask that some batches are not wanted; one that is lost has forgotten them."""
+        if futures:
+            with suppress(OSError, ClosedClientError):
+                self._client.cancel(futures)
 
     def _drop(self, number: int) -> Running:
         running = self._running.pop(number)
@@ -320,6 +346,6 @@ class DaskExecutor:
                 self._ready.append(all_failed(calls, f"{calls.name}: {reason}"))
             for number, running in list(self._running.items()):
                 if lane_of(running.calls.placement) == lane:
-                    self._client.cancel([self._drop(number).future])
+                    self._let_go([self._drop(number).future])
                     calls = running.calls
                     self._say(running, all_failed(calls, f"{calls.name}: {reason}"))

@@ -4,6 +4,7 @@ Touches distributed; takes futures; gives `Ended` and `Told`. It is filled by Da
 emptied by the driver's, and is the only place where the two meet.
 """
 
+import asyncio
 import time
 from asyncio import CancelledError as AsyncCancelledError
 from collections.abc import Iterator, Sequence
@@ -15,12 +16,16 @@ from typing import Any
 from distributed import Client, Future
 
 from orchestrator.errors import MachineryError, as_machinery_error
+from orchestrator.mapping.dask.attribution import NotFetchedError
 from orchestrator.mapping.dask.running import Running
 from orchestrator.mapping.dask.scheduler import Watch, end_worker, summary_key
 from orchestrator.mapping.dask.sending import AT_ONCE
 from orchestrator.mapping.dask.worker import Ran, begun, summary
 
 _ANSWER_SECONDS = 30.0
+
+FETCH_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds between attempts to fetch the results of a batch that has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,10 @@ class Told:
     message: dict[str, Any]
 
 
+class UnansweredError(MachineryError):
+    """The scheduler does not answer; another attempt may find it."""
+
+
 class Listener:
     """Listens for one executor.
 
@@ -56,14 +65,20 @@ class Listener:
         self._news: SimpleQueue[Ended | Told] = SimpleQueue()
         news = self._news  # not self: the client keeps the handler for as long as it lives
         client.subscribe_topic(topic, lambda event: news.put(Told(time.monotonic(), event[1])))
-        with as_machinery_error(f"cannot begin on {client.scheduler.address}", Exception):
-            client.register_plugin(Watch(topic, client.id), name=topic)
+        doing = f"cannot begin on {client.scheduler.address}"
+        try:
+            with as_machinery_error(doing, Exception):
+                client.register_plugin(Watch(topic, client.id), name=topic)
+        except MachineryError as error:
+            if isinstance(error.__cause__, OSError):
+                raise UnansweredError(str(error)) from error
+            raise
 
     def first(self) -> Ended | Told:
         """What is told first: who is in the cluster."""
         for news in self.until(time.monotonic() + _ANSWER_SECONDS):
             return news
-        raise MachineryError(
+        raise UnansweredError(
             f"the Dask scheduler at {self._client.scheduler.address} does not answer"
         )
 
@@ -93,21 +108,42 @@ class Listener:
 
     def close(self) -> None:
         """Leave the cluster as it was."""
-        # A scheduler that is gone, or was restarted, has forgotten us by itself.
-        with suppress(OSError, ValueError):
+        # A scheduler that is gone, or was restarted, has forgotten us by itself; and the results
+        # that are here must not be spoilt by how the cluster is left.
+        with suppress(Exception):
             self._client.unsubscribe_topic(self._topic)
             self._client.unregister_scheduler_plugin(self._topic)
 
     async def _follow(self, number: int, future: Future) -> None:
-        """In Dask's thread; what is large stays where it is."""
-        try:
-            await future.exception()
-            if future.status == "finished" and future.type is not Ran:
-                key = summary_key(future.key)
-                future = self._client.submit(summary, future, key=key, priority=AT_ONCE)
-            self._news.put(Ended(number, await future, None))
-        except (Exception, AsyncCancelledError) as error:  # noqa: BLE001 - judged by the driver
-            self._news.put(Ended(number, None, error))
+        """In Dask's thread."""
+        self._news.put(await self._end_of(number, future))
+
+    async def _end_of(self, number: int, future: Future) -> Ended:
+        """The end of a batch: what it holds, or the error it holds, and no other.
+
+        Fetching may fail by itself, as when the scheduler dies just then. That says nothing of
+        the batch: it is fetched again, until Dask says that the batch is gone too.
+        """
+        problem: BaseException | None = None
+        for pause in FETCH_PAUSES:
+            await future.exception()  # only waits, whatever the end is
+            holds_results = future.status == "finished"
+            try:
+                return Ended(number, await self._fetched(future), None)
+            except (Exception, AsyncCancelledError) as error:  # noqa: BLE001 - the driver judges
+                problem = error
+            if not holds_results or isinstance(problem, AsyncCancelledError):
+                return Ended(number, None, problem)
+            await asyncio.sleep(pause)
+        return Ended(number, None, NotFetchedError(f"{type(problem).__name__}: {problem}"))
+
+    async def _fetched(self, future: Future) -> Ran:
+        """The part of its result that goes to the driver; what is large stays where it is."""
+        if future.status == "finished" and future.type is not Ran:
+            key = summary_key(future.key)
+            future = self._client.submit(summary, future, key=key, priority=AT_ONCE)
+        ran: Ran = await future
+        return ran
 
     async def _end_worker(self, number: int, *at: Any) -> None:
         """In Dask's thread; when the worker dies, its batches end with `KilledWorker`."""
@@ -115,6 +151,8 @@ class Listener:
         try:
             if await self._client.run_on_scheduler(end_worker, self._topic, number, *at):
                 return
+        except OSError:  # the scheduler is lost, or may answer the next time
+            pass
         except Exception as error:  # noqa: BLE001 - whatever the scheduler raises
             message = {"broken": f"a worker that hangs could not be ended: {error}"}
         self._news.put(Told(time.monotonic(), message))

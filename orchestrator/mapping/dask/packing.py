@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import cloudpickle
 
 from orchestrator.mapping.dask.kept import KeptValue
+from orchestrator.user_code import is_of_person
 
 LARGE = 64 * 1024
 """Bytes from which a result stays on the cluster (law 10)."""
@@ -97,7 +99,9 @@ def _dumps(value: Any, buffer_callback: Callable[[pickle.PickleBuffer], Any] | N
     protocol = pickle.HIGHEST_PROTOCOL
     try:
         blob = pickle.dumps(value, protocol, buffer_callback=buffer_callback)
-    except Exception:  # noqa: BLE001 - whatever it cannot pickle, cloudpickle may
+    except BaseException as error:  # whatever it cannot pickle, cloudpickle may
+        if is_of_person(error):
+            raise
         blob = b"__main__"
     if b"__main__" in blob:  # by reference to a script that is another one on the other side
         blob = cloudpickle.dumps(value, protocol, buffer_callback)
@@ -126,4 +130,10 @@ def _is_script(module: ModuleType) -> bool:
     ):
         return False
     top = module.__name__.partition(".")[0]
-    return top not in sys.builtin_module_names and PathFinder.find_spec(top) is None
+    return top not in sys.builtin_module_names and not _can_be_imported(top, tuple(sys.path))
+
+
+@lru_cache(maxsize=256)
+def _can_be_imported(name: str, _path: tuple[str, ...]) -> bool:
+    """Whether a top-level module is on the import path; asked for every batch."""
+    return PathFinder.find_spec(name) is not None

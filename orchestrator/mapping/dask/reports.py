@@ -13,6 +13,7 @@ from orchestrator.mapping.dask.kept import KeptValue
 from orchestrator.mapping.dask.running import Running
 from orchestrator.mapping.dask.worker import Ran
 from orchestrator.mapping.executing import Calls, Event, Report
+from orchestrator.user_code import RaisedError, user_code
 
 
 def ran_report(running: Running, ran: Ran, keep: Callable[[int], KeptValue]) -> Report:
@@ -28,8 +29,9 @@ def ran_report(running: Running, ran: Ran, keep: Callable[[int], KeptValue]) -> 
     for position, blob in enumerate(ran.blobs):
         if blob is not None:
             try:
-                performed.values[position] = pickle.loads(blob)  # noqa: S301 - our own workers'
-            except Exception as error:  # noqa: BLE001 - whatever the user's class raises
+                with user_code():
+                    performed.values[position] = pickle.loads(blob)  # noqa: S301 - our workers'
+            except RaisedError as error:
                 performed.failures[position] = _unreadable(running.calls.name, error)
     for position in ran.large:
         performed.values[position] = keep(position)
@@ -66,9 +68,9 @@ def _report(calls: Calls, performed: Performed, worker: str) -> Report:
     return Report(node=calls.node, indices=calls.indices, performed=performed, worker=worker)
 
 
-def _unreadable(name: str, error: Exception) -> Failure:
+def _unreadable(name: str, error: RaisedError) -> Failure:
     return Failure(
-        error=f"{name}'s result cannot be unpickled here: {type(error).__name__}: {error}; "
+        error=f"{name}'s result cannot be unpickled here: {error}; "
         "return plain data, or store it and return its address",
         traceback=failure_of(error).traceback,
     )

@@ -129,6 +129,11 @@ def put_back(running: Running) -> Aftermath:
     """
     if running.in_a_call and not running.calls.suspect:
         return Aftermath(again=(suspects(running.calls),))
+    return returned(running)
+
+
+def returned(running: Running) -> Aftermath:
+    """The batch goes back as it was, though not for ever."""
     work = running.work
     if work.returns >= _MOST_RETURNS:
         return Aftermath(unclear=True)

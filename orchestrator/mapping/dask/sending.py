@@ -19,6 +19,7 @@ from orchestrator.mapping.dask.scheduler import batch_key
 from orchestrator.mapping.dask.sharing import shared
 from orchestrator.mapping.dask.worker import Batch, Order, Parcel, deliver, run_batch, take
 from orchestrator.mapping.executing import Calls
+from orchestrator.user_code import RaisedError, user_code
 
 AT_ONCE = 1_000_000
 """The priority of what only hands on results: it frees memory, or the driver waits for it."""
@@ -161,8 +162,9 @@ async def _outlive(batch: Future, value: Future) -> None:
 def _shared(calls: Calls) -> Packed:
     order = Order(function=calls.function, constants=dict(calls.constants), retry_on=calls.retry_on)
     try:
-        return pack(order, calls.function)
-    except Exception as error:
+        with user_code():
+            return pack(order, calls.function)
+    except RaisedError as error:
         shared = {"the function": calls.function, **calls.constants}
         failure = _unpicklable(calls, shared, error)
         raise CannotTravelError(dict.fromkeys(range(len(calls.indices)), failure)) from error
@@ -170,30 +172,32 @@ def _shared(calls: Calls) -> Packed:
 
 def _columns(calls: Calls) -> Packed:
     try:
-        return pack(dict(calls.columns), calls.function)
-    except Exception as error:
+        with user_code():
+            return pack(dict(calls.columns), calls.function)
+    except RaisedError as error:
         raise CannotTravelError(_unpicklable_calls(calls, error)) from error
 
 
-def _unpicklable_calls(calls: Calls, error: Exception) -> dict[int, Failure]:
+def _unpicklable_calls(calls: Calls, error: RaisedError) -> dict[int, Failure]:
     """The calls whose arguments cannot be pickled; all of them, if none can be told apart."""
     failures: dict[int, Failure] = {}
     for position in range(len(calls.indices)):
         arguments = {name: values[position] for name, values in calls.columns.items()}
         try:
-            pack(arguments, calls.function)
-        except Exception as own_error:  # noqa: BLE001 - whatever pickling raises
+            with user_code():
+                pack(arguments, calls.function)
+        except RaisedError as own_error:
             failures[position] = _unpicklable(calls, arguments, own_error)
     every = range(len(calls.indices))
     return failures or dict.fromkeys(every, _unpicklable(calls, calls.columns, error))
 
 
-def _unpicklable(calls: Calls, arguments: Mapping[str, Any], error: Exception) -> Failure:
+def _unpicklable(calls: Calls, arguments: Mapping[str, Any], error: RaisedError) -> Failure:
     """Names the argument, since Python's message names only the object inside it."""
     guilty = ", ".join(name for name, value in arguments.items() if _is_bad(value, calls))
     return Failure(
         error=f"{calls.name}: {guilty or 'its arguments'} cannot be pickled for a worker: "
-        f"{type(error).__name__}: {error}; pass plain data, or open inside the task what cannot "
+        f"{error}; pass plain data, or open inside the task what cannot "
         "travel",
         traceback=failure_of(error).traceback,
     )
@@ -201,7 +205,8 @@ def _unpicklable(calls: Calls, arguments: Mapping[str, Any], error: Exception) -
 
 def _is_bad(value: Any, calls: Calls) -> bool:
     try:
-        pack(value, calls.function)
-    except Exception:  # noqa: BLE001 - whatever pickling raises
+        with user_code():
+            pack(value, calls.function)
+    except RaisedError:
         return True
     return False

@@ -6,10 +6,10 @@ does nothing itself. Runs on the driver.
 
 from dataclasses import dataclass
 
-from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 
 from orchestrator.mapping.calling import Failure
+from orchestrator.mapping.dask.attribution import Cause, cause_of
 from orchestrator.mapping.dask.backlog import Work
 from orchestrator.mapping.dask.cluster import Members
 from orchestrator.mapping.dask.reports import failed_report, hung_report
@@ -19,9 +19,11 @@ from orchestrator.mapping.dask.running import (
     after_death,
     after_timeout,
     put_back,
+    returned,
 )
 from orchestrator.mapping.dask.worker import timed_out
 from orchestrator.mapping.executing import Calls, Event, Lost, Report
+from orchestrator.user_code import described
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,21 +53,36 @@ def verdict(
         ending: Workers that were ended for the sake of a call that hung.
     """
     calls = running.calls
-    if isinstance(error, KilledWorker) and error.task == running.future.key:
-        if running.ending is not None:
+    match cause_of(error, running.future.key):
+        case Cause.DEATH if running.ending is not None:
             return _hung(running, members)
-        return _dead(running, error.last_worker.address, members, ending)
-    if isinstance(error, KilledWorker) or getattr(error, "reason", "") == "lost dependencies":
-        what = "a value it needs, kept on the cluster, was lost with its worker and could not be"
-        return Verdict(event=all_failed(calls, f"{what} computed again: {error}"))
-    if isinstance(error, FutureCancelledError):
-        return Verdict(broken=f"Dask gave up a batch of {calls.name}: {error}")
-    return Verdict(event=all_failed(calls, f"{type(error).__name__}: {error}"))
+        case Cause.DEATH:
+            assert isinstance(error, KilledWorker)  # noqa: S101 - that is what the cause means
+            return _dead(running, error.last_worker.address, members, ending)
+        case Cause.VALUE:
+            what = "a value kept on the cluster is gone and could not be computed again"
+            return Verdict(broken=f"{what}, which {calls.name} takes: {error}")
+        case Cause.SCHEDULER:
+            return Verdict(broken=f"Dask gave up a batch of {calls.name}: {error}")
+        case Cause.MACHINERY:
+            return _not_run(running, error)
+        case Cause.CALL:
+            return Verdict(event=all_failed(calls, described(error)))
 
 
 def all_failed(calls: Calls, error: str) -> Report:
     """Every one of the calls has failed of the same."""
     return failed_report(calls, dict.fromkeys(range(len(calls.indices)), Failure(error=error)))
+
+
+def _not_run(running: Running, error: BaseException) -> Verdict:
+    """The machinery failed: its calls are made again, though not for ever."""
+    aftermath = returned(running)
+    if aftermath.unclear:
+        name, count = running.calls.name, running.work.returns
+        problem = f"the cluster failed to run a batch of {name} {count} times: {described(error)}"
+        return Verdict(broken=problem)
+    return Verdict(again=aftermath.again)
 
 
 def _dead(running: Running, address: str, members: Members, ending: frozenset[str]) -> Verdict:

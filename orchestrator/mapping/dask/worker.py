@@ -16,8 +16,10 @@ from distributed import Worker, get_worker
 from distributed.utils import sync
 
 from orchestrator.mapping.calling import Failure, Performed, failure_of, perform
+from orchestrator.mapping.dask.attribution import NotRunError
 from orchestrator.mapping.dask.gate import GATE
 from orchestrator.mapping.dask.packing import LARGE, pack_result, unpack
+from orchestrator.user_code import RaisedError, described, said, user_code
 
 LOADING = -1
 """In place of a position: the batch is with its worker, none of its calls has begun."""
@@ -116,6 +118,8 @@ class Ran:
         worker: Where it ran.
         seconds: How long the calls took together; None when none was made.
         large: Positions whose values stay on the cluster.
+        apart: Arguments could not be unpickled, perhaps of one call alone: none was made, and
+            each is to be made apart from the others.
     """
 
     performed: Performed
@@ -123,6 +127,7 @@ class Ran:
     worker: str
     seconds: float | None
     large: tuple[int, ...] = ()
+    apart: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -157,14 +162,33 @@ def run_batch(
         parcel: What they share.
         for_parcel: Kept values inside the parcel.
         for_columns: Kept values inside the columns.
+
+    Raises:
+        NotRunError: This worker could not; whatever user code raises is inside the result.
     """
+    try:
+        return _performed(batch, parcel, for_parcel, for_columns)
+    except BaseException as error:
+        raise NotRunError(described(error)) from error
+
+
+def _performed(
+    batch: Batch, parcel: Parcel, for_parcel: Sequence[Any], for_columns: Sequence[Any]
+) -> Ran | RanLarge:
     worker = get_worker()
     with _through_the_gate(batch, worker) as tell:
         try:
-            order = parcel.open(for_parcel)
-            columns = unpack(batch.columns, for_columns)
-        except Exception as error:  # noqa: BLE001 - whatever unpickling raises fails the calls alone
-            return _none_begun(batch, error, worker.address)
+            with user_code():
+                order = parcel.open(for_parcel)
+        except RaisedError as raised:
+            return _none_begun(batch, raised.error, worker.address)
+        try:
+            with user_code():
+                columns = unpack(batch.columns, for_columns)
+        except RaisedError as raised:
+            ran = _none_begun(batch, raised.error, worker.address)
+            ran.apart = batch.count > 1  # the arguments of one may spoil those of others
+            return ran
         performed = perform(
             order.function,
             order.constants,
@@ -254,9 +278,10 @@ def _split(performed: Performed, batch: Batch, worker: str) -> Ran | RanLarge:
         blob = None
         if position not in performed.failures:
             try:
-                blob = pack_result(value, batch.kept_from)
-            except Exception as error:  # noqa: BLE001 - whatever pickling raises
-                performed.failures[position] = _unpicklable(value, batch.name, error)
+                with user_code():
+                    blob = pack_result(value, batch.kept_from)
+            except RaisedError as raised:
+                performed.failures[position] = _unpicklable(value, batch.name, raised.error)
             else:
                 if blob is None:
                     large[position] = value
@@ -267,22 +292,21 @@ def _split(performed: Performed, batch: Batch, worker: str) -> Ran | RanLarge:
     return RanLarge(ran=ran, values=large) if large else ran
 
 
-def _unpicklable(value: Any, name: str, error: Exception) -> Failure:
+def _unpicklable(value: Any, name: str, error: BaseException) -> Failure:
     return Failure(
-        error=f"{name} returned a {type(value).__name__} that cannot be pickled: {error}; "
+        error=f"{name} returned a {type(value).__name__} that cannot be pickled: {said(error)}; "
         "return plain data, or store it and return its address",
         traceback=failure_of(error).traceback,
     )
 
 
-def _none_begun(batch: Batch, error: Exception, worker: str) -> Ran:
+def _none_begun(batch: Batch, error: BaseException, worker: str) -> Ran:
     """Every call failed alike: its function or its arguments could not be unpickled here."""
     cure = "what pickles must unpickle"
     if isinstance(error, ImportError):
         cure = "install it on the workers too, or define the task in the flow's own file"
     failure = Failure(
-        error=f"{batch.name} cannot be unpickled on worker {worker}: "
-        f"{type(error).__name__}: {error}; {cure}",
+        error=f"{batch.name} cannot be unpickled on worker {worker}: {described(error)}; {cure}",
         traceback=failure_of(error).traceback,
     )
     performed = Performed.failed([failure] * batch.count)

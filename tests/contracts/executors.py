@@ -10,7 +10,7 @@ from orchestrator.mapping.calling import Deferred, Failure, Zipped
 from orchestrator.mapping.executing import Calls, Executor, Lost, Placement, Report
 from orchestrator.mapping.signals import Fail, Skip
 
-LIMIT_SECONDS = 60
+LIMIT_SECONDS = 150
 
 
 def calls(function, *, node=0, indices=None, constants=None, retry_on=(Exception,), **options):

@@ -309,7 +309,7 @@ def test_runs_says_what_to_do_when_there_are_none(orchestrator, tmp_path):
     assert "begin with: orchestrator run" in orchestrator("runs")[1]
     code, _, err = orchestrator("instances", "latest")
     assert code == 2
-    assert "no flow run is recorded yet" in err
+    assert "there is no ledger at" in err
     assert not (tmp_path / "state").exists(), "who only looks makes nothing"
 
 

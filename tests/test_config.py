@@ -37,7 +37,8 @@ def problem(file):
     return str(caught.value)
 
 
-def test_what_is_left_out_is_embedded_and_local(write):
+def test_what_is_left_out_is_embedded_and_local(write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     experiment = config.load(write(SMALL))
     assert experiment.ledger == "sqlite:///state/flights/ledger.db"
     assert experiment.tracking == "sqlite:///state/flights/mlflow.db"

@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: What was typed after `orchestrator`; None takes it from the process.
     """
     # What commands and their workers write is the owner's alone: results, models, reports.
-    before = os.umask(_NOBODY_ELSE)
+    before, here = os.umask(_NOBODY_ELSE), Path.cwd()
     try:
         app(arguments)
     except OrchestratorError as error:
@@ -110,6 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(EXIT_BUG)
     finally:
         os.umask(before)
+        os.chdir(here)  # a command stands in its configuration's root
         logs.as_text()
         output.close()
     sys.exit(0)

@@ -49,12 +49,13 @@ def clean(
 
     Example: orchestrator clean --before 2026-03-01 --keep-last 3 --yes
     """
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.experiment import cleaning
 
     if yes and dry_run:
         raise UsageError("--dry-run only shows what --yes would do: give one of the two")
-    experiment = load(find(config))
+    archive = None if archive is None else archive.absolute()  # before the command stands elsewhere
+    experiment = configured(config)
     moment = None if before is None else epoch(before, "--before")
     if yes:
         folder = archive or Path("archive") / time.strftime("%Y%m%d-%H%M%S")
@@ -96,10 +97,10 @@ def forget(
 
     Example: orchestrator forget AA-LAX --yes
     """
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.experiment import cleaning
 
-    experiment = load(find(config))
+    experiment = configured(config)
     if not yes and typer.prompt(f"Type {customer} to forget it", err=True) != customer:
         raise UsageError("that is another id: nothing was forgotten")
     found = cleaning.forget(experiment, customer)

@@ -31,11 +31,11 @@ def doctor(
 
     Example: orchestrator doctor --fix
     """
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.experiment.doctor import diagnose, treat
 
     with output.stdout_for_report_only(when=as_json):
-        diagnosis = (treat if fix else diagnose)(load(find(config)))
+        diagnosis = (treat if fix else diagnose)(configured(config))
     if as_json:
         output.as_json({"healthy": diagnosis.healthy, **asdict(diagnosis)})
     else:

@@ -17,7 +17,7 @@ Config = Annotated[
         "-c",
         metavar="FILE",
         help="The configuration; by default $ORCHESTRATOR_CONFIG, else orchestrator.yaml, else "
-        "configs/flights.yaml.",
+        "configs/flights.yaml. What it names starts from its own folder, or from its key `root`.",
         show_default=False,
     ),
 ]

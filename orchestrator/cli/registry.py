@@ -4,6 +4,7 @@ Touches typer; each command opens what it needs and prints.
 """
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -30,12 +31,15 @@ def import_file(
 
     Example: orchestrator registry import configs/registry/flights.yaml
     """
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.registry.importing import import_rows
     from orchestrator.registry.snapshots import fetch
     from orchestrator.registry.sources import open_source
 
-    experiment = load(find(config))
+    file = (
+        file if ":" in file else str(Path(file).absolute())
+    )  # before the command stands elsewhere
+    experiment = configured(config)
     url = _sql_url(experiment.registry, experiment.config)
     source = open_source("file", {"path": file})
     # An empty list is refused below: `--accept` is for runs.
@@ -58,10 +62,10 @@ def show_lists(*, config: Config = None, as_json: Json = False) -> None:
 
     Example: orchestrator registry show --json
     """
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.experiment.preparing import fetch_snapshot
 
-    snapshot = fetch_snapshot(load(find(config)), accept=["empty"])
+    snapshot = fetch_snapshot(configured(config), accept=["empty"])
     if as_json:
         output.as_json(asdict(snapshot))
     else:

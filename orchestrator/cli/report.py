@@ -36,22 +36,23 @@ def report(
 
     Example: orchestrator report AA-LAX --out build/aa-lax.html
     """
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.experiment.customer_page import customer_page
     from orchestrator.experiment.overview_page import overview_page
     from orchestrator.ledger import Ledger
     from orchestrator.pages import render
 
-    experiment = load(find(config))
-    with Ledger.look(experiment.ledger) as ledger:
+    named = out or Path("report.html" if customer is None else f"report-{slug(customer)}.html")
+    file = named.absolute()  # before the command stands elsewhere
+    experiment = configured(config)
+    with Ledger.find(experiment.ledger) as ledger:
         if customer is None:
             page = overview_page(ledger, experiment.name)
         else:
             page = customer_page(ledger, customer)
-    file = out or Path("report.html" if customer is None else f"report-{slug(customer)}.html")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(render(page), encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"--out {file} cannot be written: {error}") from error
-    output.report(f"wrote {file} ({file.stat().st_size / 1e6:.1f} MB)")
+        raise UsageError(f"--out {named} cannot be written: {error}") from error
+    output.report(f"wrote {named} ({file.stat().st_size / 1e6:.1f} MB)")

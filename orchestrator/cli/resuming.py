@@ -14,7 +14,7 @@ from orchestrator.cli.flow_files import FlowFile
 from orchestrator.cli.manner import Manner
 from orchestrator.cli.rerunning import Choice
 from orchestrator.cli.running import Request, carry_out
-from orchestrator.cli.settings import Place, place
+from orchestrator.cli.settings import Place, place, stand_in_root
 from orchestrator.cli.training import carry_out_experiment
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.experiment import Experiment
@@ -134,6 +134,7 @@ def _resume_experiment(old: FlowRun, where: Place, manner: Manner, *, as_it_is_n
 
     then_or_now = _settings(old, manner.config, as_it_is_now=as_it_is_now)
     experiment = replace(then_or_now, ledger=where.ledger, grace=where.grace)
+    stand_in_root(experiment)
     output.say(f"going on with flow run {old.id} of {old.flow}")
     return carry_out_experiment(
         experiment,
@@ -146,6 +147,8 @@ def _settings(old: FlowRun, configured: str | None, *, as_it_is_now: bool) -> Ex
     """The experiment as it was configured then, or is now if that is wanted."""
     file = config.find(configured)
     before, now = old.context.get("settings"), config.read(file)
+    if before is not None:
+        before = _at_the_same_root(before, now)
     changes = differences(before, now) if before is not None else []
     if as_it_is_now or before is None:
         _require_same_name(old, now, file)
@@ -153,6 +156,12 @@ def _settings(old: FlowRun, configured: str | None, *, as_it_is_now: bool) -> Ex
         return config.understand(now, file)
     _tell(changes, file, "as it was then; --new-config takes it as it is now")
     return config.understand(with_secrets(before, now), file)
+
+
+def _at_the_same_root(before: Mapping[str, Any], now: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of then with the root of now: it says where the project is, not what it does."""
+    without = {key: value for key, value in before.items() if key != "root"}
+    return {**without, "root": now["root"]} if "root" in now else without
 
 
 def _require_same_name(old: FlowRun, now: Mapping[str, Any], file: Path) -> None:

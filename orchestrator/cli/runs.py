@@ -39,19 +39,21 @@ def runs(
     if watch and json:
         raise typer.BadParameter("--watch is for people, --json for machines: give one of them")
     if not watch:
-        _show_listed(_listed(config, limit), json=json)
+        _show_listed(*_listed(config, limit), json=json)
         return
     with told_of_interrupts() as over:
         while not over.is_set():
             listed = _listed(config, limit)
             clear()
-            _show_listed(listed, json=False)
+            _show_listed(*listed, json=False)
             over.wait(_WATCHED_EVERY)
 
 
-def _listed(config: str | None, limit: int) -> list[FlowRun]:
+def _listed(config: str | None, limit: int) -> tuple[list[FlowRun], str]:
+    """The last flow runs, and where the ledger is that was asked."""
     with _ledger(config) as ledger:  # opened each time: the first flow run may make it meanwhile
-        return [_with_counts(run, ledger) for run in ledger.flow_runs.list(limit)]
+        listed = [_with_counts(run, ledger) for run in ledger.flow_runs.list(limit)]
+        return listed, ledger.place
 
 
 def _with_counts(run: FlowRun, ledger: "Ledger") -> FlowRun:
@@ -64,13 +66,13 @@ def _with_counts(run: FlowRun, ledger: "Ledger") -> FlowRun:
     return replace(run, counts=dict(counted))
 
 
-def _show_listed(listed: Sequence[FlowRun], *, json: bool) -> None:
+def _show_listed(listed: Sequence[FlowRun], ledger: str, *, json: bool) -> None:
     if json:
         as_json(listed)
     elif listed:
         _show_flow_runs(listed)
     else:
-        report("no flow has run yet; begin with: orchestrator run")
+        report(f"no flow run is recorded in {ledger}; begin with: orchestrator run")
 
 
 def instances(
@@ -89,7 +91,7 @@ def instances(
 
     Example: orchestrator instances latest --task choose --key AA-DFW
     """
-    with _ledger(config) as ledger:
+    with _ledger(config, must_exist=True) as ledger:
         found = ledger.flow_runs.instances(
             flow_run, task=task, state=state, key_pattern=key, limit=limit
         )
@@ -161,9 +163,10 @@ def _row(instance: InstanceRecord) -> dict[str, object]:
     return row
 
 
-def _ledger(config: str | None) -> "Ledger":
+def _ledger(config: str | None, *, must_exist: bool = False) -> "Ledger":
     # Configuration and ledger bring pydantic and SQLAlchemy, which --help need not wait for.
     from orchestrator.cli.settings import place
     from orchestrator.ledger import Ledger
 
-    return Ledger.look(place(config).ledger)
+    address = place(config).ledger
+    return Ledger.find(address) if must_exist else Ledger.look(address)

@@ -1,14 +1,18 @@
-"""What flows of any kind need of the configuration: a ledger and a cluster.
+"""The configuration that a command works with, and the folder that the command then stands in.
 
-Touches no library itself; takes `--config`; gives `Place`; runs on the driver.
+Touches no library itself; takes `--config`; gives `Experiment` or `Place`; runs on the driver.
 """
 
 import os
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator import config
 from orchestrator.clusters import Cluster
+from orchestrator.errors import UsageError
+from orchestrator.experiment import Experiment
+from orchestrator.ledger.addresses import file_of, url_of
 
 DEFAULT_LEDGER = "sqlite:///state/ledger.db"
 
@@ -26,6 +30,34 @@ class Place:
     ledger: str = DEFAULT_LEDGER
     cluster: Cluster = field(default_factory=Cluster)
     grace: float = 30.0
+
+
+def configured(path: str | None) -> Experiment:
+    """The configured experiment; from now on the process stands in its root.
+
+    Make paths that were typed absolute before, since they start from the folder they were typed in.
+
+    Raises:
+        ConfigError: There is no configuration, or it is wrong.
+        UsageError: The ledger of an earlier version is where the command was typed.
+    """
+    experiment = config.load(config.find(path))
+    stand_in_root(experiment)
+    return experiment
+
+
+def stand_in_root(experiment: Experiment) -> None:
+    """Make the experiment's root the current folder, and find modules in it; workers inherit both.
+
+    Raises:
+        UsageError: The ledger of an earlier version is where the command was typed.
+    """
+    if experiment.root is None:
+        return
+    _require_root(experiment)
+    os.chdir(experiment.root)
+    if (root := str(experiment.root)) not in sys.path:
+        sys.path.insert(0, root)
 
 
 def place(path: str | None, *, grace: float | None = None) -> Place:
@@ -47,4 +79,24 @@ def _configured(path: str | None) -> Place:
     if not named and not any(Path(default).is_file() for default in config.DEFAULT_PATHS):
         return Place()
     experiment = config.load(config.find(path))
+    _require_root(experiment)
     return Place(ledger=experiment.ledger, cluster=experiment.cluster, grace=experiment.grace)
+
+
+def _require_root(experiment: Experiment) -> None:
+    """Refuse to begin a second ledger where earlier versions kept one in the current folder.
+
+    They took relative addresses as starting from there, wherever the configuration was.
+    """
+    root, file = experiment.root, file_of(url_of(experiment.ledger))
+    if root is None or file is None or "root" in (experiment.document or {}) or file.is_file():
+        return
+    if not file.is_relative_to(root):
+        return
+    earlier = Path.cwd() / file.relative_to(root)
+    if earlier.is_file():
+        raise UsageError(
+            f"relative addresses of {experiment.config} start from its own folder, where there is "
+            f"no ledger {file}; but there is {earlier}. Write "
+            f"`root: {os.path.relpath(Path.cwd(), root)}` into that file to use it"
+        )

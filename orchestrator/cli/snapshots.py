@@ -24,10 +24,10 @@ def list_fetches(*, config: Config = None, limit: Limit = 20, as_json: Json = Fa
 
     Example: orchestrator snapshot list --limit 5
     """
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.ledger import Ledger
 
-    with Ledger.look(load(find(config)).ledger) as ledger:
+    with Ledger.find(configured(config).ledger) as ledger:
         found = ledger.snapshots.list(limit)
     if as_json:
         output.as_json([asdict(fetch) for fetch in found])
@@ -56,10 +56,10 @@ def show(snapshot: Annotated[str, _ID], *, config: Config = None, as_json: Json 
 
     Example: orchestrator snapshot show 3f2a
     """
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.ledger import Ledger
 
-    with Ledger.look(load(find(config)).ledger) as ledger:
+    with Ledger.find(configured(config).ledger) as ledger:
         found = ledger.snapshots.get(snapshot)
     if as_json:
         output.as_json(asdict(found))
@@ -79,10 +79,10 @@ def diff(
 
     Example: orchestrator snapshot diff 3f2a 9c01
     """
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.ledger import Ledger, compare
 
-    with Ledger.look(load(find(config)).ledger) as ledger:
+    with Ledger.find(configured(config).ledger) as ledger:
         changes = compare(ledger.snapshots.get(before), ledger.snapshots.get(after))
     if as_json:
         output.as_json(asdict(changes))

@@ -29,11 +29,11 @@ def plan(*, accept: Accept = None, config: Config = None, as_json: Json = False)
 
     Example: orchestrator plan --accept max_removed
     """
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.experiment.planning import plan as make_plan
 
     with output.stdout_for_report_only(when=as_json):
-        planned = make_plan(load(find(config)), accept or ())
+        planned = make_plan(configured(config), accept or ())
     if as_json:
         output.as_json(plans.plan_as_json(planned))
     else:
@@ -51,11 +51,11 @@ def why(
 
     Example: orchestrator why AA-LAX
     """
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.experiment.why import why as explain
 
     with output.stdout_for_report_only(when=as_json):
-        found = explain(load(find(config)), customer, accept or ())
+        found = explain(configured(config), customer, accept or ())
     if as_json:
         output.as_json(plans.why_as_json(found))
     else:
@@ -64,10 +64,10 @@ def why(
 
 def run_experiment(manner: Manner, *, fresh: bool = False, accept: Sequence[str] = ()) -> int:
     """Train, track, select and deploy, as the configuration says; gives the exit code."""
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.experiment.line import run
 
-    experiment = load(find(manner.config))
+    experiment = configured(manner.config)
     if manner.grace is not None:
         experiment = replace(experiment, grace=manner.grace)
     return carry_out_experiment(
@@ -111,11 +111,11 @@ def sync(*, config: Config = None, as_json: Json = False) -> None:
 
     Example: orchestrator sync
     """
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.experiment.syncing import sync as send
 
     with output.stdout_for_report_only(when=as_json):
-        trials, promotions = send(load(find(config)))
+        trials, promotions = send(configured(config))
     if as_json:
         output.as_json({"trials": trials, "promotions": promotions})
     else:
@@ -135,12 +135,12 @@ def status(
 
     Example: orchestrator status --at 2026-03-01T00:00
     """
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.experiment.standing import standings
     from orchestrator.ledger import Ledger
 
-    experiment = load(find(config))
-    with Ledger.look(experiment.ledger) as ledger:
+    experiment = configured(config)
+    with Ledger.find(experiment.ledger) as ledger:
         when = None if at is None else epoch(at, "--at")
         found = standings(ledger, when)
         left = ledger.flow_runs.left_unfinished(experiment.name)
@@ -170,11 +170,11 @@ def history(
     """
     if customer and model:
         raise UsageError("--customer or --model: give one of the two")
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.experiment.standing import life
     from orchestrator.ledger import Ledger
 
-    with Ledger.look(load(find(config)).ledger) as ledger:
+    with Ledger.find(configured(config).ledger) as ledger:
         found = life(ledger, key, "customer" if customer else "model" if model else None)
     if as_json:
         output.as_json(reports.life_as_json(found))

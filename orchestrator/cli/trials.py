@@ -63,11 +63,11 @@ def trials(
 
     Example: orchestrator trials AA-LAX --model forest --csv > trials.csv
     """
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.ledger import Ledger
 
     _refuse_contradictions(best, limit, state, as_json=as_json, as_csv=as_csv)
-    with Ledger.look(load(find(config)).ledger) as ledger:
+    with Ledger.find(configured(config).ledger) as ledger:
         _require_known(ledger, customer)
         if best is not None:
             found = ledger.trials.best(customer, best, model=model)

@@ -24,11 +24,11 @@ def ui(
 
     Example: orchestrator ui --port 5001
     """
-    from orchestrator.config import find, load  # late: the rest of the program
+    from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.tracking.opening import open_tracker
     from orchestrator.tracking.ui import require_database, web_page
 
-    experiment = load(find(config))
+    experiment = configured(config)
     require_database(experiment.tracking)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends the page as Ctrl-C does
     tracker = open_tracker(experiment.tracking, experiment.name, experiment.artifacts)

@@ -9,7 +9,8 @@ A small configuration, with everything it leaves out at its default:
 Secrets come from the environment: `${NAME}` inside any text is replaced by that variable, and its
 value is never shown. Rows of an `inline` registry are data like any other source's, and are stored:
 in them nothing is replaced.
-Relative paths are relative to the folder the command is run in.
+Relative addresses start from the folder of the file, or from the one its key `root` names (such as
+`root: ..` for a file in `configs/`), whichever folder a command is typed in.
 
 Touches pydantic; takes a file; gives an `Experiment`; runs on the driver. It is the border: past
 it settings are frozen records that the rooms themselves define.
@@ -34,6 +35,7 @@ from pydantic import (
 
 from orchestrator import clusters
 from orchestrator.config.checks import keys_of, numbers_of, unknown_key, within
+from orchestrator.config.places import anchored, root_of
 from orchestrator.errors import ConfigError
 from orchestrator.experiment import Experiment
 from orchestrator.records import Evaluation, Search
@@ -106,12 +108,13 @@ def understand(document: Mapping[str, Any], path: Path) -> Experiment:
     """
     try:
         settings = _Settings.model_validate(_with_environment(document, path))
-        clusters.check(settings.cluster)
+        experiment = anchored(settings.experiment_at(path))
+        clusters.check(experiment.cluster)
     except ValidationError as error:
         raise ConfigError(_every_problem(error), file=str(path)) from error
     except ConfigError as error:
         raise ConfigError(error.problem, file=str(path), key=error.key) from error
-    return replace(settings.experiment_at(path), document=document)
+    return replace(experiment, document=document)
 
 
 class _Section(BaseModel):
@@ -127,6 +130,7 @@ class _Tracking(_Section):
 
 class _Settings(_Section):
     experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$")]
+    root: Any = None
     registry: dict[str, Any]
     evaluation: Annotated[
         Evaluation,
@@ -214,6 +218,7 @@ class _Settings(_Section):
         return Experiment(
             name=self.experiment,
             config=str(path),
+            root=root_of(path, self.root),
             registry=self.registry,
             evaluation=self.evaluation,
             search=self.search,

@@ -5,6 +5,7 @@ Touches no library; made by `orchestrator.config` from a file, or by hand; runs 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.clusters import Cluster
@@ -37,6 +38,8 @@ class Experiment:
         study_timeout: Seconds after which a study that still runs has failed and its worker is
             ended, for it may hang; of a study that is spread, a trial. None waits for ever.
         config: The file it was read from, for messages.
+        root: The folder that relative addresses in lists and rows start from, and that the loader
+            is imported from; None stands for the current folder.
         document: What the file holds, as it is written there; None when it was made by hand.
     """
 
@@ -57,4 +60,5 @@ class Experiment:
     grace: float = 30.0
     study_timeout: float | None = None
     config: str | None = None
+    root: Path | None = None
     document: Mapping[str, Any] | None = None

@@ -38,6 +38,7 @@ class Database:
     Attributes:
         name: Its address, without a password.
         file: Where it is on SQLite, None elsewhere.
+        is_there: Whether it was there, or was made; else an empty one stands for it.
         guard: Called at the beginning of each writing transaction; it may refuse by raising.
 
     Raises:
@@ -50,6 +51,7 @@ class Database:
         self.name = url.render_as_string(hide_password=True)
         self.file = file_of(url)
         self.guard: Callable[[Connection], None] | None = None
+        self.is_there = True
         self._engine = _engine(url) if make or _may_exist(url) else _engine(_NOWHERE)
         try:
             self._prepare(make=make)
@@ -95,6 +97,7 @@ class Database:
             # A look first, so that who only reads never waits for who writes.
             found = found_version(connection, self.name, self.file)
         if found is None and not make:
+            self.is_there = False
             self.close()
             self._engine = _engine(_NOWHERE)
         if found != SCHEMA_VERSION:

@@ -81,6 +81,35 @@ class Ledger:
         """
         return cls(Database(address, make=False))
 
+    @classmethod
+    def find(cls, address: str | Path) -> Self:
+        """Open a ledger for reading that must be there.
+
+        Args and further errors are those of `open`.
+
+        Raises:
+            UsageError: There is none; names where it was looked for.
+        """
+        found = cls(Database(address, make=False))
+        if not found.is_there:
+            found.close()
+            raise UsageError(
+                f"there is no ledger at {found.place}: nothing has run with this configuration "
+                "yet. Begin with `orchestrator run`, or name another configuration by --config"
+            )
+        return found
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it was there, or made, when it was opened; else an empty one stands for it."""
+        return self._database.is_there
+
+    @property
+    def place(self) -> str:
+        """Its file by its whole path, or its address without a password."""
+        file = self._database.file
+        return self.address if file is None else str(file.absolute())
+
     @property
     def address(self) -> str:
         """Where it is, without a password."""

@@ -1,0 +1,72 @@
+"""The folder that a configuration's relative addresses start from; these addresses made absolute.
+
+Touches the file system; takes a configuration's `root` and addresses; gives paths; driver.
+"""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.clusters import Cluster, Tls
+from orchestrator.errors import ConfigError
+from orchestrator.experiment import Experiment
+
+_RELATIVE_SQLITE = re.compile(r"(?P<scheme>sqlite(\+\w+)?:///)(?P<file>[^/?:][^:]*)")
+
+
+def root_of(path: Path, root: Any = None) -> Path:
+    """The folder that relative addresses of a configuration start from.
+
+    Args:
+        path: The configuration file.
+        root: The file's key `root`, relative to the file's own folder; None stands for that folder.
+
+    Raises:
+        ConfigError: `root` is not the name of a folder.
+    """
+    if root is None:
+        return path.absolute().parent
+    if not isinstance(root, str) or not root:
+        raise ConfigError("must be a folder, such as `..`", file=str(path), key="root")
+    found = (path.absolute().parent / root).resolve()
+    if not found.is_dir():
+        raise ConfigError(f"there is no folder {found}", file=str(path), key="root")
+    return found
+
+
+def anchored(experiment: Experiment) -> Experiment:
+    """The experiment with every place that it keeps something in relative to its root.
+
+    Addresses stay as they were written where the root is the current folder.
+    """
+    root = experiment.root
+    if root is None or _is_current(root):
+        return experiment
+    artifacts = experiment.artifacts
+    return replace(
+        experiment,
+        ledger=_from(root, experiment.ledger),
+        tracking=_from(root, experiment.tracking),
+        artifacts=None if artifacts is None else _from(root, artifacts),
+        cluster=_with_certificates(root, experiment.cluster),
+    )
+
+
+def _is_current(root: Path) -> bool:
+    return root.samefile(Path.cwd())
+
+
+def _from(root: Path, address: str) -> str:
+    """An address with its relative path, if it has one, starting from the root."""
+    if found := _RELATIVE_SQLITE.fullmatch(address):
+        return f"{found['scheme']}{root / found['file']}"
+    return address if ":" in address else str(root / address)
+
+
+def _with_certificates(root: Path, cluster: Cluster) -> Cluster:
+    if not isinstance(cluster.tls, Tls):
+        return cluster
+    tls = cluster.tls
+    files = {name: _from(root, getattr(tls, name)) for name in ("ca", "cert", "key")}
+    return replace(cluster, tls=Tls(**files))

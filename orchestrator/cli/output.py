@@ -21,6 +21,9 @@ import typer
 from orchestrator.cli import logs
 from orchestrator.redaction import redacted
 
+_LONGEST_CELL = 200
+"""Characters of a reason in a table; `--json`, `instances` and `history` give the whole."""
+
 
 def say(message: str) -> None:
     """A message for people, on stderr; with `--log-json` a line of JSON among others."""
@@ -91,6 +94,14 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.1f} s"
     minutes, left = divmod(round(seconds), 60)
     return f"{minutes} min {left} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def one_line(text: str | None, longest: int = _LONGEST_CELL) -> str:
+    """A text for a cell of a table: its first line, shortened where it is long."""
+    first, _, rest = (text or "").strip().partition("\n")
+    if len(first) > longest:
+        return f"{first[: longest - 4].rstrip()} ..."
+    return f"{first} ..." if rest.strip() else first
 
 
 def counts(by_state: Mapping[str, int]) -> str:

@@ -33,7 +33,7 @@ def show_plan(plan: "Plan") -> None:
     new = plan.studies - plan.reused
     line(
         f"\n{plan.customers} customers, {plan.studies} studies: {plan.reused} unchanged and "
-        f"reused, {new} to train with {plan.trials} trials"
+        f"reused, {new} to train with {_trials(plan)}"
     )
     if plan.rescored:
         line(f"  at most {plan.rescored} champions to score again: they are no candidates any more")
@@ -41,8 +41,8 @@ def show_plan(plan: "Plan") -> None:
         line(f"  to train because of {_REASONS.get(reason, reason)}: {number}")
     _show_shares("model", plan.by_model)
     _show_shares("customers", plan.by_group)
-    if told := _estimate(plan.estimate):
-        line(f"\n{told}, by what it took last time")
+    if expected := _duration(plan):
+        line(f"\n{expected}, by what it took last time")
     line("\nat most this would be written: " + counts(plan.writes))
     for note in plan.notes:
         line(f"\nnote: {note}")
@@ -105,6 +105,24 @@ def _show_shares(what: str, shares: "Sequence[Share]") -> None:
     line()
     columns = (what, "customers", "studies", "reused", "trials")
     table(columns, [(s.name, s.customers, s.studies, s.reused, s.trials) for s in shares])
+
+
+def _trials(plan: "Plan") -> str:
+    """How many trials; from a least to a most where only loading the data can tell."""
+    if plan.least_trials == plan.trials:
+        return f"{plan.trials:,} trials"
+    return (
+        f"{plan.least_trials:,} to {plan.trials:,} trials (a worker loads data that has no "
+        "version, and may find it unchanged)"
+    )
+
+
+def _duration(plan: "Plan") -> str:
+    """How long it would take; from a least to a most where the two differ."""
+    most, least = _estimate(plan.estimate), _estimate(plan.least)
+    if plan.least_trials == plan.trials or not least or not most:
+        return most
+    return f"at least {least.removeprefix('about ')}, at most {most.removeprefix('about ')}"
 
 
 def _estimate(found: "Estimate") -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.changes import in_short, show_events, show_set_aside
-from orchestrator.cli.output import counts, duration, moment, table
+from orchestrator.cli.output import counts, duration, moment, one_line, table
 from orchestrator.cli.output import report as line
 
 if TYPE_CHECKING:
@@ -25,24 +25,42 @@ def show_report(report: "Report") -> None:
     show_set_aside(report.rejected)
     line()
     table(("flow run", report.flow_run.id), _summary(report))
-    if report.failures:
-        line("\nfailures")
-        rows = [(f.count, f.reason, f.first) for f in report.failures[:_MOST_ROWS]]
-        table(("times", "reason", "first"), rows)
+    _show_failures(report)
+    _show_unserved(report)
     if report.promotions:
         shown = min(len(report.promotions), _MOST_ROWS)
         line(f"\npromotions ({shown} of {len(report.promotions)}; all: orchestrator status)")
         table(*_promotions(report))
-    if report.behind:
-        line(f"\n{report.behind}")
     for note in report.notes:
         line(f"\nnote: {note}")
     if report.links:
         line("\nin MLflow (start its page with: orchestrator ui)")
     for name, link in report.links.items():
         line(f"  {name}: {link}")
-    if report.flow_run.state == "interrupted":
-        line(f"\ninterrupted; go on with: orchestrator resume {report.flow_run.id}")
+
+
+def _show_failures(report: "Report") -> None:
+    """The most frequent reasons, and how many more there are."""
+    if not report.failures:
+        return
+    shown, left = report.failures[:_MOST_ROWS], report.failures[_MOST_ROWS:]
+    line("\nfailures")
+    table(("times", "reason", "first"), [(f.count, one_line(f.reason), f.first) for f in shown])
+    if left:
+        times = sum(failure.count for failure in left)
+        line(f"and {times:,} failures for {len(left):,} rarer reasons; --json has them all")
+
+
+def _show_unserved(report: "Report") -> None:
+    """Every customer without a model: a reason may be long or shared, a customer is never cut."""
+    if not report.unserved:
+        return
+    by_reason: dict[str, list[str]] = {}
+    for each in report.unserved:
+        by_reason.setdefault(one_line(each.reason), []).append(each.customer)
+    line(f"\ncustomers without a model: {len(report.unserved):,}")
+    for reason, customers in by_reason.items():
+        line(f"  {', '.join(customers)}: {reason}")
 
 
 def report_as_json(report: "Report") -> dict[str, Any]:
@@ -52,6 +70,8 @@ def report_as_json(report: "Report") -> dict[str, Any]:
     whole |= {name: asdict(whole[name]) for name in records}
     whole["rejected"] = [asdict(row) for row in report.rejected]
     whole["failures"] = [asdict(failure) for failure in report.failures]
+    whole["unserved"] = [asdict(each) for each in report.unserved]
+    whole["tolerated"] = report.tolerated
     columns, rows = _promotions(report, most=None)
     whole["promotions"] = [dict(zip(columns, row, strict=True)) for row in rows]
     return whole

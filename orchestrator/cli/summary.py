@@ -22,12 +22,18 @@ def summarize(flow_run: FlowRun, ledger: Ledger) -> None:
     took = output.duration((flow_run.ended or flow_run.started) - flow_run.started)
     output.report(f"flow run {flow_run.id} of {flow_run.flow}: {flow_run.state} in {took}")
     output.report(f"instances: {output.counts(flow_run.counts)}")
-    for why, keys in list(_failures(flow_run, ledger).items())[:_REASONS_SHOWN]:
+    failures = list(_failures(flow_run, ledger).items())
+    for why, keys in failures[:_REASONS_SHOWN]:
         more = f" and {len(keys) - _KEYS_SHOWN:,} more" if len(keys) > _KEYS_SHOWN else ""
         output.report(f"  {len(keys):,} failed: {why}")
         output.report(f"    {', '.join(keys[:_KEYS_SHOWN])}{more}")
-    if flow_run.counts.get(State.FAILED):
+    if left := failures[_REASONS_SHOWN:]:
+        number = sum(len(keys) for _, keys in left)
+        output.report(f"  and {number:,} failed for {len(left):,} rarer reasons; --json has them")
+    if failed := flow_run.counts.get(State.FAILED):
         output.say(f"look closer: orchestrator instances {flow_run.id} --state failed")
+    if flow_run.state == "failed":
+        output.complain(f"the flow run failed: {failed or 0:,} instances failed", 1)
     if flow_run.state == "interrupted":
         output.say(f"go on with: orchestrator resume {flow_run.id}")
 

@@ -99,11 +99,21 @@ def carry_out_experiment(
         output.as_json(reports.report_as_json(report))
     else:
         reports.show_report(report)
+    return _exit_code(report)
+
+
+def _exit_code(report: "Report") -> int:
+    """The command's exit code; where it is another than 0, the last line says why."""
     if report.flow_run.state == "interrupted":
+        output.say(f"interrupted; continue with: orchestrator resume {report.flow_run.id}")
         return EXIT_INTERRUPTED
-    if not report.tolerated:
+    if report.objections:
+        output.complain("; ".join(report.objections), 1)
         return 1
-    return MachineryError.exit_code if report.behind else 0
+    if report.behind:
+        output.complain(report.behind, MachineryError.exit_code)
+        return MachineryError.exit_code
+    return 0
 
 
 def sync(*, config: Config = None, as_json: Json = False) -> None:

@@ -47,7 +47,8 @@ def trials(
         typer.Option(
             "--limit",
             min=1,
-            help=f"Show at most so many of the latest; {_LATEST} by default.",
+            help=f"Show at most so many of the latest; {_LATEST} by default, all with --json and "
+            "--csv.",
             show_default=False,
         ),
     ] = None,
@@ -72,7 +73,8 @@ def trials(
         if best is not None:
             found = ledger.trials.best(customer, best, model=model)
         else:
-            found = ledger.trials.latest(customer, limit or _LATEST, model=model, state=state)
+            most = limit or (None if as_json or as_csv else _LATEST)
+            found = ledger.trials.latest(customer, most, model=model, state=state)
         champion = ledger.promotions.champion(customer)
     serving = "" if champion is None else champion.result.trial.run_id
     rows = [_row(trial, serving) for trial in found]

@@ -60,14 +60,17 @@ class Plan:
         customers: How many are active.
         studies: Customer by model, as far as tags tell.
         reused: Studies whose recorded results would be used again.
-        trials: Trials that would be made.
+        trials: Trials that would be made, at most.
+        least_trials: Trials that would be made at least: of studies that a worker may find
+            unchanged once it has loaded their data, none.
         rescored: Champions that may have to be scored on today's folds, one trial each.
         reasons: Why the other studies would be run, with how many: the parts that changed
             (`training.fingerprint` lists them), `new`, `never succeeded`, or `unversioned`: only
             once a worker has loaded the data is it known whether it changed.
         by_model: The studies by model.
         by_group: The studies by what became of their customers.
-        estimate: How long it would take.
+        estimate: How long it would take, at most.
+        least: How long it would take at least.
         writes: What would be written, at most.
         refusals: What guards object to, by their names.
         accepted: What they object to and was accepted, by their names.
@@ -82,11 +85,13 @@ class Plan:
     studies: int
     reused: int
     trials: int
+    least_trials: int
     rescored: int
     reasons: Mapping[str, int]
     by_model: tuple[Share, ...]
     by_group: tuple[Share, ...]
     estimate: Estimate
+    least: Estimate
     writes: Mapping[str, int]
     refusals: Mapping[str, str]
     accepted: Mapping[str, str]
@@ -112,6 +117,8 @@ def plan(experiment: Experiment, accept: Collection[str] = ()) -> Plan:
     with Ledger.look(experiment.ledger) as ledger:
         ledger.require_owner(experiment.name)
         prepared = prepare(experiment, ledger, snapshot)
+        certain = [study for study in prepared.new if study.fingerprint]
+        least_trials = count_trials(experiment, certain)
         refused = {refusal.guard: refusal.reason for refusal in prepared.refusals}
         return Plan(
             snapshot=snapshot.id,
@@ -122,6 +129,7 @@ def plan(experiment: Experiment, accept: Collection[str] = ()) -> Plan:
             studies=prepared.studies,
             reused=prepared.studies - len(prepared.new),
             trials=prepared.trials,
+            least_trials=least_trials,
             rescored=len(prepared.rescored),
             reasons=dict(reasons(ledger, prepared.new, experiment).most_common()),
             by_model=_shares(experiment, prepared, lambda study: study.model.id),
@@ -129,6 +137,7 @@ def plan(experiment: Experiment, accept: Collection[str] = ()) -> Plan:
             estimate=estimate(
                 ledger, experiment, prepared.new, prepared.trials + len(prepared.rescored)
             ),
+            least=estimate(ledger, experiment, certain, least_trials),
             writes=_writes(prepared),
             refusals={guard: why for guard, why in refused.items() if guard not in accept},
             accepted={guard: why for guard, why in refused.items() if guard in accept},

@@ -23,6 +23,14 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unserved:
+    """A customer that was worked on and has no model, and why."""
+
+    customer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What a flow run came to.
 
@@ -40,8 +48,9 @@ class Report:
         promotions: Champions that changed.
         fit_seconds: Spent in fitting, over all workers.
         seconds: From start to end.
-        tolerated: Whether the share of failed trials is within the experiment's tolerance, and
-            every champion could be fitted and written.
+        objections: Why the flow run is not a success although it ended, a sentence each: more
+            trials failed, or more champions could not be deployed, than the experiment tolerates.
+        unserved: Customers that were worked on and have no model, each with the reason.
         links: Where to look, by name.
         behind: What MLflow lacks of the ledger, why, and the cure; None when it has everything.
         notes: What a person should know besides.
@@ -59,10 +68,16 @@ class Report:
     promotions: tuple[Promotion, ...]
     fit_seconds: float
     seconds: float
-    tolerated: bool
+    objections: tuple[str, ...]
+    unserved: tuple[Unserved, ...]
     links: Mapping[str, str]
     behind: str | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def tolerated(self) -> bool:
+        """Whether what failed is within the experiment's tolerance."""
+        return not self.objections
 
 
 def all_results(evaluated: Sequence[Outcomes]) -> list[TrialResult]:

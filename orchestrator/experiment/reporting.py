@@ -3,13 +3,14 @@
 Touches no library itself; takes a `Run`; gives a `Report`; runs on the driver.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.experiment.notes import notes
 from orchestrator.experiment.opening import Opening
 from orchestrator.experiment.preparing import Prepared
 from orchestrator.experiment.report import (
     Report,
+    Unserved,
     all_results,
     count_studies,
     count_trials,
@@ -18,7 +19,8 @@ from orchestrator.experiment.report import (
 )
 from orchestrator.experiment.searching import STUDIES
 from orchestrator.experiment.settings import Experiment
-from orchestrator.ledger import Ledger
+from orchestrator.experiment.work import Work
+from orchestrator.ledger import Champion, Ledger
 from orchestrator.mapping import Outcomes, Run
 from orchestrator.records import Promotion
 from orchestrator.redaction import redacted
@@ -53,7 +55,7 @@ def put_together(
     evaluated, choices = [o for name in STUDIES for o in ended.outcomes(name)], ended["choose"]
     trials = count_trials(evaluated, choices)
     others = {name: ended[name] for name in ("publish", "refit", "deploy")}
-    unserved = len(choices.failed) + len(ended["refit"].failed) + len(refused)
+    undeployed = len(choices.failed) + len(ended["refit"].failed) + len(refused)
     champions = ledger.promotions.champions()
     not_served = (f"customer {name!r} is not served: {why}" for name, why in refused.items())
     return Report(
@@ -69,19 +71,48 @@ def put_together(
         promotions=_promotions(ended["deploy"]),
         fit_seconds=sum(sum(result.fit_seconds) for result in fresh_results(evaluated)),
         seconds=seconds,
-        tolerated=_is_tolerated(experiment.tolerance, trials, unserved, len(prepared.work)),
+        objections=tuple(_objections(experiment.tolerance, trials, undeployed, len(prepared.work))),
+        unserved=tuple(_unserved(ended, prepared.work, champions, refused)),
         links=links,
         behind=behind,
         notes=(*notes(ledger, prepared, champions), *tight, *not_served),
     )
 
 
-def _is_tolerated(
-    tolerance: float, trials: Mapping[str, int], unserved: int, customers: int
-) -> bool:
-    """Whether no greater share of trials, and of customers, went wrong than may."""
-    failed = trials["failed"] + trials.get("timed_out", 0)
-    return failed <= tolerance * sum(trials.values()) and unserved <= tolerance * customers
+def _objections(
+    tolerance: float, trials: Mapping[str, int], undeployed: int, customers: int
+) -> Iterator[str]:
+    """A sentence for each share of what failed that is greater than the tolerance."""
+    failed, made = trials["failed"] + trials.get("timed_out", 0), sum(trials.values())
+    allowed = f"`tolerance: {tolerance:g}` allows"
+    if failed > tolerance * made:
+        yield f"{failed:,} of {made:,} trials failed, and {allowed} {int(tolerance * made):,}"
+    if undeployed > tolerance * customers:
+        yield (
+            f"{undeployed:,} of {customers:,} customers got no decision or no deployed champion, "
+            f"and {allowed} {int(tolerance * customers):,}"
+        )
+
+
+def _unserved(
+    ended: Run,
+    work: Sequence[Work],
+    champions: Mapping[str, Champion],
+    refused: Mapping[str, str],
+) -> Iterator[Unserved]:
+    """Every customer that was worked on and has no model, with the nearest reason known."""
+    failed = {
+        outcome.key: outcome.error
+        for name in ("choose", "refit")
+        for outcome in ended[name].failed
+        if outcome.error
+    }
+    decided = {choice.decision.customer.id: choice.decision.reason for choice in ended["choose"]}
+    for piece in work:
+        if piece.id not in champions:
+            reasons = (refused, failed, {piece.id: piece.problem}, decided)
+            found = (each[piece.id] for each in reasons if each.get(piece.id))
+            yield Unserved(customer=piece.id, reason=next(found, "no study of it was run"))
 
 
 def where_to_look(experiment: Experiment, opened: Opening, flow_run: str) -> dict[str, str]:

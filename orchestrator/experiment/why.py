@@ -171,7 +171,7 @@ def _reused(study: Study, results: Sequence[TrialResult]) -> StudyPlan:
     too_small = f"the customer has fewer than {study.model.when.min_rows} rows"
     return StudyPlan(
         model=study.model.id,
-        action="reuse",
+        action="reuse" if results else "leave",
         reason="nothing it follows from has changed" if results else too_small,
         trials=len(results),
         best=None if best is None else best.mean(study.evaluation.metric),

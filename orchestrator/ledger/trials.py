@@ -134,9 +134,14 @@ class Trials:
             return records(connection.execute(query.limit(n)))
 
     def latest(
-        self, customer: str, n: int, *, model: str | None = None, state: TrialState | None = None
+        self,
+        customer: str,
+        n: int | None,
+        *,
+        model: str | None = None,
+        state: TrialState | None = None,
     ) -> Sequence[RecordedTrial]:
-        """A customer's last trials, latest first."""
+        """A customer's last trials, latest first; all of them where `n` is None."""
         query = _recorded().where(studies.c.customer == customer)
         if model is not None:
             query = query.where(studies.c.model == model)

@@ -88,6 +88,11 @@ def _named_step(value: Any) -> Any:
     return {"estimator": value} if isinstance(value, str) else value
 
 
+def _none_if_empty(value: Any) -> Any:
+    """SQL and CSV have an empty text where a YAML row leaves a key out."""
+    return None if value == "" else value
+
+
 def _values(value: Any) -> tuple[Any, ...] | Distribution:
     return read_distribution(value) if isinstance(value, dict) else read_values(value)
 
@@ -131,8 +136,11 @@ class ModelRow(_Fields):
     """A model as a source lists it."""
 
     id: Annotated[str, BeforeValidator(identifier), AfterValidator(_model_identifier)]
-    estimator: str | None = None
-    pipeline: list[Annotated[StepFields, BeforeValidator(_named_step)]] | None = None
+    estimator: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
+    pipeline: Annotated[
+        list[Annotated[StepFields, BeforeValidator(_named_step)]] | None,
+        BeforeValidator(_none_if_empty),
+    ] = None
     params: dict[str, Any] = {}
     grid: _GridField = {}
     space: _GridField | None = None

@@ -1,7 +1,8 @@
 """What a configuration writes about metrics, made into fields of `Evaluation`.
 
     metrics: [roc_auc, "experiments.scorers:worth"]     scikit-learn's names, or import paths
-    metric: roc_auc                                     which selects; by default the first
+    metric: roc_auc                                     which selects; by default the first, or
+                                                        roc_auc for classes and r2 for amounts
     objectives: [roc_auc, fit_seconds]                  what else selects, in order of importance
     constraints: ["fit_seconds <= 2", "model_kb <= 500"]
 
@@ -14,6 +15,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from orchestrator.records import TIMES
+
+_DEFAULTS = {"classification": "roc_auc", "regression": "r2"}
+"""The metric of a task where the configuration names none."""
 
 _CONSTRAINT = re.compile(r"\s*([\w.:]+)\s*(<=|>=)\s*(\S+)\s*")
 
@@ -33,7 +37,8 @@ def evaluation_fields(written: Any) -> Any:
     objectives = [str(each) for each in written.get("objectives", ())]
     constraints = [_constraint(text) for text in written.get("constraints", ())]
     metrics = [str(each) for each in written.get("metrics", ())]
-    first = str(written.get("metric") or next(iter(objectives + metrics), "roc_auc"))
+    default = _DEFAULTS.get(str(written.get("task")), _DEFAULTS["classification"])
+    first = str(written.get("metric") or next(iter(objectives + metrics), default))
     if objectives and _name(objectives[0]) != _name(first):
         raise ValueError(f"metric is {first!r}, and the first of objectives {objectives[0]!r}")
     asked = [*objectives, *(each["measure"] for each in constraints)]

@@ -69,6 +69,11 @@ def derive_seed(seed: int, *parts: str | int) -> int:
     return int(digest(seed, *parts)[:8], 16)
 
 
-def run_id(flow_run: str, trial_key: str) -> str:
-    """The MLflow run id of a trial: 32 hex digits, the same each time it is sent (law 3)."""
-    return digest("mlflow-run", flow_run, trial_key)
+def run_id(flow_run: str, *name: str) -> str:
+    """The MLflow run id of a trial: 32 hex digits, the same each time it is sent (law 3).
+
+    Args:
+        flow_run: The flow run it belongs to.
+        *name: What names the trial in its flow run.
+    """
+    return digest("mlflow-run", flow_run, *name)

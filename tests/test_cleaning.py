@@ -230,7 +230,7 @@ def test_what_a_flow_run_keeps_to_go_on_names_nobody_who_was_forgotten(tmp_path)
     }
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         ledger.recorder().begin(flow_run(context=context))
-        ledger.forgetting.forget("acme", record="record", customer_of=lambda _, key: key)
+        ledger.forgetting.forget("acme", record="record")
         left = ledger.flow_runs.get("run-1").context
     assert b"acme" not in b"".join(each.read_bytes() for each in tmp_path.iterdir())
     assert left["spread"] == ["other/tree"]
@@ -241,7 +241,7 @@ def test_what_a_flow_run_keeps_to_go_on_names_nobody_who_was_forgotten(tmp_path)
 def test_a_flow_run_keeps_how_others_go_on_whose_ids_begin_alike(ledger):
     others = ["a%/tree", "a/b/tree", "ab/tree", "A/tree"]
     ledger.recorder().begin(flow_run(context={"spread": ["a/tree", *others]}))
-    ledger.forgetting.forget("a", record="record", customer_of=lambda _, key: key)
+    ledger.forgetting.forget("a", record="record")
     assert ledger.flow_runs.get("run-1").context["spread"] == others
 
 
@@ -251,7 +251,7 @@ def test_what_calls_for_all_customers_together_returned_is_forgotten(ledger):
     own = instance("zen", fingerprint="f", value=1)
     ledger.recorder().begin(flow_run())
     ledger.recorder().record([together, own])
-    ledger.forgetting.forget("acme", record="record", customer_of=lambda _, key: key)
+    ledger.forgetting.forget("acme", record="record")
     assert ledger.recorder().known(["run-1:f", "f"]) == {"f"}
 
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from orchestrator.deployment.names import model_name
 from orchestrator.errors import MachineryError, UsageError
-from orchestrator.experiment.flow import customer_of
 from orchestrator.experiment.preparing import drop_copies_of_lists
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Ledger
@@ -134,7 +133,7 @@ def forget(experiment: Experiment, customer: str) -> Forgetting:
         had_model = deployer.forget(customer)
         for_good = tracker.erase(customer, run_ids)
         record = new_id()
-        removed = ledger.forgetting.forget(customer, record=record, customer_of=customer_of)
+        removed = ledger.forgetting.forget(customer, record=record)
     model = model_name(experiment.name, customer) if had_model else ""
     return Forgetting(record=record, removed=removed, model=model, for_good=for_good)
 

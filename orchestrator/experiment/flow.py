@@ -109,13 +109,3 @@ def trials_of(instance: InstanceRecord) -> Sequence[TrialResult]:
         results: Sequence[TrialResult] = instance.value
         return results
     return ()
-
-
-def customer_of(node: str, key: str) -> str:
-    """Whose an instance of the training flow is.
-
-    What `choose` calls hangs under the customer's id, which may have slashes itself, by one part
-    that has none; and what `spread` calls, by two.
-    """
-    parts = {"choose": 1, "spread": 2}.get(node.partition("@")[2], 0)
-    return key.rsplit("/", parts)[0]

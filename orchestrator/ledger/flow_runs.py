@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, ScalarSelect, Select, and_, func, not_, select
 
+from orchestrator import keys
 from orchestrator.errors import UsageError
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.leases import all_leases
@@ -143,7 +144,8 @@ class FlowRuns:
             flow_run: As `get` takes it.
             task: Only this node.
             state: Only in this state.
-            key_pattern: Only keys like this, with `*`, `?` and `[...]` as the shell has them.
+            key_pattern: Only keys like this, with `*`, `?` and `[...]` as the shell has them. A
+                slash inside a name may be typed as `/` or as the key has it, `%2F`.
             limit: At most so many, None for all.
             offset: Without the first so many.
         """
@@ -196,15 +198,18 @@ def _instances_query(
 
 
 def _fixed_beginning(pattern: str) -> str:
-    """What every key of the pattern begins with, so that an index narrows the search."""
-    return re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    """What every key of the pattern begins with, so that an index narrows the search.
+
+    That ends where a key may be written otherwise than people type it; see `keys`.
+    """
+    return re.split(r"[*?\[/%]|\A#", pattern, maxsplit=1)[0]
 
 
 def _matching(rows: Iterable[Row[Any]], key_pattern: str | None) -> Iterable[Row[Any]]:
     if key_pattern is None:
         return rows
     matches = re.compile(translate(key_pattern)).match
-    return (row for row in rows if matches(row.key))
+    return (row for row in rows if matches(row.key) or matches(keys.readable(row.key)))
 
 
 def _left_by_the_dead(connection: Connection) -> frozenset[str]:

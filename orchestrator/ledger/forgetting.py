@@ -6,19 +6,19 @@ Touches SQLAlchemy; takes a customer's id; gives how much went; runs on the driv
 import json
 import time
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table, delete, select, update
 
+from orchestrator import keys
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.encoding import dump_for_people
+from orchestrator.ledger.lookup import begins_with
 from orchestrator.ledger.tables import (
     fetches,
     flow_runs,
     instances,
     lives,
-    nodes,
     promotions,
     results,
     retirements,
@@ -26,9 +26,6 @@ from orchestrator.ledger.tables import (
     studies,
     trials,
 )
-
-CustomerOf = Callable[[str, str], str]
-"""Whose an instance is, by its node's name and its key."""
 
 _BLANKED = "the error named a customer that was forgotten"
 
@@ -58,7 +55,7 @@ class Forgetting:
                 for row in connection.execute(_with_rejections())
             )
 
-    def forget(self, customer: str, *, record: str, customer_of: CustomerOf) -> dict[str, int]:
+    def forget(self, customer: str, *, record: str) -> dict[str, int]:
         """Remove all of a customer, and write one flow run as the record that it happened.
 
         A snapshot keeps its id although a customer is taken out of it: it names what was fetched.
@@ -66,13 +63,12 @@ class Forgetting:
         Args:
             customer: Its id.
             record: The id of the flow run that records it; it names no customer.
-            customer_of: Whose an instance is.
 
         Returns:
             How many rows of each table went.
         """
         with self._database.write() as connection:
-            counts = _forget_instances(connection, customer, customer_of)
+            counts = _forget_instances(connection, customer)
             own = select(studies.c.id).where(studies.c.customer == customer)
             counts["trials"] = _count(connection, trials, trials.c.study.in_(own))
             counts["studies"] = _count(connection, studies, studies.c.customer == customer)
@@ -104,16 +100,13 @@ def _count(connection: Connection, table: Table, condition: Any) -> int:
     return int(connection.execute(delete(table).where(condition)).rowcount)
 
 
-def _forget_instances(
-    connection: Connection, customer: str, customer_of: CustomerOf
-) -> dict[str, int]:
+def _forget_instances(connection: Connection, customer: str) -> dict[str, int]:
     """Remove the customer's instances in all flow runs, and what they returned."""
-    below = instances.c.key.startswith(f"{customer}/", autoescape=True)
-    named = select(nodes.c.name, instances).select_from(instances.join(nodes))
-    may_be = connection.execute(named.where((instances.c.key == customer) | below))
-    own = [row for row in may_be.all() if customer_of(row.name, row.key) == customer]
+    key = keys.part(customer)
+    below = begins_with(instances.c.key, keys.below(key, ""))
+    own = connection.execute(select(instances).where((instances.c.key == key) | below))
     counts = {"results": 0, "instances": 0}
-    for row in own:
+    for row in own.all():
         this = (instances.c.node == row.node) & (instances.c.key == row.key)
         counts["results"] += _count(connection, results, results.c.fingerprint == row.fingerprint)
         counts["instances"] += _count(connection, instances, this)
@@ -166,15 +159,10 @@ def _forget_in_contexts(connection: Connection, customer: str) -> None:
         context = json.loads(row.context)
         left = _without_customer(context, customer)
         if "spread" in context:
-            left["spread"] = [key for key in context["spread"] if _of_study(key) != customer]
+            left["spread"] = [key for key in context["spread"] if keys.split(key)[0] != customer]
         if left != context:
             this = update(flow_runs).where(flow_runs.c.id == row.id)
             connection.execute(this.values(context=dump_for_people(left)))
-
-
-def _of_study(key: str) -> str:
-    """Whose a study is: its key is `customer/model`, and a customer's id may have slashes."""
-    return key.rpartition("/")[0]
 
 
 def _without_customer(document: Any, customer: str) -> Any:

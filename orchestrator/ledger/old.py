@@ -31,7 +31,7 @@ from orchestrator.ledger.tables import (
     studies,
     trials,
 )
-from orchestrator.records import State
+from orchestrator.records import State, study_key
 
 _AT_ONCE = 500
 
@@ -197,8 +197,8 @@ def _deployed(connection: Connection) -> set[tuple[str, str]]:
     found = set()
     for content in connection.execute(select(promotions.c.content)).scalars():
         study = json.loads(content)["decision"]["best"]["trial"]["study"]
-        key = f"{study['customer']['id']}/{study['model']['id']}"
-        found.add((study["flow_run"], f"{key}@champion" if study["champion"] else key))
+        customer, model = study["customer"]["id"], study["model"]["id"]
+        found.add((study["flow_run"], study_key(customer, model, champion=study["champion"])))
     return found
 
 

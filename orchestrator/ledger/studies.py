@@ -149,9 +149,9 @@ def _known(scores: Iterable[float | None]) -> list[float]:
 
 def last_studies() -> Select[tuple[int]]:
     """Their numbers; without the studies that only score a champion again."""
-    is_search = studies.c.key == studies.c.customer + "/" + studies.c.model
     grouped = studies.c.customer, studies.c.model
-    return select(func.max(studies.c.id)).where(is_search).group_by(*grouped)
+    searches = select(func.max(studies.c.id)).where(studies.c.champion.is_(False))
+    return searches.group_by(*grouped)
 
 
 def _parts(content: str) -> Parts:

@@ -7,6 +7,7 @@ the NaN that a score may be.
 """
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     Double,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -174,6 +176,13 @@ studies = Table(
     Column("key", Name, nullable=False),
     Column("customer", Name, nullable=False),
     Column("model", Name, nullable=False),
+    Column(
+        "champion",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="it scores the present champion again, and searches nothing",
+    ),
     Column("metric", Text, nullable=False),
     Column("direction", Text, nullable=False),
     Column("content", Text, nullable=False, comment="the study by value, JSON"),

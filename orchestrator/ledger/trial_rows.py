@@ -43,6 +43,7 @@ def study_row(study: Study) -> dict[str, Any]:
         "key": study.key,
         "customer": study.customer.id,
         "model": study.model.id,
+        "champion": study.champion,
         "metric": study.evaluation.metric,
         "direction": study.evaluation.direction,
         "content": dump(study),

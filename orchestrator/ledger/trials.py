@@ -19,6 +19,7 @@ from sqlalchemy import (
     update,
 )
 
+from orchestrator import keys
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.studies import last_studies
 from orchestrator.ledger.tables import studies, trials
@@ -109,7 +110,7 @@ class Trials:
 
     def of_study(self, key: str) -> Sequence[RecordedTrial]:
         """All trials that studies of this key ever had, oldest first."""
-        customer, _, model = key.rpartition("/")
+        customer, model = keys.split(key)
         named = (studies.c.customer == customer, studies.c.model == model, studies.c.key == key)
         return self._read(_recorded().where(*named))
 

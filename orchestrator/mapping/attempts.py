@@ -6,32 +6,27 @@ Touches no library; pure; takes `NodeState`; runs on the driver.
 
 from collections.abc import Sequence
 
-from orchestrator.errors import FlowError
+from orchestrator import keys
 from orchestrator.identity import derive_seed
 from orchestrator.mapping.events import Start
+from orchestrator.mapping.key_templates import key_from, template_parts
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.options import applied, value_for
-from orchestrator.user_code import shown
 
 LONGEST_DELAY = 600.0
 """Seconds; however often a delay has been doubled."""
 
 
-def give_name(state: NodeState, index: int) -> None:
-    """Name an instance as its `key` option says.
+def name_of(state: NodeState, index: int) -> str:
+    """The key that the `key` option gives an instance, below that of its coordinator.
 
     Raises:
-        FlowError: A sibling has the name; the message shows both.
+        FlowError: The option gave something that is not a key.
     """
     key, arguments = state.node.task.settings.key, state.arguments(index)
-    name = str(applied(key, arguments)) if callable(key) else str(key).format(**arguments)
-    other = state.holders.setdefault(name, index)
-    if other != index:
-        raise FlowError(
-            f"two items of {state.node.name!r} have the key {name!r}: "
-            f"{shown(state.arguments(other))} and {shown(arguments)}"
-        )
-    state.chosen[index] = name
+    if callable(key):
+        return key_from(applied(key, arguments))
+    return keys.join(*(part.format(**arguments) for part in template_parts(str(key))))
 
 
 def priority_of(state: NodeState, index: int) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 from orchestrator.errors import FlowError
 from orchestrator.mapping.attempts import (
     delay_of_retry,
-    give_name,
+    name_of,
     priority_of,
     starts_of,
     urgency,
@@ -27,9 +27,11 @@ from orchestrator.mapping.ends import Ends
 from orchestrator.mapping.events import Effects, Ended, Retry, Start
 from orchestrator.mapping.expansion import expand, obstacle, sources_of, wholes_of
 from orchestrator.mapping.judging import default_rule, made_of, shared_verdict, verdicts
+from orchestrator.mapping.key_registry import KeyRegistry
 from orchestrator.mapping.node_state import RUNNING, NodeState
 from orchestrator.mapping.nodes import Node, Reference, resolved
 from orchestrator.mapping.ready import Turns
+from orchestrator.mapping.sequences import Origin
 from orchestrator.records import State
 from orchestrator.user_code import RaisedError, said, user_code
 
@@ -47,6 +49,7 @@ class Engine:
         self._numbers: dict[Node, int] = {}
         self._stopped = False
         self._turns = Turns()
+        self._keys = KeyRegistry()
         self._ends = Ends(self.nodes)
 
     # -- events ------------------------------------------------------------------------------
@@ -208,12 +211,19 @@ class Engine:
             node=node, number=number, rule=rule, wholes=tuple(wholes), sources=tuple(sources)
         )
         self.nodes.append(state)
+        self._keys.enter(state, self._attempt_of(node.parent))
         self._ends.unfinished += 1
         for whole in wholes:
             self.nodes[whole].followers.append(number)
         for source in sources:
             self.nodes[source].consumers.append(number)
         return state
+
+    def _attempt_of(self, parent: Origin | None) -> int:
+        """The number of a coordinator's present attempt; 1 in a flow."""
+        if parent is None:
+            return 1
+        return self.nodes[parent.node].columns.tries.get(parent.instance, 1)
 
     def _settle(self) -> None:
         """Follow every change to its last consequence; a loop, since chains may be long."""
@@ -240,6 +250,7 @@ class Engine:
         try:
             with user_code():  # the items may be of classes of the user's own
                 expand(state, self.state_of, self._max_map_length)
+                self._keys.expanded(state)
         except RaisedError as raised:
             reason = said(raised.error) if isinstance(raised.error, FlowError) else str(raised)
             self._ends.close(state, State.FAILED, reason)
@@ -296,8 +307,8 @@ class Engine:
         """Name an instance and put it where `take` finds it."""
         try:
             with user_code():
-                if state.node.task.settings.key is not None and state.mapped:
-                    give_name(state, index)
+                if state.keyed:
+                    self._keys.claim(state, index, name_of(state, index))
                 priority = priority_of(state, index)
             state.ready.push(index, priority)
         except RaisedError as error:

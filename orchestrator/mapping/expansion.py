@@ -45,14 +45,13 @@ class Instances(Lazy):
     def named(self) -> bool:
         """Whether the instances below have names."""
         items = self._source.items
-        return bool(self._source.chosen) or (items is not None and items.named)
+        return self._source.keyed or (items is not None and items.named)
 
     def name(self, index: int) -> str | None:
         """The key of the instance below, without the coordinator's."""
-        chosen = self._source.chosen.get(index)
-        if chosen is not None or self._source.items is None:
-            return chosen
-        return self._source.items.name(index)
+        if self._source.keyed:
+            return self._source.names.own(index)
+        return None if self._source.items is None else self._source.items.name(index)
 
     def origins(self, index: int) -> tuple[Origin, ...]:
         """The instance itself."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from orchestrator import keys
 from orchestrator.mapping.again import Again
 from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.executing import Kept
@@ -127,7 +128,8 @@ class Journal:
             )
             for node, present in names.items()
             for key in sorted(self._recorder.last_keys(self._flow_run.flow, node) - present)
-            if not any(node.endswith(of) and key.startswith(prefix) for of, prefix in unknown)
+            if keys.is_lasting(key)
+            and not any(node.endswith(of) and keys.is_under(key, at) for of, at in unknown)
         ]
         if gone:
             self._recorder.record(gone)
@@ -210,7 +212,7 @@ class Journal:
         return InstanceRecord(
             flow_run=self._flow_run.id,
             node=state.node.name,
-            key=state.node.prefix,
+            key=_key_of_call(state),
             index=-1,
             state=state.closed or State.SKIPPED,
             error=state.reason,
@@ -238,6 +240,12 @@ class Journal:
             fingerprint=None if is_kept else name,
             value=None if is_kept else columns.values[index],
         )
+
+
+def _key_of_call(state: NodeState) -> str:
+    """The key of a whole call, where its instances have none: one more of a node has its own."""
+    prefix, ordinal = state.node.prefix, state.ordinal
+    return keys.below(prefix, keys.unnamed(f"call {ordinal + 1}")) if ordinal else prefix
 
 
 def _unknown(state: NodeState) -> Iterator[tuple[str, str]]:

@@ -63,7 +63,7 @@ class NodeState:
         columns: How its instances stand.
         counts: Instances by state, of those that have ended.
         chosen: Keys that a `key` option gave, by index.
-        holders: By such a key, the instance that has it.
+        ordinal: How many calls of this node its coordinator had made before.
         constants: The arguments all instances share, as last known.
         constants_are_final: Whether they cannot change any more.
         suspects: Instances lost with a worker before.
@@ -88,7 +88,7 @@ class NodeState:
     columns: Columns = field(default_factory=Columns)
     counts: dict[State, int] = field(default_factory=dict)
     chosen: dict[int, str] = field(default_factory=dict)
-    holders: dict[str, int] = field(default_factory=dict)
+    ordinal: int = 0
     constants: dict[str, Any] = field(default_factory=dict)
     constants_are_final: bool = False
     suspects: set[int] = field(default_factory=set)
@@ -98,6 +98,11 @@ class NodeState:
     def mapped(self) -> bool:
         """Whether it is an expansion and not a plain call."""
         return self.node.items is not None
+
+    @property
+    def keyed(self) -> bool:
+        """Whether a `key` option names its instances, each when it may start."""
+        return self.node.items is not None and self.node.task.settings.key is not None
 
     @property
     def ended(self) -> int:
@@ -112,7 +117,8 @@ class NodeState:
     @property
     def names(self) -> Names:
         """The keys of its instances."""
-        return Names(self.node.prefix, self.items, self.chosen, self.length or 0)
+        chosen = self.chosen if self.keyed else None
+        return Names(self.node.prefix, self.items, chosen, self.length or 0, self.ordinal)
 
     @property
     def outcomes(self) -> Outcomes:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
+from orchestrator import keys
 from orchestrator.mapping.calling import Cause, Failure, Performed, settle
 from orchestrator.mapping.executing import Kept
 from orchestrator.records import State
@@ -125,10 +126,26 @@ class Outcome:
 
 
 class Names(Sequence[str]):
-    """The lasting names of a node's instances, computed when asked for."""
+    """The lasting keys of a node's instances, computed when asked for.
 
-    def __init__(self, prefix: str, items: Any, chosen: dict[int, str], length: int) -> None:
-        self._prefix, self._items, self._chosen, self._length = prefix, items, chosen, length
+    Args:
+        prefix: The key of the coordinator they belong to; empty in a flow.
+        items: What they are mapped over; None for a plain call.
+        chosen: By index, the keys that a `key` option has given so far; None without one.
+        length: How many instances there are.
+        ordinal: How many calls of the node its coordinator had made before.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        items: Any,
+        chosen: Mapping[int, str] | None,
+        length: int,
+        ordinal: int = 0,
+    ) -> None:
+        self._prefix, self._items, self._chosen = prefix, items, chosen
+        self._length, self._ordinal = length, ordinal
 
     def __len__(self) -> int:
         return self._length
@@ -144,15 +161,27 @@ class Names(Sequence[str]):
             raise IndexError(f"instance {index} of {self._length}")
         if self._items is None:
             return self._prefix
-        name = self._chosen.get(index) or self._items.name(index)
-        name = str(index) if name is None else name
-        return f"{self._prefix}/{name}" if self._prefix else name
+        return keys.below(self._prefix, self.own(index))
+
+    def own(self, index: int) -> str:
+        """The key of an instance without that of its coordinator.
+
+        One without a name has a key of its own, which no name looks like: its `key` option failed,
+        or it never came to that.
+        """
+        if self._chosen is not None and index in self._chosen:
+            return self._chosen[index]
+        name = self._items.name(index)
+        place = str(index) if name is None else name
+        if self._chosen is None:
+            return place
+        return keys.unnamed(f"{self._ordinal}.{place}" if self._ordinal else place)
 
     def at(self, indices: Sequence[int]) -> list[str]:
-        """The names of some instances; quick where they are but their indices."""
-        if self._items is None or self._chosen or self._items.named:
+        """The keys of some instances; quick where they are but their indices."""
+        if self._items is None or self._chosen is not None or self._items.named:
             return [self[index] for index in indices]
-        before = f"{self._prefix}/" if self._prefix else ""
+        before = keys.below(self._prefix, "")
         return [f"{before}{index}" for index in indices]
 
 
@@ -197,8 +226,8 @@ class Outcomes(Sequence[Any]):
 
     @property
     def by_key(self) -> Mapping[str, Outcome]:
-        """Every outcome by its key."""
-        return {outcome.key: outcome for outcome in self.items()}
+        """Every outcome by its key; a name with special characters finds its own too."""
+        return _ByKey((outcome.key, outcome) for outcome in self.items())
 
     def told(self) -> tuple[Any, ...]:
         """What a result that is made of them depends on; not where, when and how often they ran."""
@@ -240,6 +269,24 @@ class Outcomes(Sequence[Any]):
             ended=columns.ended[index] if started else None,
             worker=columns.worker(index),
         )
+
+
+class _ByKey(dict[str, Outcome]):
+    """Outcomes by key, found by a name as the user wrote it as well, such as "eu/7"."""
+
+    def __missing__(self, name: str) -> Outcome:
+        written = keys.part(name)
+        if written == name or not super().__contains__(written):
+            raise KeyError(name)
+        return self[written]
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (
+            isinstance(name, str) and super().__contains__(keys.part(name))
+        )
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self else default  # noqa: SIM401 - this is what it is made of
 
 
 def _settled_arguments(item: Any) -> Mapping[str, Any]:

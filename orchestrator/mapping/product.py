@@ -42,7 +42,7 @@ class Product(Combined):
         return "/".join(str(place) if name is None else name for name, place in names)
 
     def require_distinct_names(self) -> None:
-        """Its names differ where those of every axis do."""
+        """Its names differ where those of every axis do: each is a part of its own."""
         for axis in self.parts:
             axis.require_distinct_names()
 

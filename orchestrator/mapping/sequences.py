@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+from orchestrator import keys
 from orchestrator.errors import FlowError
 from orchestrator.mapping.calling import Deferred, Zipped
 from orchestrator.user_code import shown
@@ -121,7 +122,7 @@ def lazy(value: Any) -> Lazy:
     if isinstance(value, Lazy):
         return value
     if isinstance(value, Mapping):
-        return _distinct([*value.items()], [str(key) for key in value])
+        return _distinct([*value.items()], [keys.part(str(key)) for key in value])
     if isinstance(value, range):
         return Items(value)
     if isinstance(value, str | bytes | bytearray | int | float | set | frozenset):
@@ -148,7 +149,7 @@ def _id(item: Any) -> str | None:
     if isinstance(item, int | float | str | None):
         return None
     found = item.get("id") if isinstance(item, Mapping) else getattr(item, "id", None)
-    return str(found) if isinstance(found, str | int) else None
+    return keys.part(str(found)) if isinstance(found, str | int) else None
 
 
 class Items(Lazy):

@@ -35,6 +35,7 @@ from orchestrator.records.studies import (
     Trial,
     TrialResult,
     TrialState,
+    study_key,
 )
 
 __all__ = [
@@ -66,4 +67,5 @@ __all__ = [
     "TrialResult",
     "TrialState",
     "grid_content",
+    "study_key",
 ]

@@ -8,12 +8,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from orchestrator import identity
+from orchestrator import identity, keys
 from orchestrator.records.lists import Customer, Grid, ModelSpec, Params
 from orchestrator.records.pickling import quickly_pickled
 
 CHAMPION = "@champion"
 """Ends the key of the study that scores the present champion again; no model's id ends so."""
+
+
+def study_key(customer: str, model: str, *, champion: bool = False) -> str:
+    """The key of a study of this customer and model.
+
+    Args:
+        customer: The customer's id.
+        model: The model's id.
+        champion: Whether it is the study that scores the present champion again.
+    """
+    return keys.join(customer, f"{model}{CHAMPION}" if champion else model)
 
 
 TIMES = ("fit_seconds", "score_seconds")
@@ -155,9 +166,17 @@ class Study:
 
     @property
     def key(self) -> str:
-        """Its lasting name, `customer/model`, or `customer/model@champion`."""
-        name = f"{self.customer.id}/{self.model.id}"
-        return f"{name}{CHAMPION}" if self.champion else name
+        """Its lasting name, `customer/model`, or `customer/model@champion`; see `keys`."""
+        return study_key(self.customer.id, self.model.id, champion=self.champion)
+
+    @property
+    def seed_name(self) -> str:
+        """The name its seeds, fingerprint and MLflow run ids follow from, which never changes.
+
+        It is the key with nothing encoded. It names one study all the same, since a model's id has
+        no slash.
+        """
+        return f"{self.customer.id}/{self.model.id}{CHAMPION if self.champion else ''}"
 
     @property
     def grid(self) -> Grid:
@@ -209,13 +228,22 @@ class Trial:
 
     @property
     def key(self) -> str:
-        """Its lasting name, `customer/model/number`."""
-        return self.study.key if self.number < 0 else f"{self.study.key}/{self.number}"
+        """Its lasting name, `customer/model/number`; for a failed study, the study's."""
+        return self.study.key if self.number < 0 else keys.below(self.study.key, str(self.number))
 
     @property
     def run_id(self) -> str:
-        """The MLflow run it becomes: the same each time it is sent (law 3)."""
-        return identity.run_id(self.study.flow_run, self.key)
+        """The MLflow run it becomes: the same each time it is sent (law 3).
+
+        A failed study of customer `eu/7` and model `0` would have the name of a trial of customer
+        `eu` and model `7`; so a name that could be a trial's gives way to the parts.
+        """
+        study, name = self.study, self.study.seed_name
+        if self.number >= 0:
+            return identity.run_id(study.flow_run, f"{name}/{self.number}")
+        if "/" in study.customer.id and study.model.id.isdecimal():
+            return identity.run_id(study.flow_run, study.customer.id, study.model.id)
+        return identity.run_id(study.flow_run, name)
 
 
 TrialState = Literal["success", "pruned", "failed", "timed_out"]

@@ -161,4 +161,4 @@ class _Conversation:
     def _seed(self) -> int:
         """This suggestion's own (law 9)."""
         turn = 0 if self._strategy.sampler in NEEDS_ONE_SEED else self._asks
-        return derive_seed(self._study.evaluation.seed, self._study.key, turn)
+        return derive_seed(self._study.evaluation.seed, self._study.seed_name, turn)

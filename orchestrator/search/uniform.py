@@ -118,4 +118,4 @@ def _positions(study: Study, size: int) -> Iterator[int]:
 
 
 def _random(study: Study, *turn: int) -> Random:
-    return Random(derive_seed(study.evaluation.seed, study.key, *turn))  # noqa: S311 - a search, not a secret
+    return Random(derive_seed(study.evaluation.seed, study.seed_name, *turn))  # noqa: S311 - a search, not a secret

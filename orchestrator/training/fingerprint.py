@@ -80,7 +80,7 @@ class Fingerprints:
         if study.model.id in study.customer.grids:
             grid = _part(grid_content(study.grid))
         parts = {"data": data, "params": params, "grid": grid, **self._shared}
-        name = digest(study.key, [parts[part] for part in self._hashed])
+        name = digest(study.seed_name, [parts[part] for part in self._hashed])
         return replace(study, follows_from=parts, fingerprint=name if study.data_version else "")
 
     def _parts_of_model(self, model: ModelSpec) -> tuple[str, str]:

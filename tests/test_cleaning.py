@@ -17,7 +17,7 @@ from orchestrator.experiment.line import run
 from orchestrator.experiment.standing import standings
 from orchestrator.ledger import Ledger
 from orchestrator.mapping import flow, task
-from orchestrator.records import InstanceRecord
+from orchestrator.records import InstanceRecord, study_key
 from tests.ledger_records import flow_run, instance
 from tests.test_experiment import ROUTES, TREE, an_experiment, champions, listing, tracked
 
@@ -239,7 +239,7 @@ def test_what_a_flow_run_keeps_to_go_on_names_nobody_who_was_forgotten(tmp_path)
 
 
 def test_a_flow_run_keeps_how_others_go_on_whose_ids_begin_alike(ledger):
-    others = ["a%/tree", "a/b/tree", "ab/tree", "A/tree"]
+    others = [study_key(each, "tree") for each in ("a%", "a/b", "ab", "A")]
     ledger.recorder().begin(flow_run(context={"spread": ["a/tree", *others]}))
     ledger.forgetting.forget("a", record="record")
     assert ledger.flow_runs.get("run-1").context["spread"] == others

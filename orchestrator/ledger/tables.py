@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised by one with every change of this file, together with a revision in `migrations`."""
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")

@@ -65,7 +65,10 @@ def _rewrite_studies(connection: sa.Connection) -> None:
 
 def _has_special_ids(connection: sa.Connection) -> bool:
     """Whether any customer or model has an id that is written otherwise in a key."""
-    known = "SELECT key FROM ledger_lives UNION SELECT model FROM ledger_studies"
+    known = (
+        "SELECT key FROM ledger_lives UNION SELECT customer FROM ledger_studies"
+        " UNION SELECT model FROM ledger_studies"
+    )
     return any(keys.part(each) != each for each in connection.execute(sa.text(known)).scalars())
 
 

@@ -4,7 +4,6 @@ import math
 import random
 from decimal import Decimal
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -183,8 +182,8 @@ def test_a_grid_for_a_model_that_left_the_list_is_no_fault_of_the_customer():
         ({**TREE, "id": "m", "grid": {"max_depth": [1, 1]}}, "models[1].grid.max_depth", "more"),
         ({**TREE, "id": "m", "grid": {"max_depth": [1, math.inf]}}, "models[1].grid.max_depth[1]",
          "not a finite number"),
-        ({**TREE, "id": "m", "grid": {"max_depth": np.array([1])}}, "models[1].grid.max_depth",
-         "ndarray"),
+        ({**TREE, "id": "m", "grid": {"max_depth": {1}}}, "models[1].grid.max_depth",
+         "set"),
         ({**TREE, "id": "m", "params": {"depth": 1}}, "models[1].params.depth", "is no parameter"),
         ({**TREE, "id": "m", "cost": -1}, "models[1].cost", "greater than or equal to 0"),
         ({**TREE, "id": "m", "when": {"min_row": 5}}, "models[1].when.min_row", "is no field"),

@@ -79,9 +79,9 @@ WRONG = [
     ({"C": {"float": [1, 2], "log": True, "step": 0.5}}, r"space\.C: has both log and step"),
     ({"C": {"float": [1, 2], "step": 0}}, r"space\.C: has step 0.0; it must be above zero"),
     ({"C": {"float": [1, math.inf]}}, r"space\.C\.float\[1\]: is inf, not a finite number"),
-    ({"C": {"float": ["a", 2]}}, r"space\.C: has 'a', which is no finite number"),
+    ({"C": {"float": ["a", 2]}}, r"space\.C: has 'a', which is not a finite number"),
     ({"C": {"float": [1]}}, r"space\.C: has float: \[1\]; give it as \[low, high\]"),
-    ({"degree": {"int": [1, 2.5]}}, r"space\.degree: has 2.5, which is no whole number"),
+    ({"degree": {"int": [1, 2.5]}}, r"space\.degree: has 2.5, which is not a whole number"),
     ({"C": {"float": [1, 2], "log": "yes"}}, r"space\.C: has log: 'yes'; it is true or false"),
     ({"CC": {"float": [1, 2]}}, r"space\.CC: is no parameter of its estimator; did you mean 'C'"),
     (

@@ -117,7 +117,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _import_from_here() -> None:
-    """Find modules in the current directory, as `python -m` does; worker processes inherit it."""
+    """Find modules in the current directory; worker processes inherit the path.
+
+    The directory comes last: a `statistics.py` or `queue.py` in it must not replace the standard
+    library's module, nor a `yaml.py` that of a package which this program imports.
+    """
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.insert(0, here)
+        sys.path.append(here)

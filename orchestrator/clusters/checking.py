@@ -6,10 +6,13 @@ Touches Dask for its words for memory; takes `Cluster` settings; gives errors; d
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from orchestrator.clusters.settings import Adaptive, Cluster, Tls
 from orchestrator.errors import ConfigError
+
+_MOST = 10_000
+"""Workers or threads on one machine."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -47,6 +50,8 @@ def _check_workers(cluster: Cluster) -> None:
     for key, number in numbers.items():
         if number is not None and number < 1:
             raise ConfigError(f"must be at least 1, not {number}", key=f"cluster.{key}")
+        if number is not None and number > _MOST:
+            raise ConfigError(f"must be at most {_MOST:,}, not {number}", key=f"cluster.{key}")
     if isinstance(workers, Adaptive) and workers.min > workers.max:
         problem = f"must be at least min, which is {workers.min}, not {workers.max}"
         raise ConfigError(problem, key="cluster.workers.max")
@@ -55,10 +60,10 @@ def _check_workers(cluster: Cluster) -> None:
 def _check_address(cluster: Cluster) -> None:
     if not cluster.address:
         raise ConfigError("a remote cluster needs the scheduler's address", key="cluster.address")
-    url = urlsplit(cluster.address)
-    if url.scheme not in {"tls", "tcp"} or not url.hostname:
+    url = _split(cluster.address)
+    if url is None or url.scheme not in {"tls", "tcp"} or not url.hostname:
         raise ConfigError(
-            f"{cluster.address!r} is no scheduler's address: write tls://scheduler:8786",
+            f"{cluster.address!r} is not a scheduler's address: write tls://scheduler:8786",
             key="cluster.address",
         )
     if cluster.tls == "temporary":
@@ -75,6 +80,16 @@ def _check_address(cluster: Cluster) -> None:
             "or write `insecure: true` where the network is trusted",
             key="cluster.address",
         )
+
+
+def _split(address: str) -> SplitResult | None:
+    """The parts of an address; None where half an IPv6 address or a port makes it none."""
+    try:
+        url = urlsplit(address)
+        _ = url.port  # raises where it is not a number that a port may have
+    except ValueError:
+        return None
+    return url
 
 
 def _check_files(tls: Tls | Literal["temporary"] | None) -> None:

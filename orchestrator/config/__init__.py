@@ -34,7 +34,7 @@ from pydantic import (
 )
 
 from orchestrator import clusters
-from orchestrator.config.checks import keys_of, numbers_of, unknown_key, within
+from orchestrator.config.checks import LONGEST, keys_of, numbers_of, unknown_key, within
 from orchestrator.config.places import anchored, root_of
 from orchestrator.errors import ConfigError
 from orchestrator.experiment import Experiment
@@ -137,14 +137,14 @@ class _Settings(_Section):
         BeforeValidator(evaluation_fields),
         numbers_of(Evaluation),
         keys_of(Evaluation),
-        within("folds", 2),
+        within("folds", 2, 100_000),
     ]
     search: Annotated[
         Search,
         numbers_of(Search),
         within("max_parallel", 1),
-        within("timeout", 0.001),
-        within("seconds", 0.001),
+        within("timeout", 0.001, LONGEST),
+        within("seconds", 0.001, LONGEST),
     ] = Search()
     limits: Annotated[
         Limits,
@@ -152,7 +152,7 @@ class _Settings(_Section):
         keys_of(Limits),
         within("max_removed", 0, 1),
         within("max_trials", 1),
-        within("seconds", 0.001),
+        within("seconds", 0.001, LONGEST),
     ] = Limits()
     gate: Annotated[
         Gate,
@@ -161,13 +161,21 @@ class _Settings(_Section):
         within("min_absolute_change", 0),
         within("min_relative_change", 0),
     ] = Gate()
-    cluster: Annotated[clusters.Cluster, keys_of(clusters.Cluster)] = clusters.Cluster()
+    cluster: Annotated[
+        clusters.Cluster,
+        numbers_of(clusters.Cluster),
+        keys_of(clusters.Cluster),
+        within("connect_timeout", 0.001, LONGEST),
+        within("reconnect_timeout", 0, LONGEST),
+    ] = clusters.Cluster()
     tracking: _Tracking = _Tracking()
     ledger: str | None = None
     retrain_on: Literal["environment"] | None = None
     tolerance: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
-    grace: Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)] = 30.0
-    study_timeout: Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)] | None = None
+    grace: Annotated[float, Field(ge=0, le=LONGEST, strict=True, allow_inf_nan=False)] = 30.0
+    study_timeout: (
+        Annotated[float, Field(gt=0, le=LONGEST, strict=True, allow_inf_nan=False)] | None
+    ) = None
 
     @field_validator("search", mode="before")
     @classmethod

@@ -11,13 +11,19 @@ from typing import Any
 
 from pydantic import AfterValidator, BeforeValidator
 
+LONGEST = 1e9
+"""Seconds: 30 years. Clocks of operating systems fail on much longer waits."""
+
+_LARGEST = 2**53
+"""Beyond it floats skip whole numbers, and databases and C libraries refuse them."""
+
 
 def keys_of(record: type) -> BeforeValidator:
     """Refuse keys the record does not have: pydantic would let them pass in silence."""
     known = [field.name for field in fields(record)]
 
     def check(value: Any) -> Any:
-        unknown = sorted(value.keys() - known) if isinstance(value, Mapping) else []
+        unknown = sorted(map(str, value.keys() - known)) if isinstance(value, Mapping) else []
         if unknown:
             raise ValueError(unknown_key(unknown[0], known))
         return value
@@ -37,6 +43,8 @@ def numbers_of(record: type) -> BeforeValidator:
                 isinstance(number, float) and not isfinite(number)
             ):
                 raise ValueError(f"{name} must be a finite number")
+            if isinstance(number, int | float) and abs(number) > _LARGEST:
+                raise ValueError(f"{name} must be between -2^53 and 2^53")
         return value
 
     return BeforeValidator(check)

@@ -11,6 +11,8 @@ from sqlalchemy.exc import ArgumentError
 
 from orchestrator.errors import UsageError
 
+_LONGEST_NAME = 255
+
 _FORM = "sqlite:///ledger.db or postgresql://user@host/database"
 
 
@@ -22,21 +24,40 @@ def url_of(address: str | Path) -> URL:
     """
     text = str(address)
     if "://" not in text:
-        return URL.create("sqlite", database=text)
+        return _with_file_name(URL.create("sqlite", database=text))
     try:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
         # Without the address itself, which may hold a password.
         raise UsageError(f"ledger address: {error}; it has the form {_FORM}") from error
+    if url.drivername.startswith("sqlite+") and url.drivername != "sqlite+pysqlite":
+        raise UsageError(f"ledger address: unknown driver {url.drivername!r}; write sqlite:///")
     match url.get_backend_name():
         case "postgresql" | "postgres":
             return url.set(drivername="postgresql+psycopg")
         case "sqlite" if url.database and url.database != ":memory:":
-            return url
+            return _with_file_name(url)
         case "sqlite":
             raise UsageError("the ledger outlives the process: give a file, sqlite:///ledger.db")
         case other:
             raise UsageError(f"ledger address: {other!r} is neither sqlite nor postgresql")
+
+
+def file_name_problem(path: str) -> str:
+    """Why no file system can hold a file of this path; "" if one can."""
+    if "\0" in path:
+        return "its path has a NUL character"
+    longest = max((len(part.encode(errors="replace")) for part in path.split("/")), default=0)
+    if longest > _LONGEST_NAME:
+        return f"a name in its path has {longest} bytes; file systems allow {_LONGEST_NAME}"
+    return ""
+
+
+def _with_file_name(url: URL) -> URL:
+    problem = file_name_problem(str(url.database))
+    if problem:
+        raise UsageError(f"ledger address: {problem}")
+    return url
 
 
 def file_of(url: URL) -> Path | None:

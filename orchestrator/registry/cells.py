@@ -1,7 +1,8 @@
 """A row's cells made plain JSON, so that every source says the same thing the same way.
 
-SQL returns numbers and dates of its own, CSV only text, Parquet lists: after `plain_row` all of
-them hold what a YAML list would have held. A cell without a value (null, empty) is left out.
+SQL returns numbers and dates of its own, CSV only text, Parquet lists, pandas NumPy's numbers:
+after `plain_row` all of them hold what a YAML list would have held. A cell without a value (null,
+empty) is left out.
 
 Touches no library; takes what a source read; gives dicts of JSON values; runs on the driver.
 """
@@ -9,6 +10,7 @@ Touches no library; takes what a source read; gives dicts of JSON values; runs o
 import math
 import re
 import reprlib
+import sys
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -77,14 +79,16 @@ def plain(value: Any, key: str) -> Json:
     return _plain(value, key, _DEEPEST)
 
 
-def _plain(value: Any, key: str, levels: int) -> Json:
+def _plain(value: Any, key: str, levels: int) -> Json:  # noqa: PLR0911 - one case a type
     if levels < 0:
         # Only its beginning: the key of the place itself would be longer than anybody reads.
         start = re.split(r"[.\[]", key, maxsplit=1)[0]
         raise BadRowError(Problem(start, f"is nested more than {_DEEPEST} deep"))
     match value:
-        case None | bool() | int():
+        case None | bool():
             return value
+        case int():
+            return _whole(value, key)
         case str():
             return _storable(value, key)
         case float() | Decimal():
@@ -96,7 +100,18 @@ def _plain(value: Any, key: str, levels: int) -> Json:
             return {_name(k, key): _plain(v, f"{key}.{k}", inner) for k, v in value.items()}
         case list() | tuple():
             return [_plain(v, f"{key}[{i}]", levels - 1) for i, v in enumerate(value)]
+    python = _from_numpy(value)
+    if python is not value:
+        return _plain(python, key, levels)
     raise BadRowError(Problem(key, f"is a {type(value).__name__}, which JSON cannot hold"))
+
+
+def _from_numpy(value: Any) -> Any:
+    """NumPy's numbers, truths and arrays as Python has them; anything else unchanged."""
+    if not (hasattr(value, "tolist") and hasattr(value, "dtype")):
+        return value
+    python = value.tolist()
+    return value if type(python) is type(value) else python
 
 
 def parted_tags(tags: Any) -> Any:
@@ -143,11 +158,18 @@ def _moment(value: date | time | UUID, key: str) -> str:
 
 
 def _finite(value: float | Decimal, key: str) -> int | float:
-    if not math.isfinite(value):
+    number = math.nan if isinstance(value, Decimal) and value.is_snan() else float(value)
+    if not math.isfinite(number):
         raise BadRowError(Problem(key, f"is {value}, not a finite number"))
     if isinstance(value, Decimal) and value == value.to_integral_value():
         return int(value)
-    return float(value)
+    return number
+
+
+def _whole(value: int, key: str) -> int:
+    if abs(value) > sys.float_info.max:  # Python compares the two exactly
+        raise BadRowError(Problem(key, "is a whole number of more than 308 digits"))
+    return int(value)
 
 
 def _storable(text: str, key: str) -> str:

@@ -3,7 +3,7 @@
     empty         a list has no rows (found by `snapshots.fetch`, before there is a snapshot)
     max_removed   too large a share of the customers vanished at once
     max_trials    the run would make too many trials
-    similar_ids   a new customer's id differs from an old one only by case or white space
+    similar_ids   a new customer's id differs from another one only by case or white space
 
 Touches no library; takes `Changes` and limits; gives `Refusal`s; pure, runs on the driver.
 """
@@ -118,13 +118,18 @@ def _too_many_trials(trials: int, most: int) -> str | None:
 def _similar_ids(customers: Difference, removed_before: Collection[str]) -> str | None:
     if not customers.added:
         return None
-    old = {_folded(key): key for key in _listed_before(customers) | {*removed_before}}
-    pairs = [f"{key!r} and {old[_folded(key)]!r}" for key in customers.added if _folded(key) in old]
+    seen = {_folded(key): key for key in _listed_before(customers) | {*removed_before}}
+    pairs = []
+    for key in customers.added:
+        # New ids are compared with each other too: the first list of all may hold one twice.
+        other = seen.setdefault(_folded(key), key)
+        if other != key:
+            pairs.append(f"{key!r} and {other!r}")
     if not pairs:
         return None
     return (
-        "new customers have the id of old ones but for case or white space (similar_ids), so that "
-        f"their histories would part: {_named(pairs)}"
+        "ids of new customers differ from others only by case or white space (similar_ids), so "
+        f"that one customer would have several histories: {_named(pairs)}"
     )
 
 

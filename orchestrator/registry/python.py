@@ -1,12 +1,14 @@
 """Lists that a function of yours returns: `package.module:function`.
 
 The function is named in the configuration, whose author it belongs to; what it returns is data
-like that of any other source, and goes through the same checks.
+like that of any other source, and goes through the same checks. It may be a table of pandas, polars
+or pyarrow; a cell that pandas calls missing is left out, as an empty one is.
 
 Touches no library; takes import paths; gives rows; runs on the driver.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from importlib import import_module
 from typing import Any
 
@@ -47,11 +49,48 @@ class PythonSource(Settings):
         if path is None:
             raise RegistryError(f"{self.description}: no function is given for the list of {kind}")
         try:
-            return Listing(rows=list(_function(path)(**self.arguments)))
+            return Listing(rows=_rows(_function(path)(**self.arguments), path))
         except OrchestratorError:
             raise
         except (Exception, SystemExit) as error:  # a user's function may raise anything
             raise RegistryError(f"{path} raised {type(error).__name__}: {error}") from error
+
+
+_TABLES = ("to_dicts", "to_pylist")
+"""The methods by which tables of polars and pyarrow give their rows."""
+
+
+def _rows(returned: Any, path: str) -> list[Any]:
+    """The rows of a list, of any other iterable, or of a table.
+
+    Raises:
+        RegistryError: It is a single text or mapping.
+    """
+    if isinstance(returned, str | bytes | Mapping):
+        raise RegistryError(
+            f"{path} returned a {type(returned).__name__}; return a list of rows, or a table"
+        )
+    if hasattr(returned, "to_dict") and hasattr(returned, "columns"):  # a pandas DataFrame
+        named = returned.index.name is not None and returned.index.name not in returned.columns
+        returned = (returned.reset_index() if named else returned).to_dict("records")
+    for method in _TABLES:
+        if hasattr(returned, method):
+            returned = getattr(returned, method)()
+    return [_without_missing(row) for row in returned]
+
+
+def _without_missing(row: Any) -> Any:
+    """The row without cells that pandas calls missing: NaN, NaT and NA are unlike themselves."""
+    if not isinstance(row, Mapping):
+        return row
+    return {name: cell for name, cell in row.items() if not _is_missing(cell)}
+
+
+def _is_missing(cell: Any) -> bool:
+    if type(cell).__name__ == "NAType":  # pandas' NA, whose comparisons have no truth
+        return True
+    # datetime covers pandas' NaT. Anything else may hold many values, and compare them one by one.
+    return isinstance(cell, float | datetime) and bool(cell != cell)  # noqa: PLR0124
 
 
 def _function(path: str) -> Callable[..., Iterable[Any]]:

@@ -86,7 +86,9 @@ class KeepsCopies(Source, Protocol):
 class Settings(BaseModel, ABC):
     """Settings of a built-in source: checked when it is opened, immutable, nothing unknown."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
 
     @property
     @abstractmethod
@@ -166,7 +168,7 @@ def _open_one(settings: Any, *, file: str | None, key: str) -> Source:
 
 
 def open_source(
-    name: str, settings: Mapping[str, Any], *, file: str | None = None, key: str = "registry"
+    name: Any, settings: Mapping[str, Any], *, file: str | None = None, key: str = "registry"
 ) -> Source:
     """The source registered under `name`, made with `settings`; nothing is fetched yet.
 
@@ -185,9 +187,9 @@ def open_source(
         return source
 
 
-def _find(name: str, *, file: str | None, key: str) -> Any:
+def _find(name: Any, *, file: str | None, key: str) -> Any:
     known: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=_GROUP)}
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         problem = f"there is no source {name!r}; known are {', '.join(sorted(known))}"
         raise ConfigError(problem, file=file, key=key)
     try:

@@ -19,6 +19,12 @@ from orchestrator.records import Distribution
 from orchestrator.registry.cells import Problem
 
 _KINDS: tuple[Literal["float", "int", "categorical"], ...] = ("float", "int", "categorical")
+_LARGEST_WHOLE = 2**53
+"""Samplers compute with floats, which hold every whole number up to here."""
+
+_MOST_STEPS = 1_000_000
+"""Values of a float with a step are listed in memory."""
+
 _OPTIONS = {"float": {"log", "step"}, "int": {"log", "step"}, "categorical": set[str]()}
 
 
@@ -44,6 +50,7 @@ def read_distribution(given: Mapping[str, Any]) -> Distribution:
     log, step = stated.get("log", False), stated.get("step")
     step = None if step is None else _number(kind, step)
     _require_scale(low, log, step)
+    _require_size(kind, low, high, step)
     return Distribution(kind=kind, low=low, high=high, log=log, step=step, when=when)
 
 
@@ -137,9 +144,9 @@ def _bounds(kind: str, given: Any) -> tuple[float, float]:
 
 def _number(kind: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"has {value!r}, which is no finite number")
+        raise ValueError(f"has {value!r}, which is not a finite number")
     if kind == "int" and value != int(value):
-        raise ValueError(f"has {value!r}, which is no whole number")
+        raise ValueError(f"has {value!r}, which is not a whole number")
     return int(value) if kind == "int" else float(value)
 
 
@@ -154,6 +161,18 @@ def _require_scale(low: float, log: Any, step: float | None) -> None:
         raise ValueError("has both log and step; give one of them")
     if step <= 0:
         raise ValueError(f"has step {step}; it must be above zero")
+
+
+def _require_size(kind: str, low: float, high: float, step: float | None) -> None:
+    """Refuse a range that samplers cannot compute with, or whose steps nobody could list."""
+    if kind == "int" and max(abs(low), abs(high)) > _LARGEST_WHOLE:
+        raise ValueError(
+            f"reaches from {low} to {high}; whole numbers are searched between -2^53 and 2^53"
+        )
+    if not math.isfinite(high - low):
+        raise ValueError(f"reaches from {low} to {high}, which is wider than a float can say")
+    if kind == "float" and step is not None and (high - low) / step > _MOST_STEPS:
+        raise ValueError(f"has step {step}, which makes more than {_MOST_STEPS:,} values")
 
 
 def _listed(names: set[str]) -> str:

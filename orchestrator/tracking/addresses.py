@@ -13,5 +13,8 @@ def is_server(uri: str) -> bool:
 
 def without_password(uri: str) -> str:
     """The address as it may be shown."""
-    password = urlsplit(uri).password
+    try:
+        password = urlsplit(uri).password
+    except ValueError:  # half an IPv6 address: a password could stand anywhere in it
+        return uri.partition("://")[0] + "://..."
     return uri.replace(f":{password}@", ":***@", 1) if password else uri

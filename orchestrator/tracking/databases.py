@@ -22,7 +22,7 @@ def engine_of(uri: str) -> Engine:
     """
     try:
         return create_engine(uri, poolclass=NullPool, connect_args=limits(make_url(uri)))
-    except (ArgumentError, ImportError) as error:
+    except (ArgumentError, ImportError, ValueError) as error:
         raise UsageError(
             f"MLflow's tracking address {without_password(uri)} cannot be used ({error}): give a "
             "database, e.g. sqlite:///mlflow.db, or a server, e.g. http://localhost:5000"

@@ -50,7 +50,7 @@ def plan(tmp_path, monkeypatch, typed):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"ledger": "sqlite:///" + "n" * 300}, "ledger: ledger address: a name in its path"),
+        ({"ledger": "sqlite:///" + "n" * 300}, "ledger address: a name in its path"),
         ({"ledger": "sqlite:///a\0b"}, "NUL"),
         ({"ledger": "oracle://host/x"}, "'oracle' is neither sqlite nor postgresql"),
         ({"ledger": "sqlite+nope:///x.db"}, "unknown driver 'sqlite+nope'"),

@@ -55,9 +55,12 @@ def stand_in_root(experiment: Experiment) -> None:
     if experiment.root is None:
         return
     _require_root(experiment)
+    typed_in = str(Path.cwd())
     os.chdir(experiment.root)
     if (root := str(experiment.root)) not in sys.path:
-        sys.path.insert(0, root)
+        # Behind every library, whose modules it must not replace, but before the folder that the
+        # command was typed in, which comes last.
+        sys.path.insert(len(sys.path) - (sys.path[-1] == typed_in), root)
 
 
 def place(path: str | None, *, grace: float | None = None) -> Place:

@@ -29,8 +29,12 @@ def root_of(path: Path, root: Any = None) -> Path:
         return path.absolute().parent
     if not isinstance(root, str) or not root:
         raise ConfigError("must be a folder, such as `..`", file=str(path), key="root")
-    found = (path.absolute().parent / root).resolve()
-    if not found.is_dir():
+    try:
+        found = (path.absolute().parent / root).resolve()
+        is_folder = found.is_dir()
+    except (OSError, ValueError) as error:  # too long, or with a NUL
+        raise ConfigError(f"cannot be a folder: {error}", file=str(path), key="root") from error
+    if not is_folder:
         raise ConfigError(f"there is no folder {found}", file=str(path), key="root")
     return found
 

@@ -2,7 +2,7 @@
 
 The public names for flows of one's own:
 
-    from orchestrator import flow, task
+    from orchestrator import context, flow, task
 """
 
 from orchestrator.mapping import (
@@ -14,6 +14,7 @@ from orchestrator.mapping import (
     Skip,
     Task,
     TaskFailedError,
+    context,
     flow,
     task,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "Skip",
     "Task",
     "TaskFailedError",
+    "context",
     "flow",
     "task",
 ]

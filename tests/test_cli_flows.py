@@ -55,8 +55,9 @@ def orchestrator(tmp_path, monkeypatch, capsys):
 
     def run(*arguments):
         capsys.readouterr()
+        shows = ["--logs"] if arguments[0] in {"run", "rerun", "resume"} else []
         with pytest.raises(SystemExit) as ended:
-            main(arguments)
+            main([*arguments, *shows])
         return ended.value.code, *capsys.readouterr()
 
     return run
@@ -75,16 +76,22 @@ def as_json(out):
 
 
 def printed(out, *beginnings):
-    return [line for line in out.splitlines() if line.startswith(beginnings)]
+    return [line for line in out.splitlines() if line.startswith(beginnings or "")]
+
+
+def said(err, *beginnings):
+    """What tasks printed, of the lines that `--logs` shows by the instance's name."""
+    lines = [line.partition("] ")[2] for line in err.splitlines() if line.startswith("[")]
+    return printed("\n".join(lines), *beginnings)
 
 
 # -- run ---------------------------------------------------------------------------------------
 
 
 def test_a_flow_runs_with_typed_parameters_and_is_summed_up(orchestrator, numbers):
-    code, out, _ = orchestrator("run", "sums.py", "--param", "n=2")
+    code, out, err = orchestrator("run", "sums.py", "--param", "n=2")
     assert code == 0
-    assert printed(out, "work", "total") == ["work 0", "work 1", "total 10"]
+    assert said(err, "work", "total") == ["work 0", "work 1", "total 10"]
     assert "of numbers: success in" in out
     assert "instances: 6 success" in out
 
@@ -112,14 +119,15 @@ def test_the_reason_of_a_failure_is_its_first_line_and_not_its_type_when_a_task_
 def test_bars_are_shown_on_a_terminal_only(orchestrator, numbers):
     assert "━" not in "".join(orchestrator("run", "sums.py")[1:])
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "orchestrator", "run", "sums.py", "--fresh"]
+    command = [sys.executable, "-m", "orchestrator", "run", "sums.py", "--fresh", "--logs"]
     with subprocess.Popen(
         command, cwd=numbers.parent, stdout=subprocess.PIPE, stderr=theirs, text=True
     ) as process:
         os.close(theirs)
         shown = "".join(iter(lambda: read_terminal(ours), ""))
-        assert "work 0" in process.stdout.read().splitlines()
+        assert "work 0" not in process.stdout.read()
     os.close(ours)
+    assert "[work 0] work 0" in shown
     assert "flow numbers" in shown
     assert "4/4" in shown
 
@@ -134,8 +142,8 @@ def read_terminal(number):
 
 def test_what_has_succeeded_is_used_again_unless_fresh_is_asked_for(orchestrator, numbers):
     orchestrator("run", "sums.py")
-    assert printed(orchestrator("run", "sums.py")[1], "work") == []
-    assert len(printed(orchestrator("run", "sums.py", "--fresh")[1], "work")) == 4
+    assert said(orchestrator("run", "sums.py")[2], "work") == []
+    assert len(said(orchestrator("run", "sums.py", "--fresh")[2], "work")) == 4
 
 
 def test_json_stands_alone_on_stdout(orchestrator, numbers):
@@ -146,7 +154,16 @@ def test_json_stands_alone_on_stdout(orchestrator, numbers):
 
 
 def test_json_stands_alone_on_stdout_though_workers_print(numbers):
-    command = [sys.executable, "-m", "orchestrator", "run", "sums.py", "--cluster", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "orchestrator",
+        "run",
+        "sums.py",
+        "--cluster",
+        "--json",
+        "--logs",
+    ]
     ended = subprocess.run(
         command, cwd=numbers.parent, capture_output=True, text=True, timeout=60, check=False
     )
@@ -183,8 +200,8 @@ def test_parameters_become_what_the_flow_functions_annotations_say(orchestrator,
         "g": "2026-01-31", "h": "red", "i": "x", "j": "[1]=2", "k": "null", "l": "7", "m": "8",
     }  # fmt: skip
     arguments = [part for name, text in given.items() for part in ("-p", f"{name}={text}")]
-    _, out, _ = orchestrator("run", "types.py", *arguments)
-    assert out.splitlines()[0] == (
+    _, _, err = orchestrator("run", "types.py", *arguments)
+    assert said(err)[0] == (
         "[3, 0.5, True, [1, 2], {'x': 1.0}, PosixPath('data/x'), datetime.date(2026, 1, 31), "
         "<Color.RED: 'red'>, 'x', '[1]=2', None, 7, '8']"
     )
@@ -347,25 +364,25 @@ def test_what_failed_runs_again_with_what_depends_on_it_but_without_its_siblings
     (tmp_path / "bad-2").touch()
     orchestrator("run", "sums.py")
     (tmp_path / "bad-2").unlink()
-    code, out, err = orchestrator("rerun", "latest")
+    code, _, err = orchestrator("rerun", "latest")
     assert code == 0
-    assert printed(out, "work", "follow", "total") == ["work 2", "follow 20", "total 60"]
+    assert said(err, "work", "follow", "total") == ["work 2", "follow 20", "total 60"]
     assert "values are not stored: " in err
     assert "listed" in err
 
 
 def test_a_key_runs_again_though_it_succeeded(orchestrator, numbers):
     orchestrator("run", "sums.py")
-    _, out, _ = orchestrator("rerun", "latest", "--task", "work", "--key", "1")
-    assert printed(out, "work", "follow") == ["work 1", "follow 10"]
+    _, _, err = orchestrator("rerun", "latest", "--task", "work", "--key", "1")
+    assert said(err, "work", "follow") == ["work 1", "follow 10"]
 
 
 def test_a_rerun_can_be_rerun_with_the_parameters_of_the_first_run(orchestrator, numbers):
     orchestrator("run", "sums.py", "-p", "n=2")
     orchestrator("rerun", "latest", "--key", "1", "--task", "work")
-    code, out, _ = orchestrator("rerun", "latest", "--key", "0", "--task", "follow")
+    code, _, err = orchestrator("rerun", "latest", "--key", "0", "--task", "follow")
     assert code == 0
-    assert printed(out, "work", "follow") == ["follow 0"]
+    assert said(err, "work", "follow") == ["follow 0"]
 
 
 CONFIG = """
@@ -401,8 +418,8 @@ def test_a_parameter_that_is_a_secret_is_kept_by_the_name_of_its_variable(
     _, out, _ = orchestrator("run", "asking.py", "-p", "token=sqlite:///secret.db", "--json")
     assert as_json(out)["params"] == {"token": "${FAR_AWAY}"}
     assert not any(b"secret.db" in file.read_bytes() for file in tmp_path.glob("ledger.db*"))
-    _, out, _ = orchestrator("rerun", "latest", "--task", "ask")
-    assert printed(out, "asked") == ["asked 19"]
+    _, _, err = orchestrator("rerun", "latest", "--task", "ask")
+    assert said(err, "asked") == ["asked 19"]
 
 
 def test_a_secret_parameter_whose_variable_is_gone_is_asked_for(monkeypatch):
@@ -465,14 +482,14 @@ def test_every_command_explains_itself_with_an_example(orchestrator):
 
 
 SLOW = """
+import os
 import time
 from orchestrator.mapping import flow, task
 
 @task(batch=1)
 def work(x, seconds):
-    print("begun", x, flush=True)
+    os.write(1, b"begun\\n")  # at once, past all that listens
     time.sleep(seconds)
-    print("done", x, flush=True)
 
 @flow
 def slow(seconds: float):

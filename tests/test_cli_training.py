@@ -220,7 +220,7 @@ def test_json_is_all_there_is_on_stdout_however_loaders_talk(project, cluster, c
     evaluation = {"loader": "talkative:load"}
     change("orchestrator.yaml", registry=registry, evaluation=evaluation, cluster=cluster)
     for command in commands:
-        ended = in_a_process(command, "--json")
+        ended = in_a_process(command, "--json", *(["--logs"] if command == "run" else []))
         assert isinstance(json.loads(ended.stdout), dict)
         assert "a loader is imported" in ended.stderr
     assert "a loader talks" in ended.stderr

@@ -1,6 +1,6 @@
 """The command line: `orchestrator --help`.
 
-    flows, runs                 commands for any flow
+    flows, runs, instance_logs  commands for any flow
     training, registry, ui      commands for the training of models
     trials, report              a customer's trials as a list; everything as one HTML file
     running, rerunning          what `run FILE` and `rerun` do
@@ -30,6 +30,7 @@ from orchestrator.cli import (
     cleaning,
     doctor,
     flows,
+    instance_logs,
     logs,
     output,
     registry,
@@ -88,6 +89,7 @@ app.add_typer(registry.registry_app, name="registry", rich_help_panel="Run")
 app.command(rich_help_panel="Look")(flows.graph)
 app.command(rich_help_panel="Look")(runs.runs)
 app.command(rich_help_panel="Look")(runs.instances)
+app.command(rich_help_panel="Look")(instance_logs.logs)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -18,6 +18,7 @@ from orchestrator.cli.options import (
     Fresh,
     Grace,
     Json,
+    KeepLogs,
     Key,
     LogJson,
     MetricsPort,
@@ -28,6 +29,7 @@ from orchestrator.cli.options import (
     OptionalFlowFile,
     OptionalFlowRunId,
     Param,
+    ShowLogs,
 )
 
 
@@ -40,6 +42,8 @@ def run(
     accept: Accept = None,
     force: Force = False,
     grace: Grace = None,
+    logs: ShowLogs = False,
+    keep_logs: KeepLogs = None,
     log_json: LogJson = False,
     metrics_port: MetricsPort = None,
     config: Config = None,
@@ -59,6 +63,8 @@ def run(
         grace=grace,
         log_json=log_json,
         metrics=metrics_port,
+        logs=logs,
+        keep_logs=keep_logs,
         as_json=json,
     )
     # Both bring what --help need not wait for.
@@ -86,6 +92,8 @@ def rerun(
     on_cluster: OnClusterAgain = None,
     force: Force = False,
     grace: Grace = None,
+    logs: ShowLogs = False,
+    keep_logs: KeepLogs = None,
     log_json: LogJson = False,
     metrics_port: MetricsPort = None,
     config: Config = None,
@@ -106,6 +114,8 @@ def rerun(
         grace=grace,
         log_json=log_json,
         metrics=metrics_port,
+        logs=logs,
+        keep_logs=keep_logs,
         as_json=json,
     )
     choice = Choice(task=task, state=state, key=key)
@@ -125,6 +135,8 @@ def resume(
     ] = False,
     force: Force = False,
     grace: Grace = None,
+    logs: ShowLogs = False,
+    keep_logs: KeepLogs = None,
     log_json: LogJson = False,
     metrics_port: MetricsPort = None,
     config: Config = None,
@@ -148,6 +160,8 @@ def resume(
         grace=grace,
         log_json=log_json,
         metrics=metrics_port,
+        logs=logs,
+        keep_logs=keep_logs,
         as_json=json,
     )
     raise typer.Exit(go_on(flow_run, manner, as_it_is_now=new_config))

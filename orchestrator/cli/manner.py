@@ -5,6 +5,8 @@ Touches no library; a record made of what was typed; driver.
 
 from dataclasses import dataclass
 
+from orchestrator.records import KeptLogs
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
@@ -16,6 +18,8 @@ class Manner:
         grace: Seconds that what runs has to end when it is interrupted; None: as configured.
         log_json: Draw no bars: every event is written as a line of JSON on stderr.
         metrics: Serve Prometheus metrics at this port, or host and port.
+        logs: Show what tasks say.
+        keep_logs: Of which attempts it is kept; None: as configured.
         as_json: Whether the report is JSON.
     """
 
@@ -24,4 +28,6 @@ class Manner:
     grace: float | None = None
     log_json: bool = False
     metrics: str | None = None
+    logs: bool = False
+    keep_logs: KeptLogs | None = None
     as_json: bool = False

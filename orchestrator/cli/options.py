@@ -3,7 +3,7 @@
 Touches typer; takes nothing; gives annotated types for commands' parameters; driver.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -146,6 +146,25 @@ Grace = Annotated[
         min=0,
         help="How long Ctrl-C or SIGTERM waits for what runs before giving it up; by default the "
         "configuration's `grace`, 30.",
+        show_default=False,
+    ),
+]
+
+ShowLogs = Annotated[
+    bool,
+    typer.Option(
+        "--logs",
+        help="Show what tasks print, log and warn of, as `[evaluate acme/tree] line` on stderr, "
+        "when an attempt has ended.",
+    ),
+]
+
+KeepLogs = Annotated[
+    Literal["failed", "all", "none"] | None,
+    typer.Option(
+        "--keep-logs",
+        help="Of which attempts the ledger keeps what they print, log and warn of; by default the "
+        "configuration's `logs.keep`, failed.",
         show_default=False,
     ),
 ]

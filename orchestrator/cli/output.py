@@ -14,11 +14,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
+from contextvars import Context
 from typing import Any
 
 import typer
 
 from orchestrator.cli import logs
+from orchestrator.records import InstanceLog
+from orchestrator.records.logs import named_lines
 from orchestrator.redaction import redacted
 
 _LONGEST_CELL = 200
@@ -40,7 +43,16 @@ def _tell(level: int, message: str, styled: str, **fields: Any) -> None:
     """Say it as was asked for; a full disk under stderr changes nothing of what a command does."""
     if not logs.told_as_json(level, message, **fields):
         with suppress(OSError):
-            typer.echo(styled, err=True)
+            # Outside every task's context: a signal may come while one runs in this thread.
+            Context().run(typer.echo, styled, err=True)
+
+
+def show_log(log: InstanceLog) -> None:
+    """What an attempt said, each line by the instance's name; or one line of JSON of it all."""
+    fields = {"flow_run": log.flow_run, "task": log.node, "key": log.key, "attempt": log.attempt}
+    if not logs.told_as_json(logging.INFO, "said", **fields, text=log.text):
+        for line in named_lines(log):
+            say(line)
 
 
 def close() -> None:

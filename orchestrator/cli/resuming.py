@@ -36,7 +36,7 @@ def resume(flow_run: str | None, manner: Manner, *, as_it_is_now: bool) -> int:
         UsageError: There is no such flow run, or it cannot go on; nothing was changed.
         HeldError: Its driver lives.
     """
-    where = place(manner.config, grace=manner.grace)
+    where = place(manner.config, grace=manner.grace, keep_logs=manner.keep_logs)
     with Ledger.look(where.ledger) as ledger:
         found = _find(ledger, flow_run)
         last = ledger.flow_runs.last_of(found.flow)
@@ -133,7 +133,7 @@ def _resume_experiment(old: FlowRun, where: Place, manner: Manner, *, as_it_is_n
     from orchestrator.experiment.line import resume as go_on  # late: the rest of the program
 
     then_or_now = _settings(old, manner.config, as_it_is_now=as_it_is_now)
-    experiment = replace(then_or_now, ledger=where.ledger, grace=where.grace)
+    experiment = replace(then_or_now, ledger=where.ledger, grace=where.grace, logs=where.logs)
     stand_in_root(experiment)
     output.say(f"going on with flow run {old.id} of {old.flow}")
     return carry_out_experiment(

@@ -4,7 +4,7 @@ Touches no library itself; takes a flow file and its parameters; gives an exit c
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from orchestrator import clusters
@@ -19,7 +19,7 @@ from orchestrator.errors import StoppedError
 from orchestrator.ledger import Hold, Ledger
 from orchestrator.mapping import Run
 from orchestrator.mapping.flows import new_id
-from orchestrator.records import FlowRun
+from orchestrator.records import FlowRun, Logs
 
 _EXIT_CODES = {"success": 0, "failed": 1, "interrupted": EXIT_INTERRUPTED}
 
@@ -49,9 +49,10 @@ class Request:
     rerun_of: str | None = None
     resumed: FlowRun | None = None
 
-    def context(self) -> dict[str, Any]:
+    def context(self, logs: Logs) -> dict[str, Any]:
         """What is kept with the flow run, so that it can be run again."""
         return {
+            "logs": asdict(logs),
             "file": str(self.file.file.resolve()),
             "flow": self.file.name,
             "digest": self.file.digest,
@@ -78,11 +79,16 @@ def run_file(
 
 def carry_out(request: Request, manner: Manner) -> int:
     """Run a flow and report how it went; gives the exit code."""
-    where = place(manner.config, grace=manner.grace)
+    where = place(manner.config, grace=manner.grace, keep_logs=manner.keep_logs)
     arguments = parameters.typed(request.file.flow, request.texts)
     with Ledger.open(where.ledger) as ledger:
         with output.stdout_for_report_only(when=manner.as_json):
             run = _drive(request, arguments, where, ledger, manner)
+        if run.unkept_logs:
+            output.say(
+                f"what {run.unkept_logs:,} attempts printed or logged was not kept (logs: keep "
+                f"{where.logs.keep}); --logs shows it, --keep-logs all keeps it"
+            )
         if manner.as_json:
             output.as_json(describe(run.flow_run, ledger))
         else:
@@ -131,7 +137,9 @@ def _run(
                 ledger.recorder(),
                 flow_run_id=flow_run,
                 resumed=request.resumed,
-                context=request.context(),
+                context=request.context(where.logs),
+                logs=where.logs,
+                on_log=output.show_log if manner.logs else None,
                 observer=observer,
                 stop=hold.guarded(stop),
                 grace=where.grace,

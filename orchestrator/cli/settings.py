@@ -13,6 +13,7 @@ from orchestrator.clusters import Cluster
 from orchestrator.errors import UsageError
 from orchestrator.experiment import Experiment
 from orchestrator.ledger.addresses import file_of, url_of
+from orchestrator.records import KeptLogs, Logs
 
 DEFAULT_LEDGER = "sqlite:///state/ledger.db"
 
@@ -25,11 +26,13 @@ class Place:
         ledger: The ledger's address.
         cluster: Where mapped tasks run.
         grace: Seconds that what runs has to end when a flow run is interrupted.
+        logs: Which of what tasks say is kept.
     """
 
     ledger: str = DEFAULT_LEDGER
     cluster: Cluster = field(default_factory=Cluster)
     grace: float = 30.0
+    logs: Logs = field(default_factory=Logs)
 
 
 def configured(path: str | None) -> Experiment:
@@ -63,17 +66,22 @@ def stand_in_root(experiment: Experiment) -> None:
         sys.path.insert(len(sys.path) - (sys.path[-1] == typed_in), root)
 
 
-def place(path: str | None, *, grace: float | None = None) -> Place:
+def place(
+    path: str | None, *, grace: float | None = None, keep_logs: KeptLogs | None = None
+) -> Place:
     """The configured place, or the default one where nothing is configured.
 
     Args:
         path: The configuration.
         grace: Goes before the configured one.
+        keep_logs: Goes before the configured one.
 
     Raises:
         ConfigError: The configuration that was named, or found, is wrong.
     """
     found = _configured(path)
+    if keep_logs is not None:
+        found = replace(found, logs=replace(found.logs, keep=keep_logs))
     return found if grace is None else replace(found, grace=grace)
 
 
@@ -83,7 +91,12 @@ def _configured(path: str | None) -> Place:
         return Place()
     experiment = config.load(config.find(path))
     _require_root(experiment)
-    return Place(ledger=experiment.ledger, cluster=experiment.cluster, grace=experiment.grace)
+    return Place(
+        ledger=experiment.ledger,
+        cluster=experiment.cluster,
+        grace=experiment.grace,
+        logs=experiment.logs,
+    )
 
 
 def _require_root(experiment: Experiment) -> None:

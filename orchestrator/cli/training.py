@@ -70,6 +70,8 @@ def run_experiment(manner: Manner, *, fresh: bool = False, accept: Sequence[str]
     experiment = configured(manner.config)
     if manner.grace is not None:
         experiment = replace(experiment, grace=manner.grace)
+    if manner.keep_logs is not None:
+        experiment = replace(experiment, logs=replace(experiment.logs, keep=manner.keep_logs))
     return carry_out_experiment(
         experiment,
         lambda watched: run(experiment, fresh=fresh, accept=accept, **watched),
@@ -84,7 +86,7 @@ def carry_out_experiment(
 
     Args:
         experiment: Which.
-        execute: Runs it, given `force`, `observer`, `stop` and `say`.
+        execute: Runs it, given `force`, `observer`, `stop`, `say` and `on_log`.
         manner: How.
     """
     with (
@@ -93,7 +95,13 @@ def carry_out_experiment(
         watching(manner, experiment.name, experiment.ledger) as observer,
     ):
         report = execute(
-            {"force": manner.force, "observer": observer, "stop": stop, "say": output.say}
+            {
+                "force": manner.force,
+                "observer": observer,
+                "stop": stop,
+                "say": output.say,
+                "on_log": output.show_log if manner.logs else None,
+            }
         )
     if manner.as_json:
         output.as_json(reports.report_as_json(report))

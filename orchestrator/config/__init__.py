@@ -38,7 +38,7 @@ from orchestrator.config.checks import LONGEST, keys_of, numbers_of, unknown_key
 from orchestrator.config.places import anchored, root_of
 from orchestrator.errors import ConfigError
 from orchestrator.experiment import Experiment
-from orchestrator.records import Evaluation, Search
+from orchestrator.records import Evaluation, Logs, Search
 from orchestrator.redaction import keep_secret
 from orchestrator.registry.documents import read_yaml
 from orchestrator.registry.guards import Limits
@@ -169,6 +169,7 @@ class _Settings(_Section):
         within("reconnect_timeout", 0, LONGEST),
     ] = clusters.Cluster()
     tracking: _Tracking = _Tracking()
+    logs: Annotated[Logs, numbers_of(Logs), keys_of(Logs), within("bytes", 1)] = Logs()
     ledger: str | None = None
     retrain_on: Literal["environment"] | None = None
     tolerance: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
@@ -242,6 +243,7 @@ class _Settings(_Section):
             tolerance=self.tolerance,
             grace=self.grace,
             study_timeout=self.study_timeout,
+            logs=self.logs,
         )
 
 

@@ -5,7 +5,7 @@ Touches no library itself; takes an `Execution`; gives a `Report`; runs on the d
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from orchestrator.clusters import threads
 from orchestrator.errors import MachineryError, StoppedError
@@ -23,6 +23,7 @@ from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Ledger
 from orchestrator.mapping import Run
 from orchestrator.mapping.progress import Observer
+from orchestrator.mapping.said import Listener
 from orchestrator.records import FlowRun, Snapshot
 from orchestrator.tracking.views import link_to_file
 
@@ -42,6 +43,7 @@ class Execution:
         observer: Told of the flow's progress.
         stop: Asked often; once it says yes, nothing more is started.
         say: Told what happens.
+        on_log: Given what each attempt of a task said; None for nobody.
         started: When, in epoch seconds.
     """
 
@@ -55,6 +57,7 @@ class Execution:
     observer: Observer | None
     stop: Callable[[], bool]
     say: Callable[[str], None]
+    on_log: Listener | None = None
     started: float
 
 
@@ -142,7 +145,10 @@ def _run_flow(execution: Execution, desk: Desk, cluster: OnDemandCluster) -> Run
             "settings": kept(experiment.document),
             "fresh": execution.fresh,
             "spread": sorted(spread),
+            "logs": asdict(experiment.logs),
         },
+        logs=experiment.logs,
+        on_log=execution.on_log,
         observer=execution.observer,
         stop=execution.stop,
         grace=experiment.grace,

@@ -14,6 +14,7 @@ from orchestrator.experiment.report import Report
 from orchestrator.experiment.settings import Experiment
 from orchestrator.mapping.flows import new_id
 from orchestrator.mapping.progress import Observer
+from orchestrator.mapping.said import Listener
 from orchestrator.records import FlowRun, Snapshot
 from orchestrator.registry import guards
 
@@ -27,6 +28,7 @@ def run(
     observer: Observer | None = None,
     stop: Callable[[], bool] | None = None,
     say: Callable[[str], None] = lambda _: None,
+    on_log: Listener | None = None,
 ) -> Report:
     """Train, track, select and deploy, for every active customer the registry lists now.
 
@@ -38,6 +40,7 @@ def run(
         observer: Told of the flow's progress.
         stop: Asked often; once it says yes, nothing more is started.
         say: Told what happens, in sentences.
+        on_log: Given what each attempt of a task said, once it has ended.
 
     Raises:
         ConfigError: Configuration or models are wrong; nothing was started.
@@ -68,6 +71,7 @@ def run(
             observer=observer,
             stop=hold.guarded(stop),
             say=say,
+            on_log=on_log,
             started=started,
         )
         return carry_out(execution)
@@ -81,6 +85,7 @@ def resume(
     observer: Observer | None = None,
     stop: Callable[[], bool] | None = None,
     say: Callable[[str], None] = lambda _: None,
+    on_log: Listener | None = None,
 ) -> Report:
     """Go on with a flow run under its own id: its snapshot, its decisions, and what is left to do.
 
@@ -93,6 +98,7 @@ def resume(
         observer: Told of the flow's progress.
         stop: Asked often; once it says yes, nothing more is started.
         say: Told what happens, in sentences.
+        on_log: Given what each attempt of a task said, once it has ended.
 
     Raises:
         ConfigError: Configuration or models are wrong; nothing was started.
@@ -115,6 +121,7 @@ def resume(
             observer=observer,
             stop=hold.guarded(stop),
             say=say,
+            on_log=on_log,
             started=started,
         )
         return carry_out(execution)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.clusters import Cluster
-from orchestrator.records import Evaluation, Search
+from orchestrator.records import Evaluation, Logs, Search
 from orchestrator.registry.guards import Limits
 from orchestrator.selection import Gate
 
@@ -37,6 +37,7 @@ class Experiment:
         grace: Seconds that what runs has to end when a flow run is interrupted.
         study_timeout: Seconds after which a study that still runs has failed and its worker is
             ended, for it may hang; of a study that is spread, a trial. None waits for ever.
+        logs: Which of what tasks print, log and warn of is kept.
         config: The file it was read from, for messages.
         root: The folder that relative addresses in lists and rows start from, and that the loader
             is imported from; None stands for the current folder.
@@ -59,6 +60,7 @@ class Experiment:
     tolerance: float = 0.0
     grace: float = 30.0
     study_timeout: float | None = None
+    logs: Logs = field(default_factory=Logs)
     config: str | None = None
     root: Path | None = None
     document: Mapping[str, Any] | None = None

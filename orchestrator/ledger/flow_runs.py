@@ -7,12 +7,23 @@ what this module reads.
 import json
 import re
 import time
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from fnmatch import translate
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, ScalarSelect, Select, and_, func, not_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    ScalarSelect,
+    Select,
+    and_,
+    func,
+    not_,
+    select,
+)
 
 from orchestrator import keys
 from orchestrator.errors import UsageError
@@ -57,7 +68,7 @@ class FlowRuns:
             UsageError: None or several are meant.
         """
         with self._database.read() as connection:
-            full = _full_id(connection, flow_run)
+            full = full_id(connection, flow_run)
             query = select(flow_runs).where(flow_runs.c.id == full)
             return _flow_run(connection.execute(query).one(), _left_by_the_dead(connection))
 
@@ -93,7 +104,7 @@ class FlowRuns:
             query = (
                 select(nodes.c.name, instances.c.state, func.count())
                 .join(instances, instances.c.node == nodes.c.id)
-                .where(nodes.c.flow_run == _full_id(connection, flow_run))
+                .where(nodes.c.flow_run == full_id(connection, flow_run))
                 .group_by(nodes.c.id, nodes.c.name, instances.c.state)
                 .order_by(nodes.c.id)
             )
@@ -111,7 +122,7 @@ class FlowRuns:
             flow_run: As `get` takes it.
         """
         with self._database.read() as connection:
-            full = _full_id(connection, flow_run)
+            full = full_id(connection, flow_run)
             is_stored = and_(
                 results.c.fingerprint == instances.c.fingerprint,
                 not_(begins_with(results.c.fingerprint, own_prefix(full))),
@@ -151,7 +162,7 @@ class FlowRuns:
         """
         stop = None if limit is None else offset + limit
         with self._database.read() as connection:
-            full = _full_id(connection, flow_run)
+            full = full_id(connection, flow_run)
             query = _instances_query(full, task, state, key_pattern)
             # In portions, so that a million instances need not fit in memory.
             with connection.execution_options(yield_per=1_000).execute(query) as rows:
@@ -170,7 +181,8 @@ def _start_of_last() -> ScalarSelect[Any]:
     )
 
 
-def _full_id(connection: Connection, flow_run: str) -> str:
+def full_id(connection: Connection, flow_run: str) -> str:
+    """The id that is meant by a beginning of it, or by `latest`."""
     if flow_run != LATEST:
         return one_id(connection, flow_runs.c.id, flow_run, "flow run")
     query = select(flow_runs.c.id).order_by(*_LATEST_FIRST).limit(1)
@@ -193,23 +205,29 @@ def _instances_query(
         query = query.where(nodes.c.name == task)
     if state is not None:
         query = query.where(instances.c.state == state.value)
-    beginning = _fixed_beginning(key_pattern or "")
-    return query.where(begins_with(instances.c.key, beginning)) if beginning else query
+    return query.where(*keys_begin(instances.c.key, key_pattern))
 
 
-def _fixed_beginning(pattern: str) -> str:
-    """What every key of the pattern begins with, so that an index narrows the search.
+def keys_begin(column: Column[str], key_pattern: str | None) -> list[ColumnElement[bool]]:
+    """What holds of every key of a pattern, so that an index narrows the search.
 
     That ends where a key may be written otherwise than people type it; see `keys`.
     """
-    return re.split(r"[*?\[/%]|\A#", pattern, maxsplit=1)[0]
+    beginning = re.split(r"[*?\[/%]|\A#", key_pattern or "", maxsplit=1)[0]
+    return [begins_with(column, beginning)] if beginning else []
+
+
+def key_matches(key_pattern: str | None) -> Callable[[str], bool]:
+    """Whether a key is like a pattern."""
+    matches = re.compile(translate(key_pattern or "*")).match
+    return lambda key: bool(matches(key) or matches(keys.readable(key)))
 
 
 def _matching(rows: Iterable[Row[Any]], key_pattern: str | None) -> Iterable[Row[Any]]:
     if key_pattern is None:
         return rows
-    matches = re.compile(translate(key_pattern)).match
-    return (row for row in rows if matches(row.key) or matches(keys.readable(row.key)))
+    matches = key_matches(key_pattern)
+    return (row for row in rows if matches(row.key))
 
 
 def _left_by_the_dead(connection: Connection) -> frozenset[str]:

@@ -13,12 +13,14 @@ from sqlalchemy import Connection, Select, Table, delete, select, update
 from orchestrator import keys
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.encoding import dump_for_people
+from orchestrator.ledger.logs import naming
 from orchestrator.ledger.lookup import begins_with
 from orchestrator.ledger.tables import (
     fetches,
     flow_runs,
     instances,
     lives,
+    logs,
     promotions,
     results,
     retirements,
@@ -105,7 +107,9 @@ def _forget_instances(connection: Connection, customer: str) -> dict[str, int]:
     key = keys.part(customer)
     below = begins_with(instances.c.key, keys.below(key, ""))
     own = connection.execute(select(instances).where((instances.c.key == key) | below))
-    counts = {"results": 0, "instances": 0}
+    counts = {"results": 0, "instances": 0, "logs": 0}
+    said = (logs.c.key == key) | begins_with(logs.c.key, keys.below(key, ""))
+    counts["logs"] = _count(connection, logs, said)
     for row in own.all():
         this = (instances.c.node == row.node) & (instances.c.key == row.key)
         counts["results"] += _count(connection, results, results.c.fingerprint == row.fingerprint)
@@ -115,7 +119,7 @@ def _forget_instances(connection: Connection, customer: str) -> dict[str, int]:
 
 
 def _forget_in_calls_for_all(connection: Connection, customer: str) -> None:
-    """Blank the errors of calls for all customers together that name this one.
+    """Blank the errors of calls for all customers together that name this one; their logs go.
 
     What such calls returned is kept only for flow runs that may go on; they then call again.
     """
@@ -124,6 +128,9 @@ def _forget_in_calls_for_all(connection: Connection, customer: str) -> None:
     connection.execute(delete(results).where(results.c.fingerprint.in_(returned)))
     named = for_all & instances.c.error.contains(customer, autoescape=True)
     connection.execute(update(instances).where(named).values(error=_BLANKED))
+    for row in naming(connection, logs.c.key == "", customer):
+        this = (logs.c.node == row.node) & (logs.c.key == "") & (logs.c.attempt == row.attempt)
+        connection.execute(delete(logs).where(this))
 
 
 def _forget_in_snapshots(connection: Connection, customer: str) -> int:

@@ -20,6 +20,7 @@ from orchestrator.ledger.forgetting import Forgetting
 from orchestrator.ledger.holding import Hold, holding
 from orchestrator.ledger.leases import Leases
 from orchestrator.ledger.lives import Lives
+from orchestrator.ledger.logs import InstanceLogs
 from orchestrator.ledger.old import Old
 from orchestrator.ledger.promotions import Promotions
 from orchestrator.ledger.recorder import LedgerRecorder, TrialsOf
@@ -38,6 +39,7 @@ class Ledger:
         snapshots: What the registry returned.
         lives: Which customers and models were listed when, and how.
         flow_runs: Flow runs and their instances.
+        logs: What attempts of instances said.
         leases: Who drives a flow now.
         studies: What the last studies followed from.
         trials: Trial results, and which of them MLflow still lacks.
@@ -52,6 +54,7 @@ class Ledger:
         self.snapshots = Snapshots(database)
         self.lives = Lives(database)
         self.flow_runs = FlowRuns(database)
+        self.logs = InstanceLogs(database)
         self.leases = Leases(database)
         self.studies = Studies(database)
         self.trials = Trials(database)

@@ -25,6 +25,7 @@ from orchestrator.ledger.database import Database
 from orchestrator.ledger.tables import (
     flow_runs,
     instances,
+    logs,
     nodes,
     promotions,
     results,
@@ -156,6 +157,7 @@ class Old:
                 own = select(instances.c.fingerprint).where(these, _is_own(instances))
                 connection.execute(delete(results).where(results.c.fingerprint.in_(own)))
                 connection.execute(delete(instances).where(these))
+                connection.execute(delete(logs).where(logs.c.node == node, logs.c.key.in_(keys)))
             _remove_results(connection, {(study.flow_run, study.key) for study in old_studies})
             for some in _chunks([study.id for study in old_studies]):
                 connection.execute(delete(trials).where(trials.c.study.in_(some)))
@@ -228,6 +230,8 @@ def _remove_results(connection: Connection, names: set[tuple[str, str]]) -> None
             if is_gone:
                 this = (instances.c.node == row.node) & (instances.c.key == row.key)
                 connection.execute(delete(instances).where(this))
+                said = (logs.c.node == row.node) & (logs.c.key == row.key)
+                connection.execute(delete(logs).where(said))
     for some in _chunks(sorted(gone - kept - {""})):
         connection.execute(delete(results).where(results.c.fingerprint.in_(some)))
 

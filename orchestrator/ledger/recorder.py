@@ -13,13 +13,14 @@ from sqlalchemy import Connection, delete, select
 
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.encoding import clean, dump_for_people, storable
+from orchestrator.ledger.logs import content_of
 from orchestrator.ledger.lookup import begins_with
-from orchestrator.ledger.tables import flow_runs, instances, nodes, results
+from orchestrator.ledger.tables import flow_runs, instances, logs, nodes, results
 from orchestrator.ledger.trials import add_trials
 from orchestrator.ledger.values import NOTHING, freeze, thaw
 from orchestrator.ledger.writing import Rows, insert_missing, insert_or_replace
 from orchestrator.mapping.fingerprints import own_prefix
-from orchestrator.records import FlowRun, InstanceRecord, State, TrialResult
+from orchestrator.records import FlowRun, InstanceLog, InstanceRecord, State, TrialResult
 from orchestrator.redaction import without_secrets
 
 TrialsOf = Callable[[InstanceRecord], Sequence[TrialResult]]
@@ -73,6 +74,21 @@ class LedgerRecorder:
             _write_instances(connection, instances)
             insert_or_replace(connection, results, values)
             add_trials(connection, trials)
+
+    def keep_logs(self, said: Sequence[InstanceLog]) -> None:
+        """Write what attempts said."""
+        with self._database.write() as connection:
+            numbers = _node_numbers(connection, {(log.flow_run, log.node) for log in said})
+            rows = [
+                {
+                    "node": numbers[log.flow_run, log.node],
+                    "key": clean(log.key),
+                    "attempt": log.attempt,
+                    "content": content_of(log.text),
+                }
+                for log in said
+            ]
+            insert_or_replace(connection, logs, rows)
 
     def recall(self, fingerprints: Sequence[str]) -> Mapping[str, Any]:
         """The values of recorded successes that can still be loaded, by fingerprint."""

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised by one with every change of this file, together with a revision in `migrations`."""
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")
@@ -157,6 +157,16 @@ instances = Table(
     Index("ledger_instances_in_order", "node", "idx"),
     Index("ledger_instances_by_state", "node", "state", "idx"),
     comment="How each mapped call ended; the last record of a key counts.",
+)
+
+logs = Table(
+    "ledger_logs",
+    metadata,
+    Column("node", Integer, ForeignKey("ledger_nodes.id"), primary_key=True, autoincrement=False),
+    Column("key", Name, primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False, comment="zlib of UTF-8; bounded"),
+    comment="What an attempt of an instance printed, logged and warned of, where that is kept.",
 )
 
 results = Table(

@@ -5,9 +5,11 @@ engine, expansion, judging, ends, attempts, rules   what may start, what an end 
 node_state, ready, events                           what these remember and say
 run, coordinators, journal, again, fingerprints     the driver loop
 inline, dask, deferred                              executors, behind the seam of `executing`
+context, capture, voice, said                       a running task's names, and what it says
 runs, outcomes                                      what a person gets back
 """
 
+from orchestrator.mapping.context import context
 from orchestrator.mapping.coordinators import TaskFailedError
 from orchestrator.mapping.flows import Flow, Run, flow
 from orchestrator.mapping.nodes import FirstEnded
@@ -30,6 +32,7 @@ __all__ = [
     "Skip",
     "Task",
     "TaskFailedError",
+    "context",
     "flow",
     "task",
 ]

@@ -44,12 +44,15 @@ class Performed:
         values: What each returned; None where it failed.
         failures: By position, why a call has no value.
         started, ended: Epoch seconds.
+        said: By position, what a call printed and logged, compressed; without those that were
+            silent.
     """
 
     values: list[Any] = field(default_factory=list)
     failures: dict[int, Failure] = field(default_factory=dict)
     started: "array[float]" = field(default_factory=lambda: array("d"))
     ended: "array[float]" = field(default_factory=lambda: array("d"))
+    said: dict[int, bytes] = field(default_factory=dict)
 
     @classmethod
     def failed(cls, failures: Sequence[Failure]) -> "Performed":
@@ -69,6 +72,7 @@ class Performed:
             failures={n: self.failures[p] for n, p in enumerate(positions) if p in self.failures},
             started=array("d", [self.started[p] for p in positions]),
             ended=array("d", [self.ended[p] for p in positions]),
+            said={n: self.said[p] for n, p in enumerate(positions) if p in self.said},
         )
 
 

@@ -14,11 +14,14 @@ from typing import Any
 
 from orchestrator.errors import FlowError
 from orchestrator.mapping.calling import Failure, Performed, failure_of
+from orchestrator.mapping.capture import said_by, speaking
+from orchestrator.mapping.context import Attempt
 from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.events import Ended
 from orchestrator.mapping.executing import Kept
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.nodes import FirstEnded, Reference, Scope
+from orchestrator.mapping.said import Said
 from orchestrator.mapping.sequences import Origin
 from orchestrator.mapping.signals import Skip
 from orchestrator.records import State
@@ -57,16 +60,22 @@ class _Running:
     scope: Scope
     coroutine: Coroutine[Any, Any, Any]
     started: float
+    attempt: Attempt
     children: list[NodeState] = field(default_factory=list)
     awaited: Any = None
     result: Performed | None = None
 
 
 class Coordinators:
-    """All coordinators of a flow run that are under way."""
+    """All coordinators of a flow run that are under way.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    Args:
+        engine: Is told how they end.
+        said: Is given what they say.
+    """
+
+    def __init__(self, engine: Engine, said: Said) -> None:
+        self._engine, self._said = engine, said
         self._waiting: dict[int, dict[_Running, None]] = {}
         self._running: set[_Running] = set()
         self._next: dict[_Running, Step] = {}
@@ -86,7 +95,10 @@ class Coordinators:
             return
         name = state.node.name
         scope = Scope(f"task {name!r}", prefix=state.names[index], of=name)
-        running = _Running(state, index, scope, coroutine, started)
+        attempt = self._said.hearing.attempt(
+            name, state.names[index], state.columns.tries.get(index, 1)
+        )
+        running = _Running(state, index, scope, coroutine, started, attempt)
         self._running.add(running)
         self._go_on(running, partial(coroutine.send, None))
 
@@ -149,7 +161,7 @@ class Coordinators:
     def _take(self, running: _Running, step: Step) -> None:
         """Run it up to its next await."""
         try:
-            with running.scope.entered():
+            with running.scope.entered(), speaking(running.attempt):
                 running.awaited = step()
         except StopIteration as stop:
             running.result = _performed(running.started, value=stop.value)
@@ -217,9 +229,14 @@ class Coordinators:
             self._fail(running, error)
         self._running.discard(running)
         assert running.result is not None  # noqa: S101 - that is what finishing means
+        said = said_by(running.attempt)
+        if said is not None:
+            running.result.said = self._said.hearing.wanted({0: said}, running.result.failures)
         self._end(running.state, running.index, running.result)
 
     def _end(self, state: NodeState, index: int, performed: Performed) -> None:
+        if performed.said:
+            self._said.take(state, (index,), performed)
         self._engine.ended(Ended(state.number, (index,), performed, WORKER))
 
 

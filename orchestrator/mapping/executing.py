@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from orchestrator.mapping.calling import Performed
+from orchestrator.mapping.capture import Callers, Hearing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,9 @@ class Calls:
         indices: The instances, by map index.
         columns: Arguments by name, one value an instance. Items may be `Deferred` or `Zipped`,
             and both constants and columns may hold or be a `Kept`.
-        keys: The instances' keys, for messages.
+        keys: The instances' keys, which they can ask for themselves.
+        tries: Which attempt each call is; empty where all are the first.
+        hearing: What is heard of what they say.
         retry_on: Exceptions after which another attempt may be made.
         placement: Where to run.
         suspect: They were lost with their worker before: run them apart from others, and tell
@@ -59,9 +62,16 @@ class Calls:
     indices: Sequence[int]
     columns: Mapping[str, Sequence[Any]]
     keys: Sequence[str]
+    tries: Sequence[int] = ()
+    hearing: Hearing = field(default_factory=Hearing)
     retry_on: tuple[type[BaseException], ...] = (Exception,)
     placement: Placement = field(default_factory=Placement)
     suspect: bool = False
+
+    @property
+    def callers(self) -> Callers:
+        """Whose calls they are."""
+        return Callers(hearing=self.hearing, node=self.name, keys=self.keys, tries=self.tries)
 
     def part(self, run: slice) -> "Calls":
         """A run of the calls, by position."""
@@ -70,6 +80,7 @@ class Calls:
             indices=self.indices[run],
             columns={name: values[run] for name, values in self.columns.items()},
             keys=self.keys[run],
+            tries=self.tries[run],
         )
 
     def at(self, positions: Sequence[int]) -> "Calls":
@@ -79,6 +90,7 @@ class Calls:
             indices=[self.indices[p] for p in positions],
             columns={name: [values[p] for p in positions] for name, values in self.columns.items()},
             keys=[self.keys[p] for p in positions],
+            tries=[self.tries[p] for p in positions] if self.tries else (),
         )
 
     def without(self, indices: Container[int]) -> "Calls":

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from orchestrator.errors import FlowError
 from orchestrator.mapping.again import Again, Chosen
+from orchestrator.mapping.capture import Hearing, listening
 from orchestrator.mapping.coordinators import TaskFailedError
 from orchestrator.mapping.deferred import DeferredExecutor
 from orchestrator.mapping.engine import Engine
@@ -28,8 +29,9 @@ from orchestrator.mapping.progress import Observer
 from orchestrator.mapping.recording import Recorder
 from orchestrator.mapping.run import DriverLoop
 from orchestrator.mapping.runs import Run
+from orchestrator.mapping.said import Listener, Said, print_log
 from orchestrator.mapping.tasks import Task
-from orchestrator.records import FlowRun, State
+from orchestrator.records import FlowRun, Logs, State
 from orchestrator.user_code import RaisedError, user_code
 
 if TYPE_CHECKING:
@@ -97,6 +99,8 @@ class Flow:
         stop: Callable[[], bool] | None = None,
         grace: float = math.inf,
         again: Chosen | None = None,
+        logs: Logs | None = None,
+        on_log: Listener | None = None,
         **params: Any,
     ) -> "Run":
         """Run the flow to its end.
@@ -117,6 +121,10 @@ class Flow:
                 process a call cannot be given up.
             again: Asked with an instance's node and key, whether it runs again though a success
                 of it is recorded; what depends on it then does too.
+            logs: Which of what tasks print, log and warn of the ledger keeps; None for the
+                defaults.
+            on_log: Given what each attempt said once it has ended. Without it and a ledger, tasks
+                in this process print as ever, and those on a cluster by the instance's name.
             **params: The flow function's parameters.
 
         Raises:
@@ -137,18 +145,29 @@ class Flow:
         if ledger is not None:
             journal = Journal(flow_run, ledger, engine, anew, resumed=resumed is not None)
         executor = _executor(client)
+        if journal is None and on_log is None and client is not None:
+            on_log = print_log
+        hearing = Hearing(
+            flow_run=flow_run.id,
+            logs=logs or Logs(),
+            shown=on_log is not None,
+            heard=journal is not None or on_log is not None,
+        )
+        said = Said(hearing, None if journal is None else journal.said, on_log)
         loop = DriverLoop(
-            engine, executor, journal=journal, observer=observer, stop=stop, grace=grace
+            engine, executor, said=said, journal=journal, observer=observer, stop=stop, grace=grace
         )
         try:
             engine.add(scope.fresh())
-            state, removed = _carry_out(loop, engine, journal)
+            with listening(hearing):
+                state, removed = _carry_out(loop, engine, journal)
         except BaseException:
             _finish(flow_run, engine, journal, "interrupted", 0)
             raise
         finally:
             executor.close()
-        return Run(_finish(flow_run, engine, journal, state, removed), engine, returned)
+        ended = _finish(flow_run, engine, journal, state, removed)
+        return Run(ended, engine, returned, unkept_logs=said.unkept)
 
     def __call__(self, **params: Any) -> Any:
         """Inside another flow: its nodes become that flow's. Elsewhere: an error."""

@@ -6,6 +6,7 @@ Touches no library; carries out `Calls`; a breakpoint in a task stops where one 
 from collections.abc import Sequence
 
 from orchestrator.mapping.calling import Failure, perform
+from orchestrator.mapping.capture import Listening
 from orchestrator.mapping.executing import Calls, Event, Report
 
 
@@ -24,13 +25,15 @@ class InlineExecutor:
 
     def submit(self, calls: Calls) -> None:
         """Perform the calls, now."""
-        performed = perform(
-            calls.function,
-            calls.constants,
-            calls.columns,
-            len(calls.indices),
-            retry_on=calls.retry_on,
-        )
+        with Listening(calls.callers) as listening:
+            performed = perform(
+                calls.function,
+                calls.constants,
+                calls.columns,
+                len(calls.indices),
+                retry_on=calls.retry_on,
+                before_each=listening.begin,
+            )
         limit = calls.placement.timeout
         if limit is not None:
             for position in range(len(calls.indices)):
@@ -39,6 +42,7 @@ class InlineExecutor:
                     performed.failures[position] = Failure(
                         cause="timed_out", error=error, retryable=True
                     )
+        performed.said = calls.hearing.wanted(listening.said, performed.failures)
         self._events.append(
             Report(node=calls.node, indices=calls.indices, performed=performed, worker="inline")
         )

@@ -19,7 +19,7 @@ from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.options import NEVER, value_for
 from orchestrator.mapping.recording import Recorder
 from orchestrator.mapping.telling import tell_begin, tell_end, tell_ends
-from orchestrator.records import FlowRun, InstanceRecord, State
+from orchestrator.records import FlowRun, InstanceLog, InstanceRecord, State
 from orchestrator.user_code import RaisedError, is_of_person, user_code, writable
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,9 @@ _AT_LEAST_EVERY = 1.0
 
 _AT_MOST = 20_000
 """Ended instances that may stay unrecorded."""
+
+_AT_MOST_CHARACTERS = 8 * 1024**2
+"""Of what instances said that may stay unrecorded."""
 
 _LONGEST_ARGUMENTS = 200
 
@@ -65,6 +68,8 @@ class Journal:
         self._codes: dict[int, bytes | None] = {}
         self._unrecorded: list[tuple[int, Sequence[int]]] = []
         self._waiting = 0
+        self._said: list[InstanceLog] = []
+        self._said_characters = 0
         self._recorded = time.monotonic()
         recorder.begin(flow_run)
         tell_begin(flow_run)
@@ -98,10 +103,17 @@ class Journal:
         if self._waiting > _AT_MOST:
             self.flush()
 
+    def said(self, log: InstanceLog) -> None:
+        """An attempt said this."""
+        self._said.append(log)
+        self._said_characters += len(log.text)
+        if self._said_characters > _AT_MOST_CHARACTERS:
+            self.flush()
+
     def keep_up(self) -> None:
         """Record what has been unrecorded for too long; a disk takes its time for that."""
         waited = time.monotonic() - self._recorded
-        if self._unrecorded and waited > _AT_LEAST_EVERY:
+        if (self._unrecorded or self._said) and waited > _AT_LEAST_EVERY:
             self.flush()
 
     def flush(self) -> None:
@@ -113,6 +125,9 @@ class Journal:
             ended = [record for some in records for record in some]
             self._recorder.record(ended)
             tell_ends(ended)
+        said, self._said, self._said_characters = self._said, [], 0
+        if said:
+            self._recorder.keep_logs(said)
         self._recorded = time.monotonic()
 
     def removed(self) -> int:

@@ -82,6 +82,11 @@ class Columns:
         """The state of an instance."""
         return STATES[self.states[index]] if index < len(self.states) else State.PENDING
 
+    def tries_of(self, indices: Sequence[int]) -> list[int]:
+        """Which attempt each of some instances is about to make; empty where all are the first."""
+        tries = self.tries
+        return [tries.get(index, 1) for index in indices] if tries else []
+
     def worker(self, index: int) -> str:
         """Where an instance ran last; "" when it never did."""
         return self.worker_names[self.workers[index]] if index < len(self.states) else ""

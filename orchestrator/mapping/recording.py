@@ -6,7 +6,7 @@ Touches no library; takes and gives `FlowRun` and `InstanceRecord`; runs on the 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from orchestrator.records import FlowRun, InstanceRecord, State
+from orchestrator.records import FlowRun, InstanceLog, InstanceRecord, State
 
 
 class Recorder(Protocol):
@@ -24,6 +24,10 @@ class Recorder(Protocol):
 
     def record(self, instances: Sequence[InstanceRecord]) -> None:
         """These instances have ended."""
+        ...
+
+    def keep_logs(self, logs: Sequence[InstanceLog]) -> None:
+        """Attempts said this; of two with the same flow run, node, key and number the later."""
         ...
 
     def recall(self, fingerprints: Sequence[str]) -> Mapping[str, Any]:
@@ -49,6 +53,7 @@ class MemoryRecorder:
     def __init__(self) -> None:
         self.flow_runs: dict[str, FlowRun] = {}
         self.instances: dict[tuple[str, str, str], InstanceRecord] = {}
+        self.logs: dict[tuple[str, str, str, int], InstanceLog] = {}
         self._by_fingerprint: dict[str, Any] = {}
 
     def begin(self, flow_run: FlowRun) -> None:
@@ -61,6 +66,11 @@ class MemoryRecorder:
             self.instances[instance.flow_run, instance.node, instance.key] = instance
             if instance.state is State.SUCCESS and instance.fingerprint is not None:
                 self._by_fingerprint[instance.fingerprint] = instance.value
+
+    def keep_logs(self, logs: Sequence[InstanceLog]) -> None:
+        """Keep what attempts said; the later of two wins."""
+        for log in logs:
+            self.logs[log.flow_run, log.node, log.key, log.attempt] = log
 
     def recall(self, fingerprints: Sequence[str]) -> Mapping[str, Any]:
         """Values of recorded successes by fingerprint."""

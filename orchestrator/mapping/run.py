@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.errors import MachineryError
 from orchestrator.mapping.calling import Failure, Performed, failure_of, perform
+from orchestrator.mapping.capture import Callers, Listening
 from orchestrator.mapping.coordinators import Coordinators, here
 from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.events import Ended, Start
@@ -20,6 +21,7 @@ from orchestrator.mapping.journal import Journal
 from orchestrator.mapping.node_state import WHOLE_ITEM, NodeState
 from orchestrator.mapping.options import placement, value_for
 from orchestrator.mapping.progress import Observer, progress
+from orchestrator.mapping.said import Said
 from orchestrator.mapping.tasks import check_item
 from orchestrator.user_code import RaisedError, interruptible, user_code
 
@@ -36,6 +38,7 @@ class DriverLoop:
     Args:
         engine: With the flow's nodes added.
         executor: Where instances that run on the cluster go.
+        said: Is given what instances print and log.
         journal: Where ends are recorded; None for nowhere.
         observer: Told of progress, at most ten times a second.
         stop: Asked often; once it says yes, nothing more is started.
@@ -47,6 +50,7 @@ class DriverLoop:
         engine: Engine,
         executor: Executor,
         *,
+        said: Said,
         journal: Journal | None = None,
         observer: Observer | None = None,
         stop: Callable[[], bool] | None = None,
@@ -55,7 +59,8 @@ class DriverLoop:
         self._engine, self._executor, self._journal = engine, executor, journal
         self._observer, self._stop, self._grace = observer, stop, grace
         self._stopping_since: float | None = None
-        self._coordinators = Coordinators(engine)
+        self._said = said
+        self._coordinators = Coordinators(engine, said)
         self._delays: list[tuple[float, int, int]] = []
         self._in_flight = 0
         self._observed = 0.0
@@ -165,14 +170,25 @@ class DriverLoop:
         task = state.node.task
         constants, columns = state.constants, state.columns_of(indices)
         function = _WholeItem(state) if WHOLE_ITEM in columns else task.function
+        keys, tries = state.names.at(indices), state.columns.tries_of(indices)
         if place is None:
             if self._journal is not None:
                 self._journal.flush()  # a task on the driver may read what the record says
             here_too = {name: [here(item) for item in column] for name, column in columns.items()}
             retry_on = task.settings.retry_on
-            performed = perform(
-                function, here(constants), here_too, len(indices), retry_on=retry_on
+            callers = Callers(
+                hearing=self._said.hearing, node=state.node.name, keys=keys, tries=tries
             )
+            with Listening(callers) as listening:
+                performed = perform(
+                    function,
+                    here(constants),
+                    here_too,
+                    len(indices),
+                    retry_on=retry_on,
+                    before_each=listening.begin,
+                )
+            performed.said = callers.hearing.wanted(listening.said, performed.failures)
             self._end(state, indices, performed, _DRIVER)
             return
         self._in_flight += len(indices)
@@ -184,7 +200,9 @@ class DriverLoop:
                 constants=constants,
                 indices=indices,
                 columns=columns,
-                keys=state.names.at(indices),
+                keys=keys,
+                tries=tries,
+                hearing=self._said.hearing,
                 retry_on=task.settings.retry_on,
                 placement=place,
                 suspect=suspect,
@@ -223,6 +241,8 @@ class DriverLoop:
     def _end(
         self, state: NodeState, indices: Sequence[int], performed: Performed, worker: str
     ) -> None:
+        if performed.said:
+            self._said.take(state, indices, performed)
         self._engine.ended(Ended(state.number, indices, performed, worker))
 
     def _follow_up(self) -> None:

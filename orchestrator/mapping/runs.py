@@ -19,10 +19,14 @@ class Run:
 
     Attributes:
         flow_run: Its record: id, state, counts.
+        unkept_logs: How many attempts printed or logged something that was neither kept nor shown.
     """
 
-    def __init__(self, flow_run: FlowRun, engine: Engine, returned: Any) -> None:
+    def __init__(
+        self, flow_run: FlowRun, engine: Engine, returned: Any, *, unkept_logs: int = 0
+    ) -> None:
         self.flow_run, self._engine, self._returned = flow_run, engine, returned
+        self.unkept_logs = unkept_logs
 
     @property
     def id(self) -> str:

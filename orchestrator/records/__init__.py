@@ -1,7 +1,7 @@
 """The frozen vocabulary that flows between rooms; each record contains the one before it.
 
     Snapshot -> Study -> Trial -> TrialResult -> Decision -> Promotion
-    FlowRun  -> InstanceRecord
+    FlowRun  -> InstanceRecord, InstanceLog
 
 Touches no library; has no behaviour beyond names derived from its own fields; driver and workers.
 All times are seconds since the epoch (UTC), all durations seconds.
@@ -22,6 +22,7 @@ from orchestrator.records.lists import (
     Step,
     grid_content,
 )
+from orchestrator.records.logs import InstanceLog, KeptLogs, Logs
 from orchestrator.records.studies import (
     CHAMPION,
     COSTS,
@@ -51,8 +52,11 @@ __all__ = [
     "Evaluation",
     "FlowRun",
     "Grid",
+    "InstanceLog",
     "InstanceRecord",
     "Json",
+    "KeptLogs",
+    "Logs",
     "ModelSpec",
     "Params",
     "Promotion",

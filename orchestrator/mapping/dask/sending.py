@@ -96,6 +96,7 @@ class Sender:
         batch = Batch(
             number=number,
             name=calls.name,
+            callers=calls.callers,
             columns=columns.blob,
             count=len(calls.indices),
             topic=self._topic,

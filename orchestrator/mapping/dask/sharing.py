@@ -67,7 +67,15 @@ def together(parts: Sequence[Calls]) -> Calls:
             for name in first.columns
         },
         keys=[key for part in parts for key in part.keys],
+        tries=_tries(parts),
     )
+
+
+def _tries(parts: Sequence[Calls]) -> list[int]:
+    """Which attempts the calls are; empty where all are the first."""
+    if not any(part.tries for part in parts):
+        return []
+    return [each for part in parts for each in part.tries or [1] * len(part.indices)]
 
 
 def by_node(event: Event) -> Iterator[Event]:

@@ -16,6 +16,7 @@ from distributed import Worker, get_worker
 from distributed.utils import sync
 
 from orchestrator.mapping.calling import Failure, Performed, failure_of, perform
+from orchestrator.mapping.capture import Callers, Listening
 from orchestrator.mapping.dask.attribution import NotRunError
 from orchestrator.mapping.dask.gate import GATE
 from orchestrator.mapping.dask.packing import LARGE, pack_result, unpack
@@ -90,6 +91,7 @@ class Batch:
     Attributes:
         number: The executor's number of the batch.
         name: The node's name, for messages.
+        callers: Whose calls they are.
         columns: Pickled arguments by name, one value a call.
         count: How many calls.
         topic: Where the executor hears of calls that begin.
@@ -100,6 +102,7 @@ class Batch:
 
     number: int
     name: str
+    callers: Callers
     columns: bytes
     count: int
     topic: str
@@ -189,14 +192,16 @@ def _performed(
             ran = _none_begun(batch, raised.error, worker.address)
             ran.apart = batch.count > 1  # the arguments of one may spoil those of others
             return ran
-        performed = perform(
-            order.function,
-            order.constants,
-            columns,
-            batch.count,
-            retry_on=order.retry_on,
-            before_each=tell,
-        )
+        with Listening(batch.callers, worker.local_directory, tell) as listening:
+            performed = perform(
+                order.function,
+                order.constants,
+                columns,
+                batch.count,
+                retry_on=order.retry_on,
+                before_each=listening.begin,
+            )
+        performed.said = listening.said
         if tell is not None:
             tell.now(batch.count)
         _fail_late_ones(performed, batch.timeout)
@@ -287,6 +292,7 @@ def _split(performed: Performed, batch: Batch, worker: str) -> Ran | RanLarge:
                     large[position] = value
         blobs.append(blob)
     performed.values = []
+    performed.said = batch.callers.hearing.wanted(performed.said, performed.failures)
     seconds = performed.ended[-1] - performed.started[0]
     ran = Ran(performed=performed, blobs=blobs, worker=worker, seconds=seconds, large=tuple(large))
     return RanLarge(ran=ran, values=large) if large else ran

@@ -1,0 +1,71 @@
+"""What attempts of instances said, read again.
+
+Touches SQLAlchemy; gives `InstanceLog`; runs on the driver. `recorder` writes what this reads.
+"""
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from orchestrator.ledger.database import Database
+from orchestrator.ledger.flow_runs import full_id, key_matches, keys_begin
+from orchestrator.ledger.tables import logs, nodes
+from orchestrator.records import InstanceLog
+
+
+class InstanceLogs:
+    """What attempts of instances printed, logged and warned of, as far as it was kept."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(
+        self, flow_run: str, *, task: str | None = None, key_pattern: str | None = None
+    ) -> Sequence[InstanceLog]:
+        """Logs by node, key and attempt.
+
+        Args:
+            flow_run: Its id, a beginning of it that no other shares, or `latest`.
+            task: Only this node's.
+            key_pattern: Only of keys like this, with `*`, `?` and `[...]` as the shell has them.
+        """
+        with self._database.read() as connection:
+            full = full_id(connection, flow_run)
+            query = (
+                select(nodes.c.name, logs)
+                .join(nodes, nodes.c.id == logs.c.node)
+                .where(nodes.c.flow_run == full, *keys_begin(logs.c.key, key_pattern))
+                .order_by(nodes.c.id, logs.c.key, logs.c.attempt)
+            )
+            if task is not None:
+                query = query.where(nodes.c.name == task)
+            matches = key_matches(key_pattern)
+            return [
+                InstanceLog(
+                    flow_run=full,
+                    node=row.name,
+                    key=row.key,
+                    attempt=row.attempt,
+                    text=text_of(row.content),
+                )
+                for row in connection.execute(query)
+                if matches(row.key)
+            ]
+
+
+def content_of(text: str) -> bytes:
+    """Text as it is kept."""
+    return zlib.compress(text.encode("utf-8", "backslashreplace"))
+
+
+def text_of(content: bytes) -> str:
+    """What was kept, as text."""
+    return zlib.decompress(content).decode("utf-8", "replace")
+
+
+def naming(connection: Connection, which: ColumnElement[bool], name: str) -> list[Any]:
+    """Those of some logs in which a name stands."""
+    found = connection.execute(select(logs).where(which)).all()
+    return [row for row in found if name in text_of(row.content)]

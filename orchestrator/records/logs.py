@@ -1,0 +1,50 @@
+"""What tasks say: which of it is kept, and the text of one attempt.
+
+Touches no library; data only; driver and workers.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestrator import keys
+
+KeptLogs = Literal["failed", "all", "none"]
+"""Whose words are kept: those of attempts that failed, of all attempts, or of none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logs:
+    """Which of what tasks print, log and warn of is kept.
+
+    Attributes:
+        keep: Of which attempts.
+        bytes: Of each attempt at most; of more, its beginning and its end.
+    """
+
+    keep: KeptLogs = "failed"
+    bytes: int = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceLog:
+    """What one attempt of an instance printed, logged and warned of.
+
+    Attributes:
+        flow_run: The flow run's id.
+        node: The node's name in the flow.
+        key: The instance's lasting name; "" for a task that is not mapped.
+        attempt: Which attempt, counted from 1.
+        text: Lines, each with its end.
+    """
+
+    flow_run: str
+    node: str
+    key: str
+    attempt: int
+    text: str
+
+
+def named_lines(log: InstanceLog) -> list[str]:
+    """The lines of a log, each with the name of the instance: `[evaluate acme/tree] line`."""
+    name = f"{log.node} {keys.readable(log.key)}" if log.key else log.node
+    return [f"[{name}] {line}" for line in log.text.splitlines()]

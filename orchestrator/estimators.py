@@ -71,6 +71,12 @@ def _resolve(path: str, allowed: tuple[str, ...]) -> type:
     for method in ("fit", "get_params", "set_params"):
         if not callable(getattr(found, method, None)):
             raise UsageError(f"{path!r} has no `{method}`; name a scikit-learn estimator class")
+    if not hasattr(found, "__sklearn_tags__"):
+        raise UsageError(
+            f"{path!r} has no `__sklearn_tags__`, which scikit-learn asks every estimator for; "
+            "derive the class from sklearn.base.BaseEstimator, after ClassifierMixin or "
+            "RegressorMixin"
+        )
     return found
 
 

@@ -107,7 +107,7 @@ class TestLoaders:
 
 
 RETURNS = [
-    ("None", "returned NoneType; return \\(X, y\\) or Data"),
+    ("None", "returned NoneType; return .*orchestrator.training.data.Data"),
     ("([], [])", "returned no rows"),
     ("([[1], [2]], [0])", "unequal numbers of rows: 2 of X, 1 of y"),
     ("([[1], [2]], 3)", "returned no rows as y but"),

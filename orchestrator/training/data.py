@@ -1,6 +1,7 @@
 """A customer's data: what a loader gives, and how the configured loader is found.
 
-A loader is a plain function, named in the configuration as `package.module:function`:
+A loader is a function, or another callable, named in the configuration as
+`package.module:function`:
 
     def load(customer: Customer) -> tuple[X, y]: ...      # or -> Data, with weights or groups
 
@@ -12,13 +13,15 @@ version without loading it; work is then done again only when the version is ano
 Touches no library; takes a `Customer`; gives `Data`; the driver finds loaders, workers call them.
 """
 
+import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.errors import ConfigError
 from orchestrator.records import Customer
-from orchestrator.training.imports import find_function
+from orchestrator.training.imports import find_function, is_defined_apart
 
 
 class DataError(ValueError):
@@ -63,7 +66,7 @@ class Loader:
             return Data(X=loaded[0], y=loaded[1])
         raise DataError(
             f"customer {customer.id!r}: loader {self.path} returned {type(loaded).__name__}; "
-            "return (X, y) or Data(X=..., y=...)"
+            "return (X, y) or orchestrator.training.data.Data(X=..., y=...)"
         )
 
     def version_of(self, customer: Customer) -> str | None:
@@ -87,18 +90,28 @@ def find_loader(path: str) -> Loader:
     """The loader at `package.module:function`.
 
     Raises:
-        ConfigError: The path is malformed, cannot be imported, or names no function.
+        ConfigError: The path is malformed, cannot be imported, or names nothing that can be called
+            with a customer.
     """
     load = find_function(path, what="loader", key="evaluation.loader")
-    return Loader(path=path, load=load, version=_version_beside(load))
+    try:
+        inspect.signature(load).bind("customer")
+    except ValueError:
+        pass  # a builtin that does not say what it takes
+    except TypeError as error:
+        raise ConfigError(
+            f"{path!r} is not a loader, which is called with a customer: {error}",
+            key="evaluation.loader",
+        ) from error
+    return Loader(path=path, load=load, version=_version_beside(load, path))
 
 
-def _version_beside(load: Callable[..., Any]) -> Callable[[Customer], str] | None:
+def _version_beside(load: Callable[..., Any], path: str) -> Callable[[Customer], str] | None:
     """`version` of the module that defines the loader; not what that module merely imported.
 
     `from importlib.metadata import version` is common, and not meant.
     """
-    home = getattr(load, "__module__", "")
+    home = path.partition(":")[0] if is_defined_apart(load) else getattr(load, "__module__", "")
     found = getattr(sys.modules.get(home), "version", None)
     if callable(found) and getattr(found, "__module__", None) == home:
         version: Callable[[Customer], str] = found

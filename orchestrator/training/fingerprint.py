@@ -19,7 +19,8 @@ on the driver.
 
 import hashlib
 import inspect
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
@@ -29,7 +30,7 @@ from typing import Any
 from orchestrator.identity import digest
 from orchestrator.records import Customer, Evaluation, ModelSpec, Search, Study, grid_content
 from orchestrator.training.data import find_loader
-from orchestrator.training.imports import find_function
+from orchestrator.training.imports import definition_of, find_function, is_defined_apart
 
 PARTS = ("data", "params", "grid", "folds", "search", "code", "environment")
 
@@ -125,7 +126,8 @@ def _way_of_searching(search: Search) -> str:
 def _code(evaluation: Evaluation, task: str) -> str:
     loader = evaluation.loader
     scorers = [_code_at(path) for _, path in sorted(evaluation.scorers.items())]
-    return _part(loader, _code_of(find_loader(loader).load), scorers, _own_code(), task)
+    code = _code_of_callable(loader, find_loader(loader).load)
+    return _part(loader, code, scorers, _own_code(), task)
 
 
 def _part(*content: Any) -> str:
@@ -135,13 +137,27 @@ def _part(*content: Any) -> str:
 def _code_at(path: str) -> str:
     """The code of a scorer; of one that scikit-learn's `make_scorer` made, of its function."""
     found = find_function(path, what="scorer", key="evaluation.metrics")
-    return _code_of(getattr(found, "_score_func", found))
+    return _code_of_callable(path, getattr(found, "_score_func", found))
+
+
+def _code_of_callable(path: str, found: Any) -> str:
+    """The code of what can be called at an import path.
+
+    An object or a partial holds values as well, which the module at the path gives it.
+    """
+    code = _code_of(definition_of(found))
+    if not is_defined_apart(found):
+        return code
+    return digest(code, _code_of(sys.modules[path.partition(":")[0]]))
 
 
 @cache
-def _code_of(function: Callable[..., Any]) -> str:
-    """A hash of the file that defines a function: what it calls is most often beside it."""
-    source = inspect.getsourcefile(inspect.unwrap(function))
+def _code_of(definition: Any) -> str:
+    """A hash of the file of a function, class or module: what it uses is most often beside it."""
+    try:
+        source = inspect.getsourcefile(definition)
+    except TypeError:  # a builtin
+        return ""
     return _hash_of(Path(source)) if source else ""
 
 

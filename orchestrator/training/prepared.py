@@ -67,7 +67,8 @@ def prepare(study: Study, cache: SharedCache) -> Prepared:
     seen = digest(customer.id, customer.data, customer.segment, list(customer.tags))
     freshness = version or study.flow_run or object()
     split = (evaluation.folds, evaluation.seed, evaluation.task)
-    key = (loader.path, loader.load, seen, freshness, split)
+    # By its identity: an object that can be called need not have a hash.
+    key = (loader.path, id(loader.load), seen, freshness, split)
     return cache.get(key, lambda: _load(loader, study, version or "", key))
 
 
@@ -99,6 +100,12 @@ def _load(loader: Loader, study: Study, version: str, key: Hashable) -> Prepared
 
 def _checked(data: Data, study: Study) -> Data:
     whose = f"customer {study.customer.id!r}: loader {study.evaluation.loader} returned"
+    data = Data(
+        X=_unmasked(data.X),
+        y=_unmasked(data.y),
+        groups=_unmasked(data.groups),
+        sample_weight=_unmasked(data.sample_weight),
+    )
     y = data.y if isinstance(data.y, pd.Series | pd.DataFrame) else np.asarray(data.y)
     _require_equal_lengths(data, y, whose)
     rows = _rows(data.X)
@@ -111,6 +118,19 @@ def _checked(data: Data, study: Study) -> Data:
         raise DataError(f"{whose} targets that are no finite numbers")
     X = data.X.tocsr() if sparse.issparse(data.X) else data.X  # as `cross_validate` does
     return Data(X=X, y=y, groups=data.groups, sample_weight=data.sample_weight)
+
+
+def _unmasked(values: Any) -> Any:
+    """A masked array as scikit-learn takes it: what is masked is missing; others unchanged."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    if not np.ma.is_masked(values):
+        return values.data
+    if values.dtype.kind == "f":
+        return np.ma.filled(values, np.nan)
+    if values.dtype.kind in "biu":
+        return np.ma.filled(values.astype("float64"), np.nan)
+    return np.ma.filled(values.astype(object), None)
 
 
 def _require_equal_lengths(data: Data, y: Any, whose: str) -> None:

@@ -16,6 +16,7 @@ workers then call.
 import inspect
 import math
 import pickle
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -225,19 +226,22 @@ def _require_rule(evaluation: Evaluation) -> None:
 
 
 def _require_number(scorer: Any, evaluation: Evaluation) -> None:
-    """Refuse an own scorer that gives no number on ordinary rows.
+    """Refuse an own scorer that gives something else than a number on ordinary rows.
 
-    One that raises may need the columns of the project's own data, and is heard of with these.
+    One that raises may need the columns of the project's own data, and is heard of with these. One
+    that gives NaN may look for labels of its own, which these rows do not have.
     """
     if not isinstance(scorer, Checked) or scorer.source == MODEL_KB:
         return
     try:
-        value = scorer(*ordinary_rows(evaluation.task))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a mean of nothing, where no label is its own
+            value = scorer(*ordinary_rows(evaluation.task))
     except NoNumberError as error:
         raise ConfigError(f"{error}; a scorer has to return one", key=_METRICS) from error
     except Exception:  # noqa: BLE001 - a user's function may raise anything
         return
-    if not math.isfinite(value):
+    if evaluation.task == "regression" and not math.isfinite(value):
         raise ConfigError(
             f"the {scorer.source} is {value} on ordinary rows; a scorer has to return a number",
             key=_METRICS,

@@ -208,7 +208,7 @@ class TestMistakes:
 
     def test_an_unknown_node_is_named_with_the_known(self):
         run = run_of(lambda: itself(1))
-        with pytest.raises(KeyError, match="'other'; there are itself"):
+        with pytest.raises(KeyError, match="'other'; there are itself\\."):
             run["other"]
 
 

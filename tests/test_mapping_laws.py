@@ -206,8 +206,7 @@ class Oracle:
     def _decide(self, number):
         plan = self.flow[number]
         if not plan.axes:
-            upstreams = [end for taken in plan.takes for end in self.as_upstream(taken)]
-            self.ends[number] = [self._end(number, 0, upstreams, [])]
+            self.ends[number] = [self._end(number, 0, plan.takes, [])]
             return
         hindrance = self._hindrance(plan)
         items = [] if hindrance else self._items(plan)
@@ -215,9 +214,8 @@ class Oracle:
             self.closed[number], self.ends[number] = hindrance or "k", []
             return
         wholes = {*plan.takes, *(n for n in self._nodes(plan) if not self.flow[n].axes)}
-        upstreams = [end for whole in wholes for end in self.as_upstream(whole)]
         self.ends[number] = [
-            self._end(number, index, upstreams, [self.ends[n][i] for n, i in made_of])
+            self._end(number, index, wholes, [self.ends[n][i] for n, i in made_of])
             for index, made_of in enumerate(items)
         ]
 
@@ -269,17 +267,25 @@ class Oracle:
 
     def _end(self, number, index, wholes, own):
         plan = self.flow[number]
-        rule = plan.rule or self._default_rule(plan)
-        verdict = self._verdict(rule, [*wholes, *own])
+        plain, mapped = list(own), []
+        for whole in wholes:
+            (mapped if self.flow[whole].axes else plain).extend(self.as_upstream(whole))
+        verdict = self._default(plain, mapped)
+        if plan.rule:
+            verdict = self._verdict(plan.rule, [*plain, *mapped])
         if verdict != "run":
             return verdict
         if any(end in "fu" for end in own):
             return "u"
         return "k" if "k" in own else self._ran(plan, index)
 
-    def _default_rule(self, plan):
-        reduces = any(self.flow[taken].axes for taken in plan.takes)
-        return Rule.NONE_FAILED_MIN_ONE_SUCCESS if reduces else Rule.ALL_SUCCESS
+    def _default(self, plain, mapped):
+        """Plain upstreams must succeed; of mapped ones some must, and none may fail."""
+        verdicts = {
+            self._verdict(Rule.ALL_SUCCESS, plain),
+            self._verdict(Rule.NONE_FAILED_MIN_ONE_SUCCESS, mapped),
+        }
+        return min(verdicts, key="u k run".index)
 
     def _ran(self, plan, index):
         if plan.deaths[index % len(plan.deaths)] > plan.max_lost:

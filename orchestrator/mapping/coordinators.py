@@ -79,6 +79,7 @@ class Coordinators:
         self._waiting: dict[int, dict[_Running, None]] = {}
         self._running: set[_Running] = set()
         self._next: dict[_Running, Step] = {}
+        self._called_before: dict[Origin, list[NodeState]] = {}
 
     def __len__(self) -> int:
         return len(self._running)
@@ -86,6 +87,8 @@ class Coordinators:
     def start(self, state: NodeState, index: int) -> None:
         """Begin one, up to where it first awaits something unfinished."""
         started = time.time()
+        for child in self._called_before.pop(Origin(state.number, index), ()):
+            child.superseded = True  # this attempt calls for itself
         try:
             with user_code():  # an argument's `.map` is applied here too
                 arguments = here(state.arguments(index))
@@ -232,6 +235,8 @@ class Coordinators:
         said = said_by(running.attempt)
         if said is not None:
             running.result.said = self._said.hearing.wanted({0: said}, running.result.failures)
+        if running.children and running.result.failures:
+            self._called_before[Origin(running.state.number, running.index)] = running.children
         self._end(running.state, running.index, running.result)
 
     def _end(self, state: NodeState, index: int, performed: Performed) -> None:

@@ -26,7 +26,7 @@ from orchestrator.mapping.calling import Failure, failure_of
 from orchestrator.mapping.ends import Ends
 from orchestrator.mapping.events import Effects, Ended, Retry, Start
 from orchestrator.mapping.expansion import expand, obstacle, sources_of, wholes_of
-from orchestrator.mapping.judging import default_rule, made_of, shared_verdict, verdicts
+from orchestrator.mapping.judging import made_of, shared_verdict, verdicts
 from orchestrator.mapping.key_registry import KeyRegistry
 from orchestrator.mapping.node_state import RUNNING, NodeState
 from orchestrator.mapping.nodes import Node, Reference, resolved
@@ -182,6 +182,19 @@ class Engine:
         """Whether anything may start now."""
         return bool(self._turns) and not self._stopped
 
+    @property
+    def counted(self) -> list[NodeState]:
+        """The nodes that count: all but those of attempts of coordinators that were repeated."""
+        gone: set[int] = set()
+        counted = []
+        for state in self.nodes:  # a coordinator's number is lower than those of its calls
+            parent = state.node.parent
+            if state.superseded or (parent is not None and parent.node in gone):
+                gone.add(state.number)
+            else:
+                counted.append(state)
+        return counted
+
     def knows(self, node: Node) -> bool:
         """Whether it is a node of this flow run."""
         return node in self._numbers
@@ -206,9 +219,12 @@ class Engine:
         number = self._numbers[node] = len(self.nodes)
         wholes = sorted({self._numbers[whole] for whole in wholes_of(node)})
         sources = sorted({self._numbers[source] for source in sources_of(node)})
-        rule = node.task.settings.trigger_rule or default_rule(self.nodes[w] for w in wholes)
         state = NodeState(
-            node=node, number=number, rule=rule, wholes=tuple(wholes), sources=tuple(sources)
+            node=node,
+            number=number,
+            rule=node.task.settings.trigger_rule,
+            wholes=tuple(wholes),
+            sources=tuple(sources),
         )
         self.nodes.append(state)
         self._keys.enter(state, self._attempt_of(node.parent))

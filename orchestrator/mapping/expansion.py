@@ -37,9 +37,10 @@ class Instances(Lazy):
         return values[index] if index < len(values) else None
 
     def at(self, indices: Iterable[int]) -> list[Any]:
-        """The values of some instances, which have ended."""
+        """The values of some instances; None for those that have none yet."""
         values = self._source.columns.values
-        return [values[index] for index in indices]
+        known = len(values)
+        return [values[index] if index < known else None for index in indices]
 
     @property
     def named(self) -> bool:

@@ -252,7 +252,8 @@ def _carry_out(loop: DriverLoop, engine: Engine, journal: Journal | None) -> tup
 
 def _end_state(engine: Engine) -> _End:
     """Airflow's rule: a flow run is as its leaves are; coordinators speak for their children."""
-    leaves = (s for s in engine.nodes if not s.followers and not s.consumers and not s.node.prefix)
+    own = (state for state in engine.counted if state.node.parent is None)
+    leaves = (state for state in own if not state.followers and not state.consumers)
     return "failed" if any(_failed(state) for state in leaves) else "success"
 
 
@@ -268,7 +269,7 @@ def _finish(
     removed: int,
 ) -> FlowRun:
     counts: Counter[str] = Counter()
-    for node in engine.nodes:
+    for node in engine.counted:
         counts.update({str(end): number for end, number in node.counts.items()})
         if node.closed is not None:
             counts[node.closed] += 1

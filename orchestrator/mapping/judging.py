@@ -10,6 +10,7 @@ Touches no library; pure; takes `NodeState`; gives verdicts; runs on the driver.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.rules import Rule, Tally, Verdict, judge
@@ -17,16 +18,6 @@ from orchestrator.mapping.sequences import Origin
 from orchestrator.records import State
 
 _NOTHING = Tally()
-
-
-def default_rule(wholes: Iterable[NodeState]) -> Rule:
-    """The rule of a task that names none.
-
-    `all_success`; but for a reduce, which takes a mapped node as a whole, the one under which
-    skipped items are left out, so that filtering by `Skip` works.
-    """
-    reduces = any(whole.mapped for whole in wholes)
-    return Rule.NONE_FAILED_MIN_ONE_SUCCESS if reduces else Rule.ALL_SUCCESS
 
 
 def shared_verdict(state: NodeState, nodes: Sequence[NodeState]) -> Verdict:
@@ -63,21 +54,55 @@ def made_of(state: NodeState, source: NodeState, indices: Iterable[int]) -> Iter
     return {i: None for of in indices for i in dependents.get(Origin(source.number, of), ())}
 
 
-def _of_one(rule: Rule, wholes: Tally, own: Tally) -> Verdict:
+class _Upstreams(NamedTuple):
+    """The nodes an instance waits for as a whole, and the very instances it is made of.
+
+    Attributes:
+        plain: Plain calls, and the instances it is made of.
+        mapped: Mapped nodes that a reduce takes.
+    """
+
+    plain: Tally
+    mapped: Tally
+
+
+def _of_one(rule: Rule | None, wholes: _Upstreams, own: Tally) -> Verdict:
     if own.waiting:
         return "wait"
-    verdict = _by_rule(rule, wholes + own)
+    verdict = _by_rule(rule, _Upstreams(wholes.plain + own, wholes.mapped))
     if verdict == "run" and own.failed:
         return State.UPSTREAM_FAILED
     return State.SKIPPED if verdict == "run" and own.skipped else verdict
 
 
-def _by_rule(rule: Rule, tally: Tally) -> Verdict:
+def _by_rule(rule: Rule | None, upstreams: _Upstreams) -> Verdict:
+    """The verdict of a task's rule, or of the defaults where it names none.
+
+    By default plain calls must all succeed, so that a gate which was skipped holds back whatever
+    takes it. Of mapped nodes skipped items are left out, so that filtering by `Skip` works.
+    """
+    if rule is not None:
+        return _judged(rule, upstreams.plain + upstreams.mapped)
+    verdicts = (
+        _judged(Rule.ALL_SUCCESS, upstreams.plain),
+        _judged(Rule.NONE_FAILED_MIN_ONE_SUCCESS, upstreams.mapped),
+    )
+    return next(verdict for verdict in _STRICTEST_FIRST if verdict in verdicts)
+
+
+_STRICTEST_FIRST: tuple[Verdict, ...] = ("wait", State.UPSTREAM_FAILED, State.SKIPPED, "run")
+
+
+def _judged(rule: Rule, tally: Tally) -> Verdict:
     return "run" if tally == _NOTHING else judge(rule, tally)
 
 
-def _of_wholes(state: NodeState, nodes: Sequence[NodeState]) -> Tally:
-    return sum((nodes[whole].tally() for whole in state.wholes), _NOTHING)
+def _of_wholes(state: NodeState, nodes: Sequence[NodeState]) -> _Upstreams:
+    tallies: dict[bool, Tally] = {False: _NOTHING, True: _NOTHING}
+    for number in state.wholes:
+        whole = nodes[number]
+        tallies[whole.mapped] += whole.tally()
+    return _Upstreams(tallies[False], tallies[True])
 
 
 def _own(state: NodeState, index: int, nodes: Sequence[NodeState]) -> Tally:

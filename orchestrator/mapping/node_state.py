@@ -45,7 +45,7 @@ class NodeState:
     Attributes:
         node: What was written down.
         number: Its number in the engine; later nodes have higher ones.
-        rule: When its instances run.
+        rule: When its instances run; None for the default of each of its upstreams.
         wholes: Numbers of the nodes it waits for as a whole.
         sources: Numbers of the mapped nodes whose instances its items are made of, one by one.
         followers: The nodes that wait for this one as a whole.
@@ -66,13 +66,14 @@ class NodeState:
         ordinal: How many calls of this node its coordinator had made before.
         constants: The arguments all instances share, as last known.
         constants_are_final: Whether they cannot change any more.
+        superseded: An earlier attempt of its coordinator called it, and a later one was made.
         suspects: Instances lost with a worker before.
         lost: How many workers each of them has lost.
     """
 
     node: Node
     number: int
-    rule: Rule
+    rule: Rule | None
     wholes: tuple[int, ...] = ()
     sources: tuple[int, ...] = ()
     followers: list[int] = field(default_factory=list)
@@ -91,6 +92,7 @@ class NodeState:
     ordinal: int = 0
     constants: dict[str, Any] = field(default_factory=dict)
     constants_are_final: bool = False
+    superseded: bool = False
     suspects: set[int] = field(default_factory=set)
     lost: dict[int, int] = field(default_factory=dict)
 

@@ -31,8 +31,9 @@ class Options:
     Attributes:
         name: The node's name; the task's own when None.
         key: * An instance's lasting name, or a template such as "{customer}".
-        trigger_rule: When an instance runs; None means `all_success`, or for a reduce over a
-            mapped task `none_failed_min_one_success`, so that filtering by `Skip` works.
+        trigger_rule: When an instance runs. None means `all_success` of the plain calls it takes,
+            and `none_failed_min_one_success` of the mapped tasks it reduces, so that a skipped
+            gate holds it back and filtering by `Skip` works.
         retries: * Attempts after the first.
         retry_delay: Seconds before the first retry, doubled for each further one; or a function
             of the attempt's number that gives the seconds.

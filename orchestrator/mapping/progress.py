@@ -35,7 +35,7 @@ Observer = Callable[[Sequence[NodeProgress]], None]
 def progress(engine: Engine) -> list[NodeProgress]:
     """How far a flow run is, by the names of its nodes."""
     by_name: dict[str, list[NodeState]] = {}
-    for state in engine.nodes:
+    for state in engine.counted:
         by_name.setdefault(state.node.name, []).append(state)
     return [_progress(name, states) for name, states in by_name.items()]
 

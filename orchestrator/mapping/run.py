@@ -80,12 +80,12 @@ class DriverLoop:
 
     def _until_done(self) -> bool:
         while not self._engine.done:
-            if self._has_stopped():
-                return False
             self._start_ready()
             self._follow_up()
             if self._engine.done:
                 break
+            if self._has_stopped():
+                return False
             self._keep_up()
             self._wait()
             self._follow_up()
@@ -94,13 +94,17 @@ class DriverLoop:
 
     def _has_stopped(self) -> bool:
         """Whether it was asked to stop, and what ran then has ended or had its time."""
+        if not self._is_to_stop() or self._stopping_since is None:
+            return False
+        return not self._in_flight or time.monotonic() - self._stopping_since > self._grace
+
+    def _is_to_stop(self) -> bool:
+        """Whether it was asked to stop; from then on nothing is started."""
         if self._stopping_since is None and self._stop is not None and self._stop():
             self._stopping_since = time.monotonic()
             self._engine.stop()
             self._executor.withdraw()
-        if self._stopping_since is None:
-            return False
-        return not self._in_flight or time.monotonic() - self._stopping_since > self._grace
+        return self._stopping_since is not None
 
     # -- starting ------------------------------------------------------------------------------
 
@@ -112,13 +116,15 @@ class DriverLoop:
             self._keep_up()
 
     def _start_while_there_is_room(self) -> None:
-        while self._engine.has_ready:
+        """Start what is ready; what is recalled takes no room, so this may go through it all."""
+        while self._engine.has_ready and not self._is_to_stop():
             starts = self._engine.take(self._executor.room())
             if not starts:
                 return
             for start in starts:
                 self._start(self._engine.nodes[start.node], start)
             self._follow_up()
+            self._observe(force=False)
 
     def _start(self, state: NodeState, start: Start) -> None:
         indices = self._without_recalled(state, start.indices)

@@ -57,11 +57,13 @@ class Run:
         Raises:
             KeyError: There is none.
         """
-        for state in self._engine.nodes:
-            if state.node.name == name and not state.node.prefix:
-                return state.outcomes
-        names = ", ".join(state.node.name for state in self._engine.nodes if not state.node.prefix)
-        raise KeyError(f"no node is named {name!r}; there are {names}")
+        own = {s.node.name: s for s in self._engine.nodes if s.node.parent is None}
+        if name not in own:
+            raise KeyError(
+                f"the flow has no node named {name!r}; there are {', '.join(own)}. "
+                "outcomes() also finds what coordinators have called"
+            )
+        return own[name].outcomes
 
     def outcomes(self, name: str) -> list[Outcomes]:
         """The outcomes of all nodes of this name, called by the flow or by its coordinators.
@@ -69,7 +71,7 @@ class Run:
         Args:
             name: `evaluate`, or only those of one coordinator's node, `evaluate@tune`.
         """
-        named = (s for s in self._engine.nodes if name in _names_of(s.node))
+        named = (s for s in self._engine.counted if name in _names_of(s.node))
         return [state.outcomes for state in named]
 
     def _value(self, returned: Any) -> Any:

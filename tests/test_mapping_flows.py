@@ -143,10 +143,6 @@ class TestMistakes:
             with pytest.raises(FlowError, match="while the flow is built"):
                 run_of(lambda look=look: look(itself(1)))
 
-    def test_a_lazy_sequence_cannot_be_a_plain_argument(self):
-        with pytest.raises(FlowError, match="mapped over with expand"):
-            run_of(lambda: itself(itself([1]).map(str)))
-
     def test_a_task_is_not_a_function_for_map(self):
         with pytest.raises(FlowError, match="plain function"):
             run_of(lambda: itself.expand(x=itself([1]).map(add)))

@@ -2,7 +2,9 @@
 
 import pytest
 
+from orchestrator.errors import FlowError
 from orchestrator.mapping import MemoryRecorder, Skip, TaskFailedError, flow, task
+from orchestrator.mapping.graph import as_text, graph
 from orchestrator.records import State
 
 
@@ -155,3 +157,101 @@ class TestStopping:
         run_of(lambda: itself.expand(x=range(500)), ledger=recorder, observer=observer)
         assert seen[0] < 500
         assert seen[-1] == 500
+
+
+class TestOrderWithoutData:
+    def test_a_task_runs_after_calls_whose_results_it_does_not_take(self):
+        done = []
+
+        @task
+        def write(x):
+            done.append(x)
+
+        @task
+        def read():
+            return sorted(done)
+
+        run = run_of(lambda: [read.after(write.expand(x=[1, 2]), write(3))()])
+        assert run.result() == [[1, 2, 3]]
+
+    def test_its_rule_counts_them(self):
+        def built():
+            return (
+                itself.after(gate()).options(name="held")(1),
+                itself.after(failing()).options(name="failed").expand(x=[1]),
+                itself.after(failing()).options(name="anyway", trigger_rule="all_done")(3),
+            )
+
+        run = run_of(built)
+        states = {
+            name: next(iter(run[name].items())).state for name in ("held", "failed", "anyway")
+        }
+        assert states == {
+            "held": State.SKIPPED,
+            "failed": State.UPSTREAM_FAILED,
+            "anyway": State.SUCCESS,
+        }
+
+    def test_it_is_shown_in_the_graph(self):
+        scope, _ = flow(lambda: itself.after(gate())(1)).build()
+        assert as_text(graph(scope)).splitlines() == ["  1  gate", "  2  itself  after gate"]
+
+    def test_only_calls_can_be_waited_for(self):
+        with pytest.raises(FlowError, match=r"after\(\) takes what calls of tasks give, not 1"):
+            itself.after(1)
+
+
+class TestGenerators:
+    def test_a_generator_function_is_not_a_task(self):
+        def numbers():
+            yield 1
+
+        with pytest.raises(FlowError, match="'numbers' is a generator function"):
+            task(numbers)
+
+    def test_a_generator_is_not_a_result(self):
+        @task
+        def numbers():
+            return (n for n in range(3))
+
+        outcome = next(iter(run_of(lambda: [numbers()])["numbers"].items()))
+        assert "read once only" in outcome.error
+
+
+class TestLongChains:
+    def test_a_chain_of_mapped_tasks_may_be_long(self):
+        def chain():
+            x = itself.expand(x={"a": 1, "b": 2})
+            for _ in range(600):
+                x = itself.expand(x=x)
+            return x
+
+        run = run_of(chain)
+        assert [outcome.key for outcome in run.result().items()] == ["a", "b"]
+
+    def test_names_of_many_calls_of_one_task_are_found_at_once(self):
+        scope, _ = flow(lambda: [itself(n) for n in range(5_000)]).build()
+        assert scope.nodes[-1].name == "itself_5000"
+        assert len({node.name for node in scope.nodes}) == 5_000
+
+
+class TestRemoved:
+    def test_resumed_with_fewer_items_the_others_are_removed(self):
+        recorder, broken = MemoryRecorder(), [True]
+
+        @task
+        def work(x):
+            if x == 0 and broken:
+                raise ValueError("x")
+            return x
+
+        @flow
+        def shrinking(n: int):
+            return work.expand(x=list(range(n)))
+
+        first = shrinking.run(None, recorder, n=5)
+        broken.clear()
+        again = shrinking.run(None, recorder, resumed=first.flow_run, n=2)
+        states = {key: i.state for (_, _, key), i in recorder.instances.items()}
+        assert again.counts == {"success": 2, "removed": 3}
+        assert {key for key, state in states.items() if state is State.REMOVED} == set("234")

@@ -123,6 +123,23 @@ class LedgerRecorder:
         with self._database.read() as connection:
             return frozenset(connection.execute(query).scalars())
 
+    def nodes_of(self, flow_run: str) -> Sequence[str]:
+        """Names of the nodes of a flow run."""
+        query = select(nodes.c.name).where(nodes.c.flow_run == flow_run).order_by(nodes.c.name)
+        with self._database.read() as connection:
+            return [*connection.execute(query).scalars()]
+
+    def keys_of(self, flow_run: str, node: str) -> frozenset[str]:
+        """Keys of this node in a flow run, without `removed` ones."""
+        query = (
+            select(instances.c.key)
+            .join(nodes, nodes.c.id == instances.c.node)
+            .where(nodes.c.flow_run == flow_run, nodes.c.name == node)
+            .where(instances.c.state != State.REMOVED.value)
+        )
+        with self._database.read() as connection:
+            return frozenset(connection.execute(query).scalars())
+
     def last_keys(self, flow: str, node: str) -> frozenset[str]:
         """Keys of this node in the flow's last ended flow run, without `removed` ones."""
         last = (

@@ -8,8 +8,10 @@ import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import GeneratorType
 from typing import Any, Literal
 
+from orchestrator.mapping.owning import UNCHANGEABLE, Copies, own
 from orchestrator.mapping.signals import Fail, Skip
 from orchestrator.user_code import RaisedError, described, is_of_person, said, traced
 
@@ -83,11 +85,53 @@ class Deferred:
     item: Any
     functions: tuple[Callable[[Any], Any], ...]
 
+    def __owned__(self, own: Callable[[Any], Any]) -> Any:
+        """The value, of an item that the functions may change."""
+        value = own(self.item)
+        for function in self.functions:
+            value = function(value)
+        return value
+
 
 class Zipped(tuple[Any, ...]):
     """One item of a zip: a plain tuple once its parts are settled."""
 
     __slots__ = ()
+
+    def __owned__(self, own: Callable[[Any], Any]) -> tuple[Any, ...]:
+        """The tuple, of parts that a call may change."""
+        return tuple(map(own, self))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A function that gives an entry of a dict, or of whatever else has keys."""
+
+    key: str
+
+    def __call__(self, value: Any) -> Any:
+        """The entry."""
+        return value[self.key]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The items of a map, zip or concat as one argument, a list once they are settled.
+
+    Items whose function raises `Skip` are left out.
+    """
+
+    items: tuple[Any, ...]
+
+    def __owned__(self, own: Callable[[Any], Any]) -> list[Any]:
+        """The list, of items that a call may change."""
+        values = []
+        for item in self.items:
+            try:
+                values.append(own(item))
+            except Skip:
+                continue
+        return values
 
 
 def settle(item: Any) -> Any:
@@ -122,14 +166,20 @@ def perform(
         before_each: Told the position of each call just before it is made.
     """
     performed = Performed()
+    fixed = {n: value for n, value in constants.items() if type(value) in UNCHANGEABLE}
+    shared = {n: value for n, value in constants.items() if n not in fixed}
     names, rows = tuple(columns), zip(*columns.values(), strict=True) if columns else ((),) * count
     for position, row in enumerate(rows):
         if before_each is not None:
             before_each(position)
         performed.started.append(time.time())
         try:
-            arguments = {name: settle(item) for name, item in zip(names, row, strict=True)}
-            value = function(**constants, **arguments)
+            copies: Copies = {}
+            arguments = {n: own(item, copies) for n, item in zip(names, row, strict=True)}
+            for name, shared_value in shared.items():
+                arguments[name] = own(shared_value, copies)
+            value = function(**fixed, **arguments)
+            _require_lasting(value)
         except BaseException as error:
             if is_of_person(error):
                 raise
@@ -138,6 +188,12 @@ def perform(
         performed.values.append(value)
         performed.ended.append(time.time())
     return performed
+
+
+def _require_lasting(value: Any) -> None:
+    """Refuse a result that only the first of those who take it could read."""
+    if type(value) is GeneratorType:
+        raise TypeError("the task returned a generator, which can be read once only: use a list")
 
 
 def failure_of(

@@ -21,6 +21,7 @@ from orchestrator.mapping.events import Ended
 from orchestrator.mapping.executing import Kept
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.nodes import FirstEnded, Reference, Scope
+from orchestrator.mapping.owning import own
 from orchestrator.mapping.said import Said
 from orchestrator.mapping.sequences import Origin
 from orchestrator.mapping.signals import Skip
@@ -91,7 +92,7 @@ class Coordinators:
             child.superseded = True  # this attempt calls for itself
         try:
             with user_code():  # an argument's `.map` is applied here too
-                arguments = here(state.arguments(index))
+                arguments = own(here(state.arguments(index)))
                 coroutine = state.node.task.function(**arguments)
         except RaisedError as error:
             self._end(state, index, _performed(started, failure=failure_of(error)))
@@ -272,7 +273,7 @@ def value_of(state: NodeState) -> Any:
     if state.closed in {State.FAILED, State.UPSTREAM_FAILED}:
         raise TaskFailedError(state.node.name, state.reason)
     if state.mapped:
-        return state.outcomes
+        return own(state.outcomes)
     end = state.columns.state(0)
     failure = state.columns.failures.get(0)
     if end in {State.FAILED, State.UPSTREAM_FAILED}:
@@ -281,7 +282,7 @@ def value_of(state: NodeState) -> Any:
         raise TaskFailedError(name, error, failure.traceback if failure else "")
     if end is State.SKIPPED:
         raise Skip(failure.error if failure else f"{state.node.name!r} was skipped")
-    return here(state.columns.values[0])
+    return own(here(state.columns.values[0]))
 
 
 def here(value: Any) -> Any:

@@ -25,13 +25,20 @@ from orchestrator.mapping.attempts import (
 from orchestrator.mapping.calling import Failure, failure_of
 from orchestrator.mapping.ends import Ends
 from orchestrator.mapping.events import Effects, Ended, Retry, Start
-from orchestrator.mapping.expansion import expand, obstacle, sources_of, wholes_of
+from orchestrator.mapping.expansion import (
+    argument,
+    expand,
+    obstacle,
+    picks_of,
+    sources_of,
+    wholes_of,
+)
 from orchestrator.mapping.judging import made_of, shared_verdict, verdicts
 from orchestrator.mapping.key_registry import KeyRegistry
 from orchestrator.mapping.node_state import RUNNING, NodeState
-from orchestrator.mapping.nodes import Node, Reference, resolved
+from orchestrator.mapping.nodes import Node, resolved
 from orchestrator.mapping.ready import Turns
-from orchestrator.mapping.sequences import Origin
+from orchestrator.mapping.sequences import Lazy, Origin
 from orchestrator.records import State
 from orchestrator.user_code import RaisedError, said, user_code
 
@@ -225,6 +232,7 @@ class Engine:
             rule=node.task.settings.trigger_rule,
             wholes=tuple(wholes),
             sources=tuple(sources),
+            picked={self._numbers[of]: keys for of, keys in picks_of(node).items()},
         )
         self.nodes.append(state)
         self._keys.enter(state, self._attempt_of(node.parent))
@@ -298,7 +306,12 @@ class Engine:
         if verdict != "run":
             self._ends.end(state, indices, State(verdict))
             return
-        self._bind_constants(state)
+        try:
+            self._bind_constants(state)
+        except FlowError as error:
+            for index in indices:
+                self._ends.fail(state, index, Failure(error=str(error)))
+            return
         settings = state.node.task.settings
         if settings.key is None and not callable(settings.priority) and not state.sources:
             state.ready.open(len(indices))
@@ -311,13 +324,11 @@ class Engine:
         """Fill in what references stand for now, until nothing can change of it any more."""
         if not state.constants_are_final:
             given = state.node.constants.items()
-            state.constants = {name: resolved(value, self._value) for name, value in given}
+            state.constants = {name: resolved(value, self._argument) for name, value in given}
             state.constants_are_final = all(self.nodes[whole].done for whole in state.wholes)
 
-    def _value(self, reference: Reference) -> Any:
-        """What a reference stands for now: a value, None without one, or a map's outcomes."""
-        state = self.state_of(reference.node)
-        return state.outcomes if state.mapped else state.value
+    def _argument(self, wanted: Lazy) -> Any:
+        return argument(wanted, self.state_of)
 
     def _make_ready(self, state: NodeState, index: int) -> None:
         """Name an instance and put it where `take` finds it."""

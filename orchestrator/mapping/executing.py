@@ -143,6 +143,10 @@ class Kept(ABC):
     def fetch(self) -> Any:
         """The value itself, brought here."""
 
+    def __owned__(self, own: Callable[[Any], Any]) -> Any:
+        """The value, where a call that runs here takes it, wherever in an argument."""
+        return own(self.fetch())
+
 
 class Executor(Protocol):
     """Carries out calls.

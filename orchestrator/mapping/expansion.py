@@ -11,9 +11,17 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 from orchestrator.errors import FlowError
-from orchestrator.mapping.calling import Deferred
+from orchestrator.mapping.calling import Deferred, Entry, Gathered
 from orchestrator.mapping.node_state import NodeState
-from orchestrator.mapping.nodes import Node, OneItem, Reference, references
+from orchestrator.mapping.nodes import (
+    Listed,
+    Node,
+    Picked,
+    Reference,
+    references,
+    resolved,
+    taken_of,
+)
 from orchestrator.mapping.product import Product
 from orchestrator.mapping.rules import Tally
 from orchestrator.mapping.sequences import Items, Lazy, Mapped, Origin, lazy
@@ -24,10 +32,18 @@ StateOf = Callable[[Node], NodeState]
 
 
 class Instances(Lazy):
-    """A mapped node's values as something to map over: item by item, under the same keys."""
+    """A mapped node's values as something to map over: item by item, under the same keys.
+
+    Names are those of the first node up the chain that names its instances itself, which is found
+    once for each node, so that a chain may be long.
+    """
 
     def __init__(self, source: NodeState) -> None:
         self._source = source
+        below = None if source.keyed else _followed(source.items)
+        self.namer: NodeState = source if below is None else below.namer
+        items = self.namer.items
+        self._may_be_named = items is not None and items.named
 
     def __len__(self) -> int:
         return self._source.length or 0
@@ -45,14 +61,14 @@ class Instances(Lazy):
     @property
     def named(self) -> bool:
         """Whether the instances below have names."""
-        items = self._source.items
-        return self._source.keyed or (items is not None and items.named)
+        return self.namer.keyed or self._may_be_named
 
     def name(self, index: int) -> str | None:
         """The key of the instance below, without the coordinator's."""
-        if self._source.keyed:
-            return self._source.names.own(index)
-        return None if self._source.items is None else self._source.items.name(index)
+        namer = self.namer
+        if namer.keyed:
+            return namer.names.own(index)
+        return None if namer.items is None else namer.items.name(index)
 
     def origins(self, index: int) -> tuple[Origin, ...]:
         """The instance itself."""
@@ -67,7 +83,21 @@ class Instances(Lazy):
 def wholes_of(node: Node) -> list[Node]:
     """The nodes whose value it takes as a whole: as an argument, as a list, or as one item."""
     arguments = [r.node for value in node.constants.values() for r in references(value)]
+    arguments += [reference.node for reference in node.task.follows]
     return arguments + [of for of, whole in _mapped_over(node) if whole]
+
+
+def picks_of(node: Node) -> dict[Node, tuple[str, ...]]:
+    """The mapped nodes of which its arguments take single instances only, and their keys."""
+    whole = {of for of, is_whole in _mapped_over(node) if is_whole}
+    whole |= {reference.node for reference in node.task.follows}
+    keys: dict[Node, list[str]] = {}
+    for taken in taken_of(node.constants):
+        if isinstance(taken, Picked) and taken.reference.node.items is not None:
+            keys.setdefault(taken.reference.node, []).append(taken.path[0])
+        else:
+            whole |= {reference.node for reference in references(taken)}
+    return {of: tuple(some) for of, some in keys.items() if of not in whole}
 
 
 def sources_of(node: Node) -> list[Node]:
@@ -91,8 +121,8 @@ def obstacle(node: Node, state_of: StateOf) -> tuple[Literal["wait"] | State, st
 def _mapped_over(node: Node) -> Iterator[tuple[Node, bool]]:
     """The nodes it maps over, and whether it needs the value of the whole."""
     for leaf in _leaves(node):
-        if isinstance(leaf, OneItem):
-            yield leaf.reference.node, True
+        if isinstance(leaf, Listed):
+            yield from ((reference.node, True) for reference in leaf.references)
         elif isinstance(leaf, Reference):
             yield leaf.node, leaf.node.items is None
 
@@ -124,7 +154,7 @@ def expand(state: NodeState, state_of: StateOf, longest: int) -> None:
     if not isinstance(items, Product):
         _check(state.node, items)
     items.require_distinct_names()
-    if state.sources and not _is_one_to_one(items):
+    if state.sources and _followed(items) is None:
         state.dependents = {}
         for index in range(length):
             for origin in items.origins(index):
@@ -145,11 +175,50 @@ def _leaves(node: Node) -> list[Lazy]:
     return [] if node.items is None else list(node.items.leaves())
 
 
+def argument(wanted: Lazy, state_of: StateOf) -> Any:
+    """What a reference, or something made of references, is as an argument.
+
+    A plain call gives its value, None without one; a mapped node its outcomes. What is made of
+    them is settled where the argument is used.
+
+    Raises:
+        FlowError: A plain call's value cannot be mapped over, or no instance has the key.
+    """
+    if isinstance(wanted, Reference):
+        source = state_of(wanted.node)
+        return source.outcomes if source.mapped else source.value
+    if isinstance(wanted, Picked):
+        return _picked(wanted, state_of(wanted.reference.node))
+    sources = [state_of(reference.node) for reference in references(wanted)]
+    if any(not source.mapped and not source.tally().success for source in sources):
+        return None
+    items = wanted.bound(lambda leaf: _known(leaf, state_of))
+    numbers = {source.number: source for source in sources}
+    good = (
+        index
+        for index in range(len(items))
+        if all(numbers[node].tally_of(of).success for node, of in items.origins(index))
+    )
+    return Gathered(tuple(items.at(good)))
+
+
+def _picked(wanted: Picked, source: NodeState) -> Any:
+    """One instance's value, or one entry of a plain call's; entries are looked up where used."""
+    value, path = source.value, wanted.path
+    if source.mapped:
+        index = source.index_of(path[0])
+        if index is None:
+            raise FlowError(f"{source.node.name!r} has no instance with the key {path[0]!r}")
+        value, path = source.value_at(index), path[1:]
+    if not path or value is None:
+        return value
+    return Deferred(value, tuple(Entry(key) for key in path))
+
+
 def _known(leaf: Lazy, state_of: StateOf) -> Lazy:
     """What a leaf of a mapped sequence has become."""
-    if isinstance(leaf, OneItem):
-        source = state_of(leaf.reference.node)
-        return Items([source.outcomes if source.mapped else source.value])
+    if isinstance(leaf, Listed):
+        return lazy(resolved(leaf.value, lambda wanted: argument(wanted, state_of)))
     if not isinstance(leaf, Reference):
         return leaf
     source = state_of(leaf.node)
@@ -165,10 +234,12 @@ def _check(node: Node, items: Lazy) -> None:
             check_item(node.task, item, node.constants, strict=node.strict, place=place)
 
 
-def _is_one_to_one(items: Lazy) -> bool:
-    """Whether instance i follows instance i of the one mapped node below, and nothing else."""
-    if isinstance(items, Product) and len(items.axes) == 1:
-        return _is_one_to_one(next(iter(items.axes.values())))
-    if isinstance(items, Mapped):
-        return _is_one_to_one(items.inner)
-    return isinstance(items, Instances)
+def _followed(items: Lazy | None) -> Instances | None:
+    """The instances of the one mapped node that these items follow one by one, and nothing else."""
+    while True:
+        if isinstance(items, Product) and len(items.axes) == 1:
+            items = items.parts[0]
+        elif isinstance(items, Mapped):
+            items = items.inner
+        else:
+            return items if isinstance(items, Instances) else None

@@ -24,7 +24,7 @@ from orchestrator.mapping.expansion import too_long
 from orchestrator.mapping.inline import InlineExecutor
 from orchestrator.mapping.journal import Journal
 from orchestrator.mapping.node_state import NodeState
-from orchestrator.mapping.nodes import Node, OneItem, Reference, Scope
+from orchestrator.mapping.nodes import Node, Reference, Scope
 from orchestrator.mapping.progress import Observer
 from orchestrator.mapping.recording import Recorder
 from orchestrator.mapping.run import DriverLoop
@@ -181,7 +181,7 @@ class Flow:
         """Refuse too long a map before anything runs, where the length is known by now."""
         if node.items is None:
             return
-        if any(isinstance(leaf, Reference | OneItem) for leaf in node.items.leaves()):
+        if any(isinstance(leaf, Reference) for leaf in node.items.leaves()):
             return
         length = len(node.items)
         if length > self.max_map_length:

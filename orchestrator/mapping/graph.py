@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from orchestrator.mapping.nodes import Node, OneItem, Reference, Scope, references
+from orchestrator.mapping.nodes import Listed, Node, Reference, Scope, references
 from orchestrator.mapping.sequences import Items, Lazy
 
 
@@ -24,6 +24,7 @@ class Box:
         each_of: The nodes it maps over: an instance for each of their items.
         all_of: The mapped nodes it takes as a whole, as a reduce does.
         takes: The plain calls whose value it takes.
+        after: The nodes it waits for without taking their results.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Box:
     each_of: tuple[str, ...]
     all_of: tuple[str, ...]
     takes: tuple[str, ...]
+    after: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -78,6 +80,7 @@ def as_mermaid(boxes: Sequence[Box]) -> str:
             ("-->|each|", box.each_of),
             ("==>|all|", box.all_of),
             ("-->", box.takes),
+            ("-.->", box.after),
         ):
             lines += [f"    {numbers[name]} {kind} {numbers[box.name]}" for name in names]
     return "\n".join(lines)
@@ -85,7 +88,8 @@ def as_mermaid(boxes: Sequence[Box]) -> str:
 
 def _box(node: Node, before: Mapping[str, Box]) -> Box:
     each_of, whole = _each_of(node), _whole(node)
-    upstream = [before[name] for name in (*each_of, *whole)]
+    after = _names(node.task.follows)
+    upstream = [before[name] for name in (*each_of, *whole, *after)]
     return Box(
         name=node.name,
         step=1 + max((box.step for box in upstream), default=0),
@@ -95,6 +99,7 @@ def _box(node: Node, before: Mapping[str, Box]) -> Box:
         each_of=each_of,
         all_of=tuple(name for name in whole if before[name].mapped),
         takes=tuple(name for name in whole if not before[name].mapped),
+        after=after,
     )
 
 
@@ -108,7 +113,7 @@ def _whole(node: Node) -> tuple[str, ...]:
     """The nodes it takes as a whole: as an argument, or as one item of a list."""
     leaves = () if node.items is None else node.items.leaves()
     given = (reference for value in node.constants.values() for reference in references(value))
-    listed = (leaf.reference for leaf in leaves if isinstance(leaf, OneItem))
+    listed = (r for leaf in leaves if isinstance(leaf, Listed) for r in leaf.references)
     return _names(chain(given, listed))
 
 
@@ -143,6 +148,8 @@ def _waits_for(box: Box) -> str:
         parts.append(f"all of {', '.join(box.all_of)}")
     if box.takes:
         parts.append(f"with {', '.join(box.takes)}")
+    if box.after:
+        parts.append(f"after {', '.join(box.after)}")
     if box.coordinates:
         parts.append("calls further tasks")
     return ", ".join(parts)

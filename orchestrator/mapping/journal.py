@@ -131,18 +131,32 @@ class Journal:
         self._recorded = time.monotonic()
 
     def removed(self) -> int:
-        """Record instances of the last flow run that this one no longer has; how many."""
+        """Record instances that this flow run no longer has; how many.
+
+        They are those of the last flow run, and of this one before it was resumed or before a
+        coordinator in it was tried again.
+        """
+        self.flush()
         names: dict[str, set[str]] = {}
-        for state in self._engine.nodes:
+        mapped: set[str] = set()
+        for state in self._engine.counted:
+            names.setdefault(state.node.name, set()).update(_recorded_names(state))
             if state.mapped:
-                names.setdefault(state.node.name, set()).update(state.names)
-        unknown = [place for state in self._engine.nodes for place in _unknown(state)]
+                mapped.add(state.node.name)
+        earlier = {
+            node: self._recorder.last_keys(self._flow_run.flow, node) for node in sorted(mapped)
+        }
+        if self._resumed or len(self._engine.counted) < len(self._engine.nodes):
+            for node in self._recorder.nodes_of(self._flow_run.id):
+                own = self._recorder.keys_of(self._flow_run.id, node)
+                earlier[node] = earlier.get(node, frozenset()) | own
+        unknown = [place for state in self._engine.counted for place in _unknown(state)]
         gone = [
             InstanceRecord(
                 flow_run=self._flow_run.id, node=node, key=key, index=-1, state=State.REMOVED
             )
-            for node, present in names.items()
-            for key in sorted(self._recorder.last_keys(self._flow_run.flow, node) - present)
+            for node, known in earlier.items()
+            for key in sorted(known - names.get(node, set()))
             if keys.is_lasting(key)
             and not any(node.endswith(of) and keys.is_under(key, at) for of, at in unknown)
         ]
@@ -261,6 +275,11 @@ def _key_of_call(state: NodeState) -> str:
     """The key of a whole call, where its instances have none: one more of a node has its own."""
     prefix, ordinal = state.node.prefix, state.ordinal
     return keys.below(prefix, keys.unnamed(f"call {ordinal + 1}")) if ordinal else prefix
+
+
+def _recorded_names(state: NodeState) -> Iterable[str]:
+    """The keys under which the instances of a node are recorded, or the node without any."""
+    return state.names if state.closed is None else (_key_of_call(state),)
 
 
 def _unknown(state: NodeState) -> Iterator[tuple[str, str]]:

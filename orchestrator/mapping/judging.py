@@ -101,8 +101,22 @@ def _of_wholes(state: NodeState, nodes: Sequence[NodeState]) -> _Upstreams:
     tallies: dict[bool, Tally] = {False: _NOTHING, True: _NOTHING}
     for number in state.wholes:
         whole = nodes[number]
-        tallies[whole.mapped] += whole.tally()
+        keys = state.picked.get(number)
+        if keys is None:
+            tallies[whole.mapped] += whole.tally()
+        else:
+            tallies[False] += sum((_of_picked(whole, key) for key in keys), _NOTHING)
     return _Upstreams(tallies[False], tallies[True])
+
+
+def _of_picked(whole: NodeState, key: str) -> Tally:
+    """How one instance stands, which is taken by its key once the whole map has ended."""
+    if not whole.done:
+        return Tally(waiting=1)
+    index = whole.index_of(key)
+    if whole.closed is not None or index is None:  # an unknown key fails where it is looked up
+        return whole.tally() if whole.closed is not None else Tally(success=1)
+    return whole.tally_of(index)
 
 
 def _own(state: NodeState, index: int, nodes: Sequence[NodeState]) -> Tally:

@@ -48,6 +48,7 @@ class NodeState:
         rule: When its instances run; None for the default of each of its upstreams.
         wholes: Numbers of the nodes it waits for as a whole.
         sources: Numbers of the mapped nodes whose instances its items are made of, one by one.
+        picked: By number, of those of which it takes single instances only: their keys.
         followers: The nodes that wait for this one as a whole.
         consumers: The nodes whose items are made of this one's instances.
         items: What it is mapped over, once that is known; None before, and for a plain call.
@@ -76,6 +77,7 @@ class NodeState:
     rule: Rule | None
     wholes: tuple[int, ...] = ()
     sources: tuple[int, ...] = ()
+    picked: dict[int, tuple[str, ...]] = field(default_factory=dict)
     followers: list[int] = field(default_factory=list)
     consumers: list[int] = field(default_factory=list)
     items: Lazy | None = None
@@ -131,6 +133,19 @@ class NodeState:
     def value(self) -> Any:
         """What a plain call has returned; None without one."""
         return self.columns.values[0] if self.columns.values else None
+
+    def value_at(self, index: int) -> Any:
+        """What an instance has returned; None without a value."""
+        values = self.columns.values
+        return values[index] if index < len(values) else None
+
+    def index_of(self, key: str) -> int | None:
+        """The instance with a key, which in a coordinator may leave out the coordinator's."""
+        names = self.names
+        wanted = {key, f"{self.node.prefix}/{key}"}
+        return next(
+            (i for i, name in enumerate(names.at(range(len(names)))) if name in wanted), None
+        )
 
     def unended(self) -> list[int]:
         """The instances that have not ended."""

@@ -12,12 +12,13 @@ import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from itertools import chain, count
+from copy import copy
+from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from orchestrator.errors import FlowError
-from orchestrator.mapping.sequences import Concat, Items, Lazy, Origin, lazy
+from orchestrator.mapping.owning import UNCHANGEABLE
+from orchestrator.mapping.sequences import Lazy, Origin, lazy
 
 if TYPE_CHECKING:
     from orchestrator.mapping.tasks import Task
@@ -73,7 +74,9 @@ class Reference(Lazy):
     def __len__(self) -> int:
         raise self._unknown("has no length")
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, str):
+            return Picked(self, (index,))
         raise self._unknown("cannot be indexed")
 
     def __iter__(self) -> Iterator[Any]:
@@ -99,29 +102,60 @@ class Reference(Lazy):
         )
 
 
-class OneItem(Lazy):
-    """A node's single value as one item of a list."""
+class Listed(Lazy):
+    """A list, tuple or dict whose items are or hold references: known once these have ended."""
 
-    def __init__(self, reference: Reference) -> None:
-        self.reference = reference
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.references = tuple(references(value))
 
     def __len__(self) -> int:
-        return 1
+        return len(self.value)
 
     def __getitem__(self, index: int) -> Any:
-        return self.reference[index]
+        raise FlowError(f"item {index} is known once {self.references[0]!r} has run")
 
-    def name(self, index: int) -> str | None:  # noqa: ARG002 - it has none
-        """None: it is one of a list."""
+    def name(self, index: int) -> str | None:  # noqa: ARG002 - asked for only once it is bound
+        """Unknown until the nodes have run."""
         return None
 
-    def bound(self, known: Callable[[Lazy], Lazy]) -> Lazy:
-        """What the node's value has become."""
-        return known(self)
 
-    def origins(self, index: int) -> tuple[Origin, ...]:  # noqa: ARG002 - of what it is bound to
-        """Known once it is bound."""
-        return ()
+class Picked(Lazy):
+    """`reference["key"]`: one instance of a mapped node, or one entry of what a plain call gave.
+
+    Attributes:
+        reference: The node's.
+        path: The keys, from the outside in.
+    """
+
+    def __init__(self, reference: Reference, path: tuple[str, ...]) -> None:
+        self.reference, self.path = reference, path
+
+    def __repr__(self) -> str:
+        return f"{self.reference!r}[{']['.join(map(repr, self.path))}]"
+
+    def __len__(self) -> int:
+        raise self._refused()
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            return Picked(self.reference, (*self.path, key))
+        raise self._refused()
+
+    def __iter__(self) -> Iterator[Any]:
+        raise self._refused()
+
+    def __reduce__(self) -> NoReturn:
+        self.reference.__reduce__()
+
+    def name(self, index: int) -> str | None:  # noqa: ARG002 - it is never mapped over
+        """None: it is an argument."""
+        return None
+
+    def _refused(self) -> FlowError:
+        return FlowError(
+            f"{self!r} can be an argument of a task; to map over it, return it from a task"
+        )
 
 
 class FirstEnded:
@@ -158,14 +192,16 @@ class Scope:
         self.unexpanded: list[Any] = []
         self._of = f"@{of}" if of else ""
         self._taken = 0
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}
 
     def add(self, node: Node) -> Reference:
         """Take a node in, under a name that is unique here, unless its task says otherwise."""
-        names = chain([node.name], (f"{node.name}_{number}" for number in count(2)))
-        grows = node.task.settings.grows
-        name = next(name for name in names if grows or name not in self._names)
-        self._names.add(name)
+        name = node.name
+        if not node.task.settings.grows:
+            while name in self._names:
+                self._names[node.name] += 1
+                name = f"{node.name}_{self._names[node.name]}"
+        self._names.setdefault(name, 1)
         node.name, node.prefix = f"{name}{self._of}", self.prefix
         self.nodes.append(node)
         return Reference(node)
@@ -195,38 +231,99 @@ class Scope:
 
 
 def mappable(value: Any) -> Lazy:
-    """A value as a lazy sequence; references inside a list stand for one item each."""
-    if isinstance(value, list | tuple) and any(isinstance(item, Reference) for item in value):
-        return Concat(
-            [OneItem(item) if isinstance(item, Reference) else Items([item]) for item in value]
-        )
-    return lazy(value)
+    """A value as a lazy sequence; its items may be references, or hold some at any depth."""
+    has_items = isinstance(value, Lazy | Sequence | Mapping | set | frozenset)
+    if isinstance(value, Iterable) and not has_items and not hasattr(value, "itertuples"):
+        value = list(value)
+    if isinstance(value, list | tuple | Mapping) and next(references(value), None) is not None:
+        return Listed(value)
+    sequence = lazy(value)
+    for leaf in sequence.leaves():
+        if isinstance(leaf, Picked):
+            len(leaf)  # which tells why it cannot be
+    return sequence
+
+
+def taken_of(value: Any) -> Iterator[Lazy]:
+    """The outermost references in an argument, and what is made of some by map, zip or a key."""
+    pending, seen = [value], set[int]()
+    while pending:
+        part = pending.pop()
+        if isinstance(part, Lazy):
+            yield part
+        elif type(part) not in UNCHANGEABLE and id(part) not in seen:
+            seen.add(id(part))
+            pending.extend(reversed(_parts(part)))
 
 
 def references(value: Any) -> Iterator[Reference]:
-    """The references in an argument: itself, or inside lists, tuples and dicts."""
-    if isinstance(value, Reference):
-        yield value
+    """The references in an argument: itself, or in lists, tuples, dicts and dataclasses.
+
+    Raises:
+        FlowError: One stands where it cannot be replaced: in a set, or as the key of a dict.
+    """
+    pending, seen = [value], set[int]()
+    while pending:
+        part = pending.pop()
+        if type(part) in UNCHANGEABLE or id(part) in seen:
+            continue
+        if isinstance(part, Reference):
+            yield part
+            continue
+        seen.add(id(part))
+        pending.extend(reversed(_parts(part)))
+
+
+def _parts(value: Any) -> Sequence[Any]:
+    """Where references may be inside an argument."""
+    parts: Sequence[Any] = ()
+    if isinstance(value, Lazy):
+        parts = _parts_of_lazy(value)
     elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from references(part)
+        _require_none_in(value, "the key of a dict")
+        parts = [*value.values()]
+    elif isinstance(value, set | frozenset):
+        _require_none_in(value, "a member of a set")
     elif isinstance(value, list | tuple):
-        for part in value:
-            yield from references(part)
-    elif isinstance(value, Lazy):
-        raise FlowError(
-            f"a {type(value).__name__.lower()} of a reference can be mapped over with expand(), "
-            "but not be a plain argument"
-        )
+        parts = value
+    elif is_dataclass(value) and not isinstance(value, type):
+        parts = [getattr(value, field.name, None) for field in fields(value)]
+    return parts
 
 
-def resolved(value: Any, known: Callable[[Reference], Any]) -> Any:
-    """An argument with every reference in it replaced."""
-    if isinstance(value, Reference):
+def _parts_of_lazy(value: Lazy) -> Sequence[Lazy]:
+    if isinstance(value, Picked):
+        return (value.reference,)
+    if isinstance(value, Listed):
+        return value.references
+    return [leaf for leaf in value.leaves() if leaf is not value]
+
+
+def _require_none_in(values: Iterable[Any], what: str) -> None:
+    for value in values:
+        if isinstance(value, Lazy):
+            raise FlowError(
+                f"{value!r} is {what}; it can stand in a list, tuple, dict or dataclass"
+            )
+
+
+def resolved(value: Any, known: Callable[[Lazy], Any]) -> Any:
+    """An argument with every reference in it, and what is made of some, replaced."""
+    if isinstance(value, Lazy):
         return known(value)
     if next(references(value), None) is None:
         return value
     if isinstance(value, Mapping):
         return {key: resolved(part, known) for key, part in value.items()}
-    parts: Sequence[Any] = value
-    return type(parts)(resolved(part, known) for part in parts)  # type: ignore[call-arg]  # list or tuple
+    if is_dataclass(value) and not isinstance(value, type):
+        filled = copy(value)
+        for field in fields(value):
+            if hasattr(value, field.name):
+                part = resolved(getattr(value, field.name), known)
+                object.__setattr__(filled, field.name, part)
+        return filled
+    parts = [resolved(part, known) for part in value]
+    kind = type(value)
+    if hasattr(kind, "_make"):
+        return kind._make(parts)
+    return parts if isinstance(value, list) else tuple(parts)

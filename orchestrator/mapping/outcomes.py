@@ -4,13 +4,15 @@ Touches no library; made by the engine's state of a node; goes to reduces, on wo
 """
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, overload
 
 from orchestrator import keys
 from orchestrator.mapping.calling import Cause, Failure, Performed, settle
 from orchestrator.mapping.executing import Kept
+from orchestrator.mapping.owning import Copies, own
 from orchestrator.records import State
 from orchestrator.user_code import RaisedError, user_code
 
@@ -198,6 +200,7 @@ class Outcomes(Sequence[Any]):
 
     def __init__(self, names: Names, items: Any, columns: Columns) -> None:
         self._names, self._items, self._columns = names, items, columns
+        self._copies: Copies | None = None
         self._good = [i for i, code in enumerate(columns.states) if code in _GOOD]
 
     def __len__(self) -> int:
@@ -253,7 +256,14 @@ class Outcomes(Sequence[Any]):
 
     def _value(self, index: int) -> Any:
         value = self._columns.values[index]
-        return value.fetch() if isinstance(value, Kept) else value
+        value = value.fetch() if isinstance(value, Kept) else value
+        return value if self._copies is None else own(value, self._copies)
+
+    def __owned__(self, _own: Callable[[Any], Any]) -> "Outcomes":
+        """The same for one call, which may change the values: each is copied when looked at."""
+        mine = copy(self)
+        mine._copies = {}  # noqa: SLF001 - its own
+        return mine
 
     def _outcome(self, index: int) -> Outcome:
         columns = self._columns

@@ -38,6 +38,14 @@ class Recorder(Protocol):
         """The keys of this node that succeeded in a flow run, which now goes on."""
         ...
 
+    def nodes_of(self, flow_run: str) -> Sequence[str]:
+        """The names of the nodes of which a flow run has recorded instances."""
+        ...
+
+    def keys_of(self, flow_run: str, node: str) -> frozenset[str]:
+        """The keys of this node in a flow run, without `removed` ones."""
+        ...
+
     def last_keys(self, flow: str, node: str) -> frozenset[str]:
         """The keys of this node in the last ended flow run of this flow, without `removed` ones."""
         ...
@@ -84,17 +92,24 @@ class MemoryRecorder:
             if (run, of_node) == (flow_run, node) and instance.state is State.SUCCESS
         )
 
+    def nodes_of(self, flow_run: str) -> Sequence[str]:
+        """Names of the nodes of a flow run."""
+        return sorted({node for run, node, _ in self.instances if run == flow_run})
+
+    def keys_of(self, flow_run: str, node: str) -> frozenset[str]:
+        """Keys of this node in a flow run."""
+        return frozenset(
+            key
+            for (run, of_node, key), instance in self.instances.items()
+            if (run, of_node) == (flow_run, node) and instance.state is not State.REMOVED
+        )
+
     def last_keys(self, flow: str, node: str) -> frozenset[str]:
         """Keys of this node in the latest ended flow run of this flow."""
         ended = [r for r in self.flow_runs.values() if r.flow == flow and r.ended is not None]
         if not ended:
             return frozenset()
-        last = max(ended, key=lambda run: run.started)
-        return frozenset(
-            key
-            for (run, of_node, key), instance in self.instances.items()
-            if run == last.id and of_node == node and instance.state is not State.REMOVED
-        )
+        return self.keys_of(max(ended, key=lambda run: run.started).id, node)
 
     def finish(self, flow_run: FlowRun) -> None:
         """Keep the ended flow run."""

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, overload
 
 from orchestrator.errors import FlowError
-from orchestrator.mapping.nodes import Node, Reference, Scope, current_scope, mappable
+from orchestrator.mapping.nodes import Node, Reference, Scope, current_scope, mappable, references
 from orchestrator.mapping.options import Options, checked
 from orchestrator.mapping.product import Product
 from orchestrator.mapping.sequences import Items, Lazy
@@ -24,10 +24,12 @@ class Task:
     Attributes:
         function: The plain function.
         settings: How its instances run.
+        follows: What it waits for without taking its result; see `after`.
     """
 
     function: Callable[..., Any]
     settings: Options = field(default_factory=Options)
+    follows: tuple[Reference, ...] = ()
 
     @property
     def name(self) -> str:
@@ -43,6 +45,25 @@ class Task:
         """The same task with other options; see `Options`."""
         return replace(self, settings=replace(self.settings, **checked(self.name, options)))
 
+    def after(self, *calls: Reference) -> "Task":
+        """The same task, run only once other calls have ended, whose results it does not take.
+
+        Its trigger rule counts them like those of its arguments: by default none runs after a
+        call that failed or was skipped.
+
+        Args:
+            *calls: What calls of tasks gave.
+
+        Raises:
+            FlowError: One of them is not the result of a call.
+        """
+        for call in calls:
+            if not isinstance(call, Reference):
+                raise FlowError(
+                    f"task {self.name!r}: after() takes what calls of tasks give, not {call!r}"
+                )
+        return replace(self, follows=(*self.follows, *calls))
+
     def __call__(self, /, *args: Any, **kwargs: Any) -> Reference:
         """One instance with these arguments."""
         scope = _current_scope(self)
@@ -52,12 +73,14 @@ class Task:
             raise FlowError(f"task {self.name!r}: {error}") from None
         arguments = dict(bound.arguments)
         arguments |= arguments.pop(_catch_all(self.function) or "", {})
+        _require_resolvable(self, arguments)
         return scope.add(Node(name=self.name, task=self, constants=arguments))
 
     def partial(self, /, **constants: Any) -> "Partial":
         """Arguments that all instances share; to be followed by `expand` or `expand_kwargs`."""
         scope = _current_scope(self)
         _require_known(self, "partial", constants)
+        _require_resolvable(self, constants)
         partial = Partial(self, constants, scope)
         scope.unexpanded.append(partial)
         return partial
@@ -86,6 +109,7 @@ class Partial:
         """More arguments that all instances share."""
         _require_known(self.task, "partial", constants)
         self._require_new("partial", constants)
+        _require_resolvable(self.task, constants)
         self._leave()
         more = Partial(self.task, {**self.constants, **constants}, self.scope)
         self.scope.unexpanded.append(more)
@@ -163,6 +187,11 @@ def task(
     """
     if function is None:
         return lambda function: task(function).options(**options)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise FlowError(
+            f"task {function.__name__!r} is a generator function, whose items can be read once "
+            "only: return a list of them"
+        )
     for parameter in _parameters(function):
         if parameter.kind in {parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL}:
             raise FlowError(
@@ -235,6 +264,16 @@ def _require_known(of: Task, method: str, given: Mapping[str, Any]) -> None:
             raise FlowError(
                 f"task {of.name!r} has no argument {name!r} ({method}); it takes {listed}"
             )
+
+
+def _require_resolvable(of: Task, arguments: Mapping[str, Any]) -> None:
+    """Refuse references where nothing can be put in their place, by the argument's name."""
+    for name, value in arguments.items():
+        try:
+            for _ in references(value):
+                pass
+        except FlowError as error:
+            raise FlowError(f"task {of.name!r}, argument {name!r}: {error}") from None
 
 
 def _require_complete(of: Task, given: set[str]) -> None:

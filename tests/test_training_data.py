@@ -13,6 +13,7 @@ import pytest
 from scipy import sparse
 
 from orchestrator.errors import ConfigError
+from orchestrator.permissions import Addresses
 from orchestrator.records import Customer, Evaluation, ModelSpec, Search, Selector, Step, Study
 from orchestrator.training import fingerprint
 from orchestrator.training.cache import SharedCache
@@ -412,7 +413,8 @@ class TestVersions:
 
 
 def versions(path, data):
-    found = data_versions(find_loader(f"{path}:load"), [Customer(id="AA", data=data)])
+    addresses = Addresses(schemes=("memory",))
+    found = data_versions(find_loader(f"{path}:load"), [Customer(id="AA", data=data)], addresses)
     return [version.text for version in found]
 
 

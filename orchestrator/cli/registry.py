@@ -43,7 +43,12 @@ def import_file(
     url = _sql_url(experiment.registry, experiment.config)
     source = open_source("file", {"path": file})
     # An empty list is refused below: `--accept` is for runs.
-    lists = fetch(source, allowed=experiment.evaluation.allowed, accept=["empty"])
+    lists = fetch(
+        source,
+        allowed=experiment.evaluation.allowed,
+        addresses=experiment.addresses,
+        accept=["empty"],
+    )
     _require_usable(lists, file)
     imported = import_rows(url, lists.models, lists.customers)
     if as_json:

@@ -38,12 +38,14 @@ from orchestrator.config.checks import LONGEST, keys_of, numbers_of, unknown_key
 from orchestrator.config.places import anchored, root_of
 from orchestrator.errors import ConfigError
 from orchestrator.experiment import Experiment
+from orchestrator.permissions import Addresses
 from orchestrator.records import Evaluation, Logs, Search
 from orchestrator.redaction import keep_secret
 from orchestrator.registry.documents import read_yaml
 from orchestrator.registry.guards import Limits
 from orchestrator.selection import Gate
 from orchestrator.tracking.addresses import is_server
+from orchestrator.training.looks import Looks
 from orchestrator.training.measures import evaluation_fields
 
 DEFAULT_PATHS = ("orchestrator.yaml", "configs/flights.yaml")
@@ -172,6 +174,15 @@ class _Settings(_Section):
     logs: Annotated[Logs, numbers_of(Logs), keys_of(Logs), within("bytes", 1)] = Logs()
     ledger: str | None = None
     retrain_on: Literal["environment"] | None = None
+    addresses: Annotated[Addresses, keys_of(Addresses)] = Addresses()
+    versions: Annotated[
+        Looks,
+        numbers_of(Looks),
+        keys_of(Looks),
+        within("seconds", 0.001, LONGEST),
+        within("total_seconds", 0.001, LONGEST),
+        within("at_once", 1, 1000),
+    ] = Looks()
     tolerance: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
     grace: Annotated[float, Field(ge=0, le=LONGEST, strict=True, allow_inf_nan=False)] = 30.0
     study_timeout: (
@@ -240,6 +251,8 @@ class _Settings(_Section):
             summary=self.tracking.summary,
             allow_pickle=self.tracking.allow_pickle,
             retrain_on=self.retrain_on,
+            addresses=self.addresses,
+            versions=self.versions,
             tolerance=self.tolerance,
             grace=self.grace,
             study_timeout=self.study_timeout,

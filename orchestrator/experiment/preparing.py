@@ -105,7 +105,13 @@ def fetch_snapshot(
         models, customers = open_sources(experiment.registry, file=experiment.config)
         if not leave_copies:
             models, customers = read_only(models), read_only(customers)
-        return fetch(models, customers, allowed=experiment.evaluation.allowed, accept=tuple(accept))
+        return fetch(
+            models,
+            customers,
+            allowed=experiment.evaluation.allowed,
+            addresses=experiment.addresses,
+            accept=tuple(accept),
+        )
 
 
 def drop_copies_of_lists(experiment: Experiment) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.clusters import Cluster
+from orchestrator.permissions import Addresses
 from orchestrator.records import Evaluation, Logs, Search
 from orchestrator.registry.guards import Limits
 from orchestrator.selection import Gate
+from orchestrator.training.looks import Looks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,8 @@ class Experiment:
         allow_pickle: Whether models that skops cannot hold may be pickled.
         retrain_on: `environment` trains everything again when the version of scikit-learn is
             another one than when it was scored; None only tells.
+        addresses: Which addresses the rows of the registry may name.
+        versions: How long the looks at versions of customers' data may take.
         tolerance: The share of trials that may fail before a flow run counts as failed.
         grace: Seconds that what runs has to end when a flow run is interrupted.
         study_timeout: Seconds after which a study that still runs has failed and its worker is
@@ -57,6 +61,8 @@ class Experiment:
     summary: bool = False
     allow_pickle: bool = False
     retrain_on: Literal["environment"] | None = None
+    addresses: Addresses = field(default_factory=Addresses)
+    versions: Looks = field(default_factory=Looks)
     tolerance: float = 0.0
     grace: float = 30.0
     study_timeout: float | None = None

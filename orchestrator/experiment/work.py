@@ -53,7 +53,12 @@ def plan_work(
     """
     active = [customer for customer in snapshot.customers if customer.active]
     warm_starts = WarmStarts(champions)
-    versions = data_versions(find_loader(experiment.evaluation.loader), active)
+    versions = data_versions(
+        find_loader(experiment.evaluation.loader),
+        active,
+        experiment.addresses,
+        experiment.versions,
+    )
     return tuple(
         Work(
             id=customer.id,

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from orchestrator import estimators
 from orchestrator.errors import ConfigError, OrchestratorError, RegistryError
 from orchestrator.identity import digest
+from orchestrator.permissions import Addresses
 from orchestrator.records import Customer, Json, ModelSpec, Rejected, Snapshot, grid_content
 from orchestrator.redaction import redacted
 from orchestrator.registry import specs
@@ -32,6 +33,7 @@ def fetch(
     customers: Source | None = None,
     *,
     allowed: Sequence[str],
+    addresses: Addresses | None = None,
     accept: Collection[str] = (),
 ) -> Snapshot:
     """Fetch both lists, now, and check every row.
@@ -40,6 +42,7 @@ def fetch(
         models: Where the list of models is.
         customers: Where the list of customers is, if elsewhere.
         allowed: Packages whose estimators may be used.
+        addresses: Which addresses customers' `data` may name; None stands for the standard ones.
         accept: Names of guards whose refusal is accepted; here that is `empty`.
 
     Raises:
@@ -50,7 +53,7 @@ def fetch(
     model_rows, model_etag = _read(models, "models", accept)
     customer_rows, customer_etag = _read(customers, "customers", accept)
     specs_of_models = _models(model_rows, allowed, models.description)
-    good, rejected = _customers(customer_rows, specs_of_models, allowed)
+    good, rejected = _customers(customer_rows, specs_of_models, allowed, addresses)
     _require_unique(good, "customers", customers.description)
     _require_some_good(good, rejected, customers.description)
     return snapshot_of(
@@ -116,10 +119,13 @@ def _models(rows: Sequence[Any], allowed: Sequence[str], source: str) -> list[Mo
 
 
 def _customers(
-    rows: Sequence[Any], models: Sequence[ModelSpec], allowed: Sequence[str]
+    rows: Sequence[Any],
+    models: Sequence[ModelSpec],
+    allowed: Sequence[str],
+    addresses: Addresses | None,
 ) -> tuple[list[tuple[int, Customer]], tuple[Rejected, ...]]:
     parameters = {model.id: estimators.parameter_names(model, allowed) for model in models}
-    good, bad = _sort_out(rows, lambda row: specs.read_customer(row, parameters))
+    good, bad = _sort_out(rows, lambda row: specs.read_customer(row, parameters, addresses))
     kind: Literal["customer"] = "customer"
     rejected = tuple(
         Rejected(kind=kind, row=index, id=specs.usable_id(rows[index]), reason=str(error))

@@ -14,6 +14,7 @@ from typing import Any
 
 from orchestrator import estimators
 from orchestrator.errors import UsageError
+from orchestrator.permissions import Addresses
 from orchestrator.records import Customer, Grid, ModelSpec, Selector, Step
 from orchestrator.registry.cells import BadRowError, Problem
 from orchestrator.registry.rows import CustomerRow, ModelRow, StepFields, identifier, validated
@@ -46,12 +47,17 @@ def read_model(row: object, allowed: Sequence[str]) -> ModelSpec:
     return spec
 
 
-def read_customer(row: object, parameters: Mapping[str, frozenset[str]]) -> Customer:
+def read_customer(
+    row: object,
+    parameters: Mapping[str, frozenset[str]],
+    addresses: Addresses | None = None,
+) -> Customer:
     """The customer a row describes.
 
     Args:
         row: Its fields by name.
         parameters: Of each listed model, the names its grid may use.
+        addresses: Which addresses its `data` may name; None stands for the standard ones.
 
     Raises:
         BadRowError: With every problem found.
@@ -62,6 +68,10 @@ def read_customer(row: object, parameters: Mapping[str, frozenset[str]]) -> Cust
         Problem(f"spaces.{model}", "is given in `grids`, too; give one of them")
         for model in fields.spaces
         if model in fields.grids
+    ]
+    problems += [
+        Problem(key, reason)
+        for key, reason in (addresses or Addresses()).refusals(fields.data, "data")
     ]
     problems += [
         Problem(f"spaces.{model}", "is empty; leave it out to search the model's")

@@ -1,27 +1,31 @@
 """Which version of a customer's data there is, without loading it; or else after loading it.
 
 In this order: what the loader's own `version(customer)` says; for a customer whose `data` is the
-address of one file (a text with `://`, or a path that exists), its ETag, or else its size and
-time of change; a hash of what was loaded, which takes a worker (`loaded_version`).
+address of one file (a text with a scheme that rows may name, or a path that exists), its ETag, or
+else its size and time of change; a hash of what was loaded, which takes a worker
+(`loaded_version`).
 
 A loader whose `version` fails is not asked for a hash instead: every result under its own versions
-would count as out of date, and one moment's failure would train everything again.
+would count as out of date, and one moment's failure would train everything again. The same holds
+for a look that takes too long. Looks are made side by side (`looks`).
 
 Touches fsspec and joblib; takes a `Customer`; gives a `Version`; driver and workers.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from orchestrator.identity import digest
+from orchestrator.permissions import Addresses
+from orchestrator.permissions.addresses import has_no_host, scheme_of
 from orchestrator.records import Customer, Study
 from orchestrator.training.data import DataError, Loader
-
-_FILES_AT_ONCE = 16
-"""An object store takes some 30 ms for an answer, and gives many at once."""
+from orchestrator.training.looks import Looks, Overdue, look_at_all
 
 _TAGS = ("ETag", "etag", "Content-MD5", "content_md5", "md5Hash")
 _TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated")
@@ -31,23 +35,40 @@ _TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated")
 class Version:
     """The version of a customer's data: `text` is "" where only loading the data can tell.
 
-    `problem` is why the loader's own `version` did not tell; "" unless it failed.
+    `problem` is why no version could be found out and the data must not be loaded for it; "" else.
     """
 
     text: str = ""
     problem: str = ""
 
 
-def data_versions(loader: Loader, customers: Sequence[Customer]) -> list[Version]:
-    """The versions of these customers' data as far as they are known without loading it."""
-    if loader.version is not None:
-        return [_told_by_loader(loader, customer) for customer in customers]
+def data_versions(
+    loader: Loader,
+    customers: Sequence[Customer],
+    addresses: Addresses | None = None,
+    limits: Looks | None = None,
+) -> list[Version]:
+    """Return the versions of these customers' data as far as they are known without loading it.
+
+    Args:
+        loader: Whose `version` is asked, from several threads at once.
+        customers: Whose data.
+        addresses: Which addresses rows may name; None stands for the standard ones.
+        limits: How long the looks may take; None stands for the standard limits.
+    """
+    addresses, limits = addresses or Addresses(), limits or Looks()
+    looks: dict[int, Callable[[], Version]] = {}
+    for index, customer in enumerate(customers):
+        if loader.version is not None:
+            looks[index] = partial(_told_by_loader, loader, customer)
+        elif limits.by_address and isinstance(customer.data, str) and _is_address(customer.data):
+            looks[index] = partial(_told_by_file, customer.data, addresses, limits.seconds)
     known = [Version()] * len(customers)
-    files = [i for i, customer in enumerate(customers) if _is_address(customer.data)]
-    with ThreadPoolExecutor(_FILES_AT_ONCE) as threads:
-        versions = threads.map(lambda i: _told_by_file(str(customers[i].data)), files)
-        for index, version in zip(files, versions, strict=True):
-            known[index] = Version(text=version)
+    for index, found in zip(looks, look_at_all(list(looks.values()), limits), strict=True):
+        if isinstance(found, Overdue):
+            known[index] = Version(problem=_overdue(loader, customers[index], found))
+        else:
+            known[index] = found
     return known
 
 
@@ -72,31 +93,70 @@ def _told_by_loader(loader: Loader, customer: Customer) -> Version:
         return Version(text=loader.version_of(customer) or "")
     except DataError as error:
         return Version(problem=str(error).removeprefix(f"customer {customer.id!r}: "))
-    except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+    except BaseException as error:  # noqa: BLE001 - a user's function may raise anything
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         return Version(problem=f"`version` beside loader {loader.path} raised {reason}")
 
 
-def _is_address(data: object) -> bool:
-    if not isinstance(data, str):
-        return False
+def _overdue(loader: Loader, customer: Customer, found: Overdue) -> str:
+    if loader.version is not None:
+        return f"`version` beside loader {loader.path} {found.reason}"
+    return (
+        f"the look at its data {customer.data!r} {found.reason}; if this machine cannot reach it, "
+        "set `versions.by_address: false`, and workers will hash the data"
+    )
+
+
+def _is_address(data: str) -> bool:
+    if scheme_of(data):
+        return True
     try:
-        return "://" in data or Path(data).is_file()
-    except OSError:  # such as a name too long for a file
+        return "::" not in data and "://" not in data and Path(data).is_file()
+    except (OSError, ValueError):  # such as a name too long for a file
         return False
 
 
-def _told_by_file(address: str) -> str:
-    import fsspec  # late: only where data is a file
+def _told_by_file(address: str, addresses: Addresses, seconds: float) -> Version:
+    reason = addresses.refusal(address)
+    if reason:
+        return Version(problem=f"data: {reason}")
+    # late: httpx and fsspec are needed only where data is a file
+    from orchestrator.training.web_files import ForbiddenAddressError
 
     try:
-        files, path = fsspec.url_to_fs(address)
-        return _version_in(files.info(path))
+        return Version(text=_version_in(_description(address, addresses, seconds)))
+    except ForbiddenAddressError as error:
+        return Version(problem=f"data: {error}")
     except Exception:  # noqa: BLE001 - protocols raise anything; loading fails again, as above
-        return ""
+        return Version()
 
 
-def _version_in(info: dict[str, Any]) -> str:
+def _description(address: str, addresses: Addresses, seconds: float) -> Mapping[str, Any]:
+    """What the place itself says of a file."""
+    import fsspec
+
+    from orchestrator.training.web_files import checked_addresses, file_headers
+
+    scheme = scheme_of(address)
+    if scheme in {"http", "https"}:
+        headers = file_headers(address, addresses, seconds)
+        length = headers.get("Content-Length", "")
+        return {**_as_written(headers), "size": int(length) if length.isdigit() else None}
+    if scheme and not has_no_host(scheme):
+        parts = urlsplit(address)
+        with suppress(OSError):  # a host that cannot be resolved cannot be reached either
+            checked_addresses(parts.hostname or "", parts.port or 0, addresses)
+    files, path = fsspec.url_to_fs(address)
+    described: Mapping[str, Any] = files.info(path)
+    return described
+
+
+def _as_written(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that tell versions apart, by their usual spelling."""
+    return {name: headers[name] for name in (*_TAGS, *_TIMES) if name in headers}
+
+
+def _version_in(info: Mapping[str, Any]) -> str:
     """The file's tag, or else size and time; a size alone does not tell versions apart."""
     tag = next((str(info[name]) for name in _TAGS if info.get(name)), "")
     if tag:

@@ -1,0 +1,121 @@
+"""Looks at what may hang, made side by side, each with a limit of time and all with one.
+
+Python cannot end a thread that waits for a network or for a user's function. A look that takes too
+long is given up: its thread is left to itself, another one takes its place, and neither the
+caller nor the end of the process waits for it.
+
+Touches threads; takes functions; gives what they returned in time; runs on the driver.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Condition, Thread
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """How long looks at the versions of customers' data may take.
+
+    Attributes:
+        seconds: For the look at one customer's version.
+        total_seconds: For all customers' together.
+        at_once: How many are made at a time, each in a thread of its own.
+        by_address: Whether the version of data without a `version` beside the loader is looked up
+            at its address; without, a worker loads the data and hashes it.
+    """
+
+    seconds: float = 30.0
+    total_seconds: float = 600.0
+    at_once: int = 16
+    by_address: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overdue:
+    """Stands for a look that was given up, and says which limit it met."""
+
+    reason: str
+
+
+def look_at_all(looks: Sequence[Callable[[], T]], limits: Looks) -> list[T | Overdue]:
+    """Return what each function returned, or `Overdue` for those that took too long.
+
+    Args:
+        looks: Functions that raise nothing; they are called in several threads at once.
+        limits: The limits of time.
+    """
+    return _Round(looks, limits).results() if looks else []
+
+
+class _Round(Generic[T]):
+    """One call of `look_at_all`: looks that wait, run and have ended, shared by its threads."""
+
+    def __init__(self, looks: Sequence[Callable[[], T]], limits: Looks) -> None:
+        self._looks = looks
+        self._limits = limits
+        self._changed = Condition()
+        self._waiting = iter(range(len(looks)))
+        self._started: dict[int, float] = {}
+        self._ended: dict[int, T | Overdue] = {}
+
+    def results(self) -> list[T | Overdue]:
+        deadline = time.monotonic() + self._limits.total_seconds
+        with self._changed:
+            for _ in range(min(self._limits.at_once, len(self._looks))):
+                self._start_thread()
+            while len(self._ended) < len(self._looks):
+                now = time.monotonic()
+                if now >= deadline:
+                    self._give_up_all()
+                    break
+                self._give_up_overdue(now)
+                if len(self._ended) < len(self._looks):
+                    self._changed.wait(max(self._next_limit(deadline) - time.monotonic(), 0))
+            return [self._ended[index] for index in range(len(self._looks))]
+
+    def _start_thread(self) -> None:
+        Thread(target=self._work, name="look", daemon=True).start()
+
+    def _work(self) -> None:
+        """Make one look after another until none waits, or until one took too long."""
+        while True:
+            with self._changed:
+                index = next(self._waiting, None)
+                if index is None:
+                    return
+                self._started[index] = time.monotonic()
+                self._changed.notify()  # there is a new limit to wait for
+            result = self._looks[index]()
+            with self._changed:
+                if self._started.pop(index, None) is None:
+                    return  # it was given up, and another thread is in this one's place
+                self._ended[index] = result
+                self._changed.notify()
+
+    def _next_limit(self, deadline: float) -> float:
+        earliest = min(self._started.values(), default=deadline)
+        return min(earliest + self._limits.seconds, deadline)
+
+    def _give_up_overdue(self, now: float) -> None:
+        limit = self._limits.seconds
+        overdue = [index for index, start in self._started.items() if now - start >= limit]
+        for index in overdue:
+            del self._started[index]
+            reason = f"took more than {limit:g} seconds (`versions.seconds`)"
+            self._ended[index] = Overdue(reason=reason)
+            self._start_thread()
+
+    def _give_up_all(self) -> None:
+        self._waiting = iter(())
+        self._started.clear()
+        limit = self._limits.total_seconds
+        reason = (
+            f"was not done when the looks at all customers' versions had taken {limit:g} seconds "
+            "(`versions.total_seconds`)"
+        )
+        for index in range(len(self._looks)):
+            self._ended.setdefault(index, Overdue(reason=reason))

@@ -4,13 +4,14 @@ Touches scikit-learn; takes `ModelSpec` and parameters; gives unfitted estimator
 validates with it on the driver, training builds with it on workers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
 from orchestrator.errors import UsageError
-from orchestrator.records import ModelSpec, Params
+from orchestrator.permissions import parameters
+from orchestrator.records import ModelSpec, Params, Step
 
 
 def build(spec: ModelSpec, params: Params, allowed: Sequence[str]) -> Any:
@@ -22,11 +23,17 @@ def build(spec: ModelSpec, params: Params, allowed: Sequence[str]) -> Any:
         allowed: Packages whose classes may be used.
 
     Raises:
-        UsageError: A step is not an allowed estimator, or a parameter is none of its parameters.
+        UsageError: A step is not an allowed estimator, or a parameter is none of its parameters,
+            or is one that rows may not set.
     """
     estimator = _assemble(spec, allowed)
+    every = {**spec.params, **params}
+    for name, value in every.items():
+        reason = refusal(spec, name, value, allowed)
+        if reason:
+            raise UsageError(f"model {spec.id!r}: {name}: {reason}")
     try:
-        return estimator.set_params(**{**spec.params, **params})
+        return estimator.set_params(**every)
     except (ValueError, AttributeError) as error:  # AttributeError: `__` below what is no estimator
         raise UsageError(f"model {spec.id!r}: {error}") from error
 
@@ -42,6 +49,34 @@ def parameter_names(spec: ModelSpec, allowed: Sequence[str]) -> frozenset[str]:
     """
     names = _assemble(spec, allowed).get_params()
     return frozenset(name for name in names if len(spec.steps) == 1 or "__" in name)
+
+
+def refusal(spec: ModelSpec, name: str, value: Any, allowed: Sequence[str]) -> str:
+    """The reason why a row may not set a parameter of this model to a value; "" where it may.
+
+    Args:
+        spec: The model.
+        name: As scikit-learn names it, e.g. `C`, or `clf__estimator__C`.
+        value: What a row gives it.
+        allowed: Packages whose classes may be used, and parameters that rows may set to anything.
+
+    Raises:
+        UsageError: A step is not an allowed estimator.
+    """
+    owners = _owners(spec.steps, tuple(allowed))
+    prefix, _, own = name.rpartition("__")
+    # A prefix without an owner is refused by `set_params`; until then it is judged by its name.
+    return parameters.refusal(owners.get(prefix, object), own, value, allowed)
+
+
+@lru_cache(maxsize=1024)
+def _owners(steps: tuple[Step, ...], allowed: tuple[str, ...]) -> Mapping[str, type]:
+    """The classes of a model and of all estimators inside it, by what precedes their parameters."""
+    estimator = _assemble(ModelSpec(id="", steps=steps), allowed)
+    inner = estimator.get_params(deep=True).items()
+    return {"": type(estimator)} | {
+        path: type(each) for path, each in inner if hasattr(each, "get_params")
+    }
 
 
 def resolve(path: str, allowed: Sequence[str]) -> type:

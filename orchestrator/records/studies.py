@@ -73,7 +73,8 @@ class Evaluation:
         constraints: What the candidate that is served has to meet.
         seed: The experiment's seed (law 9).
         task: What the target is; decides between stratified and plain folds.
-        allowed: Packages whose estimators may be used (law 8).
+        allowed: Packages whose estimators may be used (law 8), and parameters that rows may set to
+            anything, as `package.module:Class.parameter`.
     """
 
     loader: str

@@ -125,7 +125,10 @@ def _customers(
     addresses: Addresses | None,
 ) -> tuple[list[tuple[int, Customer]], tuple[Rejected, ...]]:
     parameters = {model.id: estimators.parameter_names(model, allowed) for model in models}
-    good, bad = _sort_out(rows, lambda row: specs.read_customer(row, parameters, addresses))
+    refusals = {model.id: specs.refusal_of(model, allowed) for model in models}
+    good, bad = _sort_out(
+        rows, lambda row: specs.read_customer(row, parameters, refusals, addresses)
+    )
     kind: Literal["customer"] = "customer"
     rejected = tuple(
         Rejected(kind=kind, row=index, id=specs.usable_id(rows[index]), reason=str(error))

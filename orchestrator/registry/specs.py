@@ -8,17 +8,20 @@ on the driver.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from orchestrator import estimators
 from orchestrator.errors import UsageError
 from orchestrator.permissions import Addresses
-from orchestrator.records import Customer, Grid, ModelSpec, Selector, Step
+from orchestrator.records import Customer, Distribution, Grid, ModelSpec, Selector, Step
 from orchestrator.registry.cells import BadRowError, Problem
 from orchestrator.registry.rows import CustomerRow, ModelRow, StepFields, identifier, validated
 from orchestrator.registry.spaces import condition_problems
+
+Refusal = Callable[[str, Any], str]
+"""Takes a parameter's name and a value; gives the reason why a row may not set it, or ""."""
 
 
 def read_model(row: object, allowed: Sequence[str]) -> ModelSpec:
@@ -50,6 +53,7 @@ def read_model(row: object, allowed: Sequence[str]) -> ModelSpec:
 def read_customer(
     row: object,
     parameters: Mapping[str, frozenset[str]],
+    refusals: Mapping[str, Refusal],
     addresses: Addresses | None = None,
 ) -> Customer:
     """The customer a row describes.
@@ -57,6 +61,7 @@ def read_customer(
     Args:
         row: Its fields by name.
         parameters: Of each listed model, the names its grid may use.
+        refusals: Of each listed model, what says why a row may not set a parameter to a value.
         addresses: Which addresses its `data` may name; None stands for the standard ones.
 
     Raises:
@@ -84,6 +89,7 @@ def read_customer(
         problems += _repeated_parts(key, grid)
         if model in parameters:
             problems += _unknown_names(key, _names(grid), parameters[model])
+            problems += _refused_values(key, grid, parameters[model], refusals[model])
     if problems:
         raise BadRowError(*problems)
     return Customer(
@@ -94,6 +100,11 @@ def read_customer(
         active=fields.active,
         grids=grids,
     )
+
+
+def refusal_of(spec: ModelSpec, allowed: Sequence[str]) -> Refusal:
+    """What says why a row may not set a parameter of this model to a value; "" where it may."""
+    return lambda name, value: estimators.refusal(spec, name, value, allowed)
 
 
 def usable_id(row: object) -> str | None:
@@ -179,6 +190,8 @@ def _parameter_problems(spec: ModelSpec, fields: ModelRow, allowed: Sequence[str
     return [
         *_unknown_names("params", list(spec.params), known),
         *_unknown_names(_key_of_grid(fields), _names(spec.grid), known),
+        *_refused_values("params", (_listed(spec.params),), known, refusal_of(spec, allowed)),
+        *_refused_values(_key_of_grid(fields), spec.grid, known, refusal_of(spec, allowed)),
         *_condition_problems(_key_of_grid(fields), spec.grid),
         *_fixed_and_searched(_key_of_grid(fields), spec),
         *_repeated_parts(_key_of_grid(fields), spec.grid),
@@ -204,6 +217,28 @@ def _repeated_parts(key: str, grid: Grid) -> list[Problem]:
 
 def _key_of_grid(fields: ModelRow) -> str:
     return "grid" if fields.space is None else "space"
+
+
+def _listed(params: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+    return {name: (value,) for name, value in params.items()}
+
+
+def _refused_values(key: str, grid: Grid, known: frozenset[str], refusal: Refusal) -> list[Problem]:
+    """Every known parameter of the grid that rows may not set to one of its values, each once."""
+    reasons: dict[str, str] = {}
+    for part in grid:
+        for name, values in part.items():
+            each = _every_value(values) if name in known else ()
+            reason = next(filter(None, (refusal(name, value) for value in each)), "")
+            if reason:
+                reasons.setdefault(name, reason)
+    return [Problem(f"{key}.{name}", reason) for name, reason in reasons.items()]
+
+
+def _every_value(values: tuple[Any, ...] | Distribution) -> tuple[Any, ...]:
+    if not isinstance(values, Distribution):
+        return values
+    return values.choices if values.kind == "categorical" else (values.low, values.high)
 
 
 def _unknown_names(key: str, names: Sequence[str], known: frozenset[str]) -> list[Problem]:

@@ -26,6 +26,7 @@ from orchestrator.permissions.addresses import has_no_host, scheme_of
 from orchestrator.records import Customer, Study
 from orchestrator.training.data import DataError, Loader
 from orchestrator.training.looks import Looks, Overdue, look_at_all
+from orchestrator.user_code import RaisedError, user_code
 
 _TAGS = ("ETag", "etag", "Content-MD5", "content_md5", "md5Hash")
 _TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated")
@@ -90,11 +91,12 @@ def loaded_version(study: Study) -> str:
 
 def _told_by_loader(loader: Loader, customer: Customer) -> Version:
     try:
-        return Version(text=loader.version_of(customer) or "")
-    except DataError as error:
-        return Version(problem=str(error).removeprefix(f"customer {customer.id!r}: "))
-    except BaseException as error:  # noqa: BLE001 - a user's function may raise anything
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        with user_code():
+            return Version(text=loader.version_of(customer) or "")
+    except RaisedError as raised:
+        if isinstance(raised.error, DataError):
+            return Version(problem=str(raised.error).removeprefix(f"customer {customer.id!r}: "))
+        reason = " ".join(str(raised).split())
         return Version(problem=f"`version` beside loader {loader.path} raised {reason}")
 
 

@@ -59,6 +59,14 @@ class Instances(Lazy):
         return [values[index] if index < known else None for index in indices]
 
     @property
+    def label(self) -> str | None:
+        """The name of the node."""
+        return self._source.node.name.partition("@")[0]
+
+    def require_distinct_names(self) -> None:
+        """Nothing: the node below sees to it that they are."""
+
+    @property
     def named(self) -> bool:
         """Whether the instances below have names."""
         return self.namer.keyed or self._may_be_named
@@ -153,7 +161,8 @@ def expand(state: NodeState, state_of: StateOf, longest: int) -> None:
         raise FlowError(too_long(state.node.name, length, longest))
     if not isinstance(items, Product):
         _check(state.node, items)
-    items.require_distinct_names()
+    if not state.keyed:
+        items.require_distinct_names()
     if state.sources and _followed(items) is None:
         state.dependents = {}
         for index in range(length):

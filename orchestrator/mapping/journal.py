@@ -33,6 +33,9 @@ _AT_MOST = 20_000
 _AT_MOST_CHARACTERS = 8 * 1024**2
 """Of what instances said that may stay unrecorded."""
 
+_AHEAD = 100
+"""Instances of a node that are looked up at once, where an executor takes them one by one."""
+
 _LONGEST_ARGUMENTS = 200
 
 
@@ -65,6 +68,8 @@ class Journal:
         self._done: dict[str, frozenset[str]] = {}
         self._recorded_before: dict[int, set[int]] = {}
         self._fingerprints: dict[int, dict[int, str]] = {}
+        self._looked: dict[int, set[int]] = {}
+        self._ahead: dict[int, dict[int, Any]] = {}
         self._codes: dict[int, bytes | None] = {}
         self._unrecorded: list[tuple[int, Sequence[int]]] = []
         self._waiting = 0
@@ -76,20 +81,35 @@ class Journal:
 
     def recall(self, state: NodeState, indices: Sequence[int]) -> Mapping[int, Any]:
         """The values of those instances that have a recorded success."""
-        done = self._done_before(state, indices)
-        again = self._run_again(state, indices).difference(done)
+        again = self._run_again(state, indices)
         if not self._has_name(state):
             return {}
+        looked = self._looked.setdefault(state.number, set())
+        ahead = self._ahead.setdefault(state.number, {})
+        missing = [index for index in indices if index not in looked]
+        if missing:
+            soon = state.ready.soon(max(0, _AHEAD - len(missing)))
+            missing += [index for index in soon if index not in looked]
+            ahead.update(self._look_up(state, missing))
+            looked.update(missing)
+        looked.difference_update(indices)
+        values = {index: ahead.pop(index) for index in indices if index in ahead}
+        done = self._done_before(state, indices)
+        recalled = {i: value for i, value in values.items() if i in done or i not in again}
+        self._recorded_before.setdefault(state.number, set()).update(done & recalled.keys())
+        return recalled
+
+    def _look_up(self, state: NodeState, indices: Sequence[int]) -> Mapping[int, Any]:
+        """The recorded values of instances that may start now or soon, in one question."""
+        done = self._done_before(state, indices)
         names = {i: n for i, n in zip(indices, self._names(state, indices), strict=True) if n}
         self._fingerprints.setdefault(state.number, {}).update(names)
         own, found = own_prefix(self._flow_run.id), dict[str, list[int]]()
         for index, name in names.items():
-            if index not in again and (index in done or not name.startswith(own)):
+            if index in done or not name.startswith(own):
                 found.setdefault(name, []).append(index)
-        values = self._recorder.recall(list(found))
-        recalled = {index: value for name, value in values.items() for index in found[name]}
-        self._recorded_before.setdefault(state.number, set()).update(done & recalled.keys())
-        return recalled
+        values = self._recorder.recall([*found]) if found else {}
+        return {index: value for name, value in values.items() for index in found[name]}
 
     def own(self, state: NodeState, recalled: Iterable[int]) -> Sequence[int]:
         """Those of some recalled instances that this flow run had recorded itself."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator import keys
 from orchestrator.mapping.calling import settle
 from orchestrator.mapping.nodes import Node
 from orchestrator.mapping.outcomes import CODES, Columns, Names, Outcomes
@@ -142,7 +143,8 @@ class NodeState:
     def index_of(self, key: str) -> int | None:
         """The instance with a key, which in a coordinator may leave out the coordinator's."""
         names = self.names
-        wanted = {key, f"{self.node.prefix}/{key}"}
+        wanted = {keys.part(key), keys.below(self.node.prefix, keys.part(key))}
+        wanted |= {key, keys.below(self.node.prefix, key)}
         return next(
             (i for i, name in enumerate(names.at(range(len(names)))) if name in wanted), None
         )

@@ -35,6 +35,11 @@ class Ready:
             return taken
         return [heapq.heappop(self._heap)[1] for _ in range(min(limit, len(self._heap)))]
 
+    def soon(self, limit: int) -> list[int]:
+        """About the next that `pop` will give; nothing is taken."""
+        pushed = [index for _, index in self._heap[:limit]]
+        return [*pushed, *self._range[: limit - len(pushed)]]
+
     def clear(self) -> None:
         """Nothing may start any more."""
         self._range = range(0)

@@ -15,13 +15,16 @@ Touches no library; pure; runs on the driver.
 
 from abc import ABC, abstractmethod
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 from orchestrator import keys
 from orchestrator.errors import FlowError
 from orchestrator.mapping.calling import Deferred, Zipped
+from orchestrator.mapping.rows import names_of_rows, rows
 from orchestrator.user_code import shown
 
 
@@ -53,6 +56,11 @@ class Lazy(ABC):
     def named(self) -> bool:
         """Whether any item may have a name."""
         return False
+
+    @property
+    def label(self) -> str | None:
+        """What the items are called together: the name of the node whose instances they are."""
+        return None
 
     def origins(self, index: int) -> tuple[Origin, ...]:  # noqa: ARG002 - leaves have none
         """The instances whose values the item is made of."""
@@ -122,18 +130,18 @@ def lazy(value: Any) -> Lazy:
     if isinstance(value, Lazy):
         return value
     if isinstance(value, Mapping):
-        return _distinct([*value.items()], [keys.part(str(key)) for key in value])
+        return Items([*value.items()], [keys.part(str(key)) for key in value])
     if isinstance(value, range):
         return Items(value)
     if isinstance(value, str | bytes | bytearray | int | float | set | frozenset):
         raise FlowError(f"cannot map over {type(value).__name__}: give a list, dict or iterable")
-    if hasattr(value, "itertuples"):  # a DataFrame's rows
-        return Items([*value.itertuples(index=False)])
+    if hasattr(value, "itertuples"):
+        return Items(rows(value), names_of_rows(value))
     if isinstance(value, list | tuple):
-        return _distinct(value, _ids(value))
+        return Items(value, _ids(value))
     if isinstance(value, Iterable):  # looked through now: a class of the user's own may raise
         known = list(value)
-        return _distinct(known, _ids(known))
+        return Items(known, _ids(known))
     raise FlowError(f"cannot map over {type(value).__name__}: give a list, dict or iterable")
 
 
@@ -179,13 +187,6 @@ class Items(Lazy):
         return None if self._names is None else self._names[index]
 
 
-def _distinct(items: Sequence[Any], names: Sequence[str] | None) -> Items:
-    """Items whose names differ."""
-    known = Items(items, names)
-    known.require_distinct_names()
-    return known
-
-
 class Mapped(Lazy):
     """A sequence whose items pass through a function when they are consumed."""
 
@@ -205,6 +206,15 @@ class Mapped(Lazy):
     def named(self) -> bool:
         """Whether those below have names."""
         return self.inner.named
+
+    @property
+    def label(self) -> str | None:
+        """That of the sequence below."""
+        return self.inner.label
+
+    def require_distinct_names(self) -> None:
+        """Those of the sequence below."""
+        self.inner.require_distinct_names()
 
     def name(self, index: int) -> str | None:
         """The name of the item below."""
@@ -281,7 +291,15 @@ class Zip(Combined):
 
 
 class Concat(Combined):
-    """Items one after the other."""
+    """Items one after the other.
+
+    Where two parts or more are instances of mapped nodes, which may have the same keys, each key
+    begins with the name of its node: `load/acme`, `guess/acme`.
+    """
+
+    def concat(self, *others: Any) -> "Lazy":
+        """Items one after the other; however many are added, they are parts of one."""
+        return Concat([*self.parts, *map(lazy, others)])
 
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)
@@ -292,8 +310,17 @@ class Concat(Combined):
 
     def name(self, index: int) -> str | None:
         """The name in its own part."""
-        part, position = self._place(index)
-        return part.name(position)
+        number, position = self._numbered_place(index)
+        name, label = self.parts[number].name(position), self._labels[number]
+        return name if name is None or label is None else keys.below(keys.part(label), name)
+
+    def require_distinct_names(self) -> None:
+        """Parts with labels differ from each other; in itself each part must be distinct."""
+        if all(self._labels):
+            for part in self.parts:
+                part.require_distinct_names()
+        else:
+            super().require_distinct_names()
 
     def origins(self, index: int) -> tuple[Origin, ...]:
         """Those in its own part."""
@@ -304,10 +331,30 @@ class Concat(Combined):
         """A concatenation of what the parts have become."""
         return Concat([part.bound(known) for part in self.parts])
 
+    @cached_property
+    def _labels(self) -> list[str | None]:
+        """What the names of each part begin with."""
+        labels = [part.label for part in self.parts]
+        if sum(label is not None for label in labels) < 2:
+            return [None] * len(labels)
+        seen: Counter[str] = Counter()
+        for number, label in enumerate(labels):
+            if label is not None:
+                seen[label] += 1
+                labels[number] = label if seen[label] == 1 else f"{label}_{seen[label]}"
+        return labels
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return list(accumulate(len(part) for part in self.parts))
+
     def _place(self, index: int) -> tuple[Lazy, int]:
-        ends = list(accumulate(len(part) for part in self.parts))
-        number = bisect_right(ends, index)
-        return self.parts[number], index - (ends[number - 1] if number else 0)
+        number, position = self._numbered_place(index)
+        return self.parts[number], position
+
+    def _numbered_place(self, index: int) -> tuple[int, int]:
+        number = bisect_right(self._ends, index)
+        return number, index - (self._ends[number - 1] if number else 0)
 
 
 def checked(index: int, length: int) -> int:

@@ -145,9 +145,12 @@ class Partial:
 
     def _axis(self, name: str, value: Any) -> Lazy:
         try:
-            return mappable(value)
+            sequence = mappable(value)
+            if isinstance(sequence, Items) and self.task.settings.key is None:
+                sequence.require_distinct_names()
         except FlowError as error:
             raise FlowError(f"task {self.task.name!r}, argument {name!r}: {error}") from None
+        return sequence
 
     def _add(self, items: Lazy, *, strict: bool = True) -> Reference:
         self._leave()

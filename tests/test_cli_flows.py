@@ -435,12 +435,18 @@ def test_nothing_chosen_is_said(orchestrator, numbers):
     assert "no instance is chosen" in err
 
 
-def test_a_flow_whose_file_has_changed_or_is_gone_is_not_rerun(orchestrator, numbers):
+def test_what_failed_runs_again_after_the_file_was_corrected(orchestrator, numbers):
+    wrong = FLOW.replace("return 10 * x", "return 10 * y")
+    numbers.write_text(wrong)
+    assert orchestrator("run", "sums.py")[0] == 1
+    numbers.write_text(FLOW)
+    code, out, err = orchestrator("rerun", "latest")
+    assert "sums.py has changed since flow run" in err
+    assert (code, "instances: 10 success" in out) == (0, True)
+
+
+def test_a_flow_whose_file_is_gone_is_not_rerun(orchestrator, numbers):
     orchestrator("run", "sums.py")
-    numbers.write_text(FLOW + "\n")
-    code, _, err = orchestrator("rerun", "latest", "--key", "1")
-    assert code == 2
-    assert "has changed since flow run" in err
     numbers.unlink()
     code, _, err = orchestrator("rerun", "latest", "--key", "1")
     assert code == 2

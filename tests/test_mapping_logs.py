@@ -238,5 +238,5 @@ def test_the_ledger_keeps_and_forgets_logs(tmp_path):
             (ended.id, "talk", "bad", 2),
         ]
         assert kept[1].text == SAID.format("bad", 2)
-        ledger.forgetting.forget("bad", record="f", customer_of=lambda _node, key: key)
+        ledger.forgetting.forget("bad", record="f")
         assert ledger.logs.of(ended.id) == []

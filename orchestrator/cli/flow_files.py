@@ -1,7 +1,8 @@
 """`FILE.py[:flow]` -> the flow.
 
 Touches importlib; takes what was typed; gives a `Flow`; runs on the driver. The file becomes a
-module that workers cannot import, so its functions travel to them by value.
+module that workers cannot import, so its functions travel to them by value. Modules beside it can
+be imported from whatever folder the command is typed in, by workers of a local cluster as well.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
 
+from orchestrator.cli import import_path
 from orchestrator.errors import MachineryError, UsageError
 from orchestrator.mapping import Flow
 
@@ -49,6 +51,7 @@ def load(address: str) -> FlowFile:
         content = file.read_bytes()
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror or error}") from error
+    import_path.add(file.resolve().parent)
     flows = _flows(_module(file, content))
     chosen = _choose(file, name, flows)
     digest = hashlib.sha256(content).hexdigest()
@@ -70,7 +73,17 @@ def blaming(file: Path) -> Iterator[None]:
         if line is None:
             raise
         kind = "" if isinstance(error, UsageError) else f"{type(error).__name__}: "
-        raise UsageError(f"{file}, line {line}: {kind}{error}") from error
+        raise UsageError(f"{file}, line {line}: {kind}{error}{_cure(error)}") from error
+
+
+def _cure(error: Exception) -> str:
+    """What helps where a file of flows imports as if it were part of a package."""
+    if isinstance(error, ImportError) and "no known parent package" in str(error):
+        return (
+            "; the file of a flow is not part of a package: import a module beside it by its name, "
+            "`from helpers import ...`"
+        )
+    return ""
 
 
 def _split(address: str) -> tuple[Path, str | None]:

@@ -101,8 +101,9 @@ def rerun(
 ) -> None:
     """Run instances of a flow run again, with what depends on them but without their siblings.
 
-    Without --task, --state and --key: those that failed. It needs the file the flow was run from,
-    unchanged, and runs plain calls too, for their values are not stored.
+    Without --task, --state and --key: those that failed. It needs the file the flow was run from;
+    if that has changed since, it says so and runs it as it is now. Plain calls run too, for their
+    values are not stored.
 
     Example: orchestrator rerun latest --key 'AA-*'
     """

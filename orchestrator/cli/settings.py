@@ -4,11 +4,11 @@ Touches no library itself; takes `--config`; gives `Experiment` or `Place`; runs
 """
 
 import os
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator import config
+from orchestrator.cli import import_path
 from orchestrator.clusters import Cluster
 from orchestrator.errors import UsageError
 from orchestrator.experiment import Experiment
@@ -58,12 +58,8 @@ def stand_in_root(experiment: Experiment) -> None:
     if experiment.root is None:
         return
     _require_root(experiment)
-    typed_in = str(Path.cwd())
+    import_path.add(experiment.root)
     os.chdir(experiment.root)
-    if (root := str(experiment.root)) not in sys.path:
-        # Behind every library, whose modules it must not replace, but before the folder that the
-        # command was typed in, which comes last.
-        sys.path.insert(len(sys.path) - (sys.path[-1] == typed_in), root)
 
 
 def place(

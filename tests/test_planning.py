@@ -164,7 +164,7 @@ def test_data_without_a_version_is_loaded_and_only_its_fits_are_saved(tmp_path, 
 def test_another_library_is_told_and_trains_again_only_where_that_is_asked_for(
     trained, monkeypatch
 ):
-    monkeypatch.setattr(fingerprint, "environment", lambda: "scikit-learn 9.9")
+    monkeypatch.setattr(fingerprint, "environment", lambda _model: "scikit-learn 9.9")
     monkeypatch.setattr("orchestrator.experiment.environment.environment", fingerprint.environment)
     planned = plan(trained)
     assert planned.trials == 0

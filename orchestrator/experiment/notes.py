@@ -26,6 +26,7 @@ def notes(ledger: Ledger, prepared: Prepared, champions: Mapping[str, Champion])
         *_without_models(prepared.work),
         *_without_version(prepared.work),
         *_outdated(prepared.outdated),
+        *_recoded(prepared.recoded),
         *scored_elsewhere(ledger, prepared),
     )
 
@@ -71,6 +72,16 @@ def _outdated(customers: Sequence[str]) -> Iterator[str]:
             f"the data of {_customers(len(customers))}, such as {customers[0]!r}, changed after "
             "studies of this flow run had ended: these are of the data as it was, and the next run "
             "trains anew"
+        )
+
+
+def _recoded(studies: Sequence[str]) -> Iterator[str]:
+    if studies:
+        yield (
+            "the code of the loader, of a scorer, of an estimator or of this program changed after "
+            f"{len(studies):,} studies of this flow run had ended, such as {studies[0]!r}: they "
+            "keep their results, the others ran with the new code, and the next run trains both "
+            "alike"
         )
 
 

@@ -12,7 +12,7 @@ from orchestrator.experiment.rescoring import rescoring
 from orchestrator.experiment.searching import evaluate
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.stores import require_addresses
-from orchestrator.experiment.work import Work, as_ended, outdated, plan_work
+from orchestrator.experiment.work import Work, as_ended, outdated, plan_work, recoded
 from orchestrator.ledger import Changes, Ledger
 from orchestrator.mapping.fingerprints import code_digest, fingerprint
 from orchestrator.records import Snapshot, Study
@@ -47,6 +47,7 @@ class Prepared:
         refusals: What guards object to.
         outdated: Customers whose studies ended before their data changed, in a flow run that
             goes on.
+        recoded: Studies that ended with other code, in a flow run that is resumed.
     """
 
     snapshot: Snapshot
@@ -58,6 +59,7 @@ class Prepared:
     rescored: tuple[Study, ...]
     refusals: tuple[guards.Refusal, ...]
     outdated: tuple[str, ...]
+    recoded: tuple[str, ...]
 
     @property
     def studies(self) -> int:
@@ -187,6 +189,7 @@ def prepare(
             changes, trials + len(left), experiment.limits, removed_before=removed
         ),
         outdated=tuple(outdated(planned, ended)),
+        recoded=tuple(recoded(planned, ended)),
     )
 
 

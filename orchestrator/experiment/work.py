@@ -117,6 +117,15 @@ def outdated(work: Sequence[Work], ended: Mapping[str, Study]) -> Iterator[str]:
                 break
 
 
+def recoded(work: Sequence[Work], ended: Mapping[str, Study]) -> Iterator[str]:
+    """The keys of studies that ended with other code than there is now."""
+    for piece in work:
+        for study in piece.studies:
+            before = ended.get(study.key)
+            if before is not None and before.follows_from.get("code") != study.follows_from["code"]:
+                yield study.key
+
+
 def _as_ended(study: Study, ended: Mapping[str, Study]) -> Study:
     before = ended.get(study.key)
     if before is None or not study.data_version or before.fingerprint == study.fingerprint:

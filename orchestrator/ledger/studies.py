@@ -74,17 +74,17 @@ class Studies:
         with self._database.read() as connection:
             return {key: load(_STUDY, content) for key, content in connection.execute(query)}
 
-    def environments(self) -> Counter[str]:
-        """How many last studies there are of each environment; a flow run has but one."""
+    def environments(self) -> Counter[tuple[str, str]]:
+        """How many last studies there are, by model and by the environment they ran in."""
         query = (
-            select(func.count(), func.min(studies.c.content))
+            select(studies.c.model, func.count(), func.min(studies.c.content))
             .where(studies.c.id.in_(last_studies()))
-            .group_by(studies.c.flow_run)
+            .group_by(studies.c.flow_run, studies.c.model)
         )
-        counted: Counter[str] = Counter()
+        counted: Counter[tuple[str, str]] = Counter()
         with self._database.read() as connection:
-            for number, content in connection.execute(query):
-                counted[_parts(content).get("environment", "")] += number
+            for model, number, content in connection.execute(query):
+                counted[model, _parts(content).get("environment", "")] += number
         return counted
 
     def tallies(self) -> list[Tally]:

@@ -5,9 +5,9 @@
     grid         what is searched
     folds        folds, metrics, seed: how candidates are compared
     search       the strategy and its settings, and what it is told besides the metric
-    code         the files of the loader and of own scorers, this package's code of searching and
-                 scoring, the task
-    environment  the version of scikit-learn
+    code         loader, own scorers and own estimators with every module of the project that they
+                 import, this package's code of searching and scoring, the task
+    environment  the versions of the packages that the model's classes come from
 
 Studies with an equal hash need not be run twice. The parts are kept beside the results, so that
 a plan can say why a study is run again. The environment is no part of the hash unless that is
@@ -17,20 +17,23 @@ Touches no library, and neither loads data nor imports scikit-learn; takes and g
 on the driver.
 """
 
-import hashlib
-import inspect
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from orchestrator.identity import digest
-from orchestrator.records import Customer, Evaluation, ModelSpec, Search, Study, grid_content
+from orchestrator.project_code import (
+    Rests,
+    files_hash,
+    installed_versions,
+    module_rests_on,
+    rests_on,
+)
+from orchestrator.records import Customer, Evaluation, ModelSpec, Search, Step, Study, grid_content
 from orchestrator.training.data import find_loader
-from orchestrator.training.imports import definition_of, find_function, is_defined_apart
+from orchestrator.training.imports import find_function
 
 PARTS = ("data", "params", "grid", "folds", "search", "code", "environment")
 
@@ -64,11 +67,10 @@ class Fingerprints:
         self._shared = {
             "folds": _way_of_comparing(evaluation),
             "search": _part(_way_of_searching(search), list(goals)),
-            "code": _code(evaluation, task),
-            "environment": environment(),
         }
+        self._code = _code(evaluation, task)
         self._hashed = PARTS if with_environment else PARTS[:-1]
-        self._models: dict[int, tuple[ModelSpec, str, str]] = {}
+        self._models: dict[int, tuple[ModelSpec, Mapping[str, str]]] = {}
 
     def of(self, study: Study, data: str) -> Study:
         """The study with its parts, and its hash where the version of its data is known.
@@ -77,21 +79,27 @@ class Fingerprints:
             study: Of this experiment.
             data: What `data_part` gives for its customer and the version of the data.
         """
-        params, grid = self._parts_of_model(study.model)
+        of_model = self._parts_of_model(study.model)
+        parts = {"data": data, **of_model, **self._shared}
         if study.model.id in study.customer.grids:
-            grid = _part(grid_content(study.grid))
-        parts = {"data": data, "params": params, "grid": grid, **self._shared}
+            parts["grid"] = _part(grid_content(study.grid))
         name = digest(study.seed_name, [parts[part] for part in self._hashed])
         return replace(study, follows_from=parts, fingerprint=name if study.data_version else "")
 
-    def _parts_of_model(self, model: ModelSpec) -> tuple[str, str]:
-        """Parameters and grid, remembered by object: thousands of customers share one."""
+    def _parts_of_model(self, model: ModelSpec) -> Mapping[str, str]:
+        """The parts that are the model's, remembered by object: thousands of customers share it."""
         known = self._models.get(id(model))
         if known is None:
             steps = [[step.name, step.estimator] for step in model.steps]
-            params = _part(steps, dict(model.params), model.when.min_rows)
-            known = self._models[id(model)] = (model, params, _part(grid_content(model.grid)))
-        return known[1], known[2]
+            own = _own_estimators(model)
+            parts = {
+                "params": _part(steps, dict(model.params), model.when.min_rows),
+                "grid": _part(grid_content(model.grid)),
+                "code": _part(self._code, files_hash(own)) if own else self._code,
+                "environment": environment(model),
+            }
+            known = self._models[id(model)] = (model, parts)
+        return known[1]
 
 
 def data_part(customer: Customer, data_version: str) -> str:
@@ -99,10 +107,19 @@ def data_part(customer: Customer, data_version: str) -> str:
     return _part(customer.id, customer.data, customer.segment, list(customer.tags), data_version)
 
 
-@cache
-def environment() -> str:
-    """The library whose version may change scores, and the version."""
-    return f"scikit-learn {version('scikit-learn')}"
+def environment(model: ModelSpec) -> str:
+    """The packages of the model's classes, whose versions may change scores, and the versions."""
+    packages = {"sklearn"}.union(*(_rests_on(step).packages for step in model.steps))
+    return ", ".join(f"{name} {found}" for name, found in installed_versions(packages).items())
+
+
+def _own_estimators(model: ModelSpec) -> frozenset[Path]:
+    """The project's files that the model's estimators rest on; none for installed ones."""
+    return frozenset().union(*(_rests_on(step).files for step in model.steps))
+
+
+def _rests_on(step: Step) -> Rests:
+    return module_rests_on(step.estimator.partition(":")[0])
 
 
 def _way_of_comparing(evaluation: Evaluation) -> str:
@@ -126,8 +143,7 @@ def _way_of_searching(search: Search) -> str:
 def _code(evaluation: Evaluation, task: str) -> str:
     loader = evaluation.loader
     scorers = [_code_at(path) for _, path in sorted(evaluation.scorers.items())]
-    code = _code_of_callable(loader, find_loader(loader).load)
-    return _part(loader, code, scorers, _own_code(), task)
+    return _part(loader, _code_of(loader, find_loader(loader).load), scorers, _own_code(), task)
 
 
 def _part(*content: Any) -> str:
@@ -137,28 +153,17 @@ def _part(*content: Any) -> str:
 def _code_at(path: str) -> str:
     """The code of a scorer; of one that scikit-learn's `make_scorer` made, of its function."""
     found = find_function(path, what="scorer", key="evaluation.metrics")
-    return _code_of_callable(path, getattr(found, "_score_func", found))
+    return _code_of(path, getattr(found, "_score_func", found))
 
 
-def _code_of_callable(path: str, found: Any) -> str:
+def _code_of(path: str, found: Any) -> str:
     """The code of what can be called at an import path.
 
-    An object or a partial holds values as well, which the module at the path gives it.
+    It may be defined in another module than the one at the path, which may give it values: an
+    object's or a partial's. So both count.
     """
-    code = _code_of(definition_of(found))
-    if not is_defined_apart(found):
-        return code
-    return digest(code, _code_of(sys.modules[path.partition(":")[0]]))
-
-
-@cache
-def _code_of(definition: Any) -> str:
-    """A hash of the file of a function, class or module: what it uses is most often beside it."""
-    try:
-        source = inspect.getsourcefile(definition)
-    except TypeError:  # a builtin
-        return ""
-    return _hash_of(Path(source)) if source else ""
+    module = module_rests_on(path.partition(":")[0])
+    return files_hash(rests_on(found).files | module.files)
 
 
 @cache
@@ -167,8 +172,4 @@ def _own_code() -> str:
     here = Path(__file__).parent
     files = [*here.glob("*.py"), *here.with_name("search").glob("*.py")]
     files.remove(here.with_name("search") / "plots.py")
-    return digest(sorted(_hash_of(file) for file in files))
-
-
-def _hash_of(file: Path) -> str:
-    return hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
+    return files_hash(files)

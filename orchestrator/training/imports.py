@@ -6,7 +6,6 @@ Touches no library; takes an import path; gives what is there; driver and worker
 """
 
 import inspect
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -37,18 +36,6 @@ def find_function(path: str, *, what: str, key: str) -> Any:
         problem = f"{what} {path!r}: module {module_name!r} has no such function"
         raise ConfigError(problem, key=key)
     return found
-
-
-def definition_of(found: Any) -> Any:
-    """The function or class that defines what a callable does.
-
-    Args:
-        found: A function, perhaps wrapped or in `functools.partial`; a class; or an object that
-            can be called, which its class defines.
-    """
-    while isinstance(found, partial) or hasattr(found, "__wrapped__"):
-        found = found.func if isinstance(found, partial) else found.__wrapped__
-    return found if inspect.isroutine(found) or isinstance(found, type) else type(found)
 
 
 def is_defined_apart(found: Any) -> bool:

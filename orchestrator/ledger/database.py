@@ -5,6 +5,7 @@ driver. Everything SQLAlchemy raises leaves here as a `MachineryError` that says
 """
 
 import logging
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
@@ -251,5 +252,16 @@ def _translated(name: str, file: Path | None) -> Iterator[None]:
 
 
 def _cure(cause: str, file: Path | None) -> str:
+    unwritable = any(sign in cause.lower() for sign in ("readonly", "unable to open"))
+    if unwritable and file is not None and _is_read_only(file.absolute().parent):
+        return f"{file.absolute().parent} is on a read-only file system; mount it to be written to"
     known = (cure for sign, cure in _CURES if sign in cause.lower())
     return next(known, "nothing was changed").replace(_RESTORE, how_to_restore(file))
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Whether a folder is on a file system that nobody may write to."""
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False

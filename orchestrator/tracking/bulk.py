@@ -117,7 +117,7 @@ class BulkTracker:
             tagged = set(connection.scalars(select(runs.run_uuid).where(here)))
             gone = sorted(tagged | _known(connection, run_ids))
             for run_id in gone:
-                delete_files(self._artifact_uri(run_id))
+                delete_files(self._artifact_uri(run_id), self.artifact_root)
             erase_inputs(connection, int(self.experiment_id), customer, gone)
             for model in reversed(list(COLUMNS_OF_RUNS)):
                 for start in range(0, len(gone), _CHUNK):

@@ -115,7 +115,7 @@ class ClientTracker:
         """Delete a customer's files, and mark its runs as deleted: a server offers no more."""
         with as_machinery_error(f"not all runs of {customer!r} were erased", *FOREIGN):
             for place in filter(None, map(self._find, run_ids)):
-                delete_files(place.artifact_uri, self._client.tracking_uri)
+                delete_files(place.artifact_uri, self.artifact_root, self._client.tracking_uri)
                 self._delete(place.run_id)
         return False
 

@@ -8,6 +8,7 @@ import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
@@ -18,9 +19,10 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from orchestrator.errors import as_machinery_error
+from orchestrator.errors import MachineryError, as_machinery_error
 from orchestrator.tracking.addresses import without_password
 from orchestrator.tracking.databases import deleted, may_exist
+from orchestrator.tracking.making import is_half_made, make_whole
 from orchestrator.tracking.reaching import check_answers
 
 FOREIGN = (MlflowException, SQLAlchemyError, RequestException, OSError)
@@ -45,8 +47,10 @@ def open_experiment(
         UsageError: The experiment was deleted in MLflow, or the address is none MLflow can use.
         MachineryError: MLflow cannot be reached, or its database is of another version.
     """
-    check_answers(uri)
     failed = f"MLflow at {without_password(uri)} cannot be opened"
+    with as_machinery_error(failed, *FOREIGN), _quiet():
+        make_whole(uri)
+    check_answers(uri)
     with as_machinery_error(failed, *FOREIGN), _quiet():
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         experiment = client.get_experiment_by_name(name)
@@ -65,7 +69,7 @@ def find_experiment(uri: str, name: str) -> tuple[MlflowClient, Experiment] | No
         UsageError: The address is none MLflow can use.
         MachineryError: MLflow cannot be reached, or its database is of another version.
     """
-    if not may_exist(uri):
+    if not may_exist(uri) or is_half_made(uri):
         return None
     check_answers(uri)
     with as_machinery_error(f"MLflow at {without_password(uri)} cannot be read", *FOREIGN):
@@ -87,22 +91,40 @@ def attach(client: MlflowClient, run_id: str, name: str, text: str) -> None:
         client.log_text(run_id, text, name)
 
 
-def delete_files(artifact_uri: str, tracking_uri: str | None = None) -> None:
+def delete_files(artifact_uri: str, root: str, tracking_uri: str | None = None) -> None:
     """Delete a run's files, wherever they are; where there are none, nothing happens.
 
     Args:
         artifact_uri: Their folder.
+        root: The artifact root of the experiment, which they must be below.
         tracking_uri: MLflow's address, where files go through its server.
 
     Raises:
-        MachineryError: The library that reaches them is not installed.
+        MachineryError: They are not below the root, be it by a symbolic link; or the library that
+            reaches them is not installed.
     """
     if urlsplit(artifact_uri).scheme in {"", "file"}:
+        folder = Path(local_file_uri_to_path(artifact_uri))
+        _require_below(folder, Path(local_file_uri_to_path(root)))
         # MLflow's own way refuses a folder that is not there.
-        shutil.rmtree(local_file_uri_to_path(artifact_uri), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         return
+    if not artifact_uri.startswith(f"{root.rstrip('/')}/") or ".." in artifact_uri.split("/"):
+        raise _outside(artifact_uri, root)
     with as_machinery_error(f"files at {artifact_uri} were not deleted", ImportError):
         get_artifact_repository(artifact_uri, tracking_uri).delete_artifacts()
+
+
+def _require_below(folder: Path, root: Path) -> None:
+    if root.resolve() not in folder.resolve().parents:
+        raise _outside(str(folder), str(root))
+
+
+def _outside(place: str, root: str) -> MachineryError:
+    return MachineryError(
+        f"{place} leads outside the artifact root {root}: it was not deleted. If it is a symbolic "
+        "link, remove the link and repeat"
+    )
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 
 from orchestrator.clusters import Cluster
 from orchestrator.experiment import surroundings
+from orchestrator.experiment.adoption import adopt_store
 from orchestrator.experiment.doctor import diagnose, treat
 from orchestrator.experiment.line import run
 from orchestrator.experiment.surroundings import check_cluster
@@ -35,7 +36,9 @@ def experiment(trained, tmp_path):
     """The trained experiment, in a folder that a test may spoil."""
     for file in ("ledger.db", "mlflow.db"):
         shutil.copyfile(trained / file, tmp_path / file)
-    return an_experiment(tmp_path, f"sqlite:///{tmp_path}/mlflow.db")
+    copied = an_experiment(tmp_path, f"sqlite:///{tmp_path}/mlflow.db")
+    adopt_store(copied)
+    return copied
 
 
 @pytest.fixture

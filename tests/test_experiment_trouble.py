@@ -314,9 +314,9 @@ def test_mlflow_is_not_opened_before_there_is_something_to_send(experiment, monk
     monkeypatch.setattr(courier, "_HEAD_START_SECONDS", 60.0)
     began, really_open = [], opening._open
 
-    def noting_when(experiment):
+    def noting_when(*what):
         began.append(time.time())
-        return really_open(experiment)
+        return really_open(*what)
 
     monkeypatch.setattr(opening, "_open", noting_when)
     report = run(experiment)

@@ -7,6 +7,7 @@
     resuming                    what `resume` does
     flow_files, parameters      FILE.py:flow and --param name=value
     backups                     the ledger in one file
+    stores                      whose MLflow and model files are
     doctor                      whether ledger, MLflow and machine are well
     manner                      how a flow run is driven, as it was typed
     output, progress            what people and machines are shown
@@ -37,6 +38,7 @@ from orchestrator.cli import (
     report,
     runs,
     snapshots,
+    stores,
     training,
     trials,
     ui,
@@ -76,6 +78,7 @@ app.command(rich_help_panel="Run")(training.plan)
 app.command(rich_help_panel="Run")(training.sync)
 app.command(rich_help_panel="Run")(doctor.doctor)
 app.command(rich_help_panel="Run")(backups.backup)
+app.command(rich_help_panel="Run")(stores.adopt_store)
 app.command(rich_help_panel="Look")(training.why)
 app.command(rich_help_panel="Look")(training.status)
 app.command(rich_help_panel="Look")(training.history)

@@ -124,16 +124,36 @@ def _exit_code(report: "Report") -> int:
     return 0
 
 
-def sync(*, config: Config = None, as_json: Json = False) -> None:
+def sync(
+    *,
+    to_new_mlflow: Annotated[
+        bool,
+        typer.Option(
+            "--to-new-mlflow",
+            help="`tracking.uri` was changed on purpose: send all trials again, then fit, write "
+            "and register every champion there. The old MLflow is left alone.",
+        ),
+    ] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
     """Send MLflow what the ledger has and MLflow lacks; safe to repeat.
 
     Example: orchestrator sync
+
+    Example: orchestrator sync --to-new-mlflow
     """
     from orchestrator.cli.settings import configured  # late: the rest of the program
     from orchestrator.experiment.syncing import sync as send
+    from orchestrator.experiment.transfer import to_new_mlflow as send_all
 
     with output.stdout_for_report_only(when=as_json):
-        trials, promotions = send(configured(config))
+        experiment = configured(config)
+        if to_new_mlflow:
+            sent = send_all(experiment, output.say)
+            trials, promotions = sent.trials, sent.promotions
+        else:
+            trials, promotions = send(experiment)
     if as_json:
         output.as_json({"trials": trials, "promotions": promotions})
     else:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from orchestrator.deployment.names import model_name
 from orchestrator.errors import MachineryError, UsageError
+from orchestrator.experiment.ownership import require_configured_root, require_own
 from orchestrator.experiment.preparing import drop_copies_of_lists
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Ledger
@@ -96,6 +97,7 @@ def clean(
     if archive.exists():
         raise UsageError(f"--archive {archive} exists already; name another folder")
     with Ledger.open(experiment.ledger) as ledger, ledger.holding(experiment.name):
+        require_own(experiment, ledger)
         old = _find(experiment, ledger, before=before, keep_last=keep_last)
         if not old.studies and not old.instances:
             return Cleaning(studies=(), instances=0)
@@ -123,11 +125,13 @@ def forget(experiment: Experiment, customer: str) -> Forgetting:
     from orchestrator.deployment.opening import open_deployer  # late: it imports MLflow
 
     with Ledger.open(experiment.ledger) as ledger, ledger.holding(experiment.name):
+        require_own(experiment, ledger)
         if not ledger.forgetting.knows(customer):
             raise UsageError(f"no customer {customer!r} has ever been listed")
         drop_copies_of_lists(experiment)
         run_ids = [*ledger.forgetting.run_ids(customer), *_summaries(ledger)]
         tracker = _tracker(experiment)
+        require_configured_root(experiment, tracker)
         deployer = open_deployer(experiment.tracking, experiment.name)
         deployer.claim()  # a driver that this one has ousted must not register it anew
         had_model = deployer.forget(customer)

@@ -2,6 +2,7 @@
 
     findings.py        what is wrong, in words
     ledger_checks.py   the ledger against itself
+    store_checks.py    whether MLflow and the artifact root are the ledger's own
     mlflow_checks.py   MLflow against the ledger
     surroundings.py    disks, versions, cluster
 
@@ -21,6 +22,7 @@ from orchestrator.experiment.ledger_checks import check_ledger
 from orchestrator.experiment.mlflow_checks import Discord, discord
 from orchestrator.experiment.opening import at_work
 from orchestrator.experiment.settings import Experiment
+from orchestrator.experiment.store_checks import check_stores
 from orchestrator.experiment.surroundings import check_cluster, check_disks, check_versions
 from orchestrator.experiment.syncing import sync
 from orchestrator.ledger import Ledger
@@ -57,6 +59,7 @@ def _findings(experiment: Experiment) -> Iterator[Finding]:
     with Ledger.look(experiment.ledger) as ledger:
         ledger.require_owner(experiment.name)
         yield from check_ledger(ledger)
+        yield from check_stores(experiment, ledger)
         try:
             yield from _compare(experiment, ledger).findings()
         except MachineryError as error:
@@ -81,7 +84,7 @@ def _compare(experiment: Experiment, ledger: Ledger) -> Discord:
 
 def _repair(experiment: Experiment) -> None:
     """Send again what MLflow has lost, and give champions their aliases back."""
-    with at_work(experiment) as (opened, ledger, _):
+    with at_work(experiment, to_repair=True) as (opened, ledger, _):
         opened.result()  # which makes the experiment, where MLflow has lost that too
         found = _compare(experiment, ledger)
         desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)

@@ -12,7 +12,7 @@ class Finding:
     """One thing that is not as it should be.
 
     Attributes:
-        check: What was looked at: `ledger`, `MLflow`, `disk`, `versions` or `cluster`.
+        check: What was looked at: `ledger`, `stores`, `MLflow`, `disk`, `versions` or `cluster`.
         problem: What is wrong, naming whom it concerns.
         cure: What to do about it.
         level: A `warning` may be meant, or harmless for now; an `error` is neither.

@@ -5,13 +5,15 @@ a Dask client; driver.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Lock
 from types import TracebackType
 from typing import Any
 
 from orchestrator.clusters import connect, warm_up
-from orchestrator.experiment.desk import Mlflow
+from orchestrator.errors import MachineryError
+from orchestrator.experiment.desk import Desk, Mlflow
+from orchestrator.experiment.ownership import bind, is_lost, require_own
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Hold, Ledger
 from orchestrator.tracking.databases import require_usable
@@ -31,11 +33,13 @@ def at_work(
     *,
     force: bool = False,
     say: Callable[[str], None] = lambda _: None,
+    to_repair: bool = False,
 ) -> Iterator[tuple["Opening", Ledger, Hold]]:
     """Be the experiment's one driver, with its MLflow and its ledger.
 
     Raises:
-        UsageError: MLflow's address is none, or its experiment was deleted there.
+        UsageError: MLflow's address is none, its experiment was deleted there, or the stores are
+            not those that the ledger has worked with.
         HeldError: Another driver is at work on it.
         MachineryError: The ledger cannot be opened.
     """
@@ -43,7 +47,14 @@ def at_work(
     with Ledger.open(experiment.ledger) as ledger:
         ledger.require_owner(experiment.name)
         with ledger.holding(experiment.name, flow_run, force=force, say=say) as hold:
-            yield Opening(experiment), ledger, hold
+            require_own(experiment, ledger, say, to_repair=to_repair)
+            opened = Opening(experiment, ledger)
+            if is_lost(experiment, ledger):
+                send_again(experiment, opened, ledger, say)
+            elif ledger.identity.known() is None and ledger.trials.sent():
+                with suppress(MachineryError):  # one that does not answer is told its ledger later
+                    opened.result()
+            yield opened, ledger, hold
 
 
 class OnDemandCluster:
@@ -124,10 +135,11 @@ class Opening:
 
     Args:
         experiment: Whose.
+        ledger: What MLflow's experiment has to belong to.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
-        self._experiment = experiment
+    def __init__(self, experiment: Experiment, ledger: Ledger) -> None:
+        self._experiment, self._ledger = experiment, ledger
         self._trying = Lock()
         self._mlflow: Mlflow | None = None
 
@@ -140,7 +152,7 @@ class Opening:
         """
         with self._trying:
             if self._mlflow is None:
-                self._mlflow = _open(self._experiment)
+                self._mlflow = _open(self._experiment, self._ledger)
             return self._mlflow
 
     @property
@@ -149,12 +161,35 @@ class Opening:
         return self._mlflow is not None
 
 
-def _open(experiment: Experiment) -> Mlflow:
+def send_again(
+    experiment: Experiment, opened: Opening, ledger: Ledger, say: Callable[[str], None]
+) -> None:
+    """Send MLflow every trial and champion once more, since it has lost them all.
+
+    Raises:
+        MachineryError: MLflow refused.
+    """
+    desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
+    serving = [chain[-1] for chain in ledger.promotions.confirmed().values()]
+    sent = ledger.trials.sent()
+    say(
+        f"MLflow at {experiment.tracking} has lost the experiment {experiment.name!r}: its "
+        f"{len(sent)} trials and {len(serving)} champions are sent again"
+    )
+    opened.result()
+    ledger.trials.mark_unsent(sent)
+    desk.send_trials()
+    desk.redeploy(serving)
+
+
+def _open(experiment: Experiment, ledger: Ledger) -> Mlflow:
     from orchestrator.deployment.opening import open_deployer  # late: they import MLflow
     from orchestrator.tracking.opening import open_tracker
 
+    tracker = open_tracker(experiment.tracking, experiment.name, experiment.artifacts)
+    bind(experiment, ledger, tracker)
     return Mlflow(
-        tracker=open_tracker(experiment.tracking, experiment.name, experiment.artifacts),
+        tracker=tracker,
         deployer=open_deployer(experiment.tracking, experiment.name),
         tracking_uri=experiment.tracking,
     )

@@ -18,6 +18,7 @@ from orchestrator.ledger.database import Database
 from orchestrator.ledger.flow_runs import FlowRuns
 from orchestrator.ledger.forgetting import Forgetting
 from orchestrator.ledger.holding import Hold, holding
+from orchestrator.ledger.identity import Identities
 from orchestrator.ledger.leases import Leases
 from orchestrator.ledger.lives import Lives
 from orchestrator.ledger.logs import InstanceLogs
@@ -40,6 +41,7 @@ class Ledger:
         lives: Which customers and models were listed when, and how.
         flow_runs: Flow runs and their instances.
         logs: What attempts of instances said.
+        identity: Which stores are its own.
         leases: Who drives a flow now.
         studies: What the last studies followed from.
         trials: Trial results, and which of them MLflow still lacks.
@@ -55,6 +57,7 @@ class Ledger:
         self.lives = Lives(database)
         self.flow_runs = FlowRuns(database)
         self.logs = InstanceLogs(database)
+        self.identity = Identities(database)
         self.leases = Leases(database)
         self.studies = Studies(database)
         self.trials = Trials(database)

@@ -6,7 +6,7 @@ driver. A promotion is known by its flow run and customer.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -63,6 +63,17 @@ class Promotions:
         this = and_(promotions.c.flow_run == of[0], promotions.c.customer == of[1])
         with self._database.write() as connection:
             connection.execute(update(promotions).where(this).values(content=dump(promotion)))
+
+    def relocate(self, *, before: str, after: str) -> None:
+        """The files of all promotions below one address are now below another one."""
+        query = select(promotions.c.id, promotions.c.content)
+        with self._database.write() as connection:
+            for row in connection.execute(query).all():
+                known = load(_PROMOTION, row.content)
+                if known.source.startswith(f"{before}/"):
+                    moved = replace(known, source=f"{after}{known.source[len(before) :]}")
+                    this = promotions.c.id == row.id
+                    connection.execute(update(promotions).where(this).values(content=dump(moved)))
 
     def confirmed(self) -> Mapping[str, Sequence[Promotion]]:
         """By customer, all confirmed promotions, oldest first."""

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Raised by one with every change of this file, together with a revision in `migrations`."""
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")
@@ -257,4 +257,16 @@ retirements = Table(
     Column("customer", Name, primary_key=True),
     Column("at", Double, nullable=False, comment="when MLflow was told"),
     comment="Customers whose registered model MLflow shows as retired.",
+)
+
+identity = Table(
+    "ledger_identity",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    Column("token", Name, nullable=False, comment="drawn by chance, also kept in MLflow"),
+    Column("place", Text, nullable=False, comment="where this ledger is"),
+    Column("tracking", Text, nullable=False, comment="MLflow's address, no password"),
+    Column("artifacts", Text, nullable=False, comment="the root of MLflow's experiment"),
+    Column("bound", Integer, nullable=False, comment="1: MLflow has the token, too"),
+    comment="At most one row: the stores that this ledger works with.",
 )

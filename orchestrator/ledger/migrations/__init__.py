@@ -3,6 +3,9 @@
     v0002_leases.py     version 1 -> 2
     v0003_budgets.py    version 2 -> 3
     v0004_retirements.py
+    v0005_keys.py
+    v0006_logs.py
+    v0007_identity.py
     ...
 
 To change the schema: change `tables.py`, raise its `SCHEMA_VERSION`, and add `vNNNN_what.py` here

@@ -13,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from alembic.migration import MigrationContext
-from mlflow.store.db.utils import _get_latest_schema_revision, _initialize_tables
+from alembic.script import ScriptDirectory
+from mlflow.store.db.utils import _get_alembic_config, _initialize_tables
 from sqlalchemy import (
     Connection,
     Engine,
@@ -82,9 +83,12 @@ def _holds_nothing(connection: Connection, tables: set[str]) -> bool:
 
 
 def _is_finished(connection: Connection) -> bool:
-    # MLflow has no public name for the version that its migrations lead to.
+    """Whether all migrations were done, as far as this MLflow knows them; another may know more."""
+    # MLflow has no public name for its migrations.
+    scripts = ScriptDirectory.from_config(_get_alembic_config(db_url=""))
     found = MigrationContext.configure(connection).get_current_revision()
-    return bool(found == _get_latest_schema_revision())
+    known = {script.revision for script in scripts.walk_revisions()}
+    return found is not None and (found not in known or found in scripts.get_heads())
 
 
 def _engine(file: Path) -> Engine:

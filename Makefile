@@ -51,6 +51,10 @@ arch: $(READY)  ## import-linter: rooms import downwards only
 test: $(READY)  ## the whole test suite, under 8 minutes on two cores
 	$(BIN)/pytest $(PARALLEL)
 
+.PHONY: flaky
+flaky: $(READY)  ## every test five times in random order beside four busy processes; hours
+	$(BIN)/python -m tests.flaky $(TESTS)
+
 .PHONY: chaos
 chaos: $(READY)  ## every fault many times, each injected at random moments; over an hour
 	$(BIN)/python -m tests.chaos

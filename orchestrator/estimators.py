@@ -12,6 +12,7 @@ from typing import Any
 from orchestrator.errors import UsageError
 from orchestrator.permissions import parameters
 from orchestrator.records import ModelSpec, Params, Step
+from orchestrator.user_code import RaisedError, user_code
 
 
 def build(spec: ModelSpec, params: Params, allowed: Sequence[str]) -> Any:
@@ -129,10 +130,10 @@ def _require_allowed(module_name: str, path: str, allowed: tuple[str, ...]) -> N
 
 def _import(module_name: str, class_name: str, path: str) -> Any:
     try:
-        module = import_module(module_name)
-    except Exception as error:
-        problem = f"{type(error).__name__}: {error}"
-        raise UsageError(f"{path!r} cannot be imported: {problem}") from error
+        with user_code():
+            module = import_module(module_name)
+    except RaisedError as error:
+        raise UsageError(f"{path!r} cannot be imported: {error}") from error.error
     try:
         return getattr(module, class_name)
     except AttributeError as error:

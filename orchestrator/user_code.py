@@ -50,14 +50,15 @@ def user_code() -> Iterator[None]:
     Raises:
         RaisedError: The code raised something, whatever it was.
     """
-    try:
-        yield
-    except RaisedError:
-        raise
-    except BaseException as error:
-        if is_of_person(error):
+    with interruptible():
+        try:
+            yield
+        except RaisedError:
             raise
-        raise RaisedError(error) from error
+        except BaseException as error:
+            if is_of_person(error):
+                raise
+            raise RaisedError(error) from error
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,9 @@ def is_of_person(error: BaseException) -> bool:
     """
     if not isinstance(error, KeyboardInterrupt) or isinstance(error, Interrupted):
         return isinstance(error, Interrupted)
+    handler = signal.getsignal(signal.SIGINT)
     in_main = threading.current_thread() is threading.main_thread()
-    return in_main and not isinstance(signal.getsignal(signal.SIGINT), Handler)
+    return in_main and callable(handler) and not isinstance(handler, Handler)
 
 
 @contextmanager

@@ -675,8 +675,12 @@ class TestStopping:
             os.kill(os.getpid(), signal.SIGINT)  # a person's, not the task's own
             time.sleep(10)
 
-        with pytest.raises(KeyboardInterrupt):
-            run_of(interrupted, ledger=recorder)
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                run_of(interrupted, ledger=recorder)
+        finally:
+            signal.signal(signal.SIGINT, before)
         (flow_run,) = recorder.flow_runs.values()
         assert flow_run.state == "interrupted"
 

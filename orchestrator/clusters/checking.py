@@ -3,6 +3,7 @@
 Touches Dask for its words for memory; takes `Cluster` settings; gives errors; driver.
 """
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,9 @@ def check(cluster: Cluster) -> None:
     Raises:
         ConfigError: Naming the key and the cure.
     """
+    if not 0 < cluster.patience < math.inf:
+        problem = f"must be a number of seconds above 0, not {cluster.patience:g}"
+        raise ConfigError(problem, key="cluster.patience")
     if cluster.kind == "remote":
         _check_address(cluster)
         _check_files(cluster.tls)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.clusters.checking import check
 from orchestrator.clusters.settings import Adaptive, Cluster, Tls
 from orchestrator.errors import ConfigError, MachineryError, as_machinery_error
+from orchestrator.mapping.executing import PATIENCE
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -23,6 +24,9 @@ _LOCAL = {
     "distributed.deploy.lost-worker-timeout": "1 hour",
     # 50 times a second, in the driver four times over, it would look whether it is responsive.
     "distributed.admin.tick.interval": "500ms",
+    # A daemonic process may have no children, and a task may want a pool of processes. Workers end
+    # with the driver all the same: each of them watches a pipe to it.
+    "distributed.worker.daemon": False,
 }
 """Dask's settings for a local cluster."""
 
@@ -41,12 +45,14 @@ def connect(cluster: Cluster) -> Iterator["Client | None"]:
     check(cluster)
     if cluster.kind == "inline":
         yield None
-    elif cluster.kind == "local":
-        with _local(cluster) as client:
-            yield client
-    else:
-        with _remote(cluster) as client:
-            yield client
+        return
+    import dask  # late, as below
+
+    with (
+        dask.config.set({PATIENCE: cluster.patience}),
+        _local(cluster) if cluster.kind == "local" else _remote(cluster) as client,
+    ):
+        yield client
 
 
 @contextmanager

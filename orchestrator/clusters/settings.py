@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
+from orchestrator.mapping.executing import PATIENCE_SECONDS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
@@ -45,6 +47,7 @@ class Cluster:
             code on its workers.
         connect_timeout: Seconds to wait for a remote scheduler when a flow run begins.
         reconnect_timeout: Seconds to wait for it to come back when it is lost meanwhile.
+        patience: Seconds that calls wait for a worker that can run them, when there is none.
     """
 
     kind: Literal["local", "remote", "inline"] = "local"
@@ -57,6 +60,7 @@ class Cluster:
     insecure: bool = False
     connect_timeout: float = 30.0
     reconnect_timeout: float = 300.0
+    patience: float = PATIENCE_SECONDS
 
     @property
     def most_workers(self) -> int:

@@ -12,6 +12,12 @@ from typing import Any, Protocol
 from orchestrator.mapping.calling import Performed
 from orchestrator.mapping.capture import Callers, Hearing
 
+PATIENCE = "orchestrator.patience"
+"""The key of Dask's configuration for the seconds that calls wait for a worker."""
+
+PATIENCE_SECONDS = 300.0
+"""Where the configuration says nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:

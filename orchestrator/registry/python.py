@@ -16,6 +16,7 @@ from pydantic import Field, field_validator
 
 from orchestrator.errors import OrchestratorError, RegistryError
 from orchestrator.registry.sources import Kind, Listing, Settings
+from orchestrator.user_code import RaisedError, user_code
 
 
 class PythonSource(Settings):
@@ -49,11 +50,12 @@ class PythonSource(Settings):
         if path is None:
             raise RegistryError(f"{self.description}: no function is given for the list of {kind}")
         try:
-            return Listing(rows=_rows(_function(path)(**self.arguments), path))
-        except OrchestratorError:
-            raise
-        except (Exception, SystemExit) as error:  # a user's function may raise anything
-            raise RegistryError(f"{path} raised {type(error).__name__}: {error}") from error
+            with user_code():
+                return Listing(rows=_rows(_function(path)(**self.arguments), path))
+        except RaisedError as raised:
+            if isinstance(raised.error, OrchestratorError):
+                raise raised.error from None
+            raise RegistryError(f"{path} raised {raised}") from raised.error
 
 
 _TABLES = ("to_dicts", "to_pylist")
@@ -98,10 +100,10 @@ def _function(path: str) -> Callable[..., Iterable[Any]]:
     if not module_name or not name:
         raise ValueError(f"{path!r} is no import path; write 'package.module:function'")
     try:
-        function = getattr(import_module(module_name), name)
-    except (Exception, SystemExit) as error:  # a user's module may raise anything at import
-        problem = f"{path!r} cannot be imported ({type(error).__name__}: {error})"
-        raise ValueError(problem) from error
+        with user_code():
+            function = getattr(import_module(module_name), name)
+    except RaisedError as error:
+        raise ValueError(f"{path!r} cannot be imported ({error})") from error.error
     if not callable(function):
         raise ValueError(f"{path!r} is no function")
     found: Callable[..., Iterable[Any]] = function

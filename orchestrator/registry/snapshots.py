@@ -21,6 +21,7 @@ from orchestrator.registry import specs
 from orchestrator.registry.cells import BadRowError, Problem
 from orchestrator.registry.guards import Refusal, enforce
 from orchestrator.registry.sources import Kind, Source
+from orchestrator.user_code import RaisedError, user_code
 
 _Spec = TypeVar("_Spec", ModelSpec, Customer)
 
@@ -89,15 +90,15 @@ def snapshot_of(
 
 def _read(source: Source, kind: Kind, accept: Collection[str]) -> tuple[list[Any], str]:
     try:
-        listing = source.read(kind)
-        rows = list(listing.rows)
-    except OrchestratorError:
-        raise
-    except (Exception, SystemExit) as error:  # a source from elsewhere may raise anything
+        with user_code():  # a source may be one of the user's own
+            listing = source.read(kind)
+            rows = list(listing.rows)
+    except RaisedError as raised:
+        if isinstance(raised.error, OrchestratorError):
+            raise raised.error from raised.error.__cause__
         raise RegistryError(
-            f"{source.description}: the list of {kind} cannot be read "
-            f"({type(error).__name__}: {error})"
-        ) from error
+            f"{source.description}: the list of {kind} cannot be read ({raised})"
+        ) from raised.error
     if not rows:
         reason = f"{source.description}: the list of {kind} is empty"
         enforce([Refusal(guard="empty", reason=reason)], accept)

@@ -21,7 +21,7 @@ from orchestrator.tracking.addresses import is_server, without_password
 from orchestrator.tracking.reaching import check_answers
 
 _HOST = "127.0.0.1"
-_SECONDS_TO_START = 60.0
+_SECONDS_TO_START = 180.0
 _SECONDS_TO_STOP = 10.0
 _SECONDS_BETWEEN_TRIES = 0.1
 _LINES_SHOWN = 10
@@ -104,14 +104,20 @@ def _wait_until_it_answers(url: str, server: subprocess.Popen[bytes], log: IO[by
         if server.poll() is not None:
             raise _ended(log)
         if time.monotonic() > deadline:
-            raise MachineryError(f"MLflow's web page does not answer at {url}")
+            waited = f"MLflow's web page did not answer at {url} within {_SECONDS_TO_START:g} s"
+            raise MachineryError("\n".join([f"{waited}; it said:", *_said(log)]))
         time.sleep(_SECONDS_BETWEEN_TRIES)
 
 
 def _ended(log: IO[bytes]) -> MachineryError:
+    return MachineryError("\n".join(["MLflow's web page ended by itself:", *_said(log)]))
+
+
+def _said(log: IO[bytes]) -> list[str]:
+    """The last lines of the server's own words."""
     log.seek(0)
-    said = log.read().decode(errors="replace").splitlines()[-_LINES_SHOWN:]
-    return MachineryError("\n".join(["MLflow's web page ended by itself:", *said]))
+    lines = log.read().decode(errors="replace").splitlines()[-_LINES_SHOWN:]
+    return lines or ["(nothing)"]
 
 
 def _answers(url: str) -> bool:

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from orchestrator.errors import ConfigError
+from orchestrator.user_code import RaisedError, user_code
 
 
 def find_function(path: str, *, what: str, key: str) -> Any:
@@ -27,10 +28,11 @@ def find_function(path: str, *, what: str, key: str) -> Any:
     if not module_name or not name.isidentifier():
         raise ConfigError(f"{path!r} names no {what}; write 'package.module:function'", key=key)
     try:
-        module = import_module(module_name)
-    except Exception as error:  # a user's module may raise anything at import
-        problem = f"{what} {path!r} cannot be imported: {type(error).__name__}: {error}"
-        raise ConfigError(problem, key=key) from error
+        with user_code():
+            module = import_module(module_name)
+    except RaisedError as error:
+        problem = f"{what} {path!r} cannot be imported: {error}"
+        raise ConfigError(problem, key=key) from error.error
     found = getattr(module, name, None)
     if not callable(found):
         problem = f"{what} {path!r}: module {module_name!r} has no such function"

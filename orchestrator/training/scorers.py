@@ -32,6 +32,7 @@ from orchestrator.estimators import build
 from orchestrator.records import COSTS, MODEL_KB, TIMES, Distribution, Evaluation, ModelSpec
 from orchestrator.training.imports import find_function
 from orchestrator.training.rehearsal import ordinary_rows
+from orchestrator.user_code import RaisedError, user_code
 
 _MADE = type(make_scorer(max))
 """The class of scorers that only look at an estimator's predictions."""
@@ -234,12 +235,13 @@ def _require_number(scorer: Any, evaluation: Evaluation) -> None:
     if not isinstance(scorer, Checked) or scorer.source == MODEL_KB:
         return
     try:
-        with warnings.catch_warnings():
+        with user_code(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a mean of nothing, where no label is its own
             value = scorer(*ordinary_rows(evaluation.task))
-    except NoNumberError as error:
-        raise ConfigError(f"{error}; a scorer has to return one", key=_METRICS) from error
-    except Exception:  # noqa: BLE001 - a user's function may raise anything
+    except RaisedError as raised:
+        if isinstance(raised.error, NoNumberError):
+            problem = f"{raised.error}; a scorer has to return one"
+            raise ConfigError(problem, key=_METRICS) from raised.error
         return
     if evaluation.task == "regression" and not math.isfinite(value):
         raise ConfigError(

@@ -11,7 +11,6 @@ import time
 from dataclasses import replace
 
 from orchestrator.records import Trial, TrialResult, TrialState
-from orchestrator.redaction import redacted
 from orchestrator.training.budgets import with_iterations, with_rows
 from orchestrator.training.cache import SharedCache
 from orchestrator.training.candidates import candidate
@@ -19,6 +18,7 @@ from orchestrator.training.prepared import Prepared
 from orchestrator.training.scorers import sources
 from orchestrator.training.scoring import FoldScores
 from orchestrator.training.sharing import score
+from orchestrator.user_code import described, is_of_person
 
 _NOTHING = FoldScores(scores={}, fit_seconds=(), score_seconds=())
 
@@ -43,8 +43,10 @@ def evaluate_trial(
     found = kept = _kept(trial, before)
     try:
         found = _scores(trial, kept, prepared, cache)
-    except Exception as reason:  # noqa: BLE001 - a candidate's failure is a value (law 2)
-        error = _in_one_line(reason)
+    except BaseException as reason:  # a candidate's failure is a value (law 2)
+        if is_of_person(reason):
+            raise
+        error = described(reason)
     # One of an earlier generation has all folds already, however few it is asked for.
     is_whole = trial.budget is None or (
         trial.budget.resource == "folds" and len(found.fit_seconds) == trial.budget.of
@@ -117,7 +119,3 @@ def _resource(trial: Trial) -> str | None:
 
 def _is_of_this_run(trial: Trial, before: TrialResult) -> bool:
     return trial.study.flow_run == before.trial.study.flow_run
-
-
-def _in_one_line(error: Exception) -> str:
-    return redacted(f"{type(error).__name__}: {' '.join(str(error).split())}")

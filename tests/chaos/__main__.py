@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random, SystemRandom
 
-from tests.chaos import faults
+from tests.chaos import faults, mapped
 from tests.chaos.faults import Fault
 from tests.chaos.staging import DATABASES, Stage, why_not
 from tests.chaos.trying import Attempt, Calm, endure, undisturbed
@@ -65,11 +65,13 @@ def main() -> int:
     """Try, print, and say whether all ended well."""
     asked = _arguments()
     print(f"seed {asked.seed}", flush=True)
+    rows, chosen = list[Row](), [fault for fault in FAULTS if asked.only in fault.name]
+    kills = _killed(asked) if asked.only in mapped.NAME else None
+    if not chosen:
+        return int(kills is None or bool(kills.failed or kills.problems))
     with tempfile.TemporaryDirectory(prefix="chaos") as folder, Stage(Path(folder)) as stage:
         with stage.scene([], "sqlite") as scene:
             calm = undisturbed(scene)
-        chosen = [fault for fault in FAULTS if asked.only in fault.name]
-        rows = []
         for fault in chosen:
             for database in asked.database or DATABASES:
                 row = Row(fault.name, database, skipped=why_not(fault, database) or "")
@@ -80,7 +82,18 @@ def main() -> int:
     print(f"\n{'fault':<34}{'database':<10}{'tried':>12}{'ended well':>12}", end="")
     print(f"{'lost':>12}{'doubled':>12}{'repeated':>12}")
     print("\n".join(row.text() for row in rows))
-    return int(any(not attempt.ended_well for row in rows for attempt in row.attempts))
+    went_wrong = kills is not None and bool(kills.failed or kills.problems)
+    return int(went_wrong or any(not a.ended_well for row in rows for a in row.attempts))
+
+
+def _killed(asked: argparse.Namespace) -> mapped.Kills:
+    """The row of kills under load, which needs neither database nor driver of its own."""
+    kills = mapped.killing(asked.kills, Random(f"{asked.seed} {mapped.NAME}"))
+    print(
+        f"{mapped.NAME}: {asked.kills} kills, {kills.struck} while calls were under way, ", end=""
+    )
+    print(f"{kills.failed} calls called failed", *kills.problems, sep="\n", flush=True)
+    return kills
 
 
 def _try(row: Row, fault: Fault, stage: Stage, calm: Calm, asked: argparse.Namespace) -> None:
@@ -98,6 +111,7 @@ def _try(row: Row, fault: Fault, stage: Stage, calm: Calm, asked: argparse.Names
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
     parser.add_argument("--times", type=int, default=5, help="attempts a fault and database")
+    parser.add_argument("--kills", type=int, default=100, help="of the scheduler under load")
     parser.add_argument("--only", default="", help="faults whose name has this in it")
     parser.add_argument("--database", choices=DATABASES, action="append", help="by default both")
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**6))

@@ -47,6 +47,7 @@ class Members:
         self._ever: dict[str, Member] = {}
         self._stranded: dict[Lane, float] = {}
         self._out_of_memory: set[str] = set()
+        self._last_left: tuple[str, str] | None = None
 
     def joined(self, described: Mapping[str, Sequence[Any]]) -> None:
         """Workers have come."""
@@ -56,7 +57,8 @@ class Members:
 
     def left(self, address: str) -> None:
         """A worker has gone."""
-        self._present.pop(address, None)
+        if self._present.pop(address, None) is not None:
+            self._last_left = address, time.strftime("%H:%M:%S")
 
     def ran_out_of_memory(self, address: str) -> None:
         """A worker was ended because it used more than its limit."""
@@ -75,6 +77,18 @@ class Members:
             f"worker {address} died, as of a crash in native code or a lack of memory (it may use "
             f"{allowed})"
         )
+
+    def last_seen(self) -> str:
+        """Which worker left last, when, and why, as far as that is known."""
+        if self._last_left is None:
+            return "none has joined since this run began; start workers for this scheduler"
+        address, at = self._last_left
+        count = len(self._ever)
+        if address in self._out_of_memory:
+            why = self.death_of(address)
+        else:
+            why = "it ended, was ended, or lost its connection, such as at the end of its wall time"
+        return f"of {count} worker{'s' * (count > 1)} the last, {address}, left at {at}: {why}"
 
     @property
     def threads(self) -> int:

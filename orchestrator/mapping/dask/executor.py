@@ -11,6 +11,7 @@ from collections.abc import Container, Sequence
 from contextlib import suppress
 from itertools import count
 
+import dask
 from distributed import Client, Future
 from distributed.client import ClosedClientError
 
@@ -27,10 +28,13 @@ from orchestrator.mapping.dask.sending import CannotTravelError, Sender, TooLarg
 from orchestrator.mapping.dask.sharing import by_node, numbered, numbers
 from orchestrator.mapping.dask.verdicts import all_failed, verdict
 from orchestrator.mapping.dask.worker import Ran
-from orchestrator.mapping.executing import Calls, Event, Withdrawn
-
-PATIENCE_SECONDS = 300.0
-"""How long calls wait for a worker that can run them, where there was one before."""
+from orchestrator.mapping.executing import (
+    PATIENCE,
+    PATIENCE_SECONDS,
+    Calls,
+    Event,
+    Withdrawn,
+)
 
 MOST_BYTES_IN_DASK = 256 * 1024**2
 """Arguments on their way to workers; the scheduler holds them until their batch has ended."""
@@ -45,17 +49,19 @@ class DaskExecutor:
 
     Args:
         client: A connected client; it stays usable, also while the executor lives.
-        patience: Seconds that calls wait for a worker that can run them.
+        patience: Seconds that calls wait for a worker that can run them; None for what Dask's
+            configuration says.
 
     Raises:
         UsageError: The client is an asynchronous one.
         MachineryError: The client is closed, or its scheduler does not answer.
     """
 
-    def __init__(self, client: Client, *, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, client: Client, *, patience: float | None = None) -> None:
         if client.asynchronous:
             raise UsageError("a flow needs a Client made with asynchronous=False")
-        self._client, self._patience = client, patience
+        self._client = client
+        self._patience: float = patience or dask.config.get(PATIENCE, PATIENCE_SECONDS)
         self._broken, self._closed, self._withdrawing = "", False, False
         self._connection = Connection(client)
         self._check()
@@ -337,8 +343,8 @@ class DaskExecutor:
         over, _ = self._members.stranded(self._backlog.lanes(), self._patience)
         if over and not self._members.threads:
             self._broken = (
-                f"the cluster has had no worker for {self._patience:g} s (workers leave at once "
-                "where the package `orchestrator` is not installed)"
+                f"the cluster has had no worker for {self._patience:g} s (cluster.patience): "
+                f"{self._members.last_seen()}"
             )
             return
         for lane, reason in over.items():

@@ -31,7 +31,7 @@ NAME = "scheduler killed under load"
 _CALLS, _BUSY = 60, 4
 _BUSY_LOOP = "while True: pass"
 _PATIENCE_SECONDS = 300
-_RECONNECT_SECONDS = 60
+_RECONNECT_SECONDS = 150
 """Dask's client waits up to a fifth of it between two attempts to connect."""
 
 

@@ -182,7 +182,7 @@ class _Beginning:
         self._in_order = study.search.reproducible and learns(study.search)
         self._waiting: deque[Trial] = deque()
         self._found, at_once = found, study.search.max_parallel
-        self._task = attempt.options(timeout=timeout, max_active=at_once)
+        self._task = attempt.options(timeout=timeout, max_active_per_call=at_once)
         self._few = at_once or _ONE_BY_ONE  # a map has no more under way than it may
         self._may_be_hopeless = timeout is not None
         # What is to end in time is not begun all at once. Nor is what may be hopeless, where few

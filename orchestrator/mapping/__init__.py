@@ -2,6 +2,8 @@
 
 tasks, nodes, sequences, product, options, flows    writing a flow down
 engine, expansion, judging, ends, attempts, rules   what may start, what an end means; pure
+admission, limits, groups, pacing                   how many may run and start at once
+key_registry, key_templates                         the keys of instances
 node_state, ready, events                           what these remember and say
 run, coordinators, journal, again, fingerprints     the driver loop
 inline, dask, deferred                              executors, behind the seam of `executing`
@@ -12,6 +14,7 @@ runs, outcomes                                      what a person gets back
 from orchestrator.mapping.context import context
 from orchestrator.mapping.coordinators import TaskFailedError
 from orchestrator.mapping.flows import Flow, Run, flow
+from orchestrator.mapping.limits import Pool
 from orchestrator.mapping.nodes import FirstEnded
 from orchestrator.mapping.outcomes import Outcome, Outcomes
 from orchestrator.mapping.progress import NodeProgress
@@ -27,6 +30,7 @@ __all__ = [
     "NodeProgress",
     "Outcome",
     "Outcomes",
+    "Pool",
     "Recorder",
     "Run",
     "Skip",

@@ -80,7 +80,7 @@ class Ends:
         running = [i for i in unended if state.columns.state(i) is State.RUNNING]
         if running:
             self.effects.cancelled.append((state.number, running))
-        state.running = 0
+        state.count_running(-state.running)
         state.ready.clear()
         state.judged = bytearray(b"\x01") * len(state.judged)
         state.columns.failures.update(dict.fromkeys(unended, Failure(skipped=True, error=reason)))

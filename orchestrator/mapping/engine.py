@@ -15,12 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.errors import FlowError
+from orchestrator.mapping.admission import Admission
 from orchestrator.mapping.attempts import (
     delay_of_retry,
     name_of,
     priority_of,
     starts_of,
-    urgency,
 )
 from orchestrator.mapping.calling import Failure, failure_of
 from orchestrator.mapping.ends import Ends
@@ -33,11 +33,12 @@ from orchestrator.mapping.expansion import (
     sources_of,
     wholes_of,
 )
+from orchestrator.mapping.groups import Group
 from orchestrator.mapping.judging import made_of, shared_verdict, verdicts
 from orchestrator.mapping.key_registry import KeyRegistry
+from orchestrator.mapping.limits import Pool
 from orchestrator.mapping.node_state import RUNNING, NodeState
 from orchestrator.mapping.nodes import Node, resolved
-from orchestrator.mapping.ready import Turns
 from orchestrator.mapping.sequences import Lazy, Origin
 from orchestrator.records import State
 from orchestrator.user_code import RaisedError, said, user_code
@@ -48,14 +49,17 @@ class Engine:
 
     Args:
         max_map_length: Most instances one expansion may have.
+        pools: What tasks share, by name.
     """
 
-    def __init__(self, max_map_length: int = 1_000_000) -> None:
+    def __init__(
+        self, max_map_length: int = 1_000_000, pools: Mapping[str, Pool] | None = None
+    ) -> None:
         self.nodes: list[NodeState] = []
         self._max_map_length = max_map_length
         self._numbers: dict[Node, int] = {}
         self._stopped = False
-        self._turns = Turns()
+        self._admission = Admission(self.nodes, pools or {})
         self._keys = KeyRegistry()
         self._ends = Ends(self.nodes)
 
@@ -78,7 +82,7 @@ class Engine:
         wanted = [p for p, i in enumerate(indices) if state.columns.states[i] == RUNNING]
         if len(wanted) < len(indices):
             indices, performed = [indices[p] for p in wanted], performed.at(wanted)
-        state.running -= len(indices)
+        self._admission.left(state, len(indices))
         state.columns.note(indices, performed, end.worker)
         failures = {indices[p]: failure for p, failure in performed.failures.items()}
         good = [i for i in indices if i not in failures] if failures else indices
@@ -99,7 +103,7 @@ class Engine:
             own: Those that succeeded in this flow run itself, before it was resumed.
         """
         state = self.nodes[number]
-        state.running -= len(values)
+        self._admission.left(state, len(values), unused=True)
         for index, value in values.items():
             state.columns.values[index] = value
         known = frozenset(own)
@@ -118,7 +122,7 @@ class Engine:
         for index in indices:
             if state.columns.states[index] != RUNNING:
                 continue
-            state.running -= 1
+            self._admission.left(state, 1)
             blamed = index == culprit or (culprit is None and index in state.suspects)
             losses = state.lost[index] = state.lost.get(index, 0) + int(blamed)
             if losses > state.node.task.settings.max_lost:
@@ -134,7 +138,7 @@ class Engine:
         """These will not run, since nothing more is to be started."""
         state = self.nodes[number]
         given_up = [index for index in indices if state.columns.states[index] == RUNNING]
-        state.running -= len(given_up)
+        self._admission.left(state, len(given_up), unused=True)
         state.set(given_up, State.PENDING)
 
     def due(self, number: int, index: int) -> None:
@@ -164,7 +168,9 @@ class Engine:
         """
         starts: list[Start] = []
         while room > 0 and self.has_ready:
-            state = self.nodes[self._turns.first()]
+            state = self._admission.first()
+            if state is None:
+                break
             coordinates = state.node.task.coordinates
             if coordinates and starts:
                 break
@@ -172,6 +178,18 @@ class Engine:
             starts += starts_of(state, taken)
             room = 0 if coordinates else room - len(taken)
         return starts
+
+    def allow(self, group: Group, starts: int) -> None:
+        """An event: the rate of a group lets so many instances start now."""
+        self._admission.allow(group, starts)
+
+    def lift_limit(self) -> NodeState | None:
+        """Let a coordinator start whatever its limits, where all that could free them wait for it.
+
+        Returns:
+            Its node; None where that is not why nothing can start.
+        """
+        return self._admission.lift_one()
 
     def effects(self) -> Effects:
         """What events have led to since the last time."""
@@ -187,7 +205,11 @@ class Engine:
     @property
     def has_ready(self) -> bool:
         """Whether anything may start now."""
-        return bool(self._turns) and not self._stopped
+        return bool(self._admission) and not self._stopped
+
+    def rated(self) -> list[Group]:
+        """The groups of instances whose starts a rate limits."""
+        return self._admission.rated()
 
     @property
     def counted(self) -> list[NodeState]:
@@ -215,6 +237,7 @@ class Engine:
     def _require_known(self, nodes: Sequence[Node]) -> None:
         known = set(nodes)
         for node in nodes:
+            self._admission.require_pool(node.task.name, node.task.settings.pool)
             for other in (*wholes_of(node), *sources_of(node)):
                 if other not in self._numbers and other not in known:
                     raise FlowError(
@@ -235,6 +258,7 @@ class Engine:
             picked={self._numbers[of]: keys for of, keys in picks_of(node).items()},
         )
         self.nodes.append(state)
+        self._admission.enter(state)
         self._keys.enter(state, self._attempt_of(node.parent))
         self._ends.unfinished += 1
         for whole in wholes:
@@ -345,18 +369,11 @@ class Engine:
 
     def _offer(self, state: NodeState) -> None:
         """Keep account of the nodes from which something may be taken."""
-        most = state.node.task.settings.max_active
-        if len(state.ready) and (most is None or state.running < most):
-            self._turns.add(state.number, urgency(state))
-        else:
-            self._turns.remove(state.number)
+        self._admission.offer(state)
 
     def _take_from(self, state: NodeState, room: int) -> Sequence[int]:
-        most = state.node.task.settings.max_active
-        taken = state.ready.pop(room if most is None else min(room, most - state.running))
+        taken = self._admission.take(state, room)
         state.set(taken, State.RUNNING)
-        state.running += len(taken)
-        self._offer(state)
         return taken
 
     def _again(self, state: NodeState, index: int) -> None:

@@ -10,7 +10,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from orchestrator.errors import FlowError
@@ -23,6 +23,7 @@ from orchestrator.mapping.executing import Executor
 from orchestrator.mapping.expansion import too_long
 from orchestrator.mapping.inline import InlineExecutor
 from orchestrator.mapping.journal import Journal
+from orchestrator.mapping.limits import Pool, require_pool
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.nodes import Node, Reference, Scope
 from orchestrator.mapping.progress import Observer
@@ -51,11 +52,13 @@ class Flow:
         function: Calls tasks; what it returns is the result.
         name: What its flow runs are listed under.
         max_map_length: Most instances one expansion may have.
+        pools: What tasks of a flow run share, by name.
     """
 
     function: Callable[..., Any]
     name: str
     max_map_length: int = 1_000_000
+    pools: Mapping[str, Pool] = field(default_factory=dict)
 
     def build(self, **params: Any) -> tuple[Scope, Any]:
         """The graph for these parameters, and what the function returned; nothing runs.
@@ -85,6 +88,7 @@ class Flow:
         scope.warn_of_unexpanded()
         for node in scope.nodes:
             self._require_short(node)
+            require_pool(self.pools, node.name, node.task.settings.pool)
         return scope, returned
 
     def run(
@@ -132,7 +136,7 @@ class Flow:
             MachineryError: The cluster or the ledger failed.
         """
         scope, returned = self.build(**params)
-        engine = Engine(self.max_map_length)
+        engine = Engine(self.max_map_length, self.pools)
         flow_run = FlowRun(
             id=resumed.id if resumed else flow_run_id or new_id(),
             flow=self.name,
@@ -155,7 +159,14 @@ class Flow:
         )
         said = Said(hearing, None if journal is None else journal.said, on_log)
         loop = DriverLoop(
-            engine, executor, said=said, journal=journal, observer=observer, stop=stop, grace=grace
+            engine,
+            executor,
+            said=said,
+            journal=journal,
+            observer=observer,
+            stop=stop,
+            grace=grace,
+            used_until=None if resumed is None else _moment_of(resumed.ended),
         )
         try:
             engine.add(scope.fresh())
@@ -195,7 +206,10 @@ _RESERVED = frozenset(inspect.signature(Flow.run).parameters) - {"self", "params
 def flow(function: Callable[..., Any], /) -> Flow: ...
 @overload
 def flow(
-    *, name: str | None = None, max_map_length: int = 1_000_000
+    *,
+    name: str | None = None,
+    max_map_length: int = 1_000_000,
+    pools: Mapping[str, int | str | Pool] | None = None,
 ) -> Callable[[Callable[..., Any]], Flow]: ...
 def flow(
     function: Callable[..., Any] | None = None,
@@ -203,18 +217,29 @@ def flow(
     *,
     name: str | None = None,
     max_map_length: int = 1_000_000,
+    pools: Mapping[str, int | str | Pool] | None = None,
 ) -> Flow | Callable[[Callable[..., Any]], Flow]:
     """Make a flow of a function; used bare or with options.
 
+    Args:
+        function: Calls tasks; what it returns is the result.
+        name: What its flow runs are listed under; the function's own name when None.
+        max_map_length: Most instances one expansion may have.
+        pools: What tasks share, `task(pool="api")`, over all calls of a flow run. By name, the
+            number of slots (4), a rate ("10/s"), or both, `Pool(slots=4, rate="10/s")`.
+
     Raises:
-        FlowError: It is a task, or a parameter has a name that `run` needs for itself.
+        FlowError: It is a task, or a parameter has a name that `run` needs for itself, or a pool
+            is wrong.
     """
     if function is None:
-        return lambda function: _flow_of(function, name, max_map_length)
-    return _flow_of(function, name, max_map_length)
+        return lambda function: _flow_of(function, name, max_map_length, pools or {})
+    return _flow_of(function, name, max_map_length, pools or {})
 
 
-def _flow_of(function: Callable[..., Any], name: str | None, max_map_length: int) -> Flow:
+def _flow_of(
+    function: Callable[..., Any], name: str | None, max_map_length: int, pools: Mapping[str, Any]
+) -> Flow:
     if isinstance(function, Task):
         raise FlowError(f"{function.name!r} is a task: call it inside a flow's function")
     taken = sorted(_RESERVED & inspect.signature(function).parameters.keys())
@@ -223,12 +248,22 @@ def _flow_of(function: Callable[..., Any], name: str | None, max_map_length: int
             f"flow {function.__name__!r}: the parameter {taken[0]!r} is one of run()'s own; "
             "give it another name"
         )
-    return Flow(function, name or function.__name__, max_map_length)
+    name = name or function.__name__
+    if not isinstance(pools, Mapping):
+        raise FlowError(f"flow {name!r}: pools is a {type(pools).__name__}, not a dict")
+    read = {of: Pool.read(name, of, given) for of, given in pools.items()}
+    return Flow(function, name, max_map_length, read)
 
 
 def new_id() -> str:
     """A new flow run's id: sorts by time of start, to the second, then by chance."""
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.urandom(3).hex()}"
+
+
+def _moment_of(ended: float | None) -> float:
+    """A time of the past by the monotonic clock; None stands for a process that was killed, now."""
+    ago = 0.0 if ended is None else max(0.0, time.time() - ended)
+    return time.monotonic() - ago
 
 
 def _executor(client: "Client | Connect | None") -> Executor:

@@ -3,12 +3,14 @@
 Touches no library; pure; runs on the driver.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator import keys
 from orchestrator.mapping.calling import settle
+from orchestrator.mapping.groups import Use
 from orchestrator.mapping.nodes import Node
 from orchestrator.mapping.outcomes import CODES, Columns, Names, Outcomes
 from orchestrator.mapping.product import Product
@@ -62,6 +64,8 @@ class NodeState:
             sources, else a single one that holds for all.
         ready: The instances that may start.
         running: How many instances are.
+        uses: The limits of the flow run that its instances keep.
+        lifted: Whether they no longer need to, since coordinators waited for each other.
         columns: How its instances stand.
         counts: Instances by state, of those that have ended.
         chosen: Keys that a `key` option gave, by index.
@@ -89,6 +93,8 @@ class NodeState:
     judged: bytearray = field(default_factory=bytearray)
     ready: Ready = field(default_factory=Ready)
     running: int = 0
+    uses: tuple[Use, ...] = ()
+    lifted: bool = False
     columns: Columns = field(default_factory=Columns)
     counts: dict[State, int] = field(default_factory=dict)
     chosen: dict[int, str] = field(default_factory=dict)
@@ -108,6 +114,15 @@ class NodeState:
     def keyed(self) -> bool:
         """Whether a `key` option names its instances, each when it may start."""
         return self.node.items is not None and self.node.task.settings.key is not None
+
+    @property
+    def room(self) -> float:
+        """How many more of its instances may run now."""
+        most = self.node.task.settings.max_active_per_call
+        room = math.inf if most is None else most - self.running
+        if self.uses and not self.lifted:
+            room = min(room, *(use.room for use in self.uses))
+        return room
 
     @property
     def ended(self) -> int:
@@ -154,6 +169,12 @@ class NodeState:
         ended = {CODES[state] for state in _ENDED}
         known = [i for i, code in enumerate(self.columns.states) if code not in ended]
         return [*known, *range(len(self.columns.states), self.length or 0)]
+
+    def count_running(self, change: int) -> None:
+        """Note that more of its instances run, or fewer."""
+        self.running += change
+        for use in self.uses:
+            use.group.running += change
 
     def set(self, indices: Sequence[int], state: State) -> None:
         """Note the state of some instances."""

@@ -40,7 +40,11 @@ class Options:
         retry_on: Exceptions worth a retry.
         timeout: * Seconds an attempt may take.
         max_lost: Dead workers an instance survives before it is taken for the culprit.
-        max_active: Instances running at once.
+        max_active: Instances running at once in the whole flow run: those of all calls of the task
+            that have this option count together.
+        max_active_per_call: Instances of one call running at once, such as of one coordinator's.
+        pool: The pool of the flow, `@flow(pools={"api": 4})`, whose slots its instances take.
+        rate: How many instances of the task start in a time, "10/s", over the whole flow run.
         min_success: Least successes, a number or a share, for the map to count as success.
         max_failures: Most failures, a number or a share, for the map to count as success.
         fail_fast: The first failure cancels its siblings.
@@ -68,6 +72,9 @@ class Options:
     timeout: float | PerItem | None = None
     max_lost: int = 3
     max_active: int | None = None
+    max_active_per_call: int | None = None
+    pool: str | None = None
+    rate: str | None = None
     min_success: float | None = None
     max_failures: float | None = None
     fail_fast: bool = False
@@ -109,6 +116,7 @@ def checked(task: str, given: Mapping[str, Any]) -> dict[str, Any]:
         ("retries", 0),
         ("timeout", 0),
         ("max_active", 1),
+        ("max_active_per_call", 1),
         ("max_lost", 0),
         ("kept_from", 0),
     ):

@@ -4,6 +4,7 @@ Touches no library; takes the nodes of a flow; gives the engine in its final sta
 """
 
 import heapq
+import logging
 import math
 import time
 from array import array
@@ -20,10 +21,13 @@ from orchestrator.mapping.executing import Calls, Event, Executor, Placement, Re
 from orchestrator.mapping.journal import Journal
 from orchestrator.mapping.node_state import WHOLE_ITEM, NodeState
 from orchestrator.mapping.options import placement, value_for
+from orchestrator.mapping.pacing import Pacer
 from orchestrator.mapping.progress import Observer, progress
 from orchestrator.mapping.said import Said
 from orchestrator.mapping.tasks import check_item
 from orchestrator.user_code import RaisedError, interruptible, user_code
+
+logger = logging.getLogger(__name__)
 
 _OBSERVED_EVERY = 0.1
 _LONGEST_WAIT = 0.25
@@ -43,6 +47,8 @@ class DriverLoop:
         observer: Told of progress, at most ten times a second.
         stop: Asked often; once it says yes, nothing more is started.
         grace: Seconds that what runs by then has to end; what takes longer is given up.
+        used_until: Until when an earlier process of this flow run started instances, by the
+            monotonic clock; None for a new flow run.
     """
 
     def __init__(
@@ -55,12 +61,14 @@ class DriverLoop:
         observer: Observer | None = None,
         stop: Callable[[], bool] | None = None,
         grace: float = math.inf,
+        used_until: float | None = None,
     ) -> None:
         self._engine, self._executor, self._journal = engine, executor, journal
         self._observer, self._stop, self._grace = observer, stop, grace
         self._stopping_since: float | None = None
         self._said = said
         self._coordinators = Coordinators(engine, said)
+        self._pacer = Pacer(engine, used_until)
         self._delays: list[tuple[float, int, int]] = []
         self._in_flight = 0
         self._observed = 0.0
@@ -117,6 +125,7 @@ class DriverLoop:
 
     def _start_while_there_is_room(self) -> None:
         """Start what is ready; what is recalled takes no room, so this may go through it all."""
+        self._pacer.refresh()
         while self._engine.has_ready and not self._is_to_stop():
             starts = self._engine.take(self._executor.room())
             if not starts:
@@ -128,6 +137,7 @@ class DriverLoop:
 
     def _start(self, state: NodeState, start: Start) -> None:
         indices = self._without_recalled(state, start.indices)
+        self._pacer.started(state, len(indices))
         if state.node.task.coordinates:
             for index in indices:
                 self._coordinators.start(state, index)
@@ -218,19 +228,39 @@ class DriverLoop:
     # -- ending --------------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        """Wait for whatever comes first: an event, a retry that is due, the record's turn."""
-        now = time.monotonic()
-        until = self._delays[0][0] - now if self._delays else _LONGEST_WAIT
-        if not self._in_flight and not self._delays and not self._engine.has_ready:
+        """Wait for whatever comes first: an event, a retry or a start that is due, the record."""
+        due = self._pacer.seconds_to_next()
+        waits = [_LONGEST_WAIT if due is None else due]
+        if self._delays:
+            waits.append(self._delays[0][0] - time.monotonic())
+        until = max(0.0, min(*waits, _LONGEST_WAIT))
+        if self._in_flight or self._engine.has_ready:
+            for event in self._executor.wait(until):
+                self._take_in(event)
+        elif self._delays or due is not None:
+            time.sleep(until)  # nothing is under way that an executor could tell of
+        else:
+            self._free_the_stuck()
+        while self._delays and self._delays[0][0] <= time.monotonic():
+            _, number, index = heapq.heappop(self._delays)
+            self._engine.due(number, index)
+
+    def _free_the_stuck(self) -> None:
+        """Let a coordinator exceed its limit, where coordinators hold what others of them need.
+
+        Raises:
+            MachineryError: That is not why nothing can start.
+        """
+        lifted = self._engine.lift_limit()
+        if lifted is None:
             raise MachineryError(
                 "the flow cannot go on, though not all of it has ended: "
                 + ", ".join(s.node.name for s in self._engine.nodes if not s.done)
             )
-        for event in self._executor.wait(max(0.0, min(until, _LONGEST_WAIT))):
-            self._take_in(event)
-        while self._delays and self._delays[0][0] <= time.monotonic():
-            _, number, index = heapq.heappop(self._delays)
-            self._engine.due(number, index)
+        logger.warning(
+            "%s: coordinators wait for each other within max_active; one more is started",
+            lifted.node.name,
+        )
 
     def _take_in(self, event: Event) -> None:
         self._in_flight -= len(event.indices)

@@ -4,24 +4,34 @@ Touches scikit-learn; takes `ModelSpec` and parameters; gives unfitted estimator
 validates with it on the driver, training builds with it on workers.
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from orchestrator.containers import taken
 from orchestrator.errors import UsageError
 from orchestrator.permissions import parameters
 from orchestrator.records import ModelSpec, Params, Step
 from orchestrator.user_code import RaisedError, user_code
 
+_NEARLY = 0.85
+"""How like a listed name another is to be taken for a slip of the pen."""
 
-def build(spec: ModelSpec, params: Params, allowed: Sequence[str]) -> Any:
+
+def build(
+    spec: ModelSpec, params: Params, allowed: Sequence[str], labels: Sequence[Any] = ()
+) -> Any:
     """The unfitted estimator of a model, with its fixed and then the given parameters set.
 
     Args:
         spec: A single step gives a bare estimator, several give a `Pipeline`.
         params: Searched values; they win over the fixed ones.
         allowed: Packages whose classes may be used.
+        labels: Of the data, where a parameter may be a mapping by label.
 
     Raises:
         UsageError: A step is not an allowed estimator, or a parameter is none of its parameters,
@@ -34,22 +44,84 @@ def build(spec: ModelSpec, params: Params, allowed: Sequence[str]) -> Any:
         if reason:
             raise UsageError(f"model {spec.id!r}: {name}: {reason}")
     try:
-        return estimator.set_params(**every)
+        return estimator.set_params(**taken(estimator, every, labels))
     except (ValueError, AttributeError) as error:  # AttributeError: `__` below what is no estimator
         raise UsageError(f"model {spec.id!r}: {error}") from error
 
 
-def parameter_names(spec: ModelSpec, allowed: Sequence[str]) -> frozenset[str]:
-    """The names `params` and `grid` of this model may use, e.g. `C`, or `clf__C` in a pipeline.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """The parameters that `params` and `grid` of a model may set, e.g. `C`, or `clf__C` of a step.
 
-    A pipeline's own parameters (`steps`, `memory`) are left out: a registry tunes steps, it does
-    not replace them, nor does it name places to write to.
+    A pipeline's own (`steps`, `memory`) are left out: a registry tunes steps, it does not replace
+    them, nor does it name places to write to.
+
+    Attributes:
+        names: Those that are listed; a class with `**kwargs` may take others.
+        estimator: The model with its defaults.
+    """
+
+    names: frozenset[str]
+    estimator: Any
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a row may set this parameter."""
+        return name in self.names or self._is_taken(name)
+
+    def _is_taken(self, name: str) -> bool:
+        """Whether a class with `**kwargs` takes a name it does not list.
+
+        What is nearly a listed name is a mistake. Any other name is tried: the class may refuse it.
+        """
+        owner, _, short = name.rpartition("__")
+        estimator = self.estimator.get_params().get(owner) if owner else self.estimator
+        kind = type(estimator)
+        if not hasattr(estimator, "set_params") or not _takes_any(kind):
+            return False
+        listed = {each.rpartition("__")[2] for each in self.names if each.startswith(owner)}
+        if get_close_matches(short, listed, n=1, cutoff=_NEARLY):
+            return False
+        try:
+            return short in kind().set_params(**{short: None}).get_params()
+        except Exception:  # noqa: BLE001 - a class of any library may refuse in its own way
+            return False
+
+
+def parameters_of(spec: ModelSpec, allowed: Sequence[str]) -> Parameters:
+    """The parameters of a model.
 
     Raises:
         UsageError: A step is not an allowed estimator.
     """
-    names = _assemble(spec, allowed).get_params()
-    return frozenset(name for name in names if len(spec.steps) == 1 or "__" in name)
+    estimator = _assemble(spec, allowed)
+    if len(spec.steps) == 1:
+        names = {*estimator.get_params(), *_written_out(type(estimator))}
+    else:
+        names = {name for name in estimator.get_params() if "__" in name}
+        names |= {
+            f"{name}__{each}" for name, step in estimator.steps for each in _written_out(type(step))
+        }
+    return Parameters(names=frozenset(names), estimator=estimator)
+
+
+def _written_out(kind: type) -> set[str]:
+    """The parameters of a class's signature: CatBoost's `get_params` tells only those set."""
+    return {
+        name
+        for name, parameter in _signature(kind).items()
+        if parameter.kind in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}
+    }
+
+
+def _takes_any(kind: type) -> bool:
+    return any(each.kind is each.VAR_KEYWORD for each in _signature(kind).values())
+
+
+def _signature(kind: type) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(kind).parameters
+    except (TypeError, ValueError):  # of a class in C, which does not tell
+        return {}
 
 
 def refusal(spec: ModelSpec, name: str, value: Any, allowed: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.estimators import build, parameter_names, resolve
+from orchestrator.estimators import build, parameters_of, resolve
 from orchestrator.records import ModelSpec, Step
 
 SKLEARN = ("sklearn",)
@@ -44,8 +44,8 @@ def test_several_steps_are_a_pipeline():
 
 
 def test_parameters_of_a_pipeline_are_those_of_its_steps():
-    assert "C" in parameter_names(model(LOGREG), SKLEARN)
-    names = parameter_names(model(SCALER, LOGREG), SKLEARN)
+    assert "C" in parameters_of(model(LOGREG), SKLEARN).names
+    names = parameters_of(model(SCALER, LOGREG), SKLEARN).names
     assert {"scaler__with_mean", "clf__C"} <= names
     assert not names & {"memory", "steps", "clf", "scaler"}
 
@@ -101,7 +101,7 @@ def test_a_class_of_ours_may_be_allowed(package):
     )
     stump = Step(name="stump", estimator="ours:Stump")
     assert build(model(stump), {}, allowed).max_depth == 1
-    assert parameter_names(model(stump), allowed) == {"max_depth"}
+    assert parameters_of(model(stump), allowed).names == {"max_depth"}
 
 
 def test_a_module_that_fails_when_imported_is_named(package):

@@ -25,7 +25,7 @@ SPACES = {
     "log of zero": ({"C": {"float": [0, 1], "log": True}}, "space.C: has log: true, and low is 0"),
     "log of less": ({"C": {"int": [-2, 1], "log": True}}, "space.C: has log: true, and low is -2"),
     "low above high": ({"C": {"float": [2, 1]}}, "space.C: has low 2.0 above high 1.0"),
-    "a parameter the estimator lacks": ({"depth": [1]}, "space.depth: is no parameter of its"),
+    "a parameter the estimator lacks": ({"depth": [1]}, "space.depth: is not a parameter of its"),
 }
 SEARCHES = {
     "a sampler whose package is missing": (

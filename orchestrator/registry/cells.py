@@ -24,6 +24,9 @@ from orchestrator.registry.sources import Unreadable
 _HOLD_JSON = frozenset({"pipeline", "params", "grid", "space", "when", "grids", "spaces"})
 """Fields whose text is JSON, in sources that know only text."""
 
+_HOLD_LABELS = frozenset({"params", "grid", "space", "grids", "spaces"})
+"""Fields in which a key may be a label of the data, which is often a number."""
+
 _DEEPEST = 100
 """How many lists and mappings may stand inside one another: encoders give up at some hundreds."""
 
@@ -96,8 +99,7 @@ def _plain(value: Any, key: str, levels: int) -> Json:  # noqa: PLR0911 - one ca
         case datetime() | date() | time() | UUID():
             return _moment(value, key)
         case Mapping():
-            inner = levels - 1
-            return {_name(k, key): _plain(v, f"{key}.{k}", inner) for k, v in value.items()}
+            return _plain_mapping(value, key, levels - 1)
         case list() | tuple():
             return [_plain(v, f"{key}[{i}]", levels - 1) for i, v in enumerate(value)]
     python = _from_numpy(value)
@@ -178,7 +180,20 @@ def _storable(text: str, key: str) -> str:
     return text
 
 
+def _plain_mapping(value: Mapping[Any, Any], key: str, levels: int) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for name, inner in value.items():
+        text = _name(name, key)
+        if text in found:
+            raise BadRowError(Problem(key, f"has the key {text!r} twice"))
+        found[text] = _plain(inner, f"{key}.{text}", levels)
+    return found
+
+
 def _name(name: object, key: str) -> str:
+    if isinstance(name, bool | int) and re.split(r"[.\[]", key, maxsplit=1)[0] in _HOLD_LABELS:
+        # As JSON writes it: `class_weight: {0: 1}`. Estimators are given the label again.
+        return str(name).lower() if isinstance(name, bool) else str(name)
     if not isinstance(name, str):
         raise BadRowError(Problem(key, f"has the key {name!r}, which is no text; quote it"))
     return _storable(name, key)

@@ -125,7 +125,7 @@ def _customers(
     allowed: Sequence[str],
     addresses: Addresses | None,
 ) -> tuple[list[tuple[int, Customer]], tuple[Rejected, ...]]:
-    parameters = {model.id: estimators.parameter_names(model, allowed) for model in models}
+    parameters = {model.id: estimators.parameters_of(model, allowed) for model in models}
     refusals = {model.id: specs.refusal_of(model, allowed) for model in models}
     good, bad = _sort_out(
         rows, lambda row: specs.read_customer(row, parameters, refusals, addresses)

@@ -58,21 +58,26 @@ def read_values(value: Any) -> tuple[Any, ...]:
     """The values a list holds.
 
     Raises:
-        ValueError: It is none, is empty, is nested, or holds a value twice.
+        ValueError: It is not a list, is empty, or holds a value twice.
     """
     if not isinstance(value, list):
         raise ValueError(f"is {value!r}; give a list of values")
     if not value:
         raise ValueError("has no values; list at least one")
-    nested = [item for item in value if isinstance(item, list | dict)]
-    if nested:
-        raise ValueError(f"holds {nested[0]!r}; list plain values only")
+    value = [in_one_order(item) for item in value]
     seen: set[str] = set()
     for item in map(repr, value):
         if item in seen:
             raise ValueError(f"lists {item} more than once")
         seen.add(item)
     return tuple(value)
+
+
+def in_one_order(value: Any) -> Any:
+    """The value with the keys of its mappings sorted: equal values are then written equally."""
+    if isinstance(value, dict):
+        return {name: in_one_order(value[name]) for name in sorted(value)}
+    return [in_one_order(each) for each in value] if isinstance(value, list) else value
 
 
 def condition_problems(

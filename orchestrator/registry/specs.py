@@ -13,12 +13,14 @@ from difflib import get_close_matches
 from typing import Any
 
 from orchestrator import estimators
+from orchestrator.containers import require_taken
 from orchestrator.errors import UsageError
+from orchestrator.estimators import Parameters
 from orchestrator.permissions import Addresses
 from orchestrator.records import Customer, Distribution, Grid, ModelSpec, Selector, Step
 from orchestrator.registry.cells import BadRowError, Problem
 from orchestrator.registry.rows import CustomerRow, ModelRow, StepFields, identifier, validated
-from orchestrator.registry.spaces import condition_problems
+from orchestrator.registry.spaces import condition_problems, in_one_order
 
 Refusal = Callable[[str, Any], str]
 """Takes a parameter's name and a value; gives the reason why a row may not set it, or ""."""
@@ -38,7 +40,7 @@ def read_model(row: object, allowed: Sequence[str]) -> ModelSpec:
     spec = ModelSpec(
         id=fields.id,
         steps=_steps(fields),
-        params=_sorted(fields.params),
+        params=in_one_order(fields.params),
         grid=_searched(fields),
         cost=fields.cost,
         when=Selector(tags=fields.when.tags, min_rows=fields.when.min_rows),
@@ -52,7 +54,7 @@ def read_model(row: object, allowed: Sequence[str]) -> ModelSpec:
 
 def read_customer(
     row: object,
-    parameters: Mapping[str, frozenset[str]],
+    parameters: Mapping[str, Parameters],
     refusals: Mapping[str, Refusal],
     addresses: Addresses | None = None,
 ) -> Customer:
@@ -60,7 +62,7 @@ def read_customer(
 
     Args:
         row: Its fields by name.
-        parameters: Of each listed model, the names its grid may use.
+        parameters: Of each listed model, what its grid may set.
         refusals: Of each listed model, what says why a row may not set a parameter to a value.
         addresses: Which addresses its `data` may name; None stands for the standard ones.
 
@@ -90,6 +92,7 @@ def read_customer(
         if model in parameters:
             problems += _unknown_names(key, _names(grid), parameters[model])
             problems += _refused_values(key, grid, parameters[model], refusals[model])
+            problems += _not_taken(key, grid, parameters[model])
     if problems:
         raise BadRowError(*problems)
     return Customer(
@@ -184,7 +187,7 @@ def _estimator_problems(spec: ModelSpec, fields: ModelRow, allowed: Sequence[str
 
 def _parameter_problems(spec: ModelSpec, fields: ModelRow, allowed: Sequence[str]) -> list[Problem]:
     try:
-        known = estimators.parameter_names(spec, allowed)
+        known = estimators.parameters_of(spec, allowed)
     except UsageError as error:
         return [Problem("pipeline" if len(spec.steps) > 1 else "estimator", str(error))]
     return [
@@ -192,10 +195,25 @@ def _parameter_problems(spec: ModelSpec, fields: ModelRow, allowed: Sequence[str
         *_unknown_names(_key_of_grid(fields), _names(spec.grid), known),
         *_refused_values("params", (_listed(spec.params),), known, refusal_of(spec, allowed)),
         *_refused_values(_key_of_grid(fields), spec.grid, known, refusal_of(spec, allowed)),
+        *_not_taken("params", (_listed(spec.params),), known),
+        *_not_taken(_key_of_grid(fields), spec.grid, known),
         *_condition_problems(_key_of_grid(fields), spec.grid),
         *_fixed_and_searched(_key_of_grid(fields), spec),
         *_repeated_parts(_key_of_grid(fields), spec.grid),
     ]
+
+
+def _not_taken(key: str, grid: Grid, known: Parameters) -> list[Problem]:
+    """Lists and mappings that the parameter they stand for does not take."""
+    problems = []
+    for part in grid:
+        for name, values in part.items():
+            for value in _every_value(values) if name in known else ():
+                try:
+                    require_taken(known.estimator, {name: value})
+                except UsageError as error:
+                    problems.append(Problem(f"{key}.{name}", str(error)))
+    return problems
 
 
 def _fixed_and_searched(key: str, spec: ModelSpec) -> list[Problem]:
@@ -223,7 +241,7 @@ def _listed(params: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     return {name: (value,) for name, value in params.items()}
 
 
-def _refused_values(key: str, grid: Grid, known: frozenset[str], refusal: Refusal) -> list[Problem]:
+def _refused_values(key: str, grid: Grid, known: Parameters, refusal: Refusal) -> list[Problem]:
     """Every known parameter of the grid that rows may not set to one of its values, each once."""
     reasons: dict[str, str] = {}
     for part in grid:
@@ -241,15 +259,16 @@ def _every_value(values: tuple[Any, ...] | Distribution) -> tuple[Any, ...]:
     return values.choices if values.kind == "categorical" else (values.low, values.high)
 
 
-def _unknown_names(key: str, names: Sequence[str], known: frozenset[str]) -> list[Problem]:
+def _unknown_names(key: str, names: Sequence[str], known: Parameters) -> list[Problem]:
     return [
-        Problem(f"{key}.{name}", f"is no parameter of its estimator{_suggestion(name, known)}")
+        Problem(f"{key}.{name}", f"is not a parameter of its estimator{_suggestion(name, known)}")
         for name in names
         if name not in known
     ]
 
 
-def _suggestion(name: str, known: frozenset[str]) -> str:
+def _suggestion(name: str, parameters: Parameters) -> str:
+    known = parameters.names
     of_a_step = sorted(longer for longer in known if longer.endswith(f"__{name}"))
     close = of_a_step or get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(sorted(known))}"

@@ -3,15 +3,23 @@
 Touches scikit-learn's conventions only; takes a `Trial`; gives an unfitted estimator; workers.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from orchestrator.containers import has_mapping
 from orchestrator.estimators import build
 from orchestrator.identity import derive_seed
 from orchestrator.records import Trial
 
 
-def candidate(trial: Trial) -> Any:
+def candidate(trial: Trial, y: Any) -> Any:
     """The unfitted estimator of a trial.
+
+    Args:
+        trial: What is tried.
+        y: The target, whose labels a parameter such as `class_weight` may name.
 
     Every `random_state` left None is set to a seed that follows from the experiment's seed, the
     customer and the parameter's name, and not from the trial: so the candidates of a customer
@@ -23,7 +31,8 @@ def candidate(trial: Trial) -> Any:
         UsageError: A step is not an allowed estimator, or it has no such parameter.
     """
     study = trial.study
-    estimator = build(study.model, trial.params, study.evaluation.allowed)
+    labels = _labels(y) if has_mapping({**study.model.params, **trial.params}) else ()
+    estimator = build(study.model, trial.params, study.evaluation.allowed, labels)
     params = estimator.get_params(deep=True)
     chosen = {}
     for path, value in params.items():
@@ -33,6 +42,11 @@ def candidate(trial: Trial) -> Any:
         elif value is None and name == "n_jobs" and not _is_sklearns(params.get(owner, estimator)):
             chosen[path] = 1
     return estimator.set_params(**chosen)
+
+
+def _labels(y: Any) -> Sequence[Any]:
+    labels: list[Any] = np.unique(np.asarray(y)).tolist()
+    return labels
 
 
 def _is_sklearns(estimator: Any) -> bool:

@@ -49,7 +49,7 @@ def refit(trial: Trial, cache: SharedCache | None = None) -> Fitted:
     """
     with isolated(trial.study.key):
         prepared = prepare(trial.study, of_this_process() if cache is None else cache)
-        data, estimator = prepared.data, candidate(trial)
+        data, estimator = prepared.data, candidate(trial, prepared.data.y)
         weight = fit_params(estimator, data.sample_weight)
         began = time.perf_counter()
         estimator.fit(data.X, data.y, **weight)

@@ -71,7 +71,8 @@ def _scores(trial: Trial, kept: FoldScores, prepared: Prepared, cache: SharedCac
     """The scores that were kept, and after them those of the folds still to be done."""
     if prepared.problem:
         raise ValueError(prepared.problem)
-    estimator, budget, evaluation = candidate(trial), trial.budget, trial.study.evaluation
+    estimator = candidate(trial, prepared.data.y)
+    budget, evaluation = trial.budget, trial.study.evaluation
     last = len(prepared.folds)
     if budget is not None and budget.resource == "folds":
         last = budget.amount

@@ -325,10 +325,15 @@ def test_what_leaves_something_in_the_drivers_memory_is_made_again(recorder, cal
     assert calls.made["remembered"] == 2
 
 
+class Unpicklable(list):
+    def __reduce_ex__(self, protocol):
+        raise TypeError("it has no pickle")
+
+
 @task
 def without_a_pickle(numbers):
     made.note("without_a_pickle")
-    return (number for number in numbers)
+    return Unpicklable(numbers)
 
 
 @task

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -36,6 +37,7 @@ from pydantic import (
 from orchestrator import clusters
 from orchestrator.config.checks import LONGEST, keys_of, numbers_of, unknown_key, within
 from orchestrator.config.places import anchored, root_of
+from orchestrator.config.stores import artifacts_address, ledger_address, tracking_address
 from orchestrator.errors import ConfigError
 from orchestrator.experiment import Experiment
 from orchestrator.permissions import Addresses
@@ -124,8 +126,8 @@ class _Section(BaseModel):
 
 
 class _Tracking(_Section):
-    uri: str | None = None
-    artifacts: str | None = None
+    uri: Annotated[str | None, AfterValidator(tracking_address)] = None
+    artifacts: Annotated[str | None, AfterValidator(artifacts_address)] = None
     summary: bool = False
     allow_pickle: bool = False
 
@@ -172,7 +174,7 @@ class _Settings(_Section):
     ] = clusters.Cluster()
     tracking: _Tracking = _Tracking()
     logs: Annotated[Logs, numbers_of(Logs), keys_of(Logs), within("bytes", 1)] = Logs()
-    ledger: str | None = None
+    ledger: Annotated[str | None, AfterValidator(ledger_address)] = None
     retrain_on: Literal["environment"] | None = None
     addresses: Annotated[Addresses, keys_of(Addresses)] = Addresses()
     versions: Annotated[

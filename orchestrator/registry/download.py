@@ -8,7 +8,7 @@ Touches httpx and stamina; takes URLs; gives `Document`s; runs on the driver.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
@@ -18,10 +18,16 @@ import stamina
 
 from orchestrator.errors import RegistryError
 from orchestrator.registry.copies import Copies, Document
+from orchestrator.registry.decoding import ACCEPTED, EncodingError, decoded
 from orchestrator.registry.documents import read_json
 from orchestrator.registry.sources import without_secrets
 
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_WHOLE = frozenset(
+    {httpx.codes.OK, httpx.codes.NON_AUTHORITATIVE_INFORMATION, httpx.codes.NOT_MODIFIED}
+)
+"""With any other status, such as 206, a part of the list may be missing."""
+
 _MOST_REDIRECTS = 5
 
 
@@ -95,7 +101,10 @@ class Download:
     def _received(self, url: httpx.URL, headers: Mapping[str, str]) -> "_Answer":
         """The response with its body; what may pass by itself is a temporary error."""
         request = self._client.build_request(
-            "GET", url, headers=headers, timeout=max(self._seconds_left(), 0.001)
+            "GET",
+            url,
+            headers={**headers, "Accept-Encoding": ACCEPTED},
+            timeout=max(self._seconds_left(), 0.001),
         )
         try:
             response = self._client.send(request, stream=True)
@@ -112,17 +121,33 @@ class Download:
 
     def _body(self, response: httpx.Response, url: httpx.URL) -> bytes:
         parts = []
-        for part in response.iter_bytes():
-            self._bytes_left -= len(part)
-            if self._bytes_left < 0:
-                raise RegistryError(
-                    f"{_name(url)}: sends more than {self._max_bytes:,} bytes; "
-                    "raise `max_bytes` if the list is that long"
-                )
+        encoding = response.headers.get("content-encoding", "")
+        try:
+            for part in decoded(self._raw(response, url), encoding):
+                self._bytes_left -= len(part)
+                if self._bytes_left < 0:
+                    raise self._too_much(url)
+                parts.append(part)
+        except EncodingError as error:
+            raise RegistryError(f"{_name(url)}: {error}") from error
+        return b"".join(parts)
+
+    def _raw(self, response: httpx.Response, url: httpx.URL) -> Iterator[bytes]:
+        """The body as it is received, which may not be larger than what it is decoded to."""
+        received = 0
+        for part in response.iter_raw():
+            received += len(part)
+            if received > self._max_bytes:
+                raise self._too_much(url)
             if self._seconds_left() <= 0:
                 raise self._too_slow(url)
-            parts.append(part)
-        return b"".join(parts)
+            yield part
+
+    def _too_much(self, url: httpx.URL) -> RegistryError:
+        return RegistryError(
+            f"{_name(url)}: sends more than {self._max_bytes:,} bytes; "
+            "raise `max_bytes` if the list is that long"
+        )
 
     def _too_slow(self, url: httpx.URL) -> RegistryError:
         return RegistryError(f"{_name(url)}: did not answer within {self._timeout:g} seconds")
@@ -172,6 +197,8 @@ def _require_success(response: httpx.Response, url: httpx.URL) -> None:
         raise RegistryError(f"{problem}; check the token")
     if status >= 400:
         raise RegistryError(f"{problem}; check the address")
+    if status not in _WHOLE and not response.has_redirect_location:
+        raise RegistryError(f"{problem}, which is not a whole list")
 
 
 def _retry_after(value: str | None) -> float | None:

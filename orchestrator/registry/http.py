@@ -10,6 +10,7 @@ Touches httpx; takes URLs; gives rows; runs on the driver. Only reads.
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,8 +20,12 @@ from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_valid
 from orchestrator.errors import RegistryError
 from orchestrator.identity import digest
 from orchestrator.registry.copies import Copies, Document
+from orchestrator.registry.deadline import within
 from orchestrator.registry.download import Download, same_host
 from orchestrator.registry.sources import Kind, Listing, Settings, without_secrets
+
+_SLACK = 0.5
+"""Seconds more than a download counts itself, so that its own message comes first."""
 
 _WEB_ADDRESS = re.compile(r"https?://[^/\s]+", re.IGNORECASE)
 
@@ -82,6 +87,21 @@ class HttpSource(Settings):
         address = self.models if kind == "models" else self.customers
         if not address:
             raise RegistryError(f"{self.description}: no address is given for the list of {kind}")
+        url = httpx.URL(address)
+        try:
+            # A server may send headers so slowly that no single wait is too long.
+            pages = within(self.timeout + _SLACK, partial(self._fetched, url, kind))
+        except TimeoutError as error:
+            raise RegistryError(
+                f"{without_secrets(address)}: did not answer within {self.timeout:g} seconds"
+            ) from error
+        etags = [etag for _, etag in pages]
+        return Listing(
+            rows=[row for rows, _ in pages for row in rows],
+            etag=etags[0] if len(etags) == 1 else digest(etags) if all(etags) else "",
+        )
+
+    def _fetched(self, url: httpx.URL, kind: Kind) -> list[tuple[list[Any], str]]:
         with httpx.Client(headers=self._headers()) as client:
             download = Download(
                 client,
@@ -90,12 +110,7 @@ class HttpSource(Settings):
                 attempts=self.attempts,
                 copies=self._copies,
             )
-            pages = list(self._pages(download, httpx.URL(address), kind))
-        etags = [etag for _, etag in pages]
-        return Listing(
-            rows=[row for rows, _ in pages for row in rows],
-            etag=etags[0] if len(etags) == 1 else digest(etags) if all(etags) else "",
-        )
+            return list(self._pages(download, url, kind))
 
     def read_only(self) -> "HttpSource":
         """The same source, which leaves no copies in `cache`."""

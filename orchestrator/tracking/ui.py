@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, NoReturn
@@ -75,7 +75,7 @@ def web_page(uri: str, *, artifact_root: str, port: int | None = None) -> Iterat
     check_answers(uri)
     port = _claim_port(port)
     with tempfile.TemporaryFile() as log:
-        server = _start(_command(uri, artifact_root, port), log)
+        server = _start(_command(port), _addresses(uri, artifact_root), log)
         try:
             url = f"http://{_HOST}:{port}"
             _wait_until_it_answers(url, server, log)
@@ -84,16 +84,30 @@ def web_page(uri: str, *, artifact_root: str, port: int | None = None) -> Iterat
             _stop(server)
 
 
-def _start(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(
+    command: list[str], addresses: Mapping[str, str], log: IO[bytes]
+) -> subprocess.Popen[bytes]:
     # Without MLflow's job runner, a second set of processes that training runs have no use for.
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment = {**os.environ, **addresses, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     return subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603  # ours
 
 
-def _command(uri: str, artifact_root: str, port: int) -> list[str]:
+def _addresses(uri: str, artifact_root: str) -> Mapping[str, str]:
+    """The server's addresses, by MLflow's own variables.
+
+    They may hold passwords. The environment of a process is read by its owner alone, whereas
+    every user of the machine sees its arguments.
+    """
+    return {
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        "MLFLOW_REGISTRY_STORE_URI": uri,
+        "MLFLOW_ARTIFACTS_DESTINATION": artifact_root,
+    }
+
+
+def _command(port: int) -> list[str]:
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", _HOST, "--port", str(port)),
-        *("--backend-store-uri", uri, "--artifacts-destination", artifact_root),
         *("--workers", "1", "--uvicorn-opts", "--log-level warning"),
     ]
 

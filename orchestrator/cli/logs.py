@@ -15,6 +15,7 @@ import time
 import traceback
 from typing import Any
 
+from orchestrator.escapes import visible_json, visible_lines
 from orchestrator.redaction import redacted
 
 _OWN = "orchestrator"
@@ -77,7 +78,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_text:
             line["traceback"] = record.exc_text
-        return redacted(json.dumps(line, ensure_ascii=False, default=str))
+        return visible_json(redacted(json.dumps(line, ensure_ascii=False, default=str)))
 
 
 class RedactedRecord(logging.LogRecord):
@@ -86,8 +87,9 @@ class RedactedRecord(logging.LogRecord):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.exc_info:
-            self.exc_text = redacted("".join(traceback.format_exception(*self.exc_info)).rstrip())
+            lines = "".join(traceback.format_exception(*self.exc_info)).rstrip()
+            self.exc_text = visible_lines(redacted(lines))
 
     def getMessage(self) -> str:  # noqa: N802 - logging's own name
         """What is logged."""
-        return redacted(super().getMessage())
+        return visible_lines(redacted(super().getMessage()))

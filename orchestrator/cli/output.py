@@ -20,6 +20,7 @@ from typing import Any
 import typer
 
 from orchestrator.cli import logs
+from orchestrator.escapes import visible, visible_json, visible_lines
 from orchestrator.records import InstanceLog
 from orchestrator.records.logs import named_lines
 from orchestrator.redaction import redacted
@@ -30,12 +31,12 @@ _LONGEST_CELL = 200
 
 def say(message: str) -> None:
     """A message for people, on stderr; with `--log-json` a line of JSON among others."""
-    _tell(logging.INFO, message, redacted(message))
+    _tell(logging.INFO, message, visible_lines(redacted(message)))
 
 
 def complain(problem: str, exit_code: int) -> None:
     """What went wrong, and what the command therefore ends with; marked on a terminal."""
-    styled = f"{typer.style('error:', fg='red', bold=True)} {problem}"
+    styled = f"{typer.style('error:', fg='red', bold=True)} {visible_lines(problem)}"
     _tell(logging.ERROR, problem, styled, exit_code=exit_code)
 
 
@@ -65,7 +66,7 @@ def close() -> None:
 
 def report(line: str = "") -> None:
     """One line of a report, on stdout."""
-    typer.echo(line)
+    typer.echo(visible_lines(line))
 
 
 def clear() -> None:
@@ -75,8 +76,12 @@ def clear() -> None:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on stdout: drawn on a terminal, aligned and uncut in a pipe."""
-    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
+    drawn = sys.stdout.isatty()
+    # In a pipe a row is one line; on a terminal a cell may have several.
+    shown = visible_lines if drawn else visible
+    columns = [shown(column) for column in columns]
+    texts = [["" if cell is None else shown(str(cell)) for cell in row] for row in rows]
+    if drawn:
         _draw(columns, texts)
         return
     widths = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
@@ -90,7 +95,7 @@ def as_json(content: Any) -> None:
     from pydantic_core import to_jsonable_python  # late: --help need not wait for it
 
     jsonable = to_jsonable_python(content, inf_nan_mode="null", fallback=str)
-    typer.echo(json.dumps(jsonable, indent=2, ensure_ascii=False))
+    typer.echo(visible_json(json.dumps(jsonable, indent=2, ensure_ascii=False)))
 
 
 def moment(seconds: float | None) -> str:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from orchestrator.escapes import visible
 from orchestrator.mapping import NodeProgress
 from orchestrator.mapping.progress import Observer
 from orchestrator.records import State
@@ -39,7 +40,7 @@ def showing_progress(title: str) -> Iterator[Observer]:
     def show(nodes: Sequence[NodeProgress]) -> None:
         for node in nodes:
             if node.name not in bars:
-                bars[node.name] = progress.add_task(node.name, done="", failed="")
+                bars[node.name] = progress.add_task(visible(node.name), done="", failed="")
             ended = sum(node.counts.values())
             failed = sum(node.counts.get(state, 0) for state in _FAILED)
             progress.update(
@@ -50,7 +51,7 @@ def showing_progress(title: str) -> Iterator[Observer]:
                 failed=f"{failed:,} failed" if failed else "",
             )
 
-    progress.console.print(title, markup=False, highlight=False)
+    progress.console.print(visible(title), markup=False, highlight=False)
     with progress:
         yield show
 

@@ -14,6 +14,7 @@ import typer
 from orchestrator.cli import output
 from orchestrator.cli.options import Config, Json
 from orchestrator.errors import UsageError
+from orchestrator.escapes import csv_cell
 from orchestrator.records import TrialState
 
 if TYPE_CHECKING:
@@ -167,8 +168,8 @@ def _print_csv(found: Sequence[dict[str, Any]]) -> None:
     """One line a trial; a parameter's column is `params.NAME`, a metric's `scores.NAME`."""
     rows = [_flat(row) for row in found]
     writer = csv.DictWriter(sys.stdout, _names(rows), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer.writerow({name: csv_cell(name) for name in writer.fieldnames})
+    writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

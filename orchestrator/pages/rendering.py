@@ -15,6 +15,7 @@ from markupsafe import Markup
 from plotly import io
 from plotly.offline import get_plotlyjs
 
+from orchestrator.escapes import visible_lines
 from orchestrator.pages.charts import COLOURS
 from orchestrator.pages.page import Chart, Page, Table
 
@@ -46,6 +47,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("orchestrator.pages", "."),
         autoescape=True,
+        finalize=_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -54,6 +56,13 @@ def _environment() -> Environment:
     environment.tests["chart"] = lambda part: isinstance(part, Chart)
     environment.filters["alignments"] = _alignments
     return environment
+
+
+def _visible(value: Any) -> Any:
+    """A value of the template; hidden characters of a text are shown as escapes."""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return visible_lines(value)
 
 
 def _look() -> Any:

@@ -64,7 +64,9 @@ def trouble(experiment: Experiment, ledger: Ledger) -> Trouble | None:
     """
     known = ledger.identity.known()
     if known is None:
-        with suppress(MachineryError):  # one that does not answer is asked when it is opened
+        if is_server(experiment.tracking):
+            return None  # it may take its time to answer: it is asked when it is opened
+        with suppress(MachineryError):  # opening it tells what is wrong with it
             return _unknown(experiment, ledger, look_up(experiment.tracking, experiment.name))
         return None
     return (

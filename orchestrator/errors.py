@@ -112,10 +112,37 @@ def as_machinery_error(doing: str, *foreign: type[Exception]) -> Iterator[None]:
 
     Raises:
         MachineryError: One of them was raised; its first line follows `doing`, since the rest is
-            often the library's own SQL or traceback.
+            often the library's own SQL or traceback, and then the causes it names.
     """
     try:
         yield
     except foreign as error:
-        first_line = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise MachineryError(f"{doing}: {first_line}") from error
+        raise MachineryError(f"{doing}: {chain_of(error)}") from error
+
+
+def chain_of(error: BaseException) -> str:
+    """The first line of an error's message, and those of the errors it was raised from.
+
+    A library that wraps an error seldom repeats the reason: `OSError: No space left on device`.
+    """
+    first, *causes = causes_of(error)
+    lines = [_first_line(first)]
+    for cause in causes:
+        line = f"{type(cause).__name__}: {_first_line(cause)}"
+        if not any(_first_line(cause) in said for said in lines):
+            lines.append(line)
+    return ", caused by ".join(lines)
+
+
+def causes_of(error: BaseException) -> list[BaseException]:
+    """An error and the errors it was explicitly raised from, the outermost first."""
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__
+    return chain
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -8,6 +8,7 @@ from orchestrator.records import (
     InstanceRecord,
     ModelSpec,
     Promotion,
+    PromotionState,
     Rejected,
     Snapshot,
     State,
@@ -61,7 +62,15 @@ def result(customer="acme", name="tree", *, number=0, score=0.8, of="run-1", **f
     return TrialResult(**{"trial": trial, "state": "success", "scores": scores} | fields)
 
 
-def promotion(customer="acme", version="1", *, of="run-1", at=1.0, best=None) -> Promotion:
+def promotion(
+    customer="acme",
+    version="1",
+    *,
+    of="run-1",
+    at=1.0,
+    best=None,
+    state=PromotionState.INTENDED,
+) -> Promotion:
     best = best or result(customer, of=of)
     decision = Decision(
         flow_run=of,
@@ -79,4 +88,5 @@ def promotion(customer="acme", version="1", *, of="run-1", at=1.0, best=None) ->
         version=version,
         previous_version=None,
         at=at,
+        state=state,
     )

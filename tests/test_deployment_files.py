@@ -1,6 +1,8 @@
 """Model files are MLflow's own, whole or not there, and hold only what may be trusted."""
 
+import errno
 import logging
+import os
 from pathlib import Path
 
 import mlflow
@@ -16,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+from orchestrator.deployment.checksums import files_in
 from orchestrator.deployment.deployer import Challenger
 from orchestrator.deployment.files import ModelFiles, write_model
 from orchestrator.deployment.formats import Storable
@@ -28,14 +31,17 @@ from tests.test_deployment import predict_elsewhere
 
 ROWS = pd.DataFrame({"delay": np.linspace(-10, 60, 80), "carrier": np.arange(80) % 3})
 LATE = (ROWS["delay"] > 15).astype(int)
+WORDS = {0: "on time", 1: "late"}
 
 
 def storable(estimator, **fields) -> Storable:
     """A fitted estimator, to be stored with scikit-learn's types allowed."""
+    estimator.fit(ROWS, LATE)
     return Storable(
         **{
-            "estimator": estimator.fit(ROWS, LATE),
+            "estimator": estimator,
             "sample": ROWS.head(),
+            "predictions": estimator.predict(ROWS.head()),
             "allowed": ("sklearn",),
         }
         | fields
@@ -61,7 +67,9 @@ def model_of(files: ModelFiles) -> Model:
 def test_a_stored_model_predicts_what_it_did(estimator, tmp_path):
     model = storable(estimator)
     files = write_model(model, str(tmp_path))
-    assert files == ModelFiles(source=f"{tmp_path}/model", format="skops")
+    assert files == ModelFiles(
+        source=f"{tmp_path}/model", format="skops", files=files_in(tmp_path / "model")
+    )
     loaded = mlflow.pyfunc.load_model(files.source)
     np.testing.assert_array_equal(loaded.predict(ROWS), estimator.predict(ROWS))
 
@@ -86,13 +94,21 @@ def test_the_signature_names_the_columns_and_their_types(tmp_path):
 
 
 def test_equal_tables_share_one_signature():
-    model = DecisionTreeClassifier().fit(ROWS, LATE)
-    assert signature_of(model, ROWS) is signature_of(model, ROWS.head(1))
+    assert signature_of(ROWS, np.zeros(80)) is signature_of(ROWS.head(1), np.ones(1))
 
 
 def test_a_classifier_of_texts_predicts_text():
-    model = DecisionTreeClassifier().fit(ROWS, LATE.map({0: "on time", 1: "late"}))
-    assert [str(t) for t in signature_of(model, ROWS).outputs.input_types()] == ["DataType.string"]
+    predictions = DecisionTreeClassifier().fit(ROWS, LATE.map(WORDS)).predict(ROWS)
+    outputs = signature_of(ROWS, predictions).outputs
+    assert [str(each) for each in outputs.input_types()] == ["DataType.string"]
+
+
+def test_a_model_of_two_targets_says_so():
+    both = pd.DataFrame({"sales": ROWS["delay"], "returns": -ROWS["delay"]})
+    predictions = LinearRegression().fit(ROWS, both).predict(ROWS)
+    assert signature_of(ROWS, predictions).outputs.to_dict() == [
+        {"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": (-1, 2)}}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -106,15 +122,33 @@ def test_a_classifier_of_texts_predicts_text():
     ids=["an array", "a category", "a column without a name", "nullable integers"],
 )
 def test_data_mlflow_has_no_word_for_gets_no_signature(table):
-    assert signature_of(LinearRegression().fit(ROWS, LATE), table) is None
+    assert signature_of(table, np.zeros(80)) is None
 
 
 def test_a_model_that_is_there_is_left_as_it_is(tmp_path):
     first = write_model(storable(DecisionTreeClassifier()), str(tmp_path))
     written = model_of(first).model_uuid
-    again = write_model(storable(LogisticRegression()), str(tmp_path))
+    again = write_model(storable(DecisionTreeClassifier()), str(tmp_path))
     assert again == first
     assert model_of(again).model_uuid == written
+
+
+def test_a_model_that_is_there_and_damaged_is_written_again(tmp_path):
+    first = write_model(storable(DecisionTreeClassifier()), str(tmp_path))
+    os.truncate(f"{first.source}/model.skops", 100)
+    again = write_model(storable(DecisionTreeClassifier()), str(tmp_path))
+    assert mlflow.pyfunc.load_model(again.source).predict(ROWS).tolist() == LATE.tolist()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_full_disk_is_named_and_not_the_model_blamed(tmp_path, monkeypatch):
+    def full(*_args, **_settings):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("skops.io.dump", full)
+    with pytest.raises(MachineryError, match=r"caused by OSError.*No space left on device"):
+        write_model(storable(DecisionTreeClassifier()), str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_model_that_cannot_be_stored_leaves_nothing_behind(tmp_path):
@@ -131,7 +165,12 @@ def test_what_skops_cannot_store_is_refused_with_the_cure(tmp_path):
 def test_types_outside_the_allowed_packages_are_refused_by_name(tmp_path):
     foreign = make_pipeline(FunctionTransformer(logging.getLevelName), LogisticRegression())
     foreign[-1].fit(ROWS, LATE)
-    model = Storable(estimator=foreign, sample=ROWS.head(), allowed=("sklearn",))
+    model = Storable(
+        estimator=foreign,
+        sample=ROWS.head(),
+        predictions=foreign[-1].predict(ROWS.head()),
+        allowed=("sklearn",),
+    )
     with pytest.raises(UsageError, match=r"holds a logging\.getLevelName, which is outside"):
         write_model(model, str(tmp_path))
 

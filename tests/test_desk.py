@@ -51,6 +51,7 @@ def ledgers(tmp_path):
     with Ledger.open(tmp_path / "l.db") as old, Ledger.open(tmp_path / "l.db") as new:
         old.recorder().begin(flow_run())
         old.promotions.intend([promotion()])
+        old.promotions.ready([promotion()])
         yield old, new
 
 
@@ -65,7 +66,7 @@ def test_who_lost_the_lease_moves_no_alias(ledgers):
     with old.holding("train"):
         oust(new)
         with pytest.raises(LeaseLostError):
-            Desk(old, registry, allow_pickle=False).deploy([])
+            Desk(old, registry).deploy()
     assert registry.aliases == {}
 
 
@@ -73,7 +74,7 @@ def test_who_loses_it_while_mlflow_moves_aliases_says_what_puts_them_right(ledge
     old, new = ledgers
     registry = Registry(meanwhile=lambda: oust(new))
     with old.holding("train"), pytest.raises(LeaseLostError, match=r"1 aliases.*doctor --fix"):
-        Desk(old, registry, allow_pickle=False).deploy([])
+        Desk(old, registry).deploy()
 
 
 class PausedBeforeItDeploys:
@@ -108,11 +109,12 @@ def test_who_was_ousted_before_mlflow_moved_aliases_leaves_its_successors(ledger
         with new.holding("train", force=True):
             new.recorder().begin(flow_run("run-2"))
             new.promotions.intend([later])
-            Desk(new, Opened(open_deployer(mlflow_url, "flights")), allow_pickle=False).deploy([])
+            new.promotions.ready([later])
+            Desk(new, Opened(open_deployer(mlflow_url, "flights"))).deploy()
 
     paused = PausedBeforeItDeploys(open_deployer(mlflow_url, "flights"), another_drives)
     with old.holding("train"), pytest.raises(LeaseLostError):
-        Desk(old, Opened(paused), allow_pickle=False).deploy([])
+        Desk(old, Opened(paused)).deploy()
     champion = mlflow.get_model_version_by_alias("flights.acme", "champion")
     assert champion.run_id == later.run_id == new.promotions.champion("acme").run_id
 
@@ -125,6 +127,6 @@ def test_whose_claim_was_taken_by_one_without_the_lease_claims_again(ledgers, ml
         open_deployer(mlflow_url, "flights"), open_deployer(mlflow_url, "flights").claim
     )
     with old.holding("train"):
-        (done,) = Desk(old, Opened(paused), allow_pickle=False).deploy([])
+        (done,) = Desk(old, Opened(paused)).deploy()
     champion = mlflow.get_model_version_by_alias("flights.acme", "champion")
     assert champion.run_id == done.run_id

@@ -1,9 +1,13 @@
 """The doctor: what people and accidents do to MLflow is found, and repaired where it can be."""
 
 import json
+import os
 import shutil
 import sqlite3
+from contextlib import contextmanager
+from pathlib import Path
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
 
@@ -146,17 +150,44 @@ def test_a_whole_database_that_is_gone_is_filled_again(experiment, tmp_path, emp
     assert in_mlflow(experiment) == (6, 6, EVERYONE)
 
 
-def test_model_files_that_are_gone_cannot_be_repaired(experiment):
+@contextmanager
+def champion_of(experiment, customer):
+    """The folder of a champion, which a test may spoil: it is put back, for other tests."""
     with Ledger.open(experiment.ledger) as ledger:
-        source = ledger.promotions.confirmed()["customer-1"][0].source
-    moved = f"{source}-moved"
-    shutil.move(source, moved)
+        folder = Path(ledger.promotions.champion(customer).source)
+    kept = folder.with_name("kept")
+    shutil.copytree(folder, kept)
     try:
-        (finding,) = treat(experiment).findings
+        yield folder
     finally:
-        shutil.move(moved, source)
-    assert finding.problem.startswith("customer 'customer-1': the files of its champion are gone")
-    assert not finding.repairable
+        shutil.rmtree(folder, ignore_errors=True)
+        kept.rename(folder)
+
+
+def test_model_files_that_are_gone_are_written_again(experiment):
+    with champion_of(experiment, "customer-1") as folder:
+        shutil.rmtree(folder)
+        told = f"of its champion's files in {folder}, they are gone"
+        assert repaired(experiment, f"customer 'customer-1': {told}")
+        assert mlflow.pyfunc.load_model(str(folder)) is not None
+
+
+@pytest.mark.parametrize("file", ["model.skops", "MLmodel", "requirements.txt"])
+def test_a_model_file_that_was_cut_is_written_again(experiment, file):
+    with champion_of(experiment, "customer-2") as folder:
+        size = (folder / file).stat().st_size
+        os.truncate(folder / file, 20)
+        told = f"of its champion's files in {folder}, {file} has 20 of its {size} bytes"
+        assert repaired(experiment, f"customer 'customer-2': {told}")
+
+
+def test_a_model_file_of_the_same_size_that_was_changed_is_written_again(experiment):
+    with champion_of(experiment, "customer-2") as folder:
+        content = bytearray((folder / "model.skops").read_bytes())
+        content[200] ^= 1
+        (folder / "model.skops").write_bytes(content)
+        told = f"of its champion's files in {folder}, model.skops is not what was written"
+        assert repaired(experiment, f"customer 'customer-2': {told}")
 
 
 def test_a_flow_run_that_counts_wrongly_is_found(experiment):

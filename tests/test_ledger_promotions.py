@@ -6,7 +6,14 @@ import math
 import pytest
 
 from orchestrator.ledger import Champion
+from orchestrator.records import PassedOver, PromotionState
 from tests.ledger_records import promotion, result
+
+CONFIRMED = PromotionState.CONFIRMED
+
+
+def confirmed(promotion):
+    return dataclasses.replace(promotion, state=CONFIRMED)
 
 
 def promoted(ledger, *promotions):
@@ -39,6 +46,7 @@ def test_a_confirmed_promotion_makes_a_champion(ledger):
             model_name="flights.acme",
             version="3",
             at=5.0,
+            source=f"/models/{best.trial.run_id}",
         )
     }
 
@@ -74,7 +82,7 @@ def test_an_incumbent_is_what_was_last_decided_whether_deployed_or_not(ledger):
 def test_intending_or_confirming_twice_changes_nothing(ledger):
     promoted(ledger, promotion(at=1.0))
     promoted(ledger, promotion(at=2.0))
-    assert ledger.promotions.of_customer("acme") == [promotion(at=1.0)]
+    assert ledger.promotions.of_customer("acme") == [promotion(at=1.0, state=CONFIRMED)]
 
 
 def test_a_confirmation_tells_where_the_model_stands_now(ledger):
@@ -83,7 +91,7 @@ def test_a_confirmation_tells_where_the_model_stands_now(ledger):
     ledger.promotions.intend([intended])
     assert ledger.promotions.pending() == [intended]
     ledger.promotions.confirm([deployed])
-    assert ledger.promotions.of_customer("acme") == [deployed]
+    assert ledger.promotions.of_customer("acme") == [confirmed(deployed)]
 
 
 def test_confirming_what_was_not_intended_makes_no_champion(ledger):
@@ -95,7 +103,7 @@ def test_confirming_what_was_not_intended_makes_no_champion(ledger):
 def test_the_chain_of_a_customer_is_oldest_first(ledger):
     chain = [promotion(version=str(n), of=f"run-{n}", at=float(n)) for n in (1, 2, 3)]
     promoted(ledger, *chain, promotion("b"))
-    assert ledger.promotions.of_customer("acme") == chain
+    assert ledger.promotions.of_customer("acme") == [confirmed(each) for each in chain]
 
 
 def test_the_champions_of_a_moment(ledger):
@@ -112,10 +120,32 @@ def test_a_promotion_keeps_decision_incumbent_and_odd_scores(ledger):
     )
     whole = dataclasses.replace(promotion(), decision=decision, previous_version="6")
     promoted(ledger, whole)
-    assert ledger.promotions.of_customer("acme") == [whole]
+    assert ledger.promotions.of_customer("acme") == [confirmed(whole)]
 
 
 def test_a_decision_without_a_best_trial_cannot_be_promoted(ledger):
     empty = dataclasses.replace(promotion().decision, best=None)
     with pytest.raises(ValueError, match="'acme': its decision has no best trial"):
         ledger.promotions.intend([dataclasses.replace(promotion(), decision=empty)])
+
+
+def test_a_withdrawn_promotion_is_neither_pending_nor_an_incumbent(ledger):
+    promoted(ledger, promotion(version="1", of="run-1"))
+    passed = PassedOver(run_id="r", trial="acme/tree/0", reason="it cannot be stored", rules="1.9")
+    withdrawn = dataclasses.replace(promotion(version="", of="run-2"), passed_over=(passed,))
+    ledger.promotions.intend([withdrawn])
+    ledger.promotions.withdraw([withdrawn])
+    assert ledger.promotions.pending() == []
+    assert ledger.promotions.backlog() == 0
+    assert versions(ledger.promotions.incumbents()) == {"acme": "1"}
+    assert ledger.promotions.passed_over() == {"acme": (passed,)}
+    assert ledger.promotions.passed_over(before="run-2") == {}
+    (found,) = ledger.promotions.of_flow_run("run-2")
+    assert found.state is PromotionState.WITHDRAWN
+
+
+def test_a_promotion_is_ready_before_it_is_confirmed(ledger):
+    ledger.promotions.intend([promotion()])
+    ledger.promotions.ready([promotion()])
+    (found,) = ledger.promotions.pending()
+    assert found.state is PromotionState.READY

@@ -8,7 +8,7 @@ to find the signature; both follow from the estimator's classes, and are worked 
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import packages_distributions, version
@@ -16,17 +16,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import mlflow.sklearn
-import skops.io
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
+from orchestrator.deployment.own_code import own_code
 from orchestrator.deployment.signatures import signature_of
-from orchestrator.errors import UsageError
+from orchestrator.deployment.trust import CURE, types_held
+from orchestrator.errors import UsageError, causes_of, chain_of
 
 Format = Literal["skops", "cloudpickle"]
-
-_NUMERIC = ("numpy", "scipy")
-"""Packages trusted beside the allowed ones: scikit-learn's estimators hold functions of theirs."""
 
 _TRUSTED: dict[tuple[tuple[type, ...], tuple[str, ...]], frozenset[str]] = {}
 """By an estimator's classes and the allowed packages: the types earlier files of such models held.
@@ -41,13 +39,15 @@ class Storable:
 
     Attributes:
         estimator: A fitted scikit-learn estimator.
-        sample: Some rows of what it was fitted on.
+        sample: Some rows of the customer's data, as the loader gave them.
+        predictions: What the estimator predicts for them; None where it cannot predict.
         allowed: Packages whose types a file may hold.
         allow_pickle: Whether to pickle what skops cannot store, or may not.
     """
 
     estimator: Any
     sample: Any
+    predictions: Any
     allowed: tuple[str, ...]
     allow_pickle: bool = False
 
@@ -56,8 +56,9 @@ def save(model: Storable, path: Path) -> Format:
     """Store a model in a new folder.
 
     Raises:
-        UsageError: Its types are not allowed, or skops cannot store it, and no more may pickle.
+        UsageError: Its types are not allowed, or it cannot be stored in any format it may be.
         MlflowException: The folder cannot be written.
+        OSError: Likewise.
     """
     try:
         _save_skops(model, path)
@@ -66,7 +67,10 @@ def save(model: Storable, path: Path) -> Format:
             raise
     else:
         return "skops"
-    _save_as("cloudpickle", model, path)
+    try:
+        _save_as("cloudpickle", model, path)
+    except Exception as error:  # pickling raises whatever an estimator's parts do
+        raise _blamed(model, error, "be pickled", "choose another estimator") from error
     return "cloudpickle"
 
 
@@ -82,33 +86,31 @@ def _save_skops(model: Storable, path: Path) -> None:
     trusted = _TRUSTED.get(kind, frozenset())
     try:
         _save_as("skops", model, path, trusted)
-    except MlflowException:
-        held = _types_held(model)
-        if held <= trusted:
-            raise
-        _TRUSTED[kind] = trusted | held
-        _save_as("skops", model, path, trusted | held)
+    except MlflowException as error:
+        _require_no_fault_of_the_disk(error)
+        trusted |= types_held(model.estimator, model.allowed)
+        try:
+            _save_as("skops", model, path, trusted)
+        except MlflowException as again:
+            raise _blamed(model, again, "be stored by skops", CURE) from again
+        _TRUSTED[kind] = trusted
 
 
-def _types_held(model: Storable) -> frozenset[str]:
-    """The types in a model that skops asks about, all of them from allowed packages.
+def _blamed(model: Storable, error: Exception, what: str, cure: str) -> UsageError:
+    """What to raise where a model could not be saved.
 
     Raises:
-        UsageError: One is not, or skops cannot store the model at all.
+        Exception: `error` itself, where the disk is to blame and not the model.
     """
+    _require_no_fault_of_the_disk(error)
     name = type(model.estimator).__name__
-    cure = "choose another estimator, or set `allow_pickle: true` if all who load it trust it"
-    try:
-        held = skops.io.get_untrusted_types(data=skops.io.dumps(model.estimator))
-    except Exception as error:
-        raise UsageError(f"{name} cannot be stored by skops ({error}): {cure}") from error
-    for path in held:
-        if not path.startswith(tuple(f"{package}." for package in (*model.allowed, *_NUMERIC))):
-            raise UsageError(
-                f"{name} holds a {path}, which is outside the allowed packages "
-                f"({', '.join(model.allowed)}): {cure}"
-            )
-    return frozenset(held)
+    return UsageError(f"{name} cannot {what} ({chain_of(error)}): {cure}")
+
+
+def _require_no_fault_of_the_disk(error: Exception) -> None:
+    """MLflow says that a model cannot be serialized, too, where a disk is full."""
+    if any(isinstance(cause, OSError) for cause in causes_of(error)):
+        raise error
 
 
 def _save_as(
@@ -119,8 +121,9 @@ def _save_as(
         model.estimator,
         str(path),
         serialization_format=format_,
-        signature=signature_of(model.estimator, model.sample) or False,  # False: infer none
-        pip_requirements=list(_requirements(_modules(model) | {format_})),
+        signature=signature_of(model.sample, model.predictions) or False,  # False: infer none
+        code_paths=own_code(_classes(model.estimator)) or None,
+        pip_requirements=list(_requirements(_modules(model, trusted) | {format_})),
         skops_trusted_types=sorted(trusted) or None,
     )
 
@@ -131,10 +134,11 @@ def _classes(estimator: Any) -> tuple[type, ...]:
     return tuple(sorted({type(each) for each in (estimator, *inside)}, key=str))
 
 
-def _modules(model: Storable) -> frozenset[str]:
+def _modules(model: Storable, held: Iterable[str]) -> frozenset[str]:
     """The packages a model is made of and fed with, as they are imported."""
     classes = (*_classes(model.estimator), type(model.sample))
-    return frozenset({"numpy", *(each.__module__.partition(".")[0] for each in classes)})
+    paths = (*held, *(each.__module__ for each in classes))
+    return frozenset({"numpy", *(path.partition(".")[0] for path in paths)})
 
 
 @lru_cache(maxsize=1024)

@@ -5,7 +5,8 @@
 Touches no library itself; takes `Work`; gives a `Choice`; awaited by a coordinator on the driver.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orchestrator.experiment.generations import Carried
@@ -18,6 +19,7 @@ from orchestrator.records import (
     Customer,
     Decision,
     Evaluation,
+    PassedOver,
     State,
     Study,
     Trial,
@@ -36,6 +38,12 @@ def _data_key(study: Study) -> str:  # noqa: ARG001 - a key's arguments are the 
     return "data"  # one a customer, whose key it hangs under
 
 
+_RUNNERS_UP = 4
+"""Of each customer, whose results are kept until its champion is delivered."""
+
+_OF_A_MODEL = 2
+
+
 @task(key=_data_key, cache=False)
 def read_version(study: Study) -> str:
     """Load a customer's data for a hash of it, on a worker."""
@@ -52,12 +60,16 @@ class Choice:
     Attributes:
         decision: What to serve.
         unfinished: A failed result for every study that could not be run to its end.
+        runners_up: What to serve instead if that cannot be deployed, the best first.
+        barred: Candidates among those tried that could not be deployed before, and are left out.
         front: With several objectives, by MLflow run whether a trial is on the Pareto front; empty
             where nothing new was tried.
     """
 
     decision: Decision
     unfinished: tuple[TrialResult, ...] = ()
+    runners_up: tuple[Decision, ...] = ()
+    barred: tuple[PassedOver, ...] = ()
     front: Mapping[str, bool] = field(default_factory=dict)
 
 
@@ -109,9 +121,17 @@ class Choosing:
                 unscored = _unfinished([(study, rescored)])
                 kept = _as_it_is(self._flow_run, work.customer, work.champion, unscored)
                 return Choice(decision=kept, unfinished=unfinished + unscored)
+        barred = _barred(work, results)
+        left = without(results, {each.run_id for each in barred})
+        decision = self._decide(work, [*left, *unfinished], incumbent)
+        if barred and not left:
+            reason = f"no candidate can be deployed: {barred[0].reason}"
+            decision = replace(decision, reason=reason)
         return Choice(
-            decision=self._decide(work, [*results, *unfinished], incumbent),
+            decision=decision,
             unfinished=unfinished,
+            runners_up=tuple(self._runners_up(work, left, incumbent, decision)),
+            barred=barred,
             front=_front(results, evaluated, self._experiment.evaluation),
         )
 
@@ -121,6 +141,31 @@ class Choosing:
             return studies
         versions = await self._read_version.expand(study=studies[:1])
         return with_version(studies, next(iter(versions), ""), self._fingerprints)
+
+    def _runners_up(
+        self,
+        work: Work,
+        results: Sequence[TrialResult],
+        incumbent: TrialResult | None,
+        decision: Decision,
+    ) -> Iterator[Decision]:
+        """What would be decided without the best, without the two best, and so on.
+
+        Of each model two at most: what one cannot be deployed for, others of it seldom can.
+        """
+        taken: Counter[str] = Counter()
+        tried: set[str] = set()
+        while decision.promote and decision.best is not None and len(tried) <= _RUNNERS_UP:
+            best = decision.best.trial
+            if tried:
+                yield decision
+            tried.add(best.run_id)
+            taken[best.study.model.id] += 1
+            full = {name for name, number in taken.items() if number >= _OF_A_MODEL}
+            left = [r for r in without(results, tried) if r.trial.study.model.id not in full]
+            if not left:
+                return
+            decision = self._decide(work, left, incumbent)
 
     def _decide(
         self, work: Work, results: Sequence[TrialResult], incumbent: TrialResult | None
@@ -159,6 +204,19 @@ def scored_already(work: Work, results: Sequence[TrialResult]) -> TrialResult | 
     if same_data and work.studies[0].evaluation == champion.trial.study.evaluation:
         return champion
     return None
+
+
+def without(results: Sequence[TrialResult], run_ids: Collection[str]) -> list[TrialResult]:
+    """The results but for those of some runs."""
+    return [result for result in results if result.trial.run_id not in run_ids]
+
+
+def _barred(work: Work, results: Sequence[TrialResult]) -> tuple[PassedOver, ...]:
+    """Of the candidates that could not be deployed, those that are used again as they were."""
+    if not work.passed_over:
+        return ()
+    run_ids = {result.trial.run_id for result in results}
+    return tuple(each for each in work.passed_over if each.run_id in run_ids)
 
 
 def _front(

@@ -15,10 +15,10 @@ from threading import Lock
 from typing import Protocol
 
 from orchestrator.deployment.deployer import Challenger, Deployed, Deployer, ModelState
-from orchestrator.errors import ClaimLostError, LeaseLostError, MachineryError, UsageError
-from orchestrator.experiment.orders import Refit, Refitted, best_of
+from orchestrator.errors import ClaimLostError, LeaseLostError, UsageError
+from orchestrator.experiment.orders import best_of
 from orchestrator.ledger import Ledger
-from orchestrator.records import Decision, Evaluation, Promotion
+from orchestrator.records import Decision, Evaluation, PassedOver, Promotion, PromotionState
 from orchestrator.tracking.runs import tracked_run
 from orchestrator.tracking.tracker import Location, Tracker
 from orchestrator.tracking.views import view_tags, views
@@ -50,16 +50,17 @@ class Desk:
     Args:
         ledger: What is true.
         opened: MLflow, or the `MachineryError` of opening it, which a step then raises.
-        allow_pickle: Whether models may be pickled.
 
     Attributes:
+        deployed: The promotions that were deployed.
         has_sent: Whether MLflow was sent a trial or a promotion.
         refused: By customer, why its champion cannot be registered.
     """
 
-    def __init__(self, ledger: Ledger, opened: "Opened", *, allow_pickle: bool) -> None:
-        self._ledger, self._opened, self._allow_pickle = ledger, opened, allow_pickle
+    def __init__(self, ledger: Ledger, opened: "Opened") -> None:
+        self._ledger, self._opened = ledger, opened
         self.has_sent = False
+        self.deployed: list[Promotion] = []
         self.refused: dict[str, str] = {}
         self._fronts: dict[str, bool] = {}
         self._sending = Lock()  # a courier sends beside the thread that drives the flow
@@ -93,77 +94,64 @@ class Desk:
                 sent += len(pending)
         return sent
 
-    def intend(self, decisions: Sequence[Decision]) -> list[Promotion]:
+    def intend(
+        self,
+        decisions: Sequence[Decision],
+        passed_over: Mapping[str, Sequence[PassedOver]] | None = None,
+    ) -> list[Promotion]:
         """Write into the ledger which champions are to change, before anything else is done.
 
+        Args:
+            decisions: One a customer.
+            passed_over: By customer, the better candidates that could not be deployed before.
+
         Returns:
-            Every intended promotion whose model is still to be written, those that an earlier
-            flow run left behind included.
+            Every promotion under way, those that an earlier flow run left behind included.
         """
-        now = time.time()
+        now, barred = time.time(), passed_over or {}
         intended = [
-            Promotion(decision=decision, run_id=decision.best.trial.run_id, source="", at=now)
+            Promotion(
+                decision=decision,
+                run_id=decision.best.trial.run_id,
+                source="",
+                at=now,
+                passed_over=tuple(barred.get(decision.customer.id, ())),
+            )
             for decision in decisions
             if decision.promote and decision.best is not None
         ]
         self._ledger.promotions.intend(intended)
-        return [
-            promotion for promotion in self._ledger.promotions.pending() if not promotion.source
-        ]
-
-    def orders(self, promotions: Sequence[Promotion]) -> list[Refit]:
-        """Where the models of intended promotions are to be written.
-
-        Raises:
-            MachineryError: MLflow refused, or lacks a run that is to be promoted.
-        """
-        if not promotions:
-            return []  # MLflow need not be opened
-        trials = [best_of(promotion).trial for promotion in promotions]
-        places = self._places([trial.run_id for trial in trials])
-        missing = [trial.key for trial in trials if trial.run_id not in places]
-        if missing:
-            raise MachineryError(
-                f"MLflow no longer has the runs of {len(missing)} trials to be promoted, such as "
-                f"{missing[0]!r}: they were deleted there; restore them, or run with --fresh"
-            )
-        return [
-            Refit(
-                id=promotion.decision.customer.id,
-                promotion=replace(promotion, run_id=places[trial.run_id].run_id),
-                artifact_uri=places[trial.run_id].artifact_uri,
-                tracking_uri=self.mlflow.tracking_uri,
-                allow_pickle=self._allow_pickle,
-            )
-            for promotion, trial in zip(promotions, trials, strict=True)
-        ]
+        return list(self._ledger.promotions.pending())
 
     def keep_fronts(self, fronts: Sequence[Mapping[str, bool]]) -> None:
         """Remember which trials are on their customer's Pareto front, until all are sent."""
         for front in fronts:
             self._fronts |= front
 
-    def deploy(self, refitted: Sequence[Refitted]) -> list[Promotion]:
-        """Make written models, and any written before, the champions of their customers.
+    def deploy(self) -> list[Promotion]:
+        """Make models that are ready the champions of their customers.
 
         Raises:
             MachineryError: MLflow refused; the ledger knows what was written.
             LeaseLostError: Another driver took this one's place.
         """
-        promotions = self._ledger.promotions
-        promotions.written([model.promotion for model in refitted])
         self.send_trials()  # a champion's run is there before its alias
         if self._fronts:
             self.mlflow.tracker.tag(
                 {run_id: {"pareto": str(on).lower()} for run_id, on in self._fronts.items()}
             )
-        if not promotions.backlog():
+        if not self._ready():
             return []
-        done = self._register_alone(lambda: [p for p in promotions.pending() if p.source])
+        done = self._register_alone(self._ready)
         self._tag_champions(done)
         self._confirm(done)
+        self.deployed += done
         self.has_sent = True
         return done
+
+    def _ready(self) -> list[Promotion]:
+        pending = self._ledger.promotions.pending()
+        return [each for each in pending if each.state is PromotionState.READY]
 
     def _confirm(self, done: Sequence[Promotion]) -> None:
         """Where the lease was lost after the aliases were moved, that can only be told."""
@@ -253,7 +241,7 @@ class Desk:
         """How many trials, and how many promotions, MLflow does not have yet."""
         return self._ledger.trials.backlog(), self._ledger.promotions.backlog()
 
-    def _places(self, run_ids: Sequence[str]) -> Mapping[str, Location]:
+    def places(self, run_ids: Sequence[str]) -> Mapping[str, Location]:
         """Where runs are kept; a server says so only of runs it has been sent."""
         places = self.mlflow.tracker.locate(run_ids)
         if len(places) < len(set(run_ids)):

@@ -24,7 +24,7 @@ from orchestrator.experiment.opening import at_work
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.store_checks import check_stores
 from orchestrator.experiment.surroundings import check_cluster, check_disks, check_versions
-from orchestrator.experiment.syncing import sync
+from orchestrator.experiment.syncing import sync, write_again
 from orchestrator.ledger import Ledger
 
 
@@ -75,7 +75,7 @@ def _compare(experiment: Experiment, ledger: Ledger) -> Discord:
 
     tracker = find_tracker(experiment.tracking, experiment.name)
     deployer = open_deployer(experiment.tracking, experiment.name) if tracker else None
-    found = discord(ledger, tracker, deployer)
+    found = discord(ledger, tracker, deployer, experiment.tracking)
     lease = ledger.leases.of(experiment.name)
     if lease is None or lease.seems_over(time.time()):
         return found
@@ -87,8 +87,9 @@ def _repair(experiment: Experiment) -> None:
     with at_work(experiment, to_repair=True) as (opened, ledger, _):
         opened.result()  # which makes the experiment, where MLflow has lost that too
         found = _compare(experiment, ledger)
-        desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
+        desk = Desk(ledger, opened)
         ledger.trials.mark_unsent(found.lost)
         desk.send_trials()
         desk.redeploy([promotion for promotion, _ in found.displaced])
+        write_again(experiment, opened, ledger, [promotion for promotion, _ in found.damaged])
     sync(experiment)

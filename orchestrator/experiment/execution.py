@@ -8,9 +8,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from orchestrator.clusters import threads
+from orchestrator.deployment.readers import reader
 from orchestrator.errors import MachineryError, StoppedError
 from orchestrator.experiment.courier import Courier
+from orchestrator.experiment.delivery import Delivery
 from orchestrator.experiment.desk import Desk
+from orchestrator.experiment.dispatch import Dispatch
 from orchestrator.experiment.documents import kept
 from orchestrator.experiment.flow import training_flow, trials_of
 from orchestrator.experiment.generations import carried_over
@@ -20,6 +23,7 @@ from orchestrator.experiment.preparing import Prepared, fingerprints
 from orchestrator.experiment.report import Report
 from orchestrator.experiment.reporting import put_together, web_page, where_to_look
 from orchestrator.experiment.settings import Experiment
+from orchestrator.experiment.storability import rules_of
 from orchestrator.ledger import Ledger
 from orchestrator.mapping import Run
 from orchestrator.mapping.progress import Observer
@@ -71,7 +75,7 @@ def carry_out(execution: Execution) -> Report:
     """
     experiment, ledger, opened = execution.experiment, execution.ledger, execution.opened
     execution.say(_in_a_sentence(execution.prepared))
-    desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
+    desk = Desk(ledger, opened)
     courier = Courier(desk, experiment.evaluation, execution.flow_run, say=execution.say)
     with OnDemandCluster(experiment, execution.say) as cluster:
         if execution.prepared.has_work:
@@ -93,7 +97,7 @@ def carry_out(execution: Execution) -> Report:
         execution.prepared,
         ledger,
         behind=behind,
-        refused=desk.refused,
+        desk=desk,
         tight=tight,
         links=links,
         seconds=time.time() - execution.started,
@@ -125,14 +129,24 @@ def _run_flow(execution: Execution, desk: Desk, cluster: OnDemandCluster) -> Run
     experiment, prepared = execution.experiment, execution.prepared
     durations: Durations = execution.ledger.trials.durations() if prepared.new else {}
     spread = _to_spread(execution, cluster, durations)
+    dispatch = Dispatch(
+        execution.ledger,
+        desk,
+        allow_pickle=experiment.allow_pickle,
+        rules=rules_of(experiment),
+    )
+    writes_itself = experiment.cluster.kind == "inline"
     flow = training_flow(
         experiment,
         longest_first(prepared.work, prepared.new, durations),
         desk,
+        dispatch,
+        Delivery(dispatch, reader(wrote_itself=writes_itself)),
         flow_run=execution.flow_run,
         fingerprints=fingerprints(experiment),
         to_spread=spread,
         carried={} if execution.fresh else carried_over(execution.ledger, prepared.new),
+        lost=prepared.lost,
     )
     return flow.run(
         cluster.client() if prepared.has_work else cluster.client,

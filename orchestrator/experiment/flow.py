@@ -4,9 +4,10 @@
       read_version          on a worker, where only loading the data tells its version
       evaluate [studies]    on workers: every candidate of a model, on the same folds; or as
                             many tasks as it has trials (`searching`)
-    publish                 the reduce: writes down who is promoted; lists the models to be fitted
-    refit [promotions]      on workers: fits the winner on all rows and writes its files
-    deploy                  the reduce: versions and aliases
+    publish                 the reduce: writes down who is promoted; orders the models
+    deliver [promotions]    a coordinator a promotion, on the driver (`delivery`)
+      refit                 on workers: fits the winner on all rows and writes its files
+    deploy                  the reduce: versions and aliases of what was delivered
 
 Beside it a courier sends MLflow the trials as they are recorded. Where MLflow fails, `publish` or
 `deploy` does; by then all it lacks is in the ledger.
@@ -17,35 +18,31 @@ Touches no library itself; takes `Work` and a `Desk`; gives the promotions made.
 from collections.abc import Collection, Sequence
 
 from orchestrator.experiment.choosing import Choice, Choosing
+from orchestrator.experiment.delivery import Delivery
 from orchestrator.experiment.desk import Desk
+from orchestrator.experiment.dispatch import Dispatch
 from orchestrator.experiment.generations import Carried
-from orchestrator.experiment.orders import Refit, Refitted
+from orchestrator.experiment.orders import Order
 from orchestrator.experiment.searching import STUDIES
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.work import Work
-from orchestrator.mapping import Flow, Outcomes, flow, task
+from orchestrator.mapping import Fail, Flow, Outcomes, flow, task
 from orchestrator.records import InstanceRecord, Promotion, State, TrialResult
 from orchestrator.training.fingerprint import Fingerprints
-
-
-@task(cache=False)
-def refit(what: Refit) -> Refitted:
-    """Fit a winner on all rows and write its files, on a worker."""
-    # scikit-learn and MLflow are imported on the workers only
-    from orchestrator.experiment.refitting import refit_and_write
-
-    return refit_and_write(what)
 
 
 def training_flow(
     experiment: Experiment,
     work: Sequence[Work],
     desk: Desk,
+    dispatch: Dispatch,
+    delivery: Delivery,
     *,
     flow_run: str,
     fingerprints: Fingerprints,
     to_spread: Collection[str] = (),
     carried: Carried | None = None,
+    lost: Sequence[Promotion] = (),
 ) -> Flow:
     """The flow of one flow run; it closes over what was fetched when the run started.
 
@@ -53,10 +50,13 @@ def training_flow(
         experiment: How candidates are compared.
         work: One entry a customer.
         desk: Where the driver writes.
+        dispatch: Orders models.
+        delivery: Delivers them.
         flow_run: Its id.
         fingerprints: What gives studies the hashes their results are known by.
         to_spread: Keys of the studies whose trials are spread over the workers.
         carried: What is known of studies from an earlier generation.
+        lost: Champions whose files are gone, to be written again unless another takes their place.
     """
     choosing = Choosing(
         experiment,
@@ -73,32 +73,59 @@ def training_flow(
 
     # What the desk has to do follows from the ledger, which may have changed since.
     @task(runs_on="driver", trigger_rule="all_done", cache="never")
-    def publish(choices: Outcomes) -> list[Refit]:
+    def publish(choices: Outcomes) -> list[Order]:
         """Write down who is promoted, and say which models are to be fitted, and where to."""
-        desk.keep_fronts([choice.front for choice in choices])
-        return desk.orders(desk.intend([choice.decision for choice in choices]))
-
-    @task(runs_on="driver", trigger_rule="all_done", cache="never")
-    def deploy(refitted: Outcomes) -> list[Promotion]:
-        """Make the fitted models their customers' champions."""
-        return desk.deploy(list(refitted))
+        chosen: Sequence[Choice] = choices
+        desk.keep_fronts([choice.front for choice in chosen])
+        under_way = desk.intend(
+            [choice.decision for choice in chosen],
+            {choice.decision.customer.id: choice.barred for choice in chosen},
+        )
+        replaced = {promotion.decision.customer.id for promotion in under_way}
+        again = [each for each in lost if each.decision.customer.id not in replaced]
+        return dispatch.orders(
+            [*under_way, *again],
+            {choice.decision.customer.id: choice.runners_up for choice in chosen},
+        )
 
     @flow(name=experiment.name)
     def train() -> object:
         choices = choose.expand(work=work)
-        return choices, deploy(refit.expand(what=publish(choices)))
+        return choices, _delivered(publish(choices), desk, dispatch, delivery)
 
     return train
 
 
-def refitting_flow(orders: Sequence[Refit]) -> Flow:
-    """The flow of a sync: the models that an earlier flow run left unwritten."""
+def delivering_flow(
+    orders: Sequence[Order], desk: Desk, dispatch: Dispatch, delivery: Delivery
+) -> Flow:
+    """The flow of a sync: the models that an earlier flow run left undelivered."""
 
     @flow
-    def refitting() -> object:
-        return refit.expand(what=orders)
+    def delivering() -> object:
+        return _delivered(orders, desk, dispatch, delivery)
 
-    return refitting
+    return delivering
+
+
+def _delivered(orders: object, desk: Desk, dispatch: Dispatch, delivery: Delivery) -> object:
+    """The part that both flows have: delivered one by one, deployed all together."""
+
+    @task
+    async def deliver(order: Order) -> None:
+        """Have a champion fitted, written and read back."""
+        await delivery.carry_out(order)
+
+    @task(runs_on="driver", trigger_rule="all_done", cache="never")
+    def deploy(delivered: Outcomes) -> None:
+        """Make the models that are ready their customers' champions."""
+        dispatch.write_down()
+        desk.deploy()
+        if delivered.failed:
+            first = delivered.failed[0]
+            raise Fail(f"{len(delivered.failed)} champions were not delivered, such as {first.key}")
+
+    return deploy(deliver.expand(order=orders))
 
 
 def trials_of(instance: InstanceRecord) -> Sequence[TrialResult]:

@@ -12,6 +12,7 @@ from orchestrator.experiment.opening import at_work
 from orchestrator.experiment.preparing import check, check_models, fetch_snapshot, prepare
 from orchestrator.experiment.report import Report
 from orchestrator.experiment.settings import Experiment
+from orchestrator.experiment.storability import require_storable
 from orchestrator.mapping.flows import new_id
 from orchestrator.mapping.progress import Observer
 from orchestrator.mapping.said import Listener
@@ -56,6 +57,7 @@ def run(
         left = ledger.flow_runs.left_unfinished(experiment.name)
         prepared = prepare(experiment, ledger, snapshot, flow_run=flow_run, fresh=fresh)
         guards.enforce(prepared.refusals, accept)
+        require_storable(experiment, prepared.new)
         if left is not None:
             say(
                 f"flow run {left.id} has not ended: `orchestrator resume` would have gone on with "

@@ -4,15 +4,18 @@ Touches no library; reads a `Ledger`, a `Tracker` and a `Deployer`; gives `Disco
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
+from orchestrator.deployment.checksums import damage
 from orchestrator.deployment.deployer import Deployer
 from orchestrator.experiment.findings import Finding
 from orchestrator.ledger import Ledger
 from orchestrator.records import Promotion
 from orchestrator.tracking.tracker import Tracker
+
+_READ_AT_ONCE = 8
+"""Models whose files are read at the same time; a store elsewhere takes its time for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +27,14 @@ class Discord:
         pending: Champions it is still to be told of.
         lost: Run ids of trials it was sent, and no longer has.
         displaced: Champions whose alias is gone, or points to something else, each with how.
-        fileless: Champions whose model files are gone.
+        damaged: Champions whose model files are not those that were written, each with how.
     """
 
     unsent: int
     pending: tuple[Promotion, ...]
     lost: tuple[str, ...]
     displaced: tuple[tuple[Promotion, str], ...]
-    fileless: tuple[Promotion, ...]
+    damaged: tuple[tuple[Promotion, str], ...]
 
     def findings(self) -> Iterator[Finding]:
         """The same in words."""
@@ -44,17 +47,23 @@ class Discord:
             yield _repairable(f"customer {_customer(promotion)!r}: its champion is not deployed")
         for promotion, how in self.displaced:
             yield _repairable(f"customer {_customer(promotion)!r}: {how}")
-        for promotion in self.fileless:
-            yield Finding(
-                check="MLflow",
-                problem=f"customer {_customer(promotion)!r}: the files of its champion are gone "
-                f"from {promotion.source}",
-                cure="restore that folder from a backup",
+        for promotion, how in self.damaged:
+            yield _repairable(
+                f"customer {_customer(promotion)!r}: of its champion's files in "
+                f"{promotion.source}, {how}"
             )
 
 
-def discord(ledger: Ledger, tracker: Tracker | None, deployer: Deployer | None) -> Discord:
+def discord(
+    ledger: Ledger, tracker: Tracker | None, deployer: Deployer | None, tracking: str
+) -> Discord:
     """Where MLflow differs from the ledger; None stands for what MLflow does not have yet.
+
+    Args:
+        ledger: What is true.
+        tracker: MLflow's runs.
+        deployer: Its registered models.
+        tracking: Its address, where model files may have to be fetched through it.
 
     Raises:
         MachineryError: MLflow cannot be read.
@@ -67,7 +76,7 @@ def discord(ledger: Ledger, tracker: Tracker | None, deployer: Deployer | None) 
         pending=tuple(ledger.promotions.pending()),
         lost=tuple(sorted(lost)),
         displaced=tuple(_displaced(serving, deployer)),
-        fileless=tuple(promotion for promotion in serving if _is_gone(promotion.source)),
+        damaged=tuple(_damaged(serving, tracking)),
     )
 
 
@@ -96,10 +105,13 @@ def _displaced(
             )
 
 
-def _is_gone(source: str) -> bool:
-    """Whether model files on this machine are no longer there; of others nothing is known."""
-    parts = urlsplit(source)
-    return parts.scheme in {"", "file"} and not Path(unquote(parts.path)).exists()
+def _damaged(serving: Sequence[Promotion], tracking: str) -> Iterator[tuple[Promotion, str]]:
+    """The champions with files that differ from their checksums; every file is read."""
+    with ThreadPoolExecutor(_READ_AT_ONCE) as threads:
+        found = threads.map(lambda each: damage(each.source, each.files, tracking), serving)
+        for promotion, how in zip(serving, found, strict=True):
+            if how is not None:
+                yield promotion, how
 
 
 def _repairable(problem: str) -> Finding:

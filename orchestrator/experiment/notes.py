@@ -10,7 +10,7 @@ from orchestrator.experiment.environment import scored_elsewhere
 from orchestrator.experiment.preparing import Prepared
 from orchestrator.experiment.work import Work
 from orchestrator.ledger import Champion, Ledger
-from orchestrator.records import ModelSpec
+from orchestrator.records import ModelSpec, Promotion, PromotionState
 
 
 def notes(ledger: Ledger, prepared: Prepared, champions: Mapping[str, Champion]) -> tuple[str, ...]:
@@ -27,6 +27,7 @@ def notes(ledger: Ledger, prepared: Prepared, champions: Mapping[str, Champion])
         *_without_version(prepared.work),
         *_outdated(prepared.outdated),
         *_recoded(prepared.recoded),
+        *_lost(prepared.lost),
         *scored_elsewhere(ledger, prepared),
     )
 
@@ -83,6 +84,26 @@ def _recoded(studies: Sequence[str]) -> Iterator[str]:
             "keep their results, the others ran with the new code, and the next run trains both "
             "alike"
         )
+
+
+def _lost(lost: Sequence[Promotion]) -> Iterator[str]:
+    if lost:
+        customer, source = lost[0].decision.customer.id, lost[0].source
+        yield (
+            f"the files of {len(lost)} champions, such as {customer!r}'s in {source}, were gone or "
+            "cut: these champions are fitted again and their files written again"
+        )
+
+
+def made_way(ledger: Ledger, flow_run: str) -> Iterator[str]:
+    """A sentence for each customer of a flow run whose best candidate could not be deployed."""
+    for promotion in ledger.promotions.of_flow_run(flow_run):
+        best, passed = promotion.decision.best, promotion.passed_over
+        if passed and best is not None:
+            served = "nothing else that passes the gate could be"
+            if promotion.state is not PromotionState.WITHDRAWN:
+                served = f"{best.trial.key} took its place"
+            yield f"{passed[0].trial} could not be deployed, {served}: {passed[0].reason}"
 
 
 def _customers(number: int) -> str:

@@ -4,9 +4,10 @@ Touches no library; records; made on the driver and on workers.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from orchestrator.errors import MachineryError
-from orchestrator.records import Promotion, TrialResult
+from orchestrator.records import Decision, Promotion, TrialResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,26 +15,61 @@ class Refit:
     """An order to a worker: fit a promotion's trial, and write it where its run is kept.
 
     Attributes:
-        id: The customer's id, which is the instance's key.
         promotion: What is promoted; `run_id` is MLflow's, `source` is not known yet.
         artifact_uri: The folder of the run's files.
         tracking_uri: MLflow's address, where files go through its server.
         allow_pickle: Whether the model may be pickled.
+        replace: Whether files that are there are replaced: they are damaged.
     """
 
-    id: str
     promotion: Promotion
     artifact_uri: str
     tracking_uri: str
     allow_pickle: bool
+    replace: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refitted:
-    """A model that has been written: its promotion with `source`, and the format of its files."""
+    """A model that has been written.
+
+    Attributes:
+        promotion: Its promotion with `source` and `files`.
+        format: How the estimator is stored.
+        proof: What it has to predict when it is read back (`deployment.readback.Proof`).
+    """
 
     promotion: Promotion
     format: str
+    proof: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undeployable:
+    """A candidate that cannot be deployed, through its own fault.
+
+    Attributes:
+        reason: Why, in one line.
+        whole_model: Whether other parameters of the model would fare alike.
+    """
+
+    reason: str
+    whole_model: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be delivered for one customer.
+
+    Attributes:
+        id: The customer's id, which is the instance's key.
+        refit: The first candidate; None where its model is ready already.
+        runners_up: What to serve if that cannot be deployed, the best first.
+    """
+
+    id: str
+    refit: Refit | None
+    runners_up: tuple[Decision, ...] = ()
 
 
 def best_of(promotion: Promotion) -> TrialResult:

@@ -19,6 +19,7 @@ from orchestrator.experiment.preparing import (
     prepare,
 )
 from orchestrator.experiment.settings import Experiment
+from orchestrator.experiment.storability import require_storable
 from orchestrator.ledger import Champion, Changes, Ledger
 from orchestrator.records import Rejected, Study
 from orchestrator.registry.guards import require_guards
@@ -117,6 +118,7 @@ def plan(experiment: Experiment, accept: Collection[str] = ()) -> Plan:
     with Ledger.look(experiment.ledger) as ledger:
         ledger.require_owner(experiment.name)
         prepared = prepare(experiment, ledger, snapshot)
+        require_storable(experiment, prepared.new)
         certain = [study for study in prepared.new if study.fingerprint]
         least_trials = count_trials(experiment, certain)
         refused = {refusal.guard: refusal.reason for refusal in prepared.refusals}

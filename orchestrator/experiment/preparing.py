@@ -3,19 +3,21 @@
 Touches no library itself; takes an `Experiment` and a ledger; writes nothing; runs on the driver.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from orchestrator.deployment.places import is_lost
 from orchestrator.errors import ConfigError
 from orchestrator.experiment.rescoring import rescoring
 from orchestrator.experiment.searching import evaluate
 from orchestrator.experiment.settings import Experiment
+from orchestrator.experiment.storability import rules_of
 from orchestrator.experiment.stores import require_addresses
 from orchestrator.experiment.work import Work, as_ended, outdated, plan_work, recoded
-from orchestrator.ledger import Changes, Ledger
+from orchestrator.ledger import Champion, Changes, Ledger
 from orchestrator.mapping.fingerprints import code_digest, fingerprint
-from orchestrator.records import Snapshot, Study
+from orchestrator.records import PassedOver, Promotion, Snapshot, Study
 from orchestrator.registry import guards
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import drop_copies, open_sources, read_only
@@ -48,6 +50,7 @@ class Prepared:
         outdated: Customers whose studies ended before their data changed, in a flow run that
             goes on.
         recoded: Studies that ended with other code, in a flow run that is resumed.
+        lost: Champions whose files are gone, to be written again.
     """
 
     snapshot: Snapshot
@@ -60,6 +63,7 @@ class Prepared:
     refusals: tuple[guards.Refusal, ...]
     outdated: tuple[str, ...]
     recoded: tuple[str, ...]
+    lost: tuple[Promotion, ...] = ()
 
     @property
     def studies(self) -> int:
@@ -69,7 +73,7 @@ class Prepared:
     @property
     def has_work(self) -> bool:
         """Whether a worker is needed, as far as recorded results tell."""
-        return bool(self.new or self.rescored)
+        return bool(self.new or self.rescored or self.lost)
 
 
 def check(experiment: Experiment) -> None:
@@ -166,7 +170,8 @@ def prepare(
     # goes on decides as it did before.
     champions = ledger.promotions.incumbents(before=flow_run)
     ended = ledger.studies.ended_in(flow_run)
-    planned = plan_work(experiment, snapshot, champions, flow_run, named)
+    barred = _still_barred(experiment, ledger, flow_run)
+    planned = plan_work(experiment, snapshot, champions, flow_run, named, passed_over=barred)
     work = as_ended(planned, ended)
     searched = _by_name(study for piece in work for study in piece.studies)
     rescored = _by_name(study for piece in work if (study := rescoring(piece, named)) is not None)
@@ -190,7 +195,29 @@ def prepare(
         ),
         outdated=tuple(outdated(planned, ended)),
         recoded=tuple(recoded(planned, ended)),
+        lost=tuple(_lost(ledger, snapshot, champions)),
     )
+
+
+def _still_barred(
+    experiment: Experiment, ledger: Ledger, flow_run: str
+) -> Mapping[str, Sequence[PassedOver]]:
+    """By customer, the candidates that could not be deployed under the rules that still hold."""
+    rules = rules_of(experiment)
+    return {
+        customer: [each for each in passed if each.rules == rules]
+        for customer, passed in ledger.promotions.passed_over(before=flow_run).items()
+    }
+
+
+def _lost(
+    ledger: Ledger, snapshot: Snapshot, champions: Mapping[str, Champion]
+) -> Iterator[Promotion]:
+    """The listed customers' champions that are served and whose files are gone."""
+    for customer in snapshot.customers:
+        champion = champions.get(customer.id)
+        if champion is not None and champion.version and is_lost(champion.source, champion.files):
+            yield ledger.promotions.of_customer(customer.id)[-1]
 
 
 def _by_name(studies: Iterable[Study]) -> list[tuple[Study, str]]:

@@ -1,33 +1,58 @@
 """The winner fitted on all rows and written as MLflow model files: what `refit` does on a worker.
 
-Touches scikit-learn and MLflow through their rooms; takes `Refit`; gives `Refitted`.
+Touches scikit-learn and MLflow through their rooms; takes `Refit`; gives `Refitted`, or why the
+candidate cannot be deployed.
 """
 
 from dataclasses import replace
 
 from orchestrator.deployment.files import write_model
 from orchestrator.deployment.formats import Storable
-from orchestrator.experiment.orders import Refit, Refitted, best_of
-from orchestrator.training.refit import refit
+from orchestrator.deployment.readback import Proof
+from orchestrator.errors import ConfigError, MachineryError, UsageError, chain_of
+from orchestrator.experiment.orders import Refit, Refitted, Undeployable, best_of
+from orchestrator.records import Trial
+from orchestrator.training.data import DataError
+from orchestrator.training.refit import Fitted, refit
 
 
-def refit_and_write(what: Refit) -> Refitted:
+def refit_and_write(what: Refit) -> Refitted | Undeployable:
     """Fit a decision's best trial on all rows, and write its files where its run is kept.
 
     Raises:
         DataError: The customer's data cannot be used.
-        UsageError: The model holds what its file may not.
+        ConfigError: There is no such loader.
         MachineryError: The files cannot be written.
-        Exception: Whatever the estimator raises.
     """
-    best = best_of(what.promotion)
-    fitted = refit(best.trial)
+    trial = best_of(what.promotion).trial
+    fitted = _fitted(trial)
+    if isinstance(fitted, Undeployable):
+        return fitted
     model = Storable(
         estimator=fitted.estimator,
         sample=fitted.sample,
-        allowed=best.trial.study.evaluation.allowed,
+        predictions=fitted.predictions,
+        allowed=trial.study.evaluation.allowed,
         allow_pickle=what.allow_pickle,
     )
-    files = write_model(model, what.artifact_uri, tracking_uri=what.tracking_uri)
-    written = replace(what.promotion, source=files.source)
-    return Refitted(promotion=written, format=files.format)
+    try:
+        files = write_model(
+            model, what.artifact_uri, tracking_uri=what.tracking_uri, replace=what.replace
+        )
+    except UsageError as error:
+        return Undeployable(reason=str(error), whole_model=True)
+    return Refitted(
+        promotion=replace(what.promotion, source=files.source, files=files.files),
+        format=files.format,
+        proof=Proof(sample=model.sample, predictions=model.predictions),
+    )
+
+
+def _fitted(trial: Trial) -> Fitted | Undeployable:
+    try:
+        return refit(trial)
+    except (DataError, ConfigError, MachineryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a candidate's failure is a value (law 2)
+        reason = f"it cannot be fitted on all rows: {type(error).__name__}: {chain_of(error)}"
+        return Undeployable(reason=reason, whole_model=False)

@@ -5,7 +5,8 @@ Touches no library itself; takes a `Run`; gives a `Report`; runs on the driver.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from orchestrator.experiment.notes import notes
+from orchestrator.experiment.desk import Desk
+from orchestrator.experiment.notes import made_way, notes
 from orchestrator.experiment.opening import Opening
 from orchestrator.experiment.preparing import Prepared
 from orchestrator.experiment.report import (
@@ -21,8 +22,7 @@ from orchestrator.experiment.searching import STUDIES
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.work import Work
 from orchestrator.ledger import Champion, Ledger
-from orchestrator.mapping import Outcomes, Run
-from orchestrator.records import Promotion
+from orchestrator.mapping import Run
 from orchestrator.redaction import redacted
 from orchestrator.tracking.views import UI_PORT, links, views
 
@@ -34,7 +34,7 @@ def put_together(
     ledger: Ledger,
     *,
     behind: str | None,
-    refused: Mapping[str, str],
+    desk: Desk,
     tight: tuple[str, ...],
     links: Mapping[str, str],
     seconds: float,
@@ -47,17 +47,18 @@ def put_together(
         prepared: What it was about.
         ledger: What is known now.
         behind: What MLflow lacks, in a sentence.
-        refused: By customer, why its champion cannot be registered.
+        desk: Knows what was deployed, and what MLflow refused.
         tight: Which workers came near their limit of memory.
         links: Where to look.
         seconds: How long all of it took.
     """
     evaluated, choices = [o for name in STUDIES for o in ended.outcomes(name)], ended["choose"]
     trials = count_trials(evaluated, choices)
-    others = {name: ended[name] for name in ("publish", "refit", "deploy")}
-    undeployed = len(choices.failed) + len(ended["refit"].failed) + len(refused)
+    others = {name: ended[name] for name in ("publish", "deliver", "deploy")}
+    undeployed = len(choices.failed) + len(ended["deliver"].failed) + len(desk.refused)
+    undeployed += sum(bool(choice.barred) and choice.decision.best is None for choice in choices)
     champions = ledger.promotions.champions()
-    not_served = (f"customer {name!r} is not served: {why}" for name, why in refused.items())
+    not_served = (f"customer {name!r} is not served: {why}" for name, why in desk.refused.items())
     return Report(
         flow_run=ended.flow_run,
         snapshot=prepared.snapshot.id,
@@ -68,14 +69,19 @@ def put_together(
         trials=trials,
         studies=count_studies(evaluated),
         failures=failures(all_results(evaluated), choices, others),
-        promotions=_promotions(ended["deploy"]),
+        promotions=tuple(desk.deployed),
         fit_seconds=sum(sum(result.fit_seconds) for result in fresh_results(evaluated)),
         seconds=seconds,
         objections=tuple(_objections(experiment.tolerance, trials, undeployed, len(prepared.work))),
-        unserved=tuple(_unserved(ended, prepared.work, champions, refused)),
+        unserved=tuple(_unserved(ended, prepared.work, champions, desk.refused)),
         links=links,
         behind=behind,
-        notes=(*notes(ledger, prepared, champions), *tight, *not_served),
+        notes=(
+            *notes(ledger, prepared, champions),
+            *tight,
+            *not_served,
+            *made_way(ledger, ended.id),
+        ),
     )
 
 
@@ -103,7 +109,7 @@ def _unserved(
     """Every customer that was worked on and has no model, with the nearest reason known."""
     failed = {
         outcome.key: outcome.error
-        for name in ("choose", "refit")
+        for name in ("choose", "deliver")
         for outcome in ended[name].failed
         if outcome.error
     }
@@ -127,9 +133,3 @@ def web_page(experiment: Experiment) -> str:
     """The address of MLflow's web page."""
     is_server = experiment.tracking.startswith(("http://", "https://"))
     return redacted(experiment.tracking) if is_server else f"http://127.0.0.1:{UI_PORT}"
-
-
-def _promotions(deployed: Outcomes) -> tuple[Promotion, ...]:
-    return tuple(
-        promotion for promotions in deployed.items() for promotion in promotions.value or ()
-    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.warm_starts import WarmStarts
 from orchestrator.ledger import Champion
-from orchestrator.records import Customer, ModelSpec, Search, Snapshot, Study
+from orchestrator.records import Customer, ModelSpec, PassedOver, Search, Snapshot, Study
 from orchestrator.training.data import find_loader
 from orchestrator.training.fingerprint import Fingerprints, data_part
 from orchestrator.training.versions import data_versions
@@ -25,6 +25,7 @@ class Work:
         customer: Whom for.
         studies: One a model that is meant for this customer.
         champion: What serves the customer now; None without one.
+        passed_over: Candidates that could not be deployed when they were last to be.
         problem: Why it cannot be said what is to be done, and so nothing is; "" otherwise.
     """
 
@@ -32,6 +33,7 @@ class Work:
     customer: Customer
     studies: tuple[Study, ...]
     champion: Champion | None
+    passed_over: tuple[PassedOver, ...] = ()
     problem: str = ""
 
 
@@ -41,6 +43,8 @@ def plan_work(
     champions: Mapping[str, Champion],
     flow_run: str,
     fingerprints: Fingerprints,
+    *,
+    passed_over: Mapping[str, Sequence[PassedOver]] | None = None,
 ) -> tuple[Work, ...]:
     """One piece of work for every active customer; paused ones keep what serves them.
 
@@ -50,6 +54,7 @@ def plan_work(
         champions: What serves now, by customer.
         flow_run: The flow run the studies belong to.
         fingerprints: What gives studies the hashes their results are known by.
+        passed_over: By customer, the candidates that could not be deployed before.
     """
     active = [customer for customer in snapshot.customers if customer.active]
     warm_starts = WarmStarts(champions)
@@ -69,6 +74,7 @@ def plan_work(
                 if not version.problem
             ),
             champion=champions.get(customer.id),
+            passed_over=tuple((passed_over or {}).get(customer.id, ())),
             problem=version.problem,
         )
         for customer, version in zip(active, versions, strict=True)

@@ -1,4 +1,4 @@
-"""Promotions: each intended before its alias is moved, confirmed after, and read as a chain.
+"""Promotions: each intended before its model is written, confirmed after its alias was moved.
 
 Touches SQLAlchemy and pydantic; takes `Promotion`; gives `Promotion` and `Champion`; runs on the
 driver. A promotion is known by its flow run and customer.
@@ -10,20 +10,31 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, true, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, update
 
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.encoding import dump, load
 from orchestrator.ledger.tables import promotions
 from orchestrator.ledger.writing import insert_missing
-from orchestrator.records import Promotion, TrialResult
+from orchestrator.records import PassedOver, Promotion, PromotionState, StoredFile, TrialResult
 
 _PROMOTION = TypeAdapter(Promotion)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Champion:
-    """What serves a customer: the deployed trial, its MLflow run, model and version, since when."""
+    """What serves a customer.
+
+    Attributes:
+        customer: Its id.
+        result: The deployed trial.
+        run_id: Its MLflow run.
+        model_name: The registered model; "" until it is deployed.
+        version: Its version; "" until it is deployed.
+        at: Since when.
+        source: The address of its files.
+        files: Those files; empty where an earlier version of this program wrote them.
+    """
 
     customer: str
     result: TrialResult
@@ -31,6 +42,8 @@ class Champion:
     model_name: str
     version: str
     at: float
+    source: str = ""
+    files: tuple[StoredFile, ...] = ()
 
 
 class Promotions:
@@ -49,16 +62,21 @@ class Promotions:
         with self._database.write() as connection:
             insert_missing(connection, promotions, rows)
 
-    def written(self, promotions: Sequence[Promotion]) -> None:
-        """The model files of these intended promotions are there; they now tell where."""
-        self._tell(promotions)
+    def ready(self, promotions: Sequence[Promotion]) -> None:
+        """The models of these intended promotions are written and were read back."""
+        self._tell(promotions, PromotionState.READY)
+
+    def withdraw(self, promotions: Sequence[Promotion]) -> None:
+        """No candidate of these intended promotions could be deployed; they tell why."""
+        self._tell(promotions, PromotionState.WITHDRAWN)
 
     def confirm(self, done: Sequence[Promotion], at: float | None = None) -> None:
-        """The aliases of these intended promotions were moved, now or then; they tell where to."""
-        self._tell(done, confirmed=time.time() if at is None else at)
+        """The aliases of these promotions were moved, now or then; they tell where to."""
+        when = time.time() if at is None else at
+        self._tell(done, PromotionState.CONFIRMED, confirmed=when)
 
     def correct(self, promotion: Promotion) -> None:
-        """What is now known of a confirmed promotion: MLflow gave its model another version."""
+        """What is now known of a confirmed promotion: another version, or files written again."""
         of = (promotion.decision.flow_run, promotion.decision.customer.id)
         this = and_(promotions.c.flow_run == of[0], promotions.c.customer == of[1])
         with self._database.write() as connection:
@@ -77,23 +95,23 @@ class Promotions:
 
     def confirmed(self) -> Mapping[str, Sequence[Promotion]]:
         """By customer, all confirmed promotions, oldest first."""
-        query = select(promotions.c.content).where(promotions.c.confirmed.is_not(None))
+        query = _select().where(promotions.c.confirmed.is_not(None))
         chains: dict[str, list[Promotion]] = {}
         for promotion in self._read(query.order_by(promotions.c.customer, promotions.c.id)):
             chains.setdefault(promotion.decision.customer.id, []).append(promotion)
         return chains
 
     def pending(self) -> Sequence[Promotion]:
-        """The last promotion of each customer where it is intended but not confirmed.
+        """The last promotion of each customer where it is intended or ready.
 
         An earlier one that was never confirmed is no longer wanted: its alias must not be moved
         back over a later one's.
         """
-        return self._read(_last_of_each().where(promotions.c.confirmed.is_(None)))
+        return self._read(_last_of_each().where(_under_way()))
 
     def backlog(self) -> int:
         """How many champions MLflow has not been told of yet."""
-        pending = _last_of_each().where(promotions.c.confirmed.is_(None)).order_by(None).subquery()
+        pending = _last_of_each().where(_under_way()).order_by(None).subquery()
         with self._database.read() as connection:
             return int(connection.execute(select(func.count()).select_from(pending)).scalar_one())
 
@@ -110,7 +128,21 @@ class Promotions:
         Args:
             before: A flow run whose own decisions do not count, since it is to decide alike again.
         """
-        return self._champions(true() if before is None else promotions.c.flow_run != before)
+        stands = promotions.c.state != PromotionState.WITHDRAWN
+        return self._champions(
+            stands if before is None else and_(stands, promotions.c.flow_run != before)
+        )
+
+    def passed_over(self, *, before: str | None = None) -> Mapping[str, Sequence[PassedOver]]:
+        """By customer, the candidates that made way when its champion was last to change.
+
+        Args:
+            before: A flow run whose own promotions do not count.
+        """
+        among = None if before is None else promotions.c.flow_run != before
+        some = promotions.c.content.like('%"passed_over":[{%')
+        found = self._read(_last_of_each(among).where(some))
+        return {each.decision.customer.id: each.passed_over for each in found}
 
     def champion(self, customer: str) -> Champion | None:
         """What serves one customer now."""
@@ -123,12 +155,16 @@ class Promotions:
 
     def of_customer(self, customer: str) -> Sequence[Promotion]:
         """The customer's confirmed promotions, oldest first."""
-        query = select(promotions.c.content).where(
+        query = _select().where(
             promotions.c.customer == customer, promotions.c.confirmed.is_not(None)
         )
         return self._read(query.order_by(promotions.c.id))
 
-    def _tell(self, intended: Sequence[Promotion], **columns: float) -> None:
+    def of_flow_run(self, flow_run: str) -> Sequence[Promotion]:
+        """The promotions that a flow run intended, whatever became of them."""
+        return self._read(_select().where(promotions.c.flow_run == flow_run))
+
+    def _tell(self, intended: Sequence[Promotion], state: PromotionState, **columns: float) -> None:
         """Write what is now known of promotions that are not confirmed yet."""
         if not intended:
             return
@@ -137,7 +173,8 @@ class Promotions:
             promotions.c.customer == bindparam("of_customer"),
             promotions.c.confirmed.is_(None),
         )
-        told = update(promotions).where(these).values(content=bindparam("as_known"), **columns)
+        told = update(promotions).where(these)
+        told = told.values(content=bindparam("as_known"), state=state, **columns)
         with self._database.write() as connection:
             connection.execute(told, [_known(promotion) for promotion in intended])
 
@@ -147,7 +184,10 @@ class Promotions:
 
     def _read(self, query: Select[Any]) -> Sequence[Promotion]:
         with self._database.read() as connection:
-            return [load(_PROMOTION, text) for text in connection.execute(query).scalars()]
+            return [
+                replace(load(_PROMOTION, text), state=PromotionState(state))
+                for text, state in connection.execute(query)
+            ]
 
 
 def _last_of_each(among: ColumnElement[bool] | None = None) -> Select[Any]:
@@ -155,7 +195,15 @@ def _last_of_each(among: ColumnElement[bool] | None = None) -> Select[Any]:
     last = select(func.max(promotions.c.id)).group_by(promotions.c.customer)
     if among is not None:
         last = last.where(among)
-    return select(promotions.c.content).where(promotions.c.id.in_(last)).order_by(promotions.c.id)
+    return _select().where(promotions.c.id.in_(last)).order_by(promotions.c.id)
+
+
+def _select() -> Select[Any]:
+    return select(promotions.c.content, promotions.c.state)
+
+
+def _under_way() -> ColumnElement[bool]:
+    return promotions.c.state.in_([PromotionState.INTENDED, PromotionState.READY])
 
 
 def _row(promotion: Promotion) -> dict[str, Any]:
@@ -188,4 +236,6 @@ def _champion(promotion: Promotion) -> Champion:
         model_name=promotion.model_name,
         version=promotion.version,
         at=promotion.at,
+        source=promotion.source,
+        files=promotion.files,
     )

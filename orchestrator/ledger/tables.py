@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """Raised by one with every change of this file, together with a revision in `migrations`."""
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")
@@ -243,7 +243,14 @@ promotions = Table(
     Column("flow_run", Name, nullable=False),
     Column("customer", Name, nullable=False),
     Column("at", Double, nullable=False),
-    Column("confirmed", Double, comment="when the alias was moved; null: intended only"),
+    Column("confirmed", Double, comment="when the alias was moved; null: not yet, or never"),
+    Column(
+        "state",
+        Text,
+        nullable=False,
+        server_default="intended",
+        comment="intended, ready, confirmed or withdrawn",
+    ),
     Column("content", Text, nullable=False, comment="the promotion by value, JSON"),
     Index("ledger_promotions_once", "flow_run", "customer", unique=True),
     # A customer's chain, and the last link of each.

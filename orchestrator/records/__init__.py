@@ -7,7 +7,13 @@ Touches no library; has no behaviour beyond names derived from its own fields; d
 All times are seconds since the epoch (UTC), all durations seconds.
 """
 
-from orchestrator.records.decisions import Decision, Promotion
+from orchestrator.records.decisions import (
+    Decision,
+    PassedOver,
+    Promotion,
+    PromotionState,
+    StoredFile,
+)
 from orchestrator.records.flow_runs import FlowRun, InstanceRecord, State
 from orchestrator.records.lists import (
     Customer,
@@ -59,13 +65,16 @@ __all__ = [
     "Logs",
     "ModelSpec",
     "Params",
+    "PassedOver",
     "Promotion",
+    "PromotionState",
     "Rejected",
     "Search",
     "Selector",
     "Snapshot",
     "State",
     "Step",
+    "StoredFile",
     "Study",
     "Trial",
     "TrialResult",

@@ -184,8 +184,11 @@ def _is_one_number_type(X: Any) -> bool:
     if not isinstance(X, pd.DataFrame):
         return False
     kinds, names = set(X.dtypes), {isinstance(name, str) for name in X.columns}
-    # scikit-learn refuses columns of which some have a text as name and some have not.
-    return len(names) == 1 and kinds in ({np.dtype("float64")}, {np.dtype("float32")})
+    # scikit-learn refuses columns of which some have a text as name and some have not, and two of
+    # one name.
+    if len(names) != 1 or not X.columns.is_unique:
+        return False
+    return kinds in ({np.dtype("float64")}, {np.dtype("float32")})
 
 
 def _read_only(values: Any) -> Any:

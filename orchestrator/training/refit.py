@@ -3,10 +3,12 @@
 Touches scikit-learn through its sibling modules; takes a `Trial`; gives `Fitted`; workers.
 """
 
+import copy
 import time
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from sklearn.utils import _safe_indexing
 
 from orchestrator.records import Trial
@@ -26,7 +28,8 @@ class Fitted:
     Attributes:
         trial: What was fitted.
         estimator: The fitted estimator or pipeline.
-        sample: The first rows of X, from which a model's signature follows.
+        sample: The first rows of X as the loader gave them, which no estimator has seen.
+        predictions: What the estimator predicts for the sample; None where it cannot predict.
         rows: How many rows it was fitted on.
         data_version: Of the data; "" when the loader does not tell.
         seconds: How long fitting took.
@@ -35,6 +38,7 @@ class Fitted:
     trial: Trial
     estimator: Any
     sample: Any
+    predictions: Any
     rows: int
     data_version: str
     seconds: float
@@ -50,16 +54,32 @@ def refit(trial: Trial, cache: SharedCache | None = None) -> Fitted:
     with isolated(trial.study.key):
         prepared = prepare(trial.study, of_this_process() if cache is None else cache)
         data, estimator = prepared.data, candidate(trial, prepared.data.y)
-        weight = fit_params(estimator, data.sample_weight)
+        sample = _safe_indexing(data.X, list(range(min(_SAMPLE_ROWS, prepared.rows))))
+        weight = fit_params(estimator, _own(data.sample_weight))
+        X, y = _own(data.X), _own(data.y)
         began = time.perf_counter()
-        estimator.fit(data.X, data.y, **weight)
+        estimator.fit(X, y, **weight)
         seconds = time.perf_counter() - began
-    sample = _safe_indexing(data.X, list(range(min(_SAMPLE_ROWS, prepared.rows))))
+        predictions = (
+            estimator.predict(copy.deepcopy(sample)) if hasattr(estimator, "predict") else None
+        )
     return Fitted(
         trial=trial,
         estimator=estimator,
         sample=sample,
+        predictions=predictions,
         rows=prepared.rows,
         data_version=prepared.version,
         seconds=seconds,
     )
+
+
+def _own(values: Any) -> Any:
+    """Rows that an estimator may change: those it is lent are other candidates' as well.
+
+    pandas copies on write, so that of a frame a shallow copy does. Of an array `copy` keeps the
+    order in memory, which the last bits of a fit depend on.
+    """
+    if isinstance(values, pd.DataFrame | pd.Series):
+        return values.copy(deep=False)
+    return copy.copy(values)

@@ -6,6 +6,7 @@
     v0005_keys.py
     v0006_logs.py
     v0007_identity.py
+    v0008_promotion_states.py
     ...
 
 To change the schema: change `tables.py`, raise its `SCHEMA_VERSION`, and add `vNNNN_what.py` here

@@ -1,0 +1,106 @@
+"""Who reads models back: this process, or another one that is started once and reused.
+
+Touches no library but MLflow through `readback`; takes `Reading`s; gives their problems; runs on
+the driver. Where this process wrote the models itself, only another one can tell that they load.
+"""
+
+import atexit
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from threading import Lock
+from typing import IO, Any
+
+from orchestrator.deployment.readback import Problem, Reading, read_back
+
+ReadBack = Callable[[Reading], Problem | None]
+
+_PROGRAM = (
+    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
+    "from orchestrator.deployment.readers import serve; serve()"
+)
+
+
+def reader(*, wrote_itself: bool) -> ReadBack:
+    """What reads models back.
+
+    Args:
+        wrote_itself: Whether this process writes the models that are read.
+    """
+    return _reading_process().read_back if wrote_itself else read_back
+
+
+class ReadingProcess:
+    """Another process that reads models back; started when it is first asked, and again if it ends.
+
+    It imports MLflow once, which takes it some seconds, and then answers in milliseconds.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._asking = Lock()
+
+    def read_back(self, reading: Reading) -> Problem | None:
+        """As `readback.read_back`, there; its death is the model's fault."""
+        with self._asking:
+            process = self._running()
+            assert process.stdin is not None  # noqa: S101 - both are pipes
+            assert process.stdout is not None  # noqa: S101 - as above
+            try:
+                _send(process.stdin, (sys.path, reading))
+                answer: Problem | None = pickle.load(process.stdout)  # noqa: S301 - of our own process
+            except (EOFError, OSError):
+                code = process.wait()
+                self.close()
+                reason = f"the process that loaded it ended with code {code}"
+                return Problem(reason=reason, blames_model=True)
+            return answer
+
+    def close(self) -> None:
+        """End the process."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+        process.wait()
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._process is None:
+            self._process = subprocess.Popen(  # noqa: S603 - this Python, and nothing of a user's
+                [sys.executable, "-W", "ignore", "-c", _PROGRAM],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C is for the driver, which then closes the pipe
+            )
+            assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+            _send(self._process.stdin, sys.path)
+        return self._process
+
+
+def serve() -> None:
+    """Read models back for the process that started this one, until it closes the pipe."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a model prints, in Python or in C, is no answer
+    while True:
+        try:
+            sys.path[:], reading = pickle.load(sys.stdin.buffer)  # noqa: S301 - of our driver
+        except EOFError:
+            return
+        _send(answers, read_back(reading))
+
+
+@cache
+def _reading_process() -> ReadingProcess:
+    process = ReadingProcess()
+    atexit.register(process.close)
+    return process
+
+
+def _send(pipe: IO[bytes], value: Any) -> None:
+    pipe.write(pickle.dumps(value))
+    pipe.flush()

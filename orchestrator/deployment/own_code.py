@@ -4,13 +4,14 @@ Touches no library; takes classes; gives paths for MLflow's `code_paths`; runs o
 puts a model's `code` folder on `sys.path` when it loads the model.
 """
 
+import ast
 import atexit
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
-from modulefinder import ModuleFinder
+from importlib.util import resolve_name
 from pathlib import Path
 from sysconfig import get_path
 
@@ -54,13 +55,14 @@ def _as_they_are(modules: frozenset[str]) -> tuple[tuple[str, int], ...]:
 @cache
 def _staged(modules: frozenset[str], _changed: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
     """Copies of the modules and of what they import, laid out as on `sys.path`; made once."""
-    folder = _folder_of_this_process()
-    place = Path(tempfile.mkdtemp(dir=folder))
-    for root, files in _files(modules).items():
-        for file in files:
-            copy = place / file.relative_to(root)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, copy)
+    place = Path(tempfile.mkdtemp(dir=_folder_of_this_process()))
+    for name in _with_imports(modules):
+        source = _source(name)
+        copy = place.joinpath(*name.split("."))
+        is_package = source.name == "__init__.py"
+        copy = copy / source.name if is_package else copy.with_suffix(".py")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
     return tuple(sorted(str(path) for path in place.iterdir()))
 
 
@@ -72,19 +74,29 @@ def _folder_of_this_process() -> str:
     return folder
 
 
-def _files(modules: frozenset[str]) -> dict[Path, set[Path]]:
-    """By the folder on `sys.path`, the files of these modules and of those they import from it."""
-    found: dict[Path, set[Path]] = {}
-    for name in modules:
-        file = _source(name)
-        root = file.parents[name.count(".") + (file.name == "__init__.py")]
-        finder = ModuleFinder(path=[str(root)], excludes=[_PROGRAM])
-        finder.import_hook(name)
-        paths = (getattr(module, "__file__", None) for module in finder.modules.values())
-        found.setdefault(root, set()).update(
-            path
-            for each in paths
-            if each is not None and (path := Path(each)).suffix == ".py"
-            if not _INSTALLED & set(path.parts)
-        )
+def _with_imports(modules: Iterable[str]) -> set[str]:
+    """These modules, the packages they are in, and the own ones that any of them imports."""
+    found: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found or not _is_own(name):
+            continue
+        found.add(name)
+        waiting += [name.rpartition(".")[0], *_imported_by(name)]
     return found
+
+
+def _imported_by(name: str) -> Iterator[str]:
+    """The modules that a module's statements may import, at any depth; names may be no modules."""
+    source = _source(name)
+    package = name if source.name == "__init__.py" else name.rpartition(".")[0]
+    for statement in ast.walk(ast.parse(source.read_bytes())):
+        if isinstance(statement, ast.Import):
+            yield from (alias.name for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom):
+            base = statement.module or ""
+            if statement.level:
+                base = resolve_name(f"{'.' * statement.level}{base}", package)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in statement.names)

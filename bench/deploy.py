@@ -68,7 +68,12 @@ def _model() -> Storable:
     rows = pd.DataFrame(np.random.default_rng(0).random((500, 6)), columns=list("abcdef"))
     estimator = make_pipeline(StandardScaler(), LogisticRegression())
     fitted = estimator.fit(rows, (rows["a"] > 0.5).astype(int))
-    return Storable(estimator=fitted, sample=rows.head(), allowed=("sklearn",))
+    return Storable(
+        estimator=fitted,
+        sample=rows.head(),
+        predictions=fitted.predict(rows.head()),
+        allowed=("sklearn",),
+    )
 
 
 def _challenger(number: int, files: ModelFiles) -> Challenger:

@@ -228,7 +228,7 @@ def test_models_whose_folder_cannot_be_written_are_written_by_the_sync(experimen
     assert not report.tolerated
     assert any("cannot be written" in failure.reason for failure in report.failures)
     assert in_mlflow(experiment) == (6, 6, set())
-    with pytest.raises(MachineryError, match="3 customers could not be written"):
+    with pytest.raises(MachineryError, match="3 customers could not be delivered"):
         sync(experiment)
     (tmp_path / "artifacts").unlink()
     made_good(experiment)

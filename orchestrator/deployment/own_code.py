@@ -4,22 +4,15 @@ Touches no library; takes classes; gives paths for MLflow's `code_paths`; runs o
 puts a model's `code` folder on `sys.path` when it loads the model.
 """
 
-import ast
 import atexit
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
-from importlib.util import resolve_name
 from pathlib import Path
-from sysconfig import get_path
 
-_INSTALLED = frozenset({"site-packages", "dist-packages"})
-"""A folder of this name in a module's path says that a requirement can name it."""
-
-_PROGRAM = __name__.partition(".")[0]
-"""This package may lie outside such a folder while it is developed, and never travels."""
+from orchestrator.project_code import rests_on
 
 
 def own_code(classes: Iterable[type]) -> list[str]:
@@ -27,42 +20,20 @@ def own_code(classes: Iterable[type]) -> list[str]:
 
     Each is named as it would be found on `sys.path`: `models.py`, or the folder `package`.
     """
-    modules = {each.__module__ for each in classes}
-    own = frozenset(name for name in modules if _is_own(name))
-    return list(_staged(own, _as_they_are(own))) if own else []
-
-
-def _is_own(name: str) -> bool:
-    """Whether a module is a Python file of the project, neither installed nor of Python itself."""
-    source = getattr(sys.modules.get(name), "__file__", None)
-    if source is None or name == "__main__" or name.partition(".")[0] == _PROGRAM:
-        return False
-    path = Path(source)
-    is_pythons = path.is_relative_to(get_path("stdlib"))
-    return path.suffix == ".py" and not is_pythons and not _INSTALLED & set(path.parts)
-
-
-def _source(name: str) -> Path:
-    return Path(str(sys.modules[name].__file__))
-
-
-def _as_they_are(modules: frozenset[str]) -> tuple[tuple[str, int], ...]:
-    """The files of these modules and when each was changed."""
-    files = sorted(map(_source, modules))
-    return tuple((str(file), file.stat().st_mtime_ns) for file in files)
+    files = frozenset[Path]().union(*(rests_on(each).files for each in classes))
+    changed = tuple((file, file.stat().st_mtime_ns) for file in sorted(files))
+    return list(_staged(changed)) if changed else []
 
 
 @cache
-def _staged(modules: frozenset[str], _changed: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
-    """Copies of the modules and of what they import, laid out as on `sys.path`; made once."""
+def _staged(files: tuple[tuple[Path, int], ...]) -> tuple[str, ...]:
+    """Copies of some files, each as its time of change says, laid out as on `sys.path`."""
     place = Path(tempfile.mkdtemp(dir=_folder_of_this_process()))
-    for name in _with_imports(modules):
-        source = _source(name)
-        copy = place.joinpath(*name.split("."))
-        is_package = source.name == "__init__.py"
-        copy = copy / source.name if is_package else copy.with_suffix(".py")
+    loaded = _names_of_loaded_modules()
+    for file, _ in files:
+        copy = place / (loaded.get(file) or _below_the_path(file))
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, copy)
+        shutil.copyfile(file, copy)
     return tuple(sorted(str(path) for path in place.iterdir()))
 
 
@@ -74,29 +45,20 @@ def _folder_of_this_process() -> str:
     return folder
 
 
-def _with_imports(modules: Iterable[str]) -> set[str]:
-    """These modules, the packages they are in, and the own ones that any of them imports."""
-    found: set[str] = set()
-    waiting = list(modules)
-    while waiting:
-        name = waiting.pop()
-        if name in found or not _is_own(name):
-            continue
-        found.add(name)
-        waiting += [name.rpartition(".")[0], *_imported_by(name)]
+def _names_of_loaded_modules() -> dict[Path, str]:
+    """By file, where a loaded module belongs below `sys.path`."""
+    found = {}
+    for name, module in list(sys.modules.items()):
+        source = getattr(module, "__file__", None)
+        if source is not None and name != "__main__":
+            file = Path(source)
+            ending = "/__init__.py" if file.name == "__init__.py" else ".py"
+            found[file.resolve()] = f"{name.replace('.', '/')}{ending}"
     return found
 
 
-def _imported_by(name: str) -> Iterator[str]:
-    """The modules that a module's statements may import, at any depth; names may be no modules."""
-    source = _source(name)
-    package = name if source.name == "__init__.py" else name.rpartition(".")[0]
-    for statement in ast.walk(ast.parse(source.read_bytes())):
-        if isinstance(statement, ast.Import):
-            yield from (alias.name for alias in statement.names)
-        elif isinstance(statement, ast.ImportFrom):
-            base = statement.module or ""
-            if statement.level:
-                base = resolve_name(f"{'.' * statement.level}{base}", package)
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in statement.names)
+def _below_the_path(file: Path) -> str:
+    """Where a file that no loaded module is of belongs below `sys.path`."""
+    folders = (Path(entry).resolve() for entry in sys.path)
+    above = [folder for folder in folders if file.is_relative_to(folder)]
+    return file.relative_to(above[0]).as_posix() if above else file.name

@@ -24,7 +24,7 @@ from orchestrator.experiment.opening import at_work
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.store_checks import check_stores
 from orchestrator.experiment.surroundings import check_cluster, check_disks, check_versions
-from orchestrator.experiment.syncing import sync, write_again
+from orchestrator.experiment.syncing import deliver_here, sync
 from orchestrator.ledger import Ledger
 
 
@@ -91,5 +91,5 @@ def _repair(experiment: Experiment) -> None:
         ledger.trials.mark_unsent(found.lost)
         desk.send_trials()
         desk.redeploy([promotion for promotion, _ in found.displaced])
-        write_again(experiment, opened, ledger, [promotion for promotion, _ in found.damaged])
+        deliver_here(experiment, ledger, desk, [promotion for promotion, _ in found.damaged])
     sync(experiment)

@@ -169,7 +169,7 @@ def send_again(
     Raises:
         MachineryError: MLflow refused.
     """
-    desk = Desk(ledger, opened, allow_pickle=experiment.allow_pickle)
+    desk = Desk(ledger, opened)
     serving = [chain[-1] for chain in ledger.promotions.confirmed().values()]
     sent = ledger.trials.sent()
     say(

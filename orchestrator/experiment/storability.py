@@ -7,14 +7,17 @@ from collections.abc import Iterable
 
 from orchestrator.errors import ConfigError
 from orchestrator.experiment.settings import Experiment
+from orchestrator.project_code import installed_versions
 from orchestrator.records import Study
-from orchestrator.training.fingerprint import environment
 
 
 def rules_of(experiment: Experiment) -> str:
     """What decides whether a model can be stored, in words; under other rules it is tried again."""
     pickled = "pickled if need be" if experiment.allow_pickle else "never pickled"
-    return f"{environment()}, {pickled}, of {', '.join(experiment.evaluation.allowed)}"
+    allowed = experiment.evaluation.allowed
+    versions = installed_versions({"sklearn", "skops", *allowed})
+    installed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return f"{installed}, {pickled}, of {', '.join(allowed)}"
 
 
 def require_storable(experiment: Experiment, studies: Iterable[Study]) -> None:

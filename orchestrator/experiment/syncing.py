@@ -12,10 +12,11 @@ from orchestrator.experiment.delivery import Delivery
 from orchestrator.experiment.desk import Desk
 from orchestrator.experiment.dispatch import Dispatch
 from orchestrator.experiment.flow import delivering_flow
-from orchestrator.experiment.opening import Opening, at_work
+from orchestrator.experiment.opening import at_work
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.storability import rules_of
 from orchestrator.ledger import Ledger
+from orchestrator.mapping import Outcome
 from orchestrator.records import Promotion
 
 
@@ -31,36 +32,37 @@ def sync(experiment: Experiment) -> tuple[int, int]:
     with at_work(experiment) as (opened, ledger, _):
         desk = Desk(ledger, opened)
         trials = desk.send_trials()
-        trouble = deliver_here(experiment, ledger, desk, ledger.promotions.pending())
+        failed = deliver_here(experiment, ledger, desk, ledger.promotions.pending())
         desk.mark_listed()
-        if trouble:
-            sent = f"sent {trials} trials and {len(desk.deployed)} promotions"
-            raise MachineryError(f"{sent}, but {trouble}")
+        if failed:
+            raise MachineryError(
+                f"sent {trials} trials and {len(desk.deployed)} promotions, but the models of "
+                f"{len(failed)} customers could not be delivered, such as {failed[0].key}: "
+                f"{failed[0].error}"
+            )
         return trials, len(desk.deployed)
-
-
-def write_again(
-    experiment: Experiment, opened: Opening, ledger: Ledger, damaged: Sequence[Promotion]
-) -> str:
-    """Fit champions again whose files are damaged or lost; why that failed, "" if it did not."""
-    return deliver_here(experiment, ledger, Desk(ledger, opened), damaged)
 
 
 def deliver_here(
     experiment: Experiment, ledger: Ledger, desk: Desk, promotions: Sequence[Promotion]
-) -> str:
-    """Fit, write and deploy models in this process; what could not be delivered, in a sentence."""
+) -> tuple[Outcome, ...]:
+    """Fit, write and deploy models in this process; what could not be delivered.
+
+    Args:
+        experiment: Whose models.
+        ledger: What is known.
+        desk: Where the driver writes.
+        promotions: Those under way are deployed; of confirmed ones the models are written again.
+
+    Raises:
+        MachineryError: MLflow refused.
+    """
     dispatch = Dispatch(
         ledger, desk, allow_pickle=experiment.allow_pickle, rules=rules_of(experiment)
     )
     delivery = Delivery(dispatch, reader(wrote_itself=True))
-    orders = dispatch.orders(promotions)
-    ended = delivering_flow(orders, desk, dispatch, delivery).run()
+    ended = delivering_flow(dispatch.orders(promotions), desk, dispatch, delivery).run()
     failed = ended["deliver"].failed
-    if failed:
-        return (
-            f"the models of {len(failed)} customers could not be delivered, such as "
-            f"{failed[0].key}: {failed[0].error}"
-        )
-    others = ended["deploy"].failed
-    return others[0].error or "" if others else ""
+    if ended["deploy"].failed and not failed:
+        raise MachineryError(ended["deploy"].failed[0].error or "the models were not deployed")
+    return failed

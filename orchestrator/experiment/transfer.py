@@ -6,17 +6,16 @@ configuration now says, then registered. The old MLflow and its files are left a
 Touches no library itself; takes an `Experiment`; gives how much was sent; runs on the driver.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from orchestrator.errors import MachineryError, UsageError
 from orchestrator.experiment.desk import Desk, Mlflow
-from orchestrator.experiment.flow import refitting_flow
 from orchestrator.experiment.ownership import Trouble, artifacts_of, identity_of, trouble
 from orchestrator.experiment.settings import Experiment
+from orchestrator.experiment.syncing import deliver_here
 from orchestrator.ledger import Ledger
 from orchestrator.ledger.identity import Identity
-from orchestrator.records import Promotion
 from orchestrator.tracking.ownership import PLACE, RECEIVING, TAG, look_up
 
 
@@ -75,38 +74,24 @@ def _transfer(
 ) -> Transferred:
     mlflow = _open(experiment)
     mlflow.tracker.tag_experiment({RECEIVING: known.token})
-    desk = Desk(ledger, _Opened(mlflow=mlflow), allow_pickle=experiment.allow_pickle)
+    desk = Desk(ledger, _Opened(mlflow=mlflow))
     ledger.trials.mark_unsent(ledger.trials.sent())
     trials = desk.send_trials()
     serving = [chain[-1] for chain in ledger.promotions.confirmed().values()]
     say(f"sent {trials} trials; now the models of {len(serving)} champions are fitted again")
-    refitted = refitting_flow(desk.orders([replace(each, source="") for each in serving])).run()
-    written = refitted["refit"]
-    _redeploy(ledger, desk, serving, [model.promotion for model in written])
+    failed = {each.key: each for each in deliver_here(experiment, ledger, desk, serving)}
+    chains = ledger.promotions.confirmed()
+    desk.redeploy([chain[-1] for customer, chain in chains.items() if customer not in failed])
     own = identity_of(experiment, ledger, known)
     mlflow.tracker.tag_experiment({TAG: own.token, PLACE: own.place, RECEIVING: ""})
     ledger.identity.write(replace(own, artifacts=artifacts_of(experiment), bound=True))
-    if written.failed:
-        first = written.failed[0]
+    if failed:
+        first = next(iter(failed.values()))
         raise MachineryError(
-            f"sent {trials} trials and {len(serving) - len(written.failed)} champions, but the "
-            f"models of {len(written.failed)} customers could not be fitted again, such as "
-            f"{first.key}: {first.error}"
+            f"sent {trials} trials and {len(serving) - len(failed)} champions, but the models of "
+            f"{len(failed)} customers could not be fitted again, such as {first.key}: {first.error}"
         )
     return Transferred(trials=trials, promotions=len(serving))
-
-
-def _redeploy(
-    ledger: Ledger, desk: Desk, serving: Sequence[Promotion], written: Sequence[Promotion]
-) -> None:
-    """Write down where the models are now, then register them."""
-    before = {each.decision.customer.id: each for each in serving}
-    for promotion in written:
-        was = before[promotion.decision.customer.id]
-        ledger.promotions.correct(replace(was, source=promotion.source, run_id=promotion.run_id))
-    moved = {each.decision.customer.id for each in written}
-    chains = ledger.promotions.confirmed()
-    desk.redeploy([chain[-1] for customer, chain in chains.items() if customer in moved])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ def fitted_on_ordinary_rows(model: ModelSpec, evaluation: Evaluation) -> Any:
     _, X, y = ordinary_rows(evaluation.task)
     try:
         with isolated("rehearsal"):
-            estimator = candidate(Trial(study=study, number=0, params=_first_point(model)))
+            estimator = candidate(Trial(study=study, number=0, params=_first_point(model)), y)
             return estimator.set_params(**dict(_shortened(estimator))).fit(X.copy(), y.copy())
     except Exception:  # noqa: BLE001 - it may need other rows, which says nothing of storing it
         return None

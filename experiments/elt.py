@@ -5,9 +5,11 @@ r"""Files of a folder, however many there are, into one DuckDB table.
     printf 'Order No,Amount\n3,7\n3,7\n' > build/orders/tuesday.csv
     orchestrator run experiments/elt.py -p folder=build/orders -p out=build/orders.duckdb --cluster
 
-prints `build/orders.duckdb: 3 rows of 2 files`. Add a file, or change one, and run it again: only
-that file is transformed. A file that cannot be read fails alone, and the table stays as it was
-until it is mended. Rows never pass through the driver: workers write Parquet parts beside the
+shows with --logs `[load] build/orders.duckdb: 3 rows of 2 files`. Add a file, or change one, and
+run it again: only that file is transformed. A file that cannot be read fails alone, and the table
+stays as it was until it is mended.
+
+Rows never pass through the driver: workers write Parquet parts beside the
 table, and only the parts' addresses travel. With a cluster of several machines, folder and table
 are on storage that all of them reach.
 """

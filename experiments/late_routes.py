@@ -1,10 +1,10 @@
 """Which hour of which route makes an airline late: a nested map that looks closer where it pays.
 
-    orchestrator run experiments/late_routes.py --cluster
-    orchestrator run experiments/late_routes.py --param closer=3
+    orchestrator run experiments/late_routes.py --cluster --logs
+    orchestrator run experiments/late_routes.py --param closer=3 --logs
 
-prints one line an airline, the latest first; the first of them is
-`FL    2,278 flights  34.7% late; worst to ATL 34.7%, at 17h 51.5%`.
+shows one line an airline, the latest first; the first of them is
+`[report] FL    2,278 flights  34.7% late; worst to ATL 34.7%, at 17h 51.5%`.
 
 Airlines and their routes are read from the registry file when the flow starts. Each airline is
 examined by a coordinator: it measures all routes of the airline, and then only the worst ones

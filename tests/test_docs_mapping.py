@@ -27,6 +27,7 @@ def blocks(language):
                 "[7, 12, 9, 14, 13, 18]",
                 "4 ['paused'] [('gone', 'LookupError: no such customer')]",
                 "[3, 7]",
+                "['fetch 0']",
             ],
             strict=True,
         )
@@ -70,7 +71,8 @@ def run(command):
     if program == "orchestrator" and "--cluster" not in arguments:
         result = CliRunner().invoke(app, [argument.strip("'") for argument in arguments])
         assert result.exit_code == 0, result.output
-        return result.stdout
+        return result.output
     command = command.replace("orchestrator ", f"{sys.executable} -m orchestrator ", 1)
     in_shell = ["bash", "-c", command]
-    return subprocess.run(in_shell, capture_output=True, text=True, check=True, timeout=60).stdout
+    ended = subprocess.run(in_shell, capture_output=True, text=True, check=True, timeout=60)
+    return ended.stdout + ended.stderr

@@ -36,34 +36,35 @@ def orchestrator(here):
     """Runs a command in this process; gives what it printed."""
 
     def run(*arguments, exit_code=0):
-        result = CliRunner().invoke(app, arguments)
+        shows = ["--logs"] if arguments[0] == "run" else []
+        result = CliRunner().invoke(app, [*arguments, *shows])
         assert result.exit_code == exit_code, result.output
-        return result.stdout
+        return result.output
 
     return run
 
 
 @pytest.fixture
 def on_cluster(here):
-    """Runs a command as its own process, on a cluster; gives what it and its workers printed."""
+    """Runs a command as its own process, on a cluster; gives what it and its tasks printed."""
 
     def run(*arguments):
-        command = [sys.executable, "-m", "orchestrator", *arguments, "--cluster"]
+        command = [sys.executable, "-m", "orchestrator", *arguments, "--cluster", "--logs"]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        return ended.stdout
+        return ended.stdout + ended.stderr
 
     return run
 
 
 def test_the_sample_prints_the_sums_in_order(orchestrator):
     printed = orchestrator("run", "experiments/sample_repeated_mapping.py")
-    assert printed.splitlines()[0] == "[7, 12, 9, 14, 13, 18]"
+    assert "[print_x] [7, 12, 9, 14, 13, 18]" in printed.splitlines()
 
 
 def test_the_sample_prints_the_same_on_a_cluster(on_cluster):
     printed = on_cluster("run", "experiments/sample_repeated_mapping.py")
-    assert printed.splitlines()[0] == "[7, 12, 9, 14, 13, 18]"
+    assert "[print_x] [7, 12, 9, 14, 13, 18]" in printed.splitlines()
 
 
 @pytest.fixture
@@ -123,8 +124,11 @@ def test_a_bad_file_fails_alone_and_leaves_the_table_as_it_was(orchestrator, ord
 
 
 def test_each_airline_is_examined_route_by_route_and_the_worst_by_the_hour(on_cluster):
-    first, *_ = on_cluster("run", "experiments/late_routes.py", "-p", "closer=2").splitlines()
-    assert first.startswith("FL    2,278 flights  34.7% late; worst to ATL 34.7%, at 17h 51.5%")
+    printed = on_cluster("run", "experiments/late_routes.py", "-p", "closer=2").splitlines()
+    first = next(line for line in printed if line.startswith("[report] "))
+    assert first.startswith(
+        "[report] FL    2,278 flights  34.7% late; worst to ATL 34.7%, at 17h 51.5%"
+    )
 
 
 def test_routes_and_hours_are_instances_under_the_name_of_their_airline(orchestrator):

@@ -59,7 +59,7 @@ class Hearing:
 
     def wanted(self, said: dict[int, bytes], failures: Mapping[int, Failure]) -> dict[int, bytes]:
         """What is kept or shown of what was said; of the rest, that something was."""
-        if self.shown:
+        if self.shown or not said:
             return said
         return {p: said[p] if self.keeps(failures.get(p)) else UNKEPT for p in said}
 
@@ -82,8 +82,12 @@ class Callers:
 
     def attempt(self, position: int, scratch_in: str | None = None) -> Attempt:
         """The attempt that a call is."""
-        number = self.tries[position] if self.tries else 1
-        return self.hearing.attempt(self.node, self.keys[position], number, scratch_in)
+        key, number = self.keys[position], self.number(position)
+        return self.hearing.attempt(self.node, key, number, scratch_in)
+
+    def number(self, position: int) -> int:
+        """Which attempt of its instance a call is."""
+        return self.tries[position] if self.tries else 1
 
 
 class Listening:
@@ -116,9 +120,17 @@ class Listening:
         """A call is about to be made; the one before has ended."""
         if self._then is not None:
             self._then(position)
-        self._end()
-        attempt = self._callers.attempt(position, self._scratch_in)
-        self._current = position, attempt, CURRENT.set(attempt)
+        if self._current is not None and self._current[1].is_untouched:
+            _, attempt, token = self._current  # most calls are silent: theirs serves the next one
+            attempt.key, attempt.number = (
+                self._callers.keys[position],
+                self._callers.number(position),
+            )
+        else:
+            self._end()
+            attempt = self._callers.attempt(position, self._scratch_in)
+            token = CURRENT.set(attempt)
+        self._current = position, attempt, token
 
     def __exit__(
         self,
@@ -266,8 +278,16 @@ class _Ears(AbstractContextManager[None]):
         root.addHandler(handler)
         self._changes.callback(root.removeHandler, handler)
         if before > logging.INFO:
+            self._keep_own_level(before)
             root.setLevel(logging.INFO)
             self._changes.callback(root.setLevel, before)
+
+    def _keep_own_level(self, before: int) -> None:
+        """Of our own events, one an instance, nobody wants to hear who did not before."""
+        own = logging.getLogger("orchestrator")
+        if own.level == logging.NOTSET:
+            own.setLevel(before)
+            self._changes.callback(own.setLevel, logging.NOTSET)
 
     def _listen_to_warnings(self) -> None:
         """Each attempt hears of a warning once, though the process may have heard of it before."""
@@ -285,6 +305,7 @@ class _Ears(AbstractContextManager[None]):
         def start(thread: threading.Thread) -> None:
             attempt = CURRENT.get()
             if attempt is not None:
+                attempt.is_untouched = False
                 thread.run = partial(_run_for, attempt, thread.run)  # type: ignore[method-assign]
             before(thread)
 
@@ -308,12 +329,15 @@ class _Ears(AbstractContextManager[None]):
 _EARS = _Ears()
 
 
+_NO_EARS: AbstractContextManager[None] = nullcontext()
+
+
 def listening(hearing: Hearing) -> AbstractContextManager[None]:
     """Holds for as long as calls are made in this process, where we listen to them.
 
     To begin and to end takes a tenth of a millisecond, which calls of a flow run need not take.
     """
-    return _EARS if hearing.heard else nullcontext()
+    return _EARS if hearing.heard else _NO_EARS
 
 
 def _is_console(handler: logging.Handler) -> bool:

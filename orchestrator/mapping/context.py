@@ -23,11 +23,14 @@ class Attempt:
         flow_run, node, key, number: Its names; `number` counts attempts from 1.
         limit: Bytes that are kept of what it says; None: what it says is none of ours.
         scratch_in: The folder to make its scratch folder in; None for the system's own.
+
+    Attributes:
+        is_untouched: Nothing knows of it but the thread it runs in, and it has left no trace.
     """
 
     __slots__ = (
         *("_limit", "_scratch", "_scratch_in", "_warned"),
-        *("flow_run", "key", "node", "number", "voice"),
+        *("flow_run", "is_untouched", "key", "node", "number", "voice"),
     )
 
     def __init__(
@@ -44,6 +47,7 @@ class Attempt:
         self._limit, self._scratch_in = limit, scratch_in
         self._scratch: Path | None = None
         self._warned: set[Hashable] | None = None
+        self.is_untouched = True
         self.voice: Voice | None = None
 
     def ear(self) -> Voice | None:
@@ -51,12 +55,12 @@ class Attempt:
         if self._limit is None:
             return None
         if self.voice is None:
-            self.voice = Voice(self._limit)
+            self.voice, self.is_untouched = Voice(self._limit), False
         return self.voice
 
     def hush(self) -> None:
         """From now on what it says goes where it would without us."""
-        self._limit = None
+        self._limit, self.is_untouched = None, False
 
     def is_new(self, *warning: Hashable) -> bool:
         """Whether it warns of something for the first time."""
@@ -68,6 +72,7 @@ class Attempt:
     def scratch(self) -> Path:
         """A folder of its own, made when it is first asked for."""
         if self._scratch is None:
+            self.is_untouched = False
             self._scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=self._scratch_in))
         return self._scratch
 
@@ -82,6 +87,7 @@ CURRENT: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
 """The attempt that runs here."""
 
 _LOGGER = logging.getLogger("orchestrator.task")
+_LOGGER.setLevel(logging.INFO)
 
 
 class Context:

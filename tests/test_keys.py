@@ -243,3 +243,28 @@ def test_a_pattern_finds_a_name_with_a_slash_however_it_is_typed(tmp_path):
         ]:
             rows = ledger.flow_runs.instances(run.id, key_pattern=pattern)
             assert [row.key for row in rows] == found
+
+
+def test_all_calls_of_a_task_are_found_by_its_name_whoever_called(tmp_path):
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        run = coordinated.run(None, ledger.recorder(), groups=[("a", ["x"])])
+        for name, found in [("named", ["a/x"]), ("named@below_it", ["a/x"]), ("name", [])]:
+            rows = ledger.flow_runs.instances(run.id, task=name)
+            assert [row.key for row in rows] == found
+
+
+def test_a_long_error_is_kept_once_and_bounded(tmp_path):
+    @task
+    def failing(length):
+        raise ValueError("x" * length)
+
+    @flow
+    def fails():
+        return failing.expand(length=[10_000, 5_000_000])
+
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        run = fails.run(None, ledger.recorder())
+        long, longest = (one.error for one in ledger.flow_runs.instances(run.id))
+    assert long.count("x" * 10_000) == 1
+    assert "in failing" in long
+    assert len(longest) < 70_000

@@ -83,7 +83,10 @@ class TestMistakes:
             ({"retries": -1}, "at least 0"),
             ({"retries": "two"}, "at least 0"),
             ({"max_active": 0}, "at least 1"),
-            ({"trigger_rule": "sometimes"}, "no trigger rule 'sometimes'"),
+            (
+                {"trigger_rule": "sometimes"},
+                "'sometimes'; it must be one of all_success",
+            ),
             ({"runs_on": "moon"}, "'cluster', 'driver'"),
             ({"cache": "always"}, "True, False, 'never'"),
             ({"fail_fast": lambda x: True}, "cannot be a function"),

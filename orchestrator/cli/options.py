@@ -60,7 +60,10 @@ FlowFile = Annotated[str, _flow_file]
 
 OptionalFlowFile = Annotated[str | None, _flow_file]
 
-OfTask = Annotated[str | None, typer.Option("--task", help="Only this task's.", show_default=False)]
+OfTask = Annotated[
+    str | None,
+    typer.Option("--task", help="Only this task's, whoever calls it.", show_default=False),
+]
 
 OfState = Annotated[
     State | None, typer.Option("--state", help="Only in this state.", show_default=False)

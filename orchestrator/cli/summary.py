@@ -54,9 +54,13 @@ def describe(flow_run: FlowRun, ledger: Ledger) -> dict[str, Any]:
     }
 
 
+_LONGEST_REASON = 300
+
+
 def reason(error: str | None) -> str:
-    """Why something failed, in one line: the traceback follows after it."""
-    return (error or "").strip().partition("\n")[0]
+    """Why something failed, in one line, cut where it is long; `instances` shows all of it."""
+    first = (error or "").strip().partition("\n")[0]
+    return first if len(first) <= _LONGEST_REASON else f"{first[:_LONGEST_REASON]}..."
 
 
 def title(instance: InstanceRecord) -> str:

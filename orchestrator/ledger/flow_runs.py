@@ -29,7 +29,7 @@ from orchestrator import keys
 from orchestrator.errors import UsageError
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.leases import all_leases
-from orchestrator.ledger.lookup import begins_with, one_id
+from orchestrator.ledger.lookup import begins_with, of_task, one_id
 from orchestrator.ledger.tables import flow_runs, instances, nodes, results
 from orchestrator.mapping.fingerprints import own_prefix
 from orchestrator.records import FlowRun, InstanceRecord, State
@@ -153,7 +153,7 @@ class FlowRuns:
 
         Args:
             flow_run: As `get` takes it.
-            task: Only this node.
+            task: Only calls of this task, `fit`, or those of one coordinator, `fit@tune`.
             state: Only in this state.
             key_pattern: Only keys like this, with `*`, `?` and `[...]` as the shell has them. A
                 slash inside a name may be typed as `/` or as the key has it, `%2F`.
@@ -202,7 +202,7 @@ def _instances_query(
         .order_by(nodes.c.name, instances.c.idx, instances.c.key)
     )
     if task is not None:
-        query = query.where(nodes.c.name == task)
+        query = query.where(of_task(nodes.c.name, task))
     if state is not None:
         query = query.where(instances.c.state == state.value)
     return query.where(*keys_begin(instances.c.key, key_pattern))

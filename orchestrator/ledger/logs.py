@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.flow_runs import full_id, key_matches, keys_begin
+from orchestrator.ledger.lookup import of_task
 from orchestrator.ledger.tables import logs, nodes
 from orchestrator.records import InstanceLog
 
@@ -28,7 +29,7 @@ class InstanceLogs:
 
         Args:
             flow_run: Its id, a beginning of it that no other shares, or `latest`.
-            task: Only this node's.
+            task: Only those of this task, `fit`, or of one coordinator's calls, `fit@tune`.
             key_pattern: Only of keys like this, with `*`, `?` and `[...]` as the shell has them.
         """
         with self._database.read() as connection:
@@ -40,7 +41,7 @@ class InstanceLogs:
                 .order_by(nodes.c.id, logs.c.key, logs.c.attempt)
             )
             if task is not None:
-                query = query.where(nodes.c.name == task)
+                query = query.where(of_task(nodes.c.name, task))
             matches = key_matches(key_pattern)
             return [
                 InstanceLog(

@@ -5,7 +5,7 @@ Touches SQLAlchemy; takes a column and what was typed; gives the whole id; runs 
 
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, select
+from sqlalchemy import Column, ColumnElement, Connection, and_, or_, select
 
 from orchestrator.errors import UsageError
 
@@ -15,6 +15,16 @@ _LAST_CHARACTER = "\U0010ffff"
 def begins_with(column: Column[Any], prefix: str) -> ColumnElement[bool]:
     """A condition an index answers; `LIKE` would ignore case on SQLite and read % and _."""
     return and_(column >= prefix, column <= prefix + _LAST_CHARACTER)
+
+
+def of_task(node: Column[Any], task: str) -> ColumnElement[bool]:
+    """A condition: a node is a call of this task, by the flow or by a coordinator.
+
+    Args:
+        node: The names of nodes.
+        task: `fit` means all calls of it, `fit@tune` only those that `tune` made.
+    """
+    return or_(node == task, begins_with(node, f"{task}@"))
 
 
 def one_id(connection: Connection, column: Column[Any], given: str, what: str) -> str:

@@ -11,7 +11,7 @@ from orchestrator.identity import derive_seed
 from orchestrator.mapping.events import Start
 from orchestrator.mapping.key_templates import key_from, template_parts
 from orchestrator.mapping.node_state import NodeState
-from orchestrator.mapping.options import applied, value_for
+from orchestrator.mapping.options import applied, given_by, value_for
 
 LONGEST_DELAY = 600.0
 """Seconds; however often a delay has been doubled."""
@@ -32,7 +32,9 @@ def name_of(state: NodeState, index: int) -> str:
 def priority_of(state: NodeState, index: int) -> float:
     """An instance's place among its siblings: higher goes first."""
     priority = state.node.task.settings.priority
-    return float(applied(priority, state.arguments(index))) if callable(priority) else 0.0
+    if not callable(priority):
+        return 0.0
+    return float(value_for("priority", priority, state.arguments(index)))
 
 
 def urgency(state: NodeState) -> tuple[bool, float, int]:
@@ -51,11 +53,11 @@ def delay_of_retry(state: NodeState, index: int) -> float | None:
     settings, attempt = state.node.task.settings, state.columns.tries.get(index, 1)
     retries = settings.retries
     if callable(retries):
-        retries = value_for(retries, state.arguments(index))
+        retries = value_for("retries", retries, state.arguments(index))
     if attempt > retries:
         return None
     if callable(settings.retry_delay):
-        return max(0.0, float(settings.retry_delay(attempt)))
+        return float(given_by("retry_delay", settings.retry_delay(attempt)))
     spread = 0.5 + derive_seed(attempt, state.node.name, state.names[index]) / 2**32
     doubled = settings.retry_delay * 2 ** min(attempt - 1, 60)
     return float(min(doubled * spread, LONGEST_DELAY))

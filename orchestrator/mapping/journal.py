@@ -12,15 +12,16 @@ from typing import Any
 
 from orchestrator import keys
 from orchestrator.mapping.again import Again
+from orchestrator.mapping.calling import Failure
 from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.executing import Kept
 from orchestrator.mapping.fingerprints import code_digest, fingerprint, fingerprints, own_prefix
 from orchestrator.mapping.node_state import NodeState
-from orchestrator.mapping.options import NEVER, value_for
+from orchestrator.mapping.options import NEVER, applied
 from orchestrator.mapping.recording import Recorder
 from orchestrator.mapping.telling import tell_begin, tell_end, tell_ends
 from orchestrator.records import FlowRun, InstanceLog, InstanceRecord, State
-from orchestrator.user_code import RaisedError, is_of_person, user_code, writable
+from orchestrator.user_code import MOST_CHARACTERS, RaisedError, is_of_person, user_code, writable
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,9 @@ _AHEAD = 100
 """Instances of a node that are looked up at once, where an executor takes them one by one."""
 
 _LONGEST_ARGUMENTS = 200
+
+_LONG_MESSAGE = 1_000
+"""Characters of an error from which it is not repeated at the end of its traceback."""
 
 
 class Journal:
@@ -284,11 +288,21 @@ class Journal:
             started=started or None,
             ended=columns.ended[index] or None,
             worker=columns.worker(index),
-            error=None if failure is None else f"{failure.error}\n{failure.traceback}".strip(),
+            error=None if failure is None else _whole(failure),
             arguments=arguments,
             fingerprint=None if is_kept else name,
             value=None if is_kept else columns.values[index],
         )
+
+
+def _whole(failure: Failure) -> str:
+    """An error with its traceback; a long message, with which that ends, is kept in front only."""
+    error, frames = failure.error, failure.traceback
+    if len(error) >= MOST_CHARACTERS:  # all that is kept of the traceback is the message's end
+        return error
+    if len(error) > _LONG_MESSAGE and frames.endswith(error):
+        frames = frames.removesuffix(error).rpartition("\n")[0]
+    return f"{error}\n{frames}".strip()
 
 
 def _key_of_call(state: NodeState) -> str:
@@ -321,7 +335,7 @@ def _as_told(code: bytes, cache: Callable[..., Any], state: NodeState, index: in
     """The fingerprint of one instance by what a `cache` option says of it."""
     try:
         with user_code():
-            told = value_for(cache, state.arguments(index))
+            told = applied(cache, state.arguments(index))
     except RaisedError as error:
         # The call itself is made, and a `.map` that fails here fails again there.
         logger.warning("%s is not looked up: its `cache` raised %s", state.names[index], error)

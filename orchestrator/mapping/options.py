@@ -4,24 +4,19 @@ Touches no library; records; made where a task is defined, read by engine and ex
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from orchestrator.errors import FlowError
 from orchestrator.mapping.executing import Placement
+from orchestrator.mapping.key_templates import template_names
+from orchestrator.mapping.option_table import NEVER, OPTIONS, Option, PerItem, TaskOptions
 from orchestrator.mapping.rules import Rule
+from orchestrator.user_code import shown
 
-NEVER: Final = "never"
-"""The value of `cache` with which even a flow run that goes on makes a call again."""
-
-PerItem = Callable[..., Any]
-"""A function of the item's arguments; it takes those it names."""
-
-_PER_ITEM = frozenset(
-    {"retries", "timeout", "resources", "workers", "priority", "batch", "runs_on", "cache", "key"}
-)
+_PER_ITEM = frozenset(name for name, option in OPTIONS.items() if option.per_item)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +74,7 @@ class Options:
     max_failures: float | None = None
     fail_fast: bool = False
     resources: Mapping[str, float] | PerItem | None = None
-    workers: str | tuple[str, ...] | list[str] | PerItem | None = None
+    workers: tuple[str, ...] | PerItem | None = None
     priority: float | PerItem = 0
     batch: int | PerItem | None = None
     runs_on: Literal["cluster", "driver"] | PerItem = "cluster"
@@ -93,66 +88,100 @@ class Options:
         return any(callable(getattr(self, name)) for name in _PER_ITEM - {"cache", "key"})
 
 
-_NAMES = [field.name for field in fields(Options)]
+def checked(
+    task: str, given: Mapping[str, Any], arguments: Collection[str] | None = None
+) -> dict[str, Any]:
+    """Options as `Options` keeps them.
 
-
-def checked(task: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as `Options` takes them.
+    Args:
+        task: The task's name, for messages.
+        given: Options by name.
+        arguments: The arguments that the task takes; None where it takes any.
 
     Raises:
         FlowError: An option is unknown or has a value it cannot have; the task is named.
     """
+    options = {}
     for name, value in given.items():
-        if name not in _NAMES:
-            raise FlowError(f"task {task!r} has no option {name!r}; there are {', '.join(_NAMES)}")
-        if callable(value) and name not in _PER_ITEM | {"retry_delay", "retry_on"}:
-            raise FlowError(f"task {task!r}: option {name!r} cannot be a function of the item")
-    options = dict(given)
-    if options.get("trigger_rule") is not None:
-        options["trigger_rule"] = _rule(task, options["trigger_rule"])
-    if isinstance(options.get("retry_on"), type):
-        options["retry_on"] = (options["retry_on"],)
-    for name, least in (
-        ("retries", 0),
-        ("timeout", 0),
-        ("max_active", 1),
-        ("max_active_per_call", 1),
-        ("max_lost", 0),
-        ("kept_from", 0),
-    ):
-        _require_at_least(task, name, options.get(name), least)
-    _require_one_of(task, "runs_on", options, ("cluster", "driver"))
-    _require_one_of(task, "cache", options, (True, False, NEVER))
+        option = OPTIONS.get(name)
+        if option is None:
+            raise FlowError(f"task {task!r} has no option {name!r}; there are {', '.join(OPTIONS)}")
+        try:
+            options[name] = _read(name, option, value, arguments)
+        except (ValueError, TypeError, OverflowError) as error:
+            because = f" ({error})" if isinstance(error, _RefusedError) else ""
+            raise FlowError(
+                f"task {task!r}: {name} is {shortened(shown(value))}{because}; it must be "
+                f"{option.takes}{_also(option)}"
+            ) from None
     return options
 
 
-def _rule(task: str, rule: str) -> Rule:
+class _RefusedError(ValueError):
+    """A value is refused for a reason of its own."""
+
+
+def _read(name: str, option: Option, value: Any, arguments: Collection[str] | None) -> Any:
+    if value is None and option.optional:
+        return None
+    if callable(value) and not isinstance(value, type):
+        if option.per_item:
+            _require_arguments(_names_needed(value), arguments)
+            return value
+        if option.callable:
+            return value
+        raise _RefusedError(f"{name} cannot be a function of the item")
+    read = option.read(value)
+    if name == "key":
+        _require_arguments(template_names(value), arguments)
+    return read
+
+
+def _require_arguments(names: Sequence[str], arguments: Collection[str] | None) -> None:
+    unknown = [name for name in names if arguments is not None and name not in arguments]
+    if unknown:
+        raise _RefusedError(f"it names {unknown[0]!r}, which is not an argument of the task")
+
+
+def _names_needed(function: Callable[..., Any]) -> Sequence[str]:
+    """The arguments without which a function of the item cannot be called."""
     try:
-        return Rule(rule)
-    except ValueError:
-        known = ", ".join(Rule)
-        raise FlowError(f"task {task!r}: no trigger rule {rule!r}; there are {known}") from None
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):
+        raise _RefusedError("its arguments are unknown; wrap it in a lambda") from None
+    named = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+    return [p.name for p in parameters if p.kind in named and p.default is p.empty]
 
 
-def _require_one_of(
-    task: str, name: str, options: Mapping[str, Any], values: Sequence[Any]
-) -> None:
-    given = options.get(name, values[0])
-    if given not in values and not callable(given):
-        known = ", ".join(map(repr, values))
-        raise FlowError(f"task {task!r}: {name} is {given!r}; it must be one of {known}")
+def _also(option: Option) -> str:
+    also = ", or a function of the item's arguments" if option.per_item else ""
+    return f"{also}, or None" if option.optional else also
 
 
-def _require_at_least(task: str, name: str, value: Any, least: float) -> None:
-    if value is None or callable(value):
-        return
-    if not isinstance(value, int | float) or isinstance(value, bool) or value < least:
-        raise FlowError(f"task {task!r}: {name} is {value!r}; it must be at least {least}")
+def value_for(name: str, option: Any, arguments: Mapping[str, Any]) -> Any:
+    """An option's value for one item: itself, or what it gives for the item's arguments.
+
+    Raises:
+        FlowError: A function gave what the option does not take.
+    """
+    return given_by(name, applied(option, arguments)) if callable(option) else option
 
 
-def value_for(option: Any, arguments: Mapping[str, Any]) -> Any:
-    """An option's value for one item: itself, or what it gives for the item's arguments."""
-    return applied(option, arguments) if callable(option) else option
+def given_by(name: str, value: Any) -> Any:
+    """What a function of the item gave, as `Options` keeps it.
+
+    Raises:
+        FlowError: The option does not take it.
+    """
+    option = OPTIONS[name]
+    if value is None and option.optional:
+        return None
+    try:
+        return option.read(value)
+    except (ValueError, TypeError, OverflowError):
+        raise FlowError(
+            f"option {name!r} gave {shortened(shown(value))}; it must be {option.takes}"
+        ) from None
 
 
 def applied(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
@@ -163,9 +192,17 @@ def applied(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     return function(**{name: arguments[name] for name in names if name in arguments})
 
 
-@lru_cache
 def _names_taken(function: Callable[..., Any]) -> tuple[str, ...] | None:
-    """The parameters a function names, None with `**kwargs`; asked for again at every item."""
+    """The parameters a function names, None with `**kwargs`."""
+    try:
+        return _names_known(function)
+    except TypeError:  # an object that cannot be hashed
+        return _names_known.__wrapped__(function)
+
+
+@lru_cache
+def _names_known(function: Callable[..., Any]) -> tuple[str, ...] | None:
+    """Asked for again at every item."""
     parameters = inspect.signature(function).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     return None if takes_all else tuple(parameters)
@@ -173,13 +210,32 @@ def _names_taken(function: Callable[..., Any]) -> tuple[str, ...] | None:
 
 def placement(options: Options, arguments: Mapping[str, Any]) -> Placement:
     """Where and how the instance with these arguments wants to run."""
-    resources = value_for(options.resources, arguments) or {}
-    workers = value_for(options.workers, arguments) or ()
+    resources = value_for("resources", options.resources, arguments) or {}
     return Placement(
-        priority=value_for(options.priority, arguments),
+        priority=value_for("priority", options.priority, arguments),
         resources=tuple(sorted(resources.items())),
-        workers=(workers,) if isinstance(workers, str) else tuple(workers),
-        timeout=value_for(options.timeout, arguments),
-        batch=value_for(options.batch, arguments),
+        workers=value_for("workers", options.workers, arguments) or (),
+        timeout=value_for("timeout", options.timeout, arguments),
+        batch=value_for("batch", options.batch, arguments),
         kept_from=options.kept_from,
     )
+
+
+def shortened(text: str, most: int = 100) -> str:
+    """A text for a message, cut where it is long."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+__all__ = [
+    "NEVER",
+    "OPTIONS",
+    "Options",
+    "PerItem",
+    "TaskOptions",
+    "applied",
+    "checked",
+    "given_by",
+    "placement",
+    "shortened",
+    "value_for",
+]

@@ -171,7 +171,7 @@ class DriverLoop:
             try:
                 with user_code():
                     arguments = state.arguments(index)
-                    runs_on = value_for(settings.runs_on, arguments)
+                    runs_on = value_for("runs_on", settings.runs_on, arguments)
                     place = None if runs_on == _DRIVER else placement(settings, arguments)
             except RaisedError as error:
                 self._end(state, [index], _all_failed(1, failure_of(error)), _DRIVER)

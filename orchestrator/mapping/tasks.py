@@ -4,17 +4,19 @@ Every mistake is a `FlowError` (a TypeError) when the flow is built, naming task
 Touches no library; runs on the driver.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 from orchestrator.errors import FlowError
 from orchestrator.mapping.nodes import Node, Reference, Scope, current_scope, mappable, references
-from orchestrator.mapping.options import Options, checked
+from orchestrator.mapping.options import Options, TaskOptions, checked, shortened
 from orchestrator.mapping.product import Product
 from orchestrator.mapping.sequences import Items, Lazy
+from orchestrator.user_code import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +36,29 @@ class Task:
     @property
     def name(self) -> str:
         """The function's name, or the one its options give."""
-        return self.settings.name or str(self.function.__name__)
+        return self.settings.name or _name_of(self.function)
 
     @property
     def coordinates(self) -> bool:
         """Whether it is an `async def` that runs on the driver and awaits other tasks."""
-        return inspect.iscoroutinefunction(self.function)
+        return _is_async(self.function)
 
-    def options(self, **options: Any) -> "Task":
-        """The same task with other options; see `Options`."""
-        return replace(self, settings=replace(self.settings, **checked(self.name, options)))
+    def options(self, **options: Unpack[TaskOptions]) -> "Task":
+        """The same task with other options; see `Options`.
+
+        Raises:
+            FlowError: An option is unknown, or has a value it cannot have.
+        """
+        takes_any = _catch_all(self.function) is not None
+        arguments = None if takes_any else [p.name for p in _parameters(self.function)]
+        read = checked(self.name, options, arguments)
+        settings = replace(self.settings, **read)
+        if self.coordinates and settings.pool is not None:
+            raise FlowError(
+                f"task {self.name!r} is a coordinator, which would hold a slot of pool "
+                f"{settings.pool!r} while what it calls waits for one: give pool= to those tasks"
+            )
+        return replace(self, settings=settings)
 
     def after(self, *calls: Reference) -> "Task":
         """The same task, run only once other calls have ended, whose results it does not take.
@@ -179,9 +194,9 @@ class Partial:
 @overload
 def task(function: Callable[..., Any], /) -> Task: ...
 @overload
-def task(**options: Any) -> Callable[[Callable[..., Any]], Task]: ...
+def task(**options: Unpack[TaskOptions]) -> Callable[[Callable[..., Any]], Task]: ...
 def task(
-    function: Callable[..., Any] | None = None, /, **options: Any
+    function: Callable[..., Any] | None = None, /, **options: Unpack[TaskOptions]
 ) -> Task | Callable[[Callable[..., Any]], Task]:
     """Make a task of a function; used bare or with options.
 
@@ -190,18 +205,41 @@ def task(
     """
     if function is None:
         return lambda function: task(function).options(**options)
+    if isinstance(function, Task):
+        return function
+    if not callable(function):
+        kind = type(function).__name__
+        raise FlowError(
+            f"a task is made of a function, not of a {kind}: {shortened(shown(function))}"
+        )
+    name = _name_of(function)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise FlowError(
-            f"task {function.__name__!r} is a generator function, whose items can be read once "
-            "only: return a list of them"
+            f"task {name!r} is a generator function, whose items can be read once only: return a "
+            "list of them"
         )
     for parameter in _parameters(function):
         if parameter.kind in {parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL}:
             raise FlowError(
-                f"task {function.__name__!r}: argument {parameter.name!r} cannot be given by name, "
-                "which mapping needs"
+                f"task {name!r}: argument {parameter.name!r} cannot be given by name, which "
+                "mapping needs"
             )
     return Task(function)
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    """The name of a function, of the function in a partial, or of a callable object's class."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling it gives a coroutine; a callable object counts by its `__call__`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    called = getattr(type(function), "__call__", None)  # noqa: B004 - of an object, not whether
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
 def check_item(of: Task, item: Any, given: Collection[str], *, strict: bool, place: str) -> None:
@@ -240,15 +278,22 @@ def _current_scope(of: Task) -> Scope:
     return scope
 
 
-@lru_cache
 def _parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    try:
+        return _known_parameters(function)
+    except TypeError:  # an object that cannot be hashed
+        return _known_parameters.__wrapped__(function)
+
+
+@lru_cache
+def _known_parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
     """Asked for at every call of a task, by thousands of coordinators."""
     try:
         return tuple(inspect.signature(function).parameters.values())
     except ValueError:
         raise FlowError(
-            f"task {getattr(function, '__name__', function)!r} does not tell its arguments; "
-            "wrap it in a function of your own"
+            f"task {_name_of(function)!r} does not say what arguments it takes; wrap it in a "
+            "function of your own"
         ) from None
 
 

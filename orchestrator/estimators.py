@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -105,12 +105,23 @@ def parameters_of(spec: ModelSpec, allowed: Sequence[str]) -> Parameters:
 
 
 def _written_out(kind: type) -> set[str]:
-    """The parameters of a class's signature: CatBoost's `get_params` tells only those set."""
+    """The parameters that a class names itself: CatBoost's `get_params` tells only those set."""
     return {
         name
         for name, parameter in _signature(kind).items()
         if parameter.kind in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}
-    }
+    } | (_of_lightgbm() if kind.__module__.startswith("lightgbm.") else frozenset())
+
+
+@cache
+def _of_lightgbm() -> frozenset[str]:
+    """Every parameter of LightGBM and its aliases, which its signatures leave to `**kwargs`."""
+    # Late, since it is only there where one of its classes is used. LightGBM tells this by no
+    # public name; without it, its parameters are tried by `set_params`.
+    basic = import_module("lightgbm.basic")
+    aliases = getattr(basic, "_ConfigAliases", None)
+    every: dict[str, list[str]] = getattr(aliases, "_get_all_param_aliases", dict)()
+    return frozenset(every) | {alias for names in every.values() for alias in names}
 
 
 def _takes_any(kind: type) -> bool:

@@ -234,3 +234,16 @@ def test_catboosts_parameters_are_those_of_its_signature():
     wrong = InlineSource(models=[{**row, "params": {"iteration": 5}}], customers=[{"id": "acme"}])
     with pytest.raises(ConfigError, match="did you mean 'iterations'"):
         fetch(wrong, allowed=["catboost"])
+
+
+def test_lightgbms_parameters_are_those_it_knows_itself():
+    pytest.importorskip("lightgbm")
+    row = {"id": "light", "estimator": "lightgbm:LGBMClassifier"}
+
+    def fetched(**params):
+        source = InlineSource(models=[{**row, "params": params}], customers=[{"id": "acme"}])
+        return fetch(source, allowed=["lightgbm"]).models[0].params
+
+    assert fetched(verbosity=-1, bagging_fraction=0.5) == {"bagging_fraction": 0.5, "verbosity": -1}
+    with pytest.raises(ConfigError, match="did you mean 'bagging_fraction'"):
+        fetched(bagging_fracton=0.5)

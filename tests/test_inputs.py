@@ -79,6 +79,8 @@ def plan(tmp_path, monkeypatch, typed):
         ({"limits": {1: 2, "a": 3}}, "unknown key '1'"),
         ({"registry": {"source": {"a": 1}}}, "registry.source: there is no source"),
         ({"grace": 1e300}, "grace"),
+        ({"search": {"strategy": "halving", "suggest": {"strategy": {}}}}, "there is no strategy"),
+        ({"search": {"strategy": "grid", 7: 1}}, "search"),
     ],
 )
 def test_a_setting_that_can_never_work_is_refused_by_its_key(plan, changes, told):

@@ -171,7 +171,7 @@ def find_strategy(search: Search) -> Strategy:
         ConfigError: The strategy is unknown or its settings are wrong.
     """
     known = _installed()
-    if search.strategy not in known:
+    if not isinstance(search.strategy, str) or search.strategy not in known:
         raise ConfigError(
             f"there is no strategy {search.strategy!r}; known are {', '.join(sorted(known))}",
             key="search.strategy",
@@ -194,7 +194,7 @@ def _require_settings_of(make: Any, search: Search) -> None:
     for name in search.settings:
         if name not in names:
             raise ConfigError(
-                f"strategy {search.strategy!r} has no such setting; {_hint(name, names)}",
+                f"strategy {search.strategy!r} has no such setting; {_hint(str(name), names)}",
                 key=f"search.{name}",
             )
     for parameter in parameters:

@@ -90,7 +90,7 @@ def test_scores_are_those_of_cross_validate_on_the_customers_folds():
     prepared = prepare(study, SharedCache())
     for result in evaluated(study):
         expected = cross_validate(
-            candidate(result.trial),
+            candidate(result.trial, None),
             prepared.data.X,
             prepared.data.y,
             cv=prepared.folds,
@@ -315,23 +315,23 @@ class TestSeeds:
     def test_candidates_share_the_seed_so_that_they_differ_in_what_is_searched(self):
         study = study_of(FOREST)
         seeds = {
-            candidate(Trial(study=study, number=n, params={"max_depth": n + 1})).random_state
+            candidate(Trial(study=study, number=n, params={"max_depth": n + 1}), None).random_state
             for n in range(3)
         }
-        other = candidate(Trial(study=study_of(FOREST, customer="b"), number=0, params={}))
+        other = candidate(Trial(study=study_of(FOREST, customer="b"), number=0, params={}), None)
         assert len(seeds) == 1
         assert other.random_state not in seeds
 
     def test_what_the_registry_sets_is_kept(self):
         model = replace(FOREST, params={"random_state": 7, "n_jobs": 2})
-        found = candidate(Trial(study=study_of(model), number=0, params={}))
+        found = candidate(Trial(study=study_of(model), number=0, params={}), None)
         assert (found.random_state, found.n_jobs) == (7, 2)
 
     def test_other_packages_estimators_use_one_core_unless_told(self):
         eager = Step(name="eager", estimator="tests.synthetic:UsesAllCoresByDefault")
         study = study_of(ModelSpec(id="eager", steps=(eager,)), allowed=("tests",))
-        assert candidate(Trial(study=study, number=0, params={})).n_jobs == 1
-        assert candidate(Trial(study=study, number=0, params={"n_jobs": 3})).n_jobs == 3
+        assert candidate(Trial(study=study, number=0, params={}), None).n_jobs == 1
+        assert candidate(Trial(study=study, number=0, params={"n_jobs": 3}), None).n_jobs == 3
 
 
 class TestRefit:

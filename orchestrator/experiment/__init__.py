@@ -8,7 +8,10 @@ work        snapshot -> what is to be done for each customer
 warm_starts champions -> what studies try first
 flow        the training flow: what runs where
 desk        what the driver writes: ledger first, then MLflow
+dispatch    orders for champions, and what is written down of each
+delivery    champions fitted, written and read back, or the next best in turn
 refitting   what a worker does for a winner
+storability whether models can be stored, found out when planning
 report      what it came to
 """
 

@@ -27,21 +27,22 @@ class Task:
         function: The plain function.
         settings: How its instances run.
         follows: What it waits for without taking its result; see `after`.
+        coordinates: Whether it is an `async def` that runs on the driver and awaits other tasks.
     """
 
     function: Callable[..., Any]
     settings: Options = field(default_factory=Options)
     follows: tuple[Reference, ...] = ()
+    coordinates: bool = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Found out once: the engine asks several times for each instance.
+        object.__setattr__(self, "coordinates", _is_async(self.function))
 
     @property
     def name(self) -> str:
         """The function's name, or the one its options give."""
         return self.settings.name or _name_of(self.function)
-
-    @property
-    def coordinates(self) -> bool:
-        """Whether it is an `async def` that runs on the driver and awaits other tasks."""
-        return _is_async(self.function)
 
     def options(self, **options: Unpack[TaskOptions]) -> "Task":
         """The same task with other options; see `Options`.

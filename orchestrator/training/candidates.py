@@ -14,12 +14,13 @@ from orchestrator.identity import derive_seed
 from orchestrator.records import Trial
 
 
-def candidate(trial: Trial, y: Any) -> Any:
+def candidate(trial: Trial, y: Any = None) -> Any:
     """The unfitted estimator of a trial.
 
     Args:
         trial: What is tried.
-        y: The target, whose labels a parameter such as `class_weight` may name.
+        y: The target, whose labels a parameter such as `class_weight` may name; None where they
+            are not known.
 
     Every `random_state` left None is set to a seed that follows from the experiment's seed, the
     customer and the parameter's name, and not from the trial: so the candidates of a customer
@@ -45,6 +46,8 @@ def candidate(trial: Trial, y: Any) -> Any:
 
 
 def _labels(y: Any) -> Sequence[Any]:
+    if y is None:
+        return ()
     labels: list[Any] = np.unique(np.asarray(y)).tolist()
     return labels
 

@@ -42,7 +42,7 @@ def list_files(folder: str) -> list[dict[str, str | int]]:
     ]
 
 
-@task(retries=1)
+@task(retries=1, cache="runs")  # a file of the same name, time and size was done before
 def transform(file: Mapping[str, str | int], parts: str) -> dict[str, str | int]:
     """Clean one file into a Parquet part; gives the part's address."""
     source = Path(str(file["path"]))

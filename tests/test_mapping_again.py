@@ -1,57 +1,54 @@
 """Chosen instances run again, and what depends on them; their siblings are recalled."""
 
-from collections import Counter
-
 import pytest
 
 from orchestrator.mapping import MemoryRecorder, flow, task
-
-ran: Counter[str] = Counter()
+from tests import counting
 
 
 @pytest.fixture(autouse=True)
 def nothing_has_run():
-    ran.clear()
+    counting.ran.clear()
 
 
 def ran_again(some_flow, *chosen):
     """What runs in a second flow run in which these (node, key) are chosen; all of it when none."""
     recorder = MemoryRecorder()
     assert some_flow.run(ledger=recorder).state == "success"
-    ran.clear()
+    counting.ran.clear()
     again = some_flow.run(
         ledger=recorder, again=lambda node, key: (node.partition("@")[0], key) in chosen
     )
     assert again.state == "success"
-    return dict(ran)
+    return dict(counting.ran)
 
 
-@task
+@task(cache="runs")
 def double(x):
-    ran[f"double {x}"] += 1
+    counting.ran[f"double {x}"] += 1
     return 2 * x
 
 
-@task
+@task(cache="runs")
 def show(x):
-    ran[f"show {x}"] += 1
+    counting.ran[f"show {x}"] += 1
 
 
-@task(trigger_rule="all_done")
+@task(trigger_rule="all_done", cache="runs")
 def total(values):
-    ran["total"] += 1
+    counting.ran["total"] += 1
     return sum(values)
 
 
-@task
+@task(cache="runs")
 def listed():
-    ran["listed"] += 1
+    counting.ran["listed"] += 1
     return [1, 2, 3]
 
 
-@task
+@task(cache="runs")
 def with_total(x, total):
-    ran[f"with_total {x} {total}"] += 1
+    counting.ran[f"with_total {x} {total}"] += 1
 
 
 @flow
@@ -139,12 +136,9 @@ def test_a_chosen_coordinator_takes_all_it_calls_with_it():
     assert ran_again(nested, ("customer", "0")) == {"double 1": 1, "double 2": 1, "show a 6": 1}
 
 
-broken: set[int] = set()
-
-
-@task
+@task(cache="runs")
 def fragile(x):
-    if x in broken:
+    if x in counting.broken:
         raise ValueError(x)
     return x
 
@@ -156,7 +150,7 @@ def test_a_chosen_instance_that_fails_leaves_its_recorded_siblings_alone():
 
     recorder = MemoryRecorder()
     fragile_chain.run(ledger=recorder)
-    broken.add(2)
+    counting.broken.add(2)
     run = fragile_chain.run(ledger=recorder, again=lambda *one: one == ("fragile", "1"))
     assert dict(run.counts) == {"cached": 2, "failed": 1, "upstream_failed": 1}
 

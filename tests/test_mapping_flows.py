@@ -88,7 +88,7 @@ class TestMistakes:
                 "'sometimes'; it must be one of all_success",
             ),
             ({"runs_on": "moon"}, "'cluster', 'driver'"),
-            ({"cache": "always"}, "True, False, 'never'"),
+            ({"cache": "always"}, "False, 'runs', 'never'"),
             ({"fail_fast": lambda x: True}, "cannot be a function"),
         ],
     )

@@ -28,12 +28,12 @@ def recorder():
     return Listening()
 
 
-@task
+@task(cache="runs")
 def itself(x):
     return x
 
 
-@task
+@task(cache="runs")
 def invert(x):
     return 1 / x
 

@@ -7,12 +7,12 @@ from orchestrator.errors import FlowError
 from orchestrator.mapping import MemoryRecorder, flow, task
 
 
-@task
+@task(cache="runs")
 def count(row):
     return int(row.n)
 
 
-@task
+@task(cache="runs")
 def itself(x):
     return x
 

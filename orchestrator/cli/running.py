@@ -143,6 +143,7 @@ def _run(
                 observer=observer,
                 stop=hold.guarded(stop),
                 grace=where.grace,
+                rerun_of=request.rerun_of,
                 again=_everything if request.fresh else request.again,
                 **arguments,
             )

@@ -19,9 +19,7 @@ from sqlalchemy import (
     Row,
     ScalarSelect,
     Select,
-    and_,
     func,
-    not_,
     select,
 )
 
@@ -31,7 +29,6 @@ from orchestrator.ledger.database import Database
 from orchestrator.ledger.leases import all_leases
 from orchestrator.ledger.lookup import begins_with, of_task, one_id
 from orchestrator.ledger.tables import flow_runs, instances, nodes, results
-from orchestrator.mapping.fingerprints import own_prefix
 from orchestrator.records import FlowRun, InstanceRecord, State
 
 LATEST = "latest"
@@ -116,17 +113,12 @@ class FlowRuns:
     def not_stored(self, flow_run: str) -> dict[str, int]:
         """How many successes of each node have no stored value, so that only a call gives it anew.
 
-        What is stored for the flow run's own resumption alone does not count.
-
         Args:
             flow_run: As `get` takes it.
         """
         with self._database.read() as connection:
             full = full_id(connection, flow_run)
-            is_stored = and_(
-                results.c.fingerprint == instances.c.fingerprint,
-                not_(begins_with(results.c.fingerprint, own_prefix(full))),
-            )
+            is_stored = results.c.fingerprint == instances.c.fingerprint
             query = (
                 select(nodes.c.name, func.count().label("number"))
                 .join(instances, instances.c.node == nodes.c.id)

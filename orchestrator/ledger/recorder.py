@@ -19,9 +19,18 @@ from orchestrator.ledger.tables import flow_runs, instances, logs, nodes, result
 from orchestrator.ledger.trials import add_trials
 from orchestrator.ledger.values import NOTHING, freeze, thaw
 from orchestrator.ledger.writing import Rows, insert_missing, insert_or_replace
-from orchestrator.mapping.fingerprints import own_prefix
-from orchestrator.records import FlowRun, InstanceLog, InstanceRecord, State, TrialResult
+from orchestrator.records import (
+    FlowRun,
+    InstanceLog,
+    InstanceRecord,
+    State,
+    TrialResult,
+    own_prefix,
+)
 from orchestrator.redaction import without_secrets
+
+_DROPPED_AT_ONCE = 50
+"""Earlier flow runs: each success drops what those before it kept, so few have anything left."""
 
 TrialsOf = Callable[[InstanceRecord], Sequence[TrialResult]]
 """Finds the trials in what an instance returned; an empty sequence if it holds none."""
@@ -59,12 +68,15 @@ class LedgerRecorder:
         self._write(flow_run)
 
     def finish(self, flow_run: FlowRun) -> None:
-        """Write how the flow run ended; what was kept for its resumption alone is let go."""
+        """Write how the flow run ended.
+
+        What was kept for earlier flow runs of the flow alone is dropped: this one is the one that
+        may be resumed or rerun from now on.
+        """
         with self._database.write() as connection:
             insert_or_replace(connection, flow_runs, [_flow_run_row(flow_run)])
             if flow_run.state == "success":
-                own = begins_with(results.c.fingerprint, own_prefix(flow_run.id))
-                connection.execute(delete(results).where(own))
+                _drop_results_of_earlier(connection, flow_run)
 
     def record(self, instances: Sequence[InstanceRecord]) -> None:
         """Write the instances, their values where small enough, and their trials."""
@@ -221,10 +233,18 @@ def _instance_row(node: int, instance: InstanceRecord) -> dict[str, Any]:
     }
 
 
+def _drop_results_of_earlier(connection: Connection, flow_run: FlowRun) -> None:
+    of_flow = select(flow_runs.c.id).where(flow_runs.c.flow == flow_run.flow)
+    earlier = of_flow.where(flow_runs.c.id != flow_run.id).order_by(flow_runs.c.started.desc())
+    for each in connection.execute(earlier.limit(_DROPPED_AT_ONCE)).scalars().all():
+        own = begins_with(results.c.fingerprint, own_prefix(each))
+        connection.execute(delete(results).where(own))
+
+
 def _result_rows(ended: Sequence[InstanceRecord]) -> Rows:
     rows, now = [], time.time()
     for instance in ended:
-        if instance.state is State.SUCCESS and instance.fingerprint is not None:
+        if instance.is_to_be_kept:
             frozen = freeze(instance.value)
             if frozen is not None:
                 rows.append({"fingerprint": instance.fingerprint, "value": frozen, "recorded": now})

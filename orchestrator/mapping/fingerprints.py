@@ -9,7 +9,8 @@ import io
 import marshal
 import pickle
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, ClassVar
 
@@ -18,6 +19,7 @@ import cloudpickle
 from orchestrator.mapping.calling import Deferred, Zipped
 from orchestrator.mapping.outcomes import Outcomes
 from orchestrator.mapping.sequences import Mapped
+from orchestrator.project_code import files_hash, rests_on
 from orchestrator.user_code import RaisedError, is_of_person, user_code
 
 _MARSHAL_VERSION = 2
@@ -40,6 +42,61 @@ def code_digest(function: Callable[..., Any]) -> bytes | None:
     hashed = hashlib.blake2b(digest_size=16)
     _feed_function(hashed, function, seen=set())
     return hashed.digest()
+
+
+def code_digest_across_runs(function: Callable[..., Any]) -> bytes | None:
+    """A hash of all that a function's result follows from besides its arguments.
+
+    It covers what `code_digest` does, the values of its module that it uses, whatever their type,
+    as they are now, and the contents of every other module of the project that its module
+    imports, directly or through others. Installed packages do not count.
+
+    Returns:
+        None if it has no code to look at, or uses a value that cannot be compared: then nothing
+        tells whether an earlier result is still right.
+    """
+    code = code_digest(function)
+    if code is None:
+        return None
+    hashed = hashlib.blake2b(code, digest_size=16)
+    hashed.update(files_hash(rests_on(function).files - _own_file(function)).encode())
+    for name, value in sorted(_values_used(function, seen=set()).items()):
+        told = content(value)
+        if told is None:
+            return None
+        hashed.update(f"{name}=".encode() + told)
+    return hashed.digest()
+
+
+def _own_file(function: Callable[..., Any]) -> frozenset[Path]:
+    """The file of a function: what the function uses of it counts by itself."""
+    return frozenset({Path(function.__code__.co_filename).resolve()})
+
+
+def _values_used(function: Callable[..., Any], seen: set[int]) -> dict[str, Any]:
+    """The values that a function, and others of its module that it calls, take from the module."""
+    if id(function) in seen:
+        return {}
+    seen.add(id(function))
+    found: dict[str, Any] = {}
+    for name in _names(function.__code__):
+        if name not in function.__globals__:
+            continue
+        value = function.__globals__[name]
+        if not (callable(value) or isinstance(value, ModuleType)):
+            found[name] = value
+        elif getattr(value, "__module__", None) == function.__module__:
+            for called in _functions_of(value):
+                found |= _values_used(called, seen)
+    return found
+
+
+def _functions_of(value: Any) -> Iterator[Callable[..., Any]]:
+    value = getattr(value, "__wrapped__", value)
+    if isinstance(value, FunctionType):
+        yield value
+    elif isinstance(value, type):
+        yield from (part for part in vars(value).values() if isinstance(part, FunctionType))
 
 
 def fingerprints(
@@ -73,11 +130,6 @@ def fingerprint(code: bytes, depends_on: Any) -> str | None:
     if told is None:
         return None
     return hashlib.blake2b(told, digest_size=16, key=code).hexdigest()
-
-
-def own_prefix(flow_run: str) -> str:
-    """How the fingerprints begin that count within one flow run only, when it is resumed."""
-    return f"{flow_run}:"
 
 
 def content(value: Any) -> bytes | None:

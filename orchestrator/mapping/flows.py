@@ -102,6 +102,7 @@ class Flow:
         observer: Observer | None = None,
         stop: Callable[[], bool] | None = None,
         grace: float = math.inf,
+        rerun_of: str | None = None,
         again: Chosen | None = None,
         logs: Logs | None = None,
         on_log: Listener | None = None,
@@ -123,6 +124,8 @@ class Flow:
                 `interrupted` when what was running has ended.
             grace: Seconds that what runs then has to end; what takes longer is given up. In this
                 process a call cannot be given up.
+            rerun_of: A flow run of which this one runs a part again: what `again` does not choose
+                is taken from that one, as far as its results are kept.
             again: Asked with an instance's node and key, whether it runs again though a success
                 of it is recorded; what depends on it then does too.
             logs: Which of what tasks print, log and warn of the ledger keeps; None for the
@@ -147,7 +150,8 @@ class Flow:
         anew = Again(engine, again) if again is not None else None
         journal = None
         if ledger is not None:
-            journal = Journal(flow_run, ledger, engine, anew, resumed=resumed is not None)
+            is_resumed = resumed is not None
+            journal = Journal(flow_run, ledger, engine, anew, resumed=is_resumed, rerun_of=rerun_of)
         executor = _executor(client)
         if journal is None and on_log is None and client is not None:
             on_log = print_log

@@ -7,6 +7,7 @@ Also asks it what an earlier flow run has done already (`cached`), and what has 
 import logging
 import reprlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,12 +16,18 @@ from orchestrator.mapping.again import Again
 from orchestrator.mapping.calling import Failure
 from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.executing import Kept
-from orchestrator.mapping.fingerprints import code_digest, fingerprint, fingerprints, own_prefix
+from orchestrator.mapping.fingerprints import (
+    code_digest,
+    code_digest_across_runs,
+    fingerprint,
+    fingerprints,
+)
 from orchestrator.mapping.node_state import NodeState
-from orchestrator.mapping.options import NEVER, applied
+from orchestrator.mapping.option_table import NEVER, RUNS
+from orchestrator.mapping.options import applied
 from orchestrator.mapping.recording import Recorder
 from orchestrator.mapping.telling import tell_begin, tell_end, tell_ends
-from orchestrator.records import FlowRun, InstanceLog, InstanceRecord, State
+from orchestrator.records import FlowRun, InstanceLog, InstanceRecord, State, own_prefix
 from orchestrator.user_code import MOST_CHARACTERS, RaisedError, is_of_person, user_code, writable
 
 logger = logging.getLogger(__name__)
@@ -46,16 +53,16 @@ _LONG_MESSAGE = 1_000
 class Journal:
     """Records one flow run, and recalls what is recorded.
 
-    Successes of mapped tasks are recalled whatever flow run they are of. Those that `cache`
-    forbids to use, and those of plain calls, which may look at the outside world, count in their
-    own flow run only: when it is resumed, they are not repeated either.
+    Successes count in their own flow run: when it is resumed, they are not repeated. Those of
+    mapped tasks are recalled by later flow runs too, where their `cache` asks for that.
 
     Args:
         flow_run: Which.
         recorder: Where to.
         engine: Whose instances.
         again: Those that run again though a success is recorded; None for none.
-        resumed: The flow run was begun before: what succeeded then has not to run again.
+        resumed: The flow run was begun before: what succeeded then does not run again.
+        rerun_of: A flow run of which this one runs a part again, and uses the rest.
     """
 
     def __init__(
@@ -66,15 +73,18 @@ class Journal:
         again: Again | None = None,
         *,
         resumed: bool = False,
+        rerun_of: str | None = None,
     ) -> None:
         self._flow_run, self._recorder, self._engine = flow_run, recorder, engine
-        self._again, self._resumed = again, resumed
+        self._again, self._resumed, self._rerun_of = again, resumed, rerun_of
+        self._repeated: Counter[str] = Counter()
         self._done: dict[str, frozenset[str]] = {}
         self._recorded_before: dict[int, set[int]] = {}
         self._fingerprints: dict[int, dict[int, str]] = {}
         self._looked: dict[int, set[int]] = {}
         self._ahead: dict[int, dict[int, Any]] = {}
         self._codes: dict[int, bytes | None] = {}
+        self._lasting_codes: dict[int, bytes | None] = {}
         self._unrecorded: list[tuple[int, Sequence[int]]] = []
         self._waiting = 0
         self._said: list[InstanceLog] = []
@@ -112,8 +122,13 @@ class Journal:
         for index, name in names.items():
             if index in done or not name.startswith(own):
                 found.setdefault(name, []).append(index)
+            elif self._rerun_of is not None:
+                of_then = own_prefix(self._rerun_of) + name.removeprefix(own)
+                found.setdefault(of_then, []).append(index)
         values = self._recorder.recall([*found]) if found else {}
-        return {index: value for name, value in values.items() for index in found[name]}
+        recalled = {index: value for name, value in values.items() for index in found[name]}
+        self._repeated[state.node.name] += len(done - recalled.keys())
+        return recalled
 
     def own(self, state: NodeState, recalled: Iterable[int]) -> Sequence[int]:
         """Those of some recalled instances that this flow run had recorded itself."""
@@ -192,6 +207,7 @@ class Journal:
     def finish(self, flow_run: FlowRun) -> None:
         """The flow run has ended."""
         self.flush()
+        self._tell_repeated()
         self._recorder.finish(flow_run)
         tell_end(flow_run)
 
@@ -221,9 +237,10 @@ class Journal:
         if code is None:
             return [None] * len(indices)
         if not callable(cache) or not state.mapped:
-            names = fingerprints(code, state.constants, state.columns_of(indices), len(indices))
-            is_own = not state.mapped or cache is False
-            return self._own_names(code, state, indices, names) if is_own else names
+            lasting = self._lasting_code(state) if state.mapped and cache == RUNS else None
+            columns = state.columns_of(indices)
+            names = fingerprints(lasting or code, state.constants, columns, len(indices))
+            return names if lasting else self._own_names(code, state, indices, names)
         told = [_as_told(code, cache, state, index) for index in indices]
         untold = [index for index, name in zip(indices, told, strict=True) if name is None]
         if not untold:
@@ -246,6 +263,25 @@ class Journal:
         if state.number not in self._codes:
             self._codes[state.number] = code_digest(state.node.task.function)
         return self._codes[state.number]
+
+    def _lasting_code(self, state: NodeState) -> bytes | None:
+        """The digest by which later flow runs know a task; None where nothing vouches for it."""
+        if state.number not in self._lasting_codes:
+            digest = code_digest_across_runs(state.node.task.function)
+            self._lasting_codes[state.number] = digest
+        return self._lasting_codes[state.number]
+
+    def _tell_repeated(self) -> None:
+        """Say which tasks ran again in a resumed flow run though they had succeeded in it."""
+        for node, number in sorted(self._repeated.items()):
+            if number:
+                logger.warning(
+                    "task %r: %d instances that had succeeded before the interruption ran again: "
+                    "its code or its arguments have changed since, or its results are of a kind "
+                    "that is not kept",
+                    node,
+                    number,
+                )
 
     def _records(self, state: NodeState, indices: Sequence[int]) -> list[InstanceRecord]:
         if tuple(indices) == (-1,):

@@ -19,7 +19,10 @@ from orchestrator.mapping.key_templates import template_names
 from orchestrator.mapping.rules import Rule
 
 NEVER: Final = "never"
-"""The value of `cache` with which even a flow run that goes on makes a call again."""
+"""The value of `cache` with which even a resumed flow run makes a call again."""
+
+RUNS: Final = "runs"
+"""The value of `cache` with which later flow runs use a recorded success again."""
 
 PerItem = Callable[..., Any]
 """A function of the item's arguments; it takes those it names."""
@@ -49,7 +52,7 @@ class TaskOptions(TypedDict, total=False):
     batch: int | PerItem | None
     runs_on: Literal["cluster", "driver"] | PerItem
     kept_from: int | None
-    cache: bool | Literal["never"] | PerItem
+    cache: Literal[False, "runs", "never"] | PerItem
     grows: bool
 
 
@@ -163,7 +166,7 @@ def _rate(given: Any) -> str:
     return str(given)
 
 
-_CACHE = (True, False, NEVER)
+_CACHE = (False, RUNS, NEVER)
 _NUMBER_OR_SHARE = "a number of instances (3), or a share of them (0.1)"
 _SECONDS = "seconds, at least 0 and finite, or a timedelta"
 
@@ -295,11 +298,11 @@ OPTIONS: Final[Mapping[str, Option]] = {
         means="the size from which a result stays on the cluster; None for 64 KiB",
     ),
     "cache": Option(
-        takes="one of True, False, 'never'",
+        takes="one of False, 'runs', 'never'",
         read=_one_of(*_CACHE),
         per_item=True,
-        means="whether recorded successes are used again, or a function that gives what they "
-        "depend on",
+        means="whether later flow runs use recorded successes again, or a function that gives "
+        "what they depend on",
     ),
     "grows": Option(
         takes="True or False",

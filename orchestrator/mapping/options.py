@@ -50,10 +50,11 @@ class Options:
         runs_on: * "cluster" or "driver".
         kept_from: Bytes from which a result stays on the cluster; None for 64 KiB. A result that
             is to be recorded must go to the driver.
-        cache: Whether recorded successes of a mapped task are used again by later flow runs; or *
-            a function that gives, as text, what the result depends on, None for "do not". Where
-            the flow run itself goes on, they always are, and those of plain calls too: unless
-            it is "never", for what leaves something behind in the driver's memory.
+        cache: "runs" lets later flow runs use recorded successes of a mapped task again, where
+            code and arguments are the same; or * a function that gives, as text, what the result
+            depends on, None for "do not". A flow run that is resumed always uses its own, those
+            of plain calls too, unless this is "never": for what leaves something behind in the
+            driver's memory.
         grows: Further calls by the same coordinator are more of the same map, under one name; a
             `key` must tell all their instances apart.
     """
@@ -79,7 +80,7 @@ class Options:
     batch: int | PerItem | None = None
     runs_on: Literal["cluster", "driver"] | PerItem = "cluster"
     kept_from: int | None = None
-    cache: bool | Literal["never"] | PerItem = True
+    cache: Literal[False, "runs", "never"] | PerItem = False
     grows: bool = False
 
     @property

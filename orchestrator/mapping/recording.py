@@ -72,8 +72,8 @@ class MemoryRecorder:
         """Keep the instances; the later of two wins."""
         for instance in instances:
             self.instances[instance.flow_run, instance.node, instance.key] = instance
-            if instance.state is State.SUCCESS and instance.fingerprint is not None:
-                self._by_fingerprint[instance.fingerprint] = instance.value
+            if instance.is_to_be_kept:
+                self._by_fingerprint[str(instance.fingerprint)] = instance.value
 
     def keep_logs(self, logs: Sequence[InstanceLog]) -> None:
         """Keep what attempts said; the later of two wins."""

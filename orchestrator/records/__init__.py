@@ -14,7 +14,7 @@ from orchestrator.records.decisions import (
     PromotionState,
     StoredFile,
 )
-from orchestrator.records.flow_runs import FlowRun, InstanceRecord, State
+from orchestrator.records.flow_runs import FlowRun, InstanceRecord, State, own_prefix
 from orchestrator.records.lists import (
     Customer,
     Distribution,
@@ -80,5 +80,6 @@ __all__ = [
     "TrialResult",
     "TrialState",
     "grid_content",
+    "own_prefix",
     "study_key",
 ]

@@ -78,3 +78,20 @@ class InstanceRecord:
     arguments: str = ""
     fingerprint: str | None = None
     value: Any = None
+
+    @property
+    def is_to_be_kept(self) -> bool:
+        """Whether a recorder keeps its value under its fingerprint.
+
+        That is a success; and one that was taken over from the flow run of which this one runs a
+        part again, so that this one can be rerun in its turn.
+        """
+        if self.fingerprint is None:
+            return False
+        is_own = self.fingerprint.startswith(own_prefix(self.flow_run))
+        return self.state is State.SUCCESS or (self.state is State.CACHED and is_own)
+
+
+def own_prefix(flow_run: str) -> str:
+    """How the fingerprints begin that count for the instances of one flow run only."""
+    return f"{flow_run}:"

@@ -5,7 +5,7 @@ r"""Files of a folder, however many there are, into one DuckDB table.
     printf 'Order No,Amount\n3,7\n3,7\n' > build/orders/tuesday.csv
     orchestrator run experiments/elt.py -p folder=build/orders -p out=build/orders.duckdb --cluster
 
-shows with --logs `[load] build/orders.duckdb: 3 rows of 2 files`. Add a file, or change one, and
+shows `[load] build/orders.duckdb: 3 rows of 2 files`. Add a file, or change one, and
 run it again: only that file is transformed. A file that cannot be read fails alone, and the table
 stays as it was until it is mended.
 

@@ -1,7 +1,7 @@
 """Which hour of which route makes an airline late: a nested map that looks closer where it pays.
 
     orchestrator run experiments/late_routes.py --cluster --logs
-    orchestrator run experiments/late_routes.py --param closer=3 --logs
+    orchestrator run experiments/late_routes.py --param closer=3
 
 shows one line an airline, the latest first; the first of them is
 `[report] FL    2,278 flights  34.7% late; worst to ATL 34.7%, at 17h 51.5%`.

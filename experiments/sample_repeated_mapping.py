@@ -1,6 +1,6 @@
 """Airflow's example of repeated mapping: a map over two lists, and the reduce of its values.
 
-    orchestrator run experiments/sample_repeated_mapping.py --logs
+    orchestrator run experiments/sample_repeated_mapping.py
 
 shows `[print_x] [7, 12, 9, 14, 13, 18]`: two plus five, two plus ten, four plus five, and so on.
 """

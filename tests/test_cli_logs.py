@@ -56,7 +56,7 @@ SPEAKING = "../flows/speaking.py"
 
 
 def test_what_a_failed_attempt_said_is_shown_with_its_whole_error(orchestrator):
-    code, out, err = orchestrator("run", SPEAKING)
+    code, out, err = orchestrator("run", SPEAKING, "--no-logs")
     assert (code, "BAD" in out + err) == (1, False)
     assert "1 attempts printed or logged was not kept" in err
     _, out, _ = orchestrator("logs", "latest", "--key", "b*")
@@ -82,10 +82,17 @@ def test_all_is_kept_when_asked_for_and_read_as_json_and_by_its_lines(orchestrat
     assert [line for line in out.splitlines() if line.startswith("  ")] == ["  BAD", "  GOOD"]
 
 
-def test_lines_are_shown_by_the_instances_name(orchestrator):
-    _, out, err = orchestrator("run", SPEAKING, "--logs")
+@pytest.mark.parametrize("asked", [(), ("--logs",), ("--json",)])
+def test_lines_of_a_flow_in_this_process_are_shown_by_the_instances_name(orchestrator, asked):
+    _, out, err = orchestrator("run", SPEAKING, *asked)
     assert "[speak good] GOOD\n[speak good] INFO mine: at good\n" in err
     assert "GOOD" not in out
+
+
+def test_a_run_again_in_this_process_shows_what_is_said_too(orchestrator):
+    orchestrator("run", SPEAKING)
+    assert "[speak bad] BAD\n" in orchestrator("rerun", "latest")[2]
+    assert "[speak bad] BAD\n" in orchestrator("resume", "latest")[2]
 
 
 @pytest.mark.parametrize("where", ["--inline", "--cluster"])

@@ -74,5 +74,5 @@ def run(command):
         return result.output
     command = command.replace("orchestrator ", f"{sys.executable} -m orchestrator ", 1)
     in_shell = ["bash", "-c", command]
-    ended = subprocess.run(in_shell, capture_output=True, text=True, check=True, timeout=60)
+    ended = subprocess.run(in_shell, capture_output=True, text=True, check=True, timeout=300)
     return ended.stdout + ended.stderr

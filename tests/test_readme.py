@@ -39,7 +39,7 @@ def typed(project):
             env={**os.environ, "PYTHONPATH": str(README.parent), "ORCHESTRATOR_CONFIG": ""},
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=600,
             check=False,
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -57,6 +57,25 @@ def test_the_example_of_the_readme_runs_as_it_says(typed):
     assert "4 unchanged and reused, 0 to train with 0 trials" in typed("plan")
     assert "churn.acme v1" in typed("status")
     assert "customer acme" in typed("history", "acme")
+
+
+def test_the_flow_of_the_readme_prints_as_it_says(tmp_path):
+    text = README.read_text(encoding="utf-8")
+    program = re.search(r"## Any flow\n\n```python\n(.*?)```", text, re.DOTALL)
+    printed = re.search(r"The first prints `(.*?)`:", text)
+    (tmp_path / "sample.py").write_text(program[1], encoding="utf-8")
+    environment = {n: v for n, v in os.environ.items() if n != "ORCHESTRATOR_CONFIG"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "orchestrator", "run", "sample.py"],
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": str(README.parent)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
+    )
+    assert printed[1] in ended.stderr.splitlines()
+    assert "instances: 7 success" in ended.stdout
 
 
 def test_every_link_of_the_readme_leads_somewhere():

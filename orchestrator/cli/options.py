@@ -154,11 +154,12 @@ Grace = Annotated[
 ]
 
 ShowLogs = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--logs",
+        "--logs/--no-logs",
         help="Show what tasks print, log and warn of, as `[evaluate acme/tree] line` on stderr, "
-        "when an attempt has ended.",
+        "when an attempt has ended; by default only of a FILE that runs in this process.",
+        show_default=False,
     ),
 ]
 

@@ -139,7 +139,7 @@ def _run(
                 resumed=request.resumed,
                 context=request.context(where.logs),
                 logs=where.logs,
-                on_log=output.show_log if manner.logs else None,
+                on_log=output.show_log if manner.shows_logs(inline=client is None) else None,
                 observer=observer,
                 stop=hold.guarded(stop),
                 grace=where.grace,

@@ -36,8 +36,13 @@ class Connection:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._address = client.scheduler.address if client.scheduler else ""
+        self._joined = client.scheduler_comm
         self.lost = False
         self._unanswered = 0
+
+    def join(self) -> None:
+        """Note that the executor joins the scheduler that is there now."""
+        self._joined = self._client.scheduler_comm
 
     def forgot(self) -> bool:
         """Note that the scheduler has forgotten a batch; whether it can be given again.
@@ -50,9 +55,15 @@ class Connection:
         return True
 
     def problem(self) -> str:
-        """Why there is no cluster to speak of any more; "" while there is one, or may be again."""
+        """Why there is no cluster to speak of any more; "" while there is one, or may be again.
+
+        It may be another scheduler than the executor has joined, which was lost and came back
+        while no batch was with it: the new one has never heard of the executor.
+        """
         status = self._client.status
         if status == "running":
+            if self._client.scheduler_comm is not self._joined:
+                self._note()
             return ""
         if status == "connecting" and self._may_return():
             self._note()

@@ -153,6 +153,7 @@ class DaskExecutor:
     def _join_again(self) -> None:
         """The scheduler is another one, or has forgotten us: give it again what it had."""
         self._listener.close()
+        self._connection.join()
         try:
             self._join()
         except UnansweredError as error:  # lost once more
@@ -332,7 +333,7 @@ class DaskExecutor:
 
     def _next_deadline(self) -> float:
         """When there is something to do even if nothing happens."""
-        if self._connection.lost:
+        if self._connection.lost or not self._running:  # then no batch tells of a loss
             return time.monotonic() + LOOK_AGAIN_SECONDS
         hung = [r.deadline for r in self._running.values() if r.deadline is not None]
         _, again = self._members.stranded(self._backlog.lanes(), self._patience)

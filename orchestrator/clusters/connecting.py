@@ -5,7 +5,7 @@ Touches distributed; takes `Cluster` settings; gives a client, or None for this 
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.clusters.checking import check
 from orchestrator.clusters.settings import Adaptive, Cluster, Tls
@@ -13,7 +13,7 @@ from orchestrator.errors import ConfigError, MachineryError, as_machinery_error
 from orchestrator.mapping.executing import PATIENCE
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
 _IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 """What local workers do first. A terminal sends Ctrl-C to every process of a command: they would
@@ -59,10 +59,9 @@ def connect(cluster: Cluster) -> Iterator["Client | None"]:
 def _local(cluster: Cluster) -> Iterator["Client"]:
     # distributed takes a second to import, which commands that start no cluster need not wait for
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
     from distributed.security import Security
 
-    adaptive = cluster.workers if isinstance(cluster.workers, Adaptive) else None
     # 100 times a second it would look what a worker does, for a page of the dashboard.
     settings = _LOCAL | {"distributed.worker.profile.enabled": cluster.dashboard}
     with ExitStack() as stack:
@@ -70,9 +69,8 @@ def _local(cluster: Cluster) -> Iterator["Client"]:
         with as_machinery_error("the local cluster did not start", OSError, RuntimeError):
             stack.enter_context(dask.config.set(settings))
             local = stack.enter_context(
-                LocalCluster(
-                    n_workers=adaptive.min if adaptive else cluster.workers,
-                    threads_per_worker=cluster.threads,
+                _started(
+                    cluster,
                     memory_limit=cluster.memory_limit,
                     processes=True,
                     host="127.0.0.1",
@@ -84,10 +82,25 @@ def _local(cluster: Cluster) -> Iterator["Client"]:
                     preload=[*dask.config.get("distributed.worker.preload"), _IGNORE_INTERRUPTS],
                 )
             )
-            if adaptive:
-                local.adapt(minimum=adaptive.min, maximum=adaptive.max)
             client = stack.enter_context(Client(local))
         yield client
+
+
+def _started(cluster: Cluster, **settings: Any) -> "LocalCluster":
+    """A local cluster with as many workers as are configured."""
+    from distributed import LocalCluster  # late, as above
+
+    from orchestrator.clusters.growing import GrowingCluster
+
+    workers = cluster.workers
+    if isinstance(workers, Adaptive):
+        return GrowingCluster(
+            minimum=workers.min,
+            maximum=workers.max,
+            threads_per_worker=cluster.threads,
+            **settings,
+        )
+    return LocalCluster(n_workers=workers, threads_per_worker=cluster.threads, **settings)
 
 
 @contextmanager

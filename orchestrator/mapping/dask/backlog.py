@@ -114,6 +114,11 @@ class Backlog:
     def __len__(self) -> int:
         return sum(queue.waiting for queue in self._lanes.values())
 
+    def waiting(self, lane: Lane) -> int:
+        """How many calls of a lane wait here."""
+        queue = self._lanes.get(lane)
+        return queue.waiting if queue else 0
+
     def lanes(self) -> Iterator[Lane]:
         """Lanes with work, waiting or with Dask."""
         return (lane for lane, queue in self._lanes.items() if queue.waiting or queue.in_dask)

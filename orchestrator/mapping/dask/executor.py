@@ -20,6 +20,7 @@ from orchestrator.mapping.dask.attribution import Cause, cause_of
 from orchestrator.mapping.dask.backlog import ANYWHERE, Backlog, Work, lane_of, suspects
 from orchestrator.mapping.dask.cluster import Members
 from orchestrator.mapping.dask.connection import LOOK_AGAIN_SECONDS, Connection
+from orchestrator.mapping.dask.demand import demand_on
 from orchestrator.mapping.dask.listening import Ended, Listener, Told, UnansweredError
 from orchestrator.mapping.dask.pace import Pace
 from orchestrator.mapping.dask.reports import failed_report, ran_report, without
@@ -70,6 +71,7 @@ class DaskExecutor:
         self._running: dict[int, Running] = {}
         self._ending: set[str] = set()
         self._ready: list[Event] = []
+        self._demand = demand_on(client.cluster)
         self._join()
 
     def room(self) -> int:
@@ -134,6 +136,8 @@ class DaskExecutor:
         if self._closed:
             return
         self._closed = True
+        if self._demand is not None:
+            self._demand.forget(id(self))
         futures = [running.future for running in self._running.values()]
         self._running.clear()
         if self._client.status == "running":
@@ -166,6 +170,20 @@ class DaskExecutor:
             self._again([each.work], each.cancelled)
 
     def _fill(self) -> None:
+        """Give Dask batches until it has enough of them, and tell a growing cluster of the rest."""
+        self._give()
+        if self._demand is not None:
+            with_dask = sum(
+                len(running.calls.indices)
+                for running in self._running.values()
+                if lane_of(running.calls.placement) == ANYWHERE
+            )
+            calls = self._backlog.waiting(ANYWHERE) + with_dask
+            self._demand.tell(
+                id(self), calls=calls, seconds=self._pace.latest or 0.0, ended=self._pace.learnt
+            )
+
+    def _give(self) -> None:
         """Give Dask batches until it has enough of them."""
         while not self._problem() and not self._connection.lost:
             if sum(running.size for running in self._running.values()) >= MOST_BYTES_IN_DASK:

@@ -44,11 +44,14 @@ class Pace:
 
     Attributes:
         threads: Of all workers together.
+        latest: Seconds a call of the node that a batch ended of last; None before the first.
+        learnt: How many batches have ended.
     """
 
     threads: int = 0
+    latest: float | None = None
+    learnt: int = 0
     _known: dict[str, _Known] = field(default_factory=dict)
-    _latest: float | None = None
 
     def learn(self, calls: Calls, seconds: float) -> None:
         """A batch has taken so long."""
@@ -57,7 +60,8 @@ class Pace:
         known = self._known.setdefault(calls.name, _Known(each, 1))
         known.seconds += _WEIGHT * (each - known.seconds)
         known.largest = max(known.largest, count)
-        self._latest = known.seconds
+        self.latest = known.seconds
+        self.learnt += 1
 
     def batch(self, calls: Calls, waiting: int) -> int:
         """How many such calls to pack into the next batch while so many wait."""
@@ -76,7 +80,7 @@ class Pace:
     def most_calls(self) -> int:
         """How many calls may be in flight."""
         least = 2 * self.most_batches()
-        if self._latest is None:
+        if self.latest is None:
             return least
-        window = int(max(self.threads, 1) * WINDOW_SECONDS / self._latest)
+        window = int(max(self.threads, 1) * WINDOW_SECONDS / self.latest)
         return max(least, min(window, MOST_IN_FLIGHT))

@@ -1,5 +1,6 @@
 """The doctor: what people and accidents do to MLflow is found, and repaired where it can be."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -239,12 +240,13 @@ def test_a_library_of_another_version_is_named(experiment, monkeypatch):
     assert told[1] == "nothing is not installed, and must be >=1"
 
 
-def test_a_cluster_without_workers_and_one_that_does_not_answer(tmp_path):
+def test_a_cluster_without_workers_and_one_that_does_not_answer(tmp_path, experiment):
     with dask_cluster(environment_of(tmp_path), workers=0) as started:
-        (finding,) = check_cluster(Cluster(kind="remote", address=started.address))
+        there = Cluster(kind="remote", address=started.address)
+        (finding,) = check_cluster(dataclasses.replace(experiment, cluster=there))
     assert "has no workers" in finding.problem
     gone = Cluster(kind="remote", address="tcp://127.0.0.1:9", connect_timeout=0.5)
-    (finding,) = check_cluster(gone)
+    (finding,) = check_cluster(dataclasses.replace(experiment, cluster=gone))
     assert "no Dask scheduler answers" in finding.problem
 
 

@@ -38,7 +38,7 @@ def check(cluster: Cluster) -> None:
 
 def _check_is_local(cluster: Cluster) -> None:
     makes_certificates = cluster.kind == "local" and cluster.tls == "temporary"
-    for key in ("address", "insecure") if makes_certificates else ("address", "tls", "insecure"):
+    for key in ("address", *(() if makes_certificates else ("tls",)), "insecure", "versions"):
         if getattr(cluster, key):
             problem = f"is for a remote cluster only: write `kind: remote`, or leave out `{key}`"
             raise ConfigError(problem, key=f"cluster.{key}")

@@ -45,8 +45,11 @@ class Cluster:
             nobody else on this machine can then talk to.
         insecure: Allow a plain `tcp://` scheduler on another machine: who reaches its port runs
             code on its workers.
-        connect_timeout: Seconds to wait for a remote scheduler when a flow run begins.
+        connect_timeout: Seconds to wait for a remote scheduler when a flow run begins, and for
+            each worker's answer to what it has.
         reconnect_timeout: Seconds to wait for it to come back when it is lost meanwhile.
+        versions: `warn` allows a remote cluster whose workers have other versions of packages
+            that can change results; they are refused otherwise.
         patience: Seconds that calls wait for a worker that can run them, when there is none.
     """
 
@@ -60,6 +63,7 @@ class Cluster:
     insecure: bool = False
     connect_timeout: float = 30.0
     reconnect_timeout: float = 300.0
+    versions: Literal["warn"] | None = None
     patience: float = PATIENCE_SECONDS
 
     @property

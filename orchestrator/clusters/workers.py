@@ -1,6 +1,6 @@
 """What is asked and told of a cluster's workers, apart from work.
 
-Touches distributed; takes a client; gives counts and differences; driver, but for `_import`.
+Touches distributed; takes a client; gives counts; driver, but for `_import`.
 """
 
 from collections.abc import Sequence
@@ -37,22 +37,6 @@ def present_workers() -> int:
         return len(default_client().nthreads())
     except (ValueError, OSError, TimeoutError):  # connected to none, or not at this moment
         return 0
-
-
-def differing_versions(client: "Client | None") -> tuple[int, list[str]]:
-    """How many workers a cluster has, and where its Python or Dask is another than here."""
-    if client is None:
-        return 0, []
-    told = client.get_versions()
-    here = told["client"]["packages"]
-    places = {"scheduler": told["scheduler"], **told["workers"]}
-    differing = [
-        f"{place} runs {package} {found['packages'].get(package)}, here it is {here[package]}"
-        for place, found in places.items()
-        for package in ("python", "dask", "distributed", "cloudpickle")
-        if found and found["packages"].get(package) != here[package]
-    ]
-    return len(told["workers"]), differing
 
 
 def _import(modules: Sequence[str]) -> None:

@@ -58,6 +58,7 @@ def treat(experiment: Experiment) -> Diagnosis:
 def _findings(experiment: Experiment) -> Iterator[Finding]:
     with Ledger.look(experiment.ledger) as ledger:
         ledger.require_owner(experiment.name)
+        listed = ledger.snapshots.latest()
         yield from check_ledger(ledger)
         yield from check_stores(experiment, ledger)
         try:
@@ -66,7 +67,7 @@ def _findings(experiment: Experiment) -> Iterator[Finding]:
             yield Finding(check="MLflow", problem=str(error), cure="make it answer, then repeat")
     yield from check_disks(experiment)
     yield from check_versions()
-    yield from check_cluster(experiment.cluster)
+    yield from check_cluster(experiment, listed.models if listed else ())
 
 
 def _compare(experiment: Experiment, ledger: Ledger) -> Discord:

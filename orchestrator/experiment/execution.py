@@ -77,15 +77,16 @@ def carry_out(execution: Execution) -> Report:
     execution.say(_in_a_sentence(execution.prepared))
     desk = Desk(ledger, opened)
     courier = Courier(desk, experiment.evaluation, execution.flow_run, say=execution.say)
-    with OnDemandCluster(experiment, execution.say) as cluster:
+    models = execution.prepared.snapshot.models
+    with OnDemandCluster(experiment, execution.say, models) as cluster:
         if execution.prepared.has_work:
-            cluster.client()  # before the lists are taken over: it may not start
+            cluster.client()  # before the lists are taken over: it may not start, or not fit
         if execution.resumed is None:
             require_wanted(execution.stop)
             _take_over(ledger, experiment, execution.prepared.snapshot)
         with courier:
             ended = _run_flow(execution, desk, cluster)
-        tight = cluster.short_of_memory()
+        of_cluster = (*cluster.differences, *cluster.short_of_memory())
         cluster.release_data()
     behind = courier.what_is_lacking()
     links = where_to_look(experiment, opened, execution.flow_run)
@@ -98,7 +99,7 @@ def carry_out(execution: Execution) -> Report:
         ledger,
         behind=behind,
         desk=desk,
-        tight=tight,
+        of_cluster=of_cluster,
         links=links,
         seconds=time.time() - execution.started,
     )

@@ -6,6 +6,8 @@ Touches no library; pure; runs on the driver.
 from dataclasses import dataclass
 from typing import Literal
 
+Level = Literal["error", "warning"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -22,7 +24,7 @@ class Finding:
     check: str
     problem: str
     cure: str
-    level: Literal["error", "warning"] = "error"
+    level: Level = "error"
     repairable: bool = False
 
 

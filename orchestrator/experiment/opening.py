@@ -4,23 +4,22 @@ Touches MLflow through tracking and deployment; takes an `Experiment`; gives `Ml
 a Dask client; driver.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from threading import Lock
 from types import TracebackType
 from typing import Any
 
-from orchestrator.clusters import connect, warm_up
+from orchestrator.clusters import connect, require_ready, warm_up
 from orchestrator.errors import MachineryError
 from orchestrator.experiment.desk import Desk, Mlflow
+from orchestrator.experiment.needs import EVALUATING, needs_of
 from orchestrator.experiment.ownership import bind, is_lost, require_own
 from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Hold, Ledger
+from orchestrator.records import ModelSpec
 from orchestrator.tracking.databases import require_usable
 from orchestrator.training.cache import forget
-
-_EVALUATING = "orchestrator.training.evaluate"
-"""What workers need first; it takes them a second or two to import."""
 
 _TIGHT = 0.7
 """Of a worker's limit of memory; from here on Dask writes what it can to disk."""
@@ -63,10 +62,17 @@ class OnDemandCluster:
     Args:
         experiment: Whose.
         say: Receives the dashboard's address.
+        models: The models that its workers train.
+
+    Attributes:
+        differences: A sentence for each way in which a remote cluster differs from this process.
     """
 
-    def __init__(self, experiment: Experiment, say: Callable[[str], None]) -> None:
-        self._experiment, self._say = experiment, say
+    def __init__(
+        self, experiment: Experiment, say: Callable[[str], None], models: Sequence[ModelSpec]
+    ) -> None:
+        self._experiment, self._say, self._models = experiment, say, models
+        self.differences: tuple[str, ...] = ()
         self._stack = ExitStack()
         self._client: Any = None
         self._is_open = False
@@ -76,7 +82,7 @@ class OnDemandCluster:
 
         Raises:
             ConfigError: The cluster's settings contradict each other.
-            MachineryError: The cluster cannot be started or reached.
+            MachineryError: The cluster cannot be started or reached, or lacks what is needed.
         """
         if not self._is_open:
             self._client = self._stack.enter_context(connect(self._experiment.cluster))
@@ -99,8 +105,12 @@ class OnDemandCluster:
     def _prepare(self) -> None:
         if self._experiment.cluster.dashboard:
             self._say(f"Dask dashboard while it runs: {self._client.dashboard_link}")
-        loader = self._experiment.evaluation.loader.partition(":")[0]
-        warm_up(self._client, [_EVALUATING, loader])
+        settings, evaluation = self._experiment.cluster, self._experiment.evaluation
+        if settings.kind == "remote":
+            needs = needs_of(self._experiment, self._models)
+            self.differences = require_ready(self._client, settings, needs)
+        else:  # its workers are of this interpreter and this path
+            warm_up(self._client, [EVALUATING, evaluation.loader.partition(":")[0]])
 
     def __enter__(self) -> "OnDemandCluster":
         return self

@@ -35,7 +35,7 @@ def put_together(
     *,
     behind: str | None,
     desk: Desk,
-    tight: tuple[str, ...],
+    of_cluster: tuple[str, ...],
     links: Mapping[str, str],
     seconds: float,
 ) -> Report:
@@ -48,7 +48,7 @@ def put_together(
         ledger: What is known now.
         behind: What MLflow lacks, in a sentence.
         desk: Knows what was deployed, and what MLflow refused.
-        tight: Which workers came near their limit of memory.
+        of_cluster: How workers differ from here, and which came near their limit of memory.
         links: Where to look.
         seconds: How long all of it took.
     """
@@ -78,7 +78,7 @@ def put_together(
         behind=behind,
         notes=(
             *notes(ledger, prepared, champions),
-            *tight,
+            *of_cluster,
             *not_served,
             *made_way(ledger, ended.id),
         ),

@@ -4,17 +4,19 @@ Touches the file system, installed packages and the cluster; gives `Finding`; ru
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 
-from orchestrator.clusters import Cluster, connect, differing_versions
+from orchestrator.clusters import connect, readiness
 from orchestrator.errors import MachineryError
-from orchestrator.experiment.findings import Finding
+from orchestrator.experiment.findings import Finding, Level
+from orchestrator.experiment.needs import needs_of
 from orchestrator.experiment.settings import Experiment
+from orchestrator.records import ModelSpec
 
 _SCARCE, _NONE = 2**30, 100 * 2**20
 
@@ -55,25 +57,33 @@ def check_versions() -> Iterator[Finding]:
             )
 
 
-def check_cluster(cluster: Cluster) -> Iterator[Finding]:
-    """Whether a remote cluster answers, has workers, and runs what runs here."""
+def check_cluster(experiment: Experiment, models: Sequence[ModelSpec] = ()) -> Iterator[Finding]:
+    """Whether a remote cluster answers, has workers, and has what the experiment needs there.
+
+    Args:
+        experiment: Whose cluster.
+        models: The models that a run would train, as far as they are known.
+    """
+    cluster = experiment.cluster
     if cluster.kind != "remote":
         return
     try:
         with connect(cluster) as client:
-            workers, differing = differing_versions(client)
+            found = readiness(client, needs_of(experiment, models), cluster.connect_timeout)
     except MachineryError as error:
         yield Finding(check="cluster", problem=str(error), cure="start it, or check its address")
         return
-    if not workers:
+    if not found.workers:
         yield Finding(
             check="cluster",
             problem=f"the scheduler at {cluster.address} has no workers",
             cure="start some with `dask worker`; a run would wait for them",
             level="warning",
         )
-    for problem in differing:
-        yield Finding(check="cluster", problem=problem, cure="install equal versions everywhere")
+    for kind, problem, cure in found.differences:
+        is_meant = kind == "note" or (kind == "decisive" and cluster.versions == "warn")
+        level: Level = "warning" if is_meant else "error"
+        yield Finding(check="cluster", problem=problem, cure=cure, level=level)
 
 
 def _folder(address: str) -> Path | None:

@@ -17,7 +17,7 @@ Touches no library, and neither loads data nor imports scikit-learn; takes and g
 on the driver.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -109,8 +109,13 @@ def data_part(customer: Customer, data_version: str) -> str:
 
 def environment(model: ModelSpec) -> str:
     """The packages of the model's classes, whose versions may change scores, and the versions."""
-    packages = {"sklearn"}.union(*(_rests_on(step).packages for step in model.steps))
-    return ", ".join(f"{name} {found}" for name, found in installed_versions(packages).items())
+    return ", ".join(f"{name} {found}" for name, found in versions_of([model]).items())
+
+
+def versions_of(models: Iterable[ModelSpec]) -> Mapping[str, str]:
+    """The versions of the packages that the models' classes come from, by package."""
+    steps = [step for model in models for step in model.steps]
+    return installed_versions({"sklearn"}.union(*(_rests_on(step).packages for step in steps)))
 
 
 def _own_estimators(model: ModelSpec) -> frozenset[Path]:

@@ -6,13 +6,16 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from orchestrator.cli.reports import life_as_json
 from orchestrator.deployment.places import local_path
 from orchestrator.deployment.readback import read_back
 from orchestrator.errors import ConfigError
 from orchestrator.experiment import execution
 from orchestrator.experiment.line import resume, run
 from orchestrator.experiment.planning import plan
+from orchestrator.experiment.standing import life
 from orchestrator.experiment.syncing import sync
+from orchestrator.experiment.why import why
 from orchestrator.ledger import Ledger
 from orchestrator.records import Evaluation, PromotionState
 from tests.test_experiment_trouble import an_experiment
@@ -78,6 +81,11 @@ def test_a_candidate_that_cannot_be_deployed_makes_way_for_the_next(fails, tmp_p
     assert REASONS[fails] in passed.reason
     told = "acme/first/0 could not be deployed, acme/tree/0 took its place"
     assert any(told in note for note in report.notes)
+    foreseen = why(experiment, "acme").decision
+    assert foreseen.startswith("nothing would change: unchanged; acme/first/0 is left out, since")
+    with Ledger.open(experiment.ledger) as ledger:
+        events = life_as_json(life(ledger, "acme"))["events"]
+    assert any("could not be deployed: acme/first/0" in event["what"] for event in events)
     again = run(experiment)
     assert again.promotions == ()
     assert again.flow_run.state == "success"

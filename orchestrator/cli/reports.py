@@ -155,6 +155,10 @@ def life_as_json(life: "Life") -> dict[str, Any]:
         customer, reason = promotion.decision.customer.id, promotion.decision.reason
         version = f"{promotion.model_name} v{promotion.version}"
         events.append((promotion.at, f"champion of {customer}: {version} ({reason})"))
+        events += [
+            (promotion.at, f"could not be deployed: {each.trial} ({one_line(each.reason)})")
+            for each in promotion.passed_over
+        ]
     return {
         "kind": life.kind,
         "key": life.key,

@@ -121,7 +121,7 @@ class Choosing:
                 unscored = _unfinished([(study, rescored)])
                 kept = _as_it_is(self._flow_run, work.customer, work.champion, unscored)
                 return Choice(decision=kept, unfinished=unfinished + unscored)
-        barred = _barred(work, results)
+        barred = barred_among(work, results)
         left = without(results, {each.run_id for each in barred})
         decision = self._decide(work, [*left, *unfinished], incumbent)
         if barred and not left:
@@ -211,7 +211,7 @@ def without(results: Sequence[TrialResult], run_ids: Collection[str]) -> list[Tr
     return [result for result in results if result.trial.run_id not in run_ids]
 
 
-def _barred(work: Work, results: Sequence[TrialResult]) -> tuple[PassedOver, ...]:
+def barred_among(work: Work, results: Sequence[TrialResult]) -> tuple[PassedOver, ...]:
     """Of the candidates that could not be deployed, those that are used again as they were."""
     if not work.passed_over:
         return ()

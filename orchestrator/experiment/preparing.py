@@ -170,7 +170,7 @@ def prepare(
     # goes on decides as it did before.
     champions = ledger.promotions.incumbents(before=flow_run)
     ended = ledger.studies.ended_in(flow_run)
-    barred = _still_barred(experiment, ledger, flow_run)
+    barred = still_barred(experiment, ledger, flow_run)
     planned = plan_work(experiment, snapshot, champions, flow_run, named, passed_over=barred)
     work = as_ended(planned, ended)
     searched = _by_name(study for piece in work for study in piece.studies)
@@ -199,7 +199,7 @@ def prepare(
     )
 
 
-def _still_barred(
+def still_barred(
     experiment: Experiment, ledger: Ledger, flow_run: str
 ) -> Mapping[str, Sequence[PassedOver]]:
     """By customer, the candidates that could not be deployed under the rules that still hold."""

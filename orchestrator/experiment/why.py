@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import UsageError
-from orchestrator.experiment.choosing import scored_already
+from orchestrator.experiment.choosing import barred_among, scored_already, without
 from orchestrator.experiment.planning import why_new
 from orchestrator.experiment.preparing import (
     check,
@@ -16,6 +16,7 @@ from orchestrator.experiment.preparing import (
     fetch_snapshot,
     fingerprints,
     result_name,
+    still_barred,
 )
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.work import Work, is_meant_for, plan_work
@@ -133,7 +134,14 @@ def _of_active(
     only = Snapshot(id=snapshot.id, models=snapshot.models, customers=(customer,))
     champion: Champion | None = told["champion"]
     champions = {} if champion is None else {customer.id: champion}
-    (work,) = plan_work(experiment, only, champions, "", fingerprints(experiment))
+    (work,) = plan_work(
+        experiment,
+        only,
+        champions,
+        "",
+        fingerprints(experiment),
+        passed_over=still_barred(experiment, ledger, ""),
+    )
     if work.problem:
         cannot = "its data's version cannot be had: it is not trained, and what serves it goes on"
         return Why(**{**told, "note": work.problem}, decision=cannot)
@@ -191,7 +199,9 @@ def _decision(experiment: Experiment, work: Work, recorded: Recorded) -> str:
     left = len(work.studies) - len(recorded)
     if left:
         return f"known once {left} of {len(work.studies)} studies are trained"
-    results = [result for study in work.studies for result in recorded[study.key]]
+    found = [result for study in work.studies for result in recorded[study.key]]
+    barred = barred_among(work, found)
+    results = without(found, {each.run_id for each in barred})
     incumbent = scored_already(work, results)
     if incumbent is None and work.champion is not None and results:
         return "known once the champion is scored on today's folds"
@@ -205,4 +215,5 @@ def _decision(experiment: Experiment, work: Work, recorded: Recorded) -> str:
         deployed_data=work.champion.result.data_version if work.champion else "",
     )
     outcome = "a new version would be deployed" if decision.promote else "nothing would change"
-    return f"{outcome}: {decision.reason}"
+    left_out = "".join(f"; {each.trial} is left out, since {each.reason}" for each in barred)
+    return f"{outcome}: {decision.reason}{left_out}"

@@ -420,7 +420,8 @@ def test_the_exit_code_says_that_mlflow_is_behind(experiment, database, monkeypa
     monkeypatch.setattr("orchestrator.config.load", lambda _: experiment)
     refusing_writes(database)
     assert run_experiment(Manner()) == 4
-    assert "`orchestrator sync` sends them" in " ".join(capsys.readouterr().out.split())
+    said = capsys.readouterr()
+    assert "`orchestrator sync` sends them" in " ".join(f"{said.out} {said.err}".split())
     accepting_writes(database)
     assert run_experiment(Manner()) == 0
 

@@ -1,5 +1,6 @@
 """Adaptive local clusters follow the work that waits in the driver, and shrink when it is done."""
 
+import os
 import time
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from tests.chaos.places import wait_until
 @task
 def rest(seconds):
     time.sleep(seconds)
-    return seconds
+    return os.getpid()
 
 
 @pytest.fixture
@@ -62,7 +63,8 @@ def test_short_calls_make_a_cluster_grow_and_idleness_makes_it_shrink():
         def workers():
             return len(client.scheduler_info(n_workers=-1)["workers"])
 
-        resting = flow(name="resting")(lambda: rest.expand(seconds=[0.2] * 300))
-        assert resting.run(client).state == "success"
-        assert workers() == 3
+        resting = flow(name="resting")(lambda: rest.expand(seconds=[0.2] * 200))
+        ended = resting.run(client)
+        assert ended.state == "success"
+        assert len(set(ended["rest"])) >= 3, "as many workers as there may be took part"
         wait_until(lambda: workers() == 1, "smaller cluster")

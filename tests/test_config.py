@@ -123,9 +123,9 @@ def test_the_first_metric_selects_where_none_is_named(write):
         ),
         (
             SMALL.replace("{loader:", "{folds: 1, loader:"),
-            "evaluation: folds must be between 2 and 100000",
+            "evaluation: folds must be at least 2, not 1",
         ),
-        (f"{SMALL}limits: {{max_removed: 10}}\n", "max_removed must be between 0 and 1, not 10"),
+        (f"{SMALL}limits: {{max_removed: 10}}\n", "max_removed must be at most 1, not 10"),
         (f"{SMALL}limits: {{max_trials: 0}}\n", "limits: max_trials must be at least 1, not 0"),
         (f"{SMALL}gate: {{threshold: .nan}}\n", "c.yaml: gate: threshold must be a finite number"),
         (

@@ -63,8 +63,8 @@ def within(name: str, least: float, most: float = inf) -> AfterValidator:
     def check(record: Any) -> Any:
         number = getattr(record, name)
         if number is not None and not least <= number <= most:
-            bounds = f"at least {least}" if most == inf else f"between {least} and {most}"
-            raise ValueError(f"{name} must be {bounds}, not {number}")
+            bound = f"at least {least:g}" if number < least else f"at most {most:g}"
+            raise ValueError(f"{name} must be {bound}, not {number:g}")
         return record
 
     return AfterValidator(check)

@@ -7,6 +7,7 @@ Touches no library; takes addresses; gives them back, or says what is wrong; dri
 """
 
 import re
+from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
 _LONGEST_NAME = 255
@@ -54,11 +55,16 @@ def artifacts_address(address: str | None) -> str | None:
             "is the address of a web server, where MLflow cannot write model files by itself; "
             "leave it out if `tracking.uri` is that server, or name a folder or an object store"
         )
-    if scheme and scheme not in _ARTIFACTS:
+    if scheme and scheme not in _ARTIFACTS and scheme not in _of_plugins():
         raise ValueError(
             f"has the scheme {scheme!r}; give a folder, or one of {_listed(_ARTIFACTS)}"
         )
     return _well_formed(address)
+
+
+def _of_plugins() -> frozenset[str]:
+    """The schemes of artifact stores that installed packages add to MLflow."""
+    return frozenset(point.name for point in entry_points(group="mlflow.artifact_repository"))
 
 
 def _required(address: str | None, schemes: tuple[str, ...]) -> str | None:

@@ -13,7 +13,6 @@ from orchestrator.experiment.rescoring import rescoring
 from orchestrator.experiment.searching import evaluate
 from orchestrator.experiment.settings import Experiment
 from orchestrator.experiment.storability import rules_of
-from orchestrator.experiment.stores import require_addresses
 from orchestrator.experiment.work import Work, as_ended, outdated, plan_work, recoded
 from orchestrator.ledger import Champion, Changes, Ledger
 from orchestrator.mapping.fingerprints import code_digest, fingerprint
@@ -88,7 +87,6 @@ def check(experiment: Experiment) -> None:
         require_usable(experiment.search)
         require_one_objective(experiment.search, experiment.evaluation)
         require_reproducible(experiment.search, experiment.evaluation)
-        require_addresses(experiment.ledger, experiment.tracking, experiment.artifacts)
         find_loader(experiment.evaluation.loader)
         require_metrics(experiment.evaluation)
 

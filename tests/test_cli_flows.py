@@ -140,7 +140,10 @@ def read_terminal(number):
         return ""
 
 
-def test_what_has_succeeded_is_used_again_unless_fresh_is_asked_for(orchestrator, numbers):
+def test_what_has_succeeded_is_used_again_where_tasks_ask_unless_fresh_is_asked_for(
+    orchestrator, numbers
+):
+    numbers.write_text(FLOW.replace("@task\n", '@task(cache="runs")\n'))
     orchestrator("run", "sums.py")
     assert said(orchestrator("run", "sums.py")[2], "work") == []
     assert len(said(orchestrator("run", "sums.py", "--fresh")[2], "work")) == 4
@@ -367,8 +370,7 @@ def test_what_failed_runs_again_with_what_depends_on_it_but_without_its_siblings
     code, _, err = orchestrator("rerun", "latest")
     assert code == 0
     assert said(err, "work", "follow", "total") == ["work 2", "follow 20", "total 60"]
-    assert "values are not stored: " in err
-    assert "listed" in err
+    assert "values are not stored: " not in err
 
 
 def test_a_key_runs_again_though_it_succeeded(orchestrator, numbers):
@@ -442,7 +444,7 @@ def test_what_failed_runs_again_after_the_file_was_corrected(orchestrator, numbe
     numbers.write_text(FLOW)
     code, out, err = orchestrator("rerun", "latest")
     assert "sums.py has changed since flow run" in err
-    assert (code, "instances: 10 success" in out) == (0, True)
+    assert (code, "instances: " in out, "failed" in out) == (0, True, False)
 
 
 def test_a_flow_whose_file_is_gone_is_not_rerun(orchestrator, numbers):

@@ -364,7 +364,7 @@ def recorder(request, tmp_path):
 
 class TestHistory:
     def test_case_17_only_new_items_run(self, where, recorder, tmp_path):
-        @task(key="{name}")
+        @task(key="{name}", cache="runs")
         def work(name, folder):
             with (folder / name).open("a") as file:
                 file.write("ran\n")

@@ -643,7 +643,7 @@ class TestStopping:
 
         @flow
         def ten():
-            return itself.expand(x=range(10))
+            return itself.options(cache="runs").expand(x=range(10))
 
         def after_some():
             looked.append(1)

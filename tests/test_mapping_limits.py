@@ -195,7 +195,7 @@ def test_a_resumed_flow_run_waits_as_if_it_had_started_all_it_may():
 
 
 def test_what_is_recalled_takes_nothing_of_a_rate():
-    limited = unrelated.options(rate="1/h")
+    limited = unrelated.options(rate="1/h", cache="runs")
 
     @flow
     def rated():

@@ -80,7 +80,11 @@ def study_of(model=LOGREG, *, customer="acme", search=None, fingerprint="", **da
         snapshot="s1",
         customer=Customer(id=customer, data=data),
         model=model,
-        evaluation=Evaluation(loader="tests.synthetic:load", allowed=("sklearn", "tests"), folds=4),
+        evaluation=Evaluation(
+            loader="tests.synthetic:load",
+            allowed=("sklearn", "tests", "tests.troublesome:Patient.folder"),
+            folds=4,
+        ),
         search=search or Search(),
         fingerprint=fingerprint,
     )

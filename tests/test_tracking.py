@@ -359,7 +359,7 @@ class TestOpening:
 
     def test_a_folder_that_cannot_be_made_is_named(self, tmp_path):
         (tmp_path / "file").touch()
-        with pytest.raises(MachineryError, match=r"cannot be used: .*File exists"):
+        with pytest.raises(MachineryError, match=r"cannot be made: .*File exists"):
             open_tracker(f"sqlite:///{tmp_path}/file/mlflow.db", "flights")
 
     @pytest.mark.postgres

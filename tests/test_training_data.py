@@ -346,7 +346,7 @@ class TestFingerprint:
     def test_a_changed_library_matters_only_where_it_is_asked_for(self, module, monkeypatch):
         study = study_of(module(LOADER, VERSION), data={"version": "1"})
         before = [planned(study, with_environment=asked) for asked in (False, True)]
-        monkeypatch.setattr(fingerprint, "environment", lambda: "scikit-learn 0.1")
+        monkeypatch.setattr(fingerprint, "environment", lambda _model: "scikit-learn 0.1")
         after = [planned(study, with_environment=asked) for asked in (False, True)]
         changed = [
             one.fingerprint != two.fingerprint for one, two in zip(before, after, strict=True)

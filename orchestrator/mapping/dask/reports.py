@@ -13,7 +13,7 @@ from orchestrator.mapping.dask.kept import KeptValue
 from orchestrator.mapping.dask.running import Running
 from orchestrator.mapping.dask.worker import Ran
 from orchestrator.mapping.executing import Calls, Event, Report
-from orchestrator.user_code import RaisedError, user_code
+from orchestrator.user_code import RaisedError, interruptible, is_of_person
 
 
 def ran_report(running: Running, ran: Ran, keep: Callable[[int], KeptValue]) -> Report:
@@ -26,13 +26,16 @@ def ran_report(running: Running, ran: Ran, keep: Callable[[int], KeptValue]) -> 
     """
     performed = ran.performed
     performed.values = [None] * len(ran.blobs)
-    for position, blob in enumerate(ran.blobs):
-        if blob is not None:
-            try:
-                with user_code():
+    with interruptible():  # once for a batch: to set a handler takes longer than a small value
+        for position, blob in enumerate(ran.blobs):
+            if blob is not None:
+                try:
                     performed.values[position] = pickle.loads(blob)  # noqa: S301 - our workers'
-            except RaisedError as error:
-                performed.failures[position] = _unreadable(running.calls.name, error)
+                except BaseException as error:
+                    if is_of_person(error):
+                        raise
+                    failure = _unreadable(running.calls.name, RaisedError(error))
+                    performed.failures[position] = failure
     for position in ran.large:
         performed.values[position] = keep(position)
     return _report(running.calls, performed, ran.worker)

@@ -1,6 +1,8 @@
 """Fixtures several test files share."""
 
+import os
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -27,6 +29,17 @@ def no_secret_is_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test's configuration keeps secret is not hidden from another's assertions."""
     monkeypatch.setattr("orchestrator.redaction._names", {})
     monkeypatch.setenv("ORCHESTRATOR_SECRET_VARIABLES", "")
+
+
+@pytest.fixture(autouse=True)
+def mlflow_looks_nowhere_else() -> Iterator[None]:
+    """The address that one test gives MLflow is not the next one's; MLflow keeps it for itself."""
+    yield
+    mlflow = sys.modules.get("mlflow")
+    if mlflow is not None:
+        mlflow.set_tracking_uri(None)
+        mlflow.set_registry_uri(None)
+    os.environ.pop("MLFLOW_REGISTRY_URI", None)  # which it leaves there
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ One case is left out, since nothing can tell it apart: a worker that is killed f
 runs a single call alone, which is under suspicion already. That call is blamed and tried again.
 """
 
+import time
+
 import pytest
 from distributed.comm import CommClosedError
 from hypothesis import settings
@@ -23,7 +25,8 @@ from tests.contracts.executors import calls
 from tests.pretended_cluster import PretendedCluster
 
 FETCH_ERRORS = (OSError, CommClosedError, KeyError, AttributeError, TimeoutError)
-MOST_STEPS = 3_000
+LONGEST_END = 60.0
+"""Seconds; what the driver looks at every tenth of a second, a hundred steps may not reach."""
 
 
 def itself(x):
@@ -155,7 +158,8 @@ class Orders(RuleBasedStateMachine):
             self.patch.undo()
 
     def _end_well(self):
-        for _ in range(MOST_STEPS):
+        until = time.monotonic() + LONGEST_END
+        while time.monotonic() < until:
             self.hear()
             if self.ended.keys() >= self.submitted - self.cancelled:
                 return

@@ -54,6 +54,8 @@ class Future:
             try:
                 return await self.client.fetch(self.key)
             except LookupError:  # its worker is gone: Dask's client asks how the task is
+                if self.error is not None:
+                    continue  # it was cancelled meanwhile
                 self.set("pending")
                 self.client.ask_for(self.key)
 

@@ -70,8 +70,9 @@ def _find(ledger: Ledger, flow_run: str | None) -> FlowRun:
             f"no flow run is recorded in {ledger.address}{_other_ledgers()}; begin with: "
             "orchestrator run"
         )
-    if latest.state == "running":
-        return latest  # its driver seems to live, which only --force may ignore
+    if latest.state in {"running", "interrupted"}:
+        # Its driver seems to live, which only --force may ignore, or ended just now.
+        return latest
     hint = f"; to try again what failed: orchestrator resume {latest.id}"
     raise UsageError(
         f"every flow run has ended: {latest.id}, the last one, is a "

@@ -9,6 +9,7 @@ Touches distributed; takes a client; gives answers. Runs on the driver.
 """
 
 import logging
+import time
 
 from distributed import Client
 
@@ -19,8 +20,9 @@ logger = logging.getLogger(__name__)
 LOOK_AGAIN_SECONDS = 0.1
 """Nobody tells that a client is connected again."""
 
-_MOST_UNANSWERED = 20
-"""Of a scheduler that is connected again and again, but never answers."""
+_LONGEST_UNANSWERED = 60.0
+"""Seconds of a scheduler that is connected again and again, but never answers. A number of tries
+would be used up in the moment before Dask's client notices that the scheduler has gone."""
 
 
 class Connection:
@@ -38,7 +40,7 @@ class Connection:
         self._address = client.scheduler.address if client.scheduler else ""
         self._joined = client.scheduler_comm
         self.lost = False
-        self._unanswered = 0
+        self._unanswered_since: float | None = None
 
     def join(self) -> None:
         """Note that the executor joins the scheduler that is there now."""
@@ -80,11 +82,17 @@ class Connection:
         """The scheduler that had returned does not answer.
 
         Raises:
-            MachineryError: It has not answered too often.
+            MachineryError: It has not answered for too long.
         """
-        self._unanswered += 1
-        if self._unanswered >= _MOST_UNANSWERED:
+        now = time.monotonic()
+        if self._unanswered_since is None:
+            self._unanswered_since = now
+        if now - self._unanswered_since > _LONGEST_UNANSWERED:
             raise error
+
+    def answered(self) -> None:
+        """The executor has joined the scheduler that is there now."""
+        self.lost, self._unanswered_since = False, None
 
     def _may_return(self) -> bool:
         return self._client.cluster is None

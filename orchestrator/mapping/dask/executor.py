@@ -164,7 +164,7 @@ class DaskExecutor:
             self._connection.found_no_answer(error)
             return
         running, self._running = self._running, {}
-        self._connection.lost = False
+        self._connection.answered()
         for each in running.values():
             self._backlog.ended(lane_of(each.calls.placement))
             self._again([each.work], each.cancelled)

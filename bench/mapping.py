@@ -27,6 +27,7 @@ from orchestrator.mapping import flow, task
 
 ITEMS = 100_000
 MANY_ITEMS = 1_000_000
+INLINE_ITEMS = 10_000
 RAW_ITEMS = 5_000
 ROUNDS = 3
 ROWS = 1_000
@@ -56,6 +57,8 @@ def measure(*, quick: bool = False) -> Figures:
             "mapping.ms_per_item": each,
             "mapping.ms_per_item.client_map": _raw_milliseconds(client),
             "mapping.first_item_s": _first_item_seconds(client),
+            "mapping.inline_ms": _inline_milliseconds(recorded=False),
+            "mapping.inline_ledger_ms": _inline_milliseconds(recorded=True),
         }
     if quick:
         return figures
@@ -82,6 +85,20 @@ def _milliseconds(client: Client, items: int) -> float:
         seconds = time.perf_counter() - began
     assert run.counts == {"success": items}
     return seconds / items * 1000
+
+
+def _inline_milliseconds(*, recorded: bool) -> float:
+    """Processor time of an instance in this process; the median, as other programs disturb it."""
+    additions.run(columns=1, rows=10)
+    return statistics.median(_inline_once(recorded=recorded) for _ in range(ROUNDS))
+
+
+def _inline_once(*, recorded: bool) -> float:
+    with _ledger() as ledger:
+        began = time.process_time()
+        recorder = ledger.recorder() if recorded else None
+        additions.run(None, recorder, columns=INLINE_ITEMS // ROWS)
+        return (time.process_time() - began) / INLINE_ITEMS * 1000
 
 
 def _raw_milliseconds(client: Client) -> float:

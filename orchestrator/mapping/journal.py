@@ -160,7 +160,8 @@ class Journal:
         unrecorded, self._unrecorded, self._waiting = self._unrecorded, [], 0
         if unrecorded:
             nodes = self._engine.nodes
-            records = (self._records(nodes[number], indices) for number, indices in unrecorded)
+            together = _by_node(unrecorded)
+            records = (self._records(nodes[number], indices) for number, indices in together)
             ended = [record for some in records for record in some]
             self._recorder.record(ended)
             tell_ends(ended)
@@ -339,6 +340,16 @@ def _whole(failure: Failure) -> str:
     if len(error) > _LONG_MESSAGE and frames.endswith(error):
         frames = frames.removesuffix(error).rpartition("\n")[0]
     return f"{error}\n{frames}".strip()
+
+
+def _by_node(ended: Sequence[tuple[int, Sequence[int]]]) -> list[tuple[int, Sequence[int]]]:
+    """Ends of one node together; in this process they come one by one."""
+    if len({number for number, _ in ended}) == len(ended):
+        return list(ended)
+    nodes: dict[int, list[int]] = {}
+    for number, indices in ended:
+        nodes.setdefault(number, []).extend(indices)
+    return list(nodes.items())
 
 
 def _key_of_call(state: NodeState) -> str:

@@ -17,6 +17,7 @@ from orchestrator.mapping.rules import Rule
 from orchestrator.user_code import shown
 
 _PER_ITEM = frozenset(name for name, option in OPTIONS.items() if option.per_item)
+_VARYING = _PER_ITEM - {"cache", "key"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ class Options:
     @property
     def vary(self) -> bool:
         """Whether any option that a start depends on is a function of the item."""
-        return any(callable(getattr(self, name)) for name in _PER_ITEM - {"cache", "key"})
+        return any(callable(getattr(self, name)) for name in _VARYING)
 
 
 def checked(

@@ -70,6 +70,7 @@ class DriverLoop:
         self._coordinators = Coordinators(engine, said)
         self._pacer = Pacer(engine, used_until)
         self._delays: list[tuple[float, int, int]] = []
+        self._places: dict[int, Placement | None] = {}
         self._in_flight = 0
         self._observed = 0.0
 
@@ -142,13 +143,20 @@ class DriverLoop:
             for index in indices:
                 self._coordinators.start(state, index)
             return
-        settings = state.node.task.settings
-        if settings.vary:
+        if state.number not in self._places and not self._is_alike(state):
             for place, some in self._by_placement(state, indices).items():
                 self._send(state, some, place, suspect=start.suspect)
         elif indices:
-            place = None if settings.runs_on == _DRIVER else placement(settings, {})
-            self._send(state, indices, place, suspect=start.suspect)
+            self._send(state, indices, self._places[state.number], suspect=start.suspect)
+
+    def _is_alike(self, state: NodeState) -> bool:
+        """Whether all instances of a node want to run alike; how is then found out once."""
+        settings = state.node.task.settings
+        if settings.vary:
+            return False
+        place = None if settings.runs_on == _DRIVER else placement(settings, {})
+        self._places[state.number] = place
+        return True
 
     def _without_recalled(self, state: NodeState, indices: Sequence[int]) -> Sequence[int]:
         """Those that have no recorded success."""

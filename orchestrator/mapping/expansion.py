@@ -10,6 +10,7 @@ Touches no library; pure; takes and fills `NodeState`; runs on the driver.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
+from orchestrator import keys
 from orchestrator.errors import FlowError
 from orchestrator.mapping.calling import Deferred, Entry, Gathered
 from orchestrator.mapping.node_state import NodeState
@@ -73,10 +74,26 @@ class Instances(Lazy):
 
     def name(self, index: int) -> str | None:
         """The key of the instance below, without the coordinator's."""
+        namer, unnamed = self.namer, list[NodeState]()
+        while namer.keyed and index not in namer.chosen:  # a loop, since chains may be long
+            unnamed.append(namer)
+            below = _followed(namer.items)
+            if below is None:
+                break
+            namer = below.namer
+        name = _name_in(namer, index)
+        for each in reversed(unnamed):
+            place = str(index) if name is None else name
+            name = keys.unnamed(f"{each.ordinal}.{place}" if each.ordinal else place)
+        return name
+
+    @property
+    def names_are_known(self) -> bool:
+        """Whether the names cannot change any more, and are found without asking further down."""
         namer = self.namer
-        if namer.keyed:
-            return namer.names.own(index)
-        return None if namer.items is None else namer.items.name(index)
+        return not namer.keyed and (
+            not self._may_be_named or not namer.sources or namer.item_names is not None
+        )
 
     def origins(self, index: int) -> tuple[Origin, ...]:
         """The instance itself."""
@@ -86,6 +103,15 @@ class Instances(Lazy):
         """On a worker: the values and their names, without the engine behind them."""
         names = [self.name(index) or str(index) for index in range(len(self))]
         return Items, (list(self), names if self.named else None)
+
+
+def _name_in(namer: NodeState, index: int) -> str | None:
+    """The name that a node itself gives an instance."""
+    if namer.item_names is not None:
+        return namer.item_names[index]
+    if index in namer.chosen:
+        return namer.chosen[index]
+    return None if namer.items is None else namer.items.name(index)
 
 
 def wholes_of(node: Node) -> list[Node]:
@@ -99,13 +125,13 @@ def picks_of(node: Node) -> dict[Node, tuple[str, ...]]:
     """The mapped nodes of which its arguments take single instances only, and their keys."""
     whole = {of for of, is_whole in _mapped_over(node) if is_whole}
     whole |= {reference.node for reference in node.task.follows}
-    keys: dict[Node, list[str]] = {}
+    picked: dict[Node, list[str]] = {}
     for taken in taken_of(node.constants):
         if isinstance(taken, Picked) and taken.reference.node.items is not None:
-            keys.setdefault(taken.reference.node, []).append(taken.path[0])
+            picked.setdefault(taken.reference.node, []).append(taken.path[0])
         else:
             whole |= {reference.node for reference in references(taken)}
-    return {of: tuple(some) for of, some in keys.items() if of not in whole}
+    return {of: tuple(some) for of, some in picked.items() if of not in whole}
 
 
 def sources_of(node: Node) -> list[Node]:
@@ -164,6 +190,8 @@ def expand(state: NodeState, state_of: StateOf, longest: int) -> None:
     if not state.keyed:
         items.require_distinct_names()
     if state.sources and _followed(items) is None:
+        if items.named and all(_names_are_known(leaf) for leaf in items.leaves()):
+            state.item_names = [items.name(index) for index in range(length)]
         state.dependents = {}
         for index in range(length):
             for origin in items.origins(index):
@@ -232,6 +260,10 @@ def _known(leaf: Lazy, state_of: StateOf) -> Lazy:
         return leaf
     source = state_of(leaf.node)
     return Instances(source) if source.mapped else lazy(source.value)
+
+
+def _names_are_known(leaf: Lazy) -> bool:
+    return not isinstance(leaf, Instances) or leaf.names_are_known
 
 
 def _check(node: Node, items: Lazy) -> None:

@@ -55,6 +55,7 @@ class NodeState:
         followers: The nodes that wait for this one as a whole.
         consumers: The nodes whose items are made of this one's instances.
         items: What it is mapped over, once that is known; None before, and for a plain call.
+        item_names: The names of its items, where they are made of several mapped nodes' instances.
         length: How many instances it has; None until that is known.
         closed: For a node that ended without any instance: how.
         reason: Why it was closed.
@@ -86,6 +87,7 @@ class NodeState:
     followers: list[int] = field(default_factory=list)
     consumers: list[int] = field(default_factory=list)
     items: Lazy | None = None
+    item_names: Sequence[str | None] | None = None
     length: int | None = None
     closed: State | None = None
     reason: str = ""

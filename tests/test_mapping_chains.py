@@ -1,0 +1,100 @@
+"""Long chains of mapped tasks: no recursion, and work in proportion to their instances."""
+
+import sys
+
+import pytest
+
+from orchestrator import flow, task
+
+
+@task
+def step(x, y=0):
+    return x
+
+
+@task(key="{x}")
+def named(x):
+    return x
+
+
+@task(key=lambda x: 1 / 0)
+def nameless(x):
+    return x
+
+
+class Calls:
+    """Counts the calls of Python functions that a flow run makes."""
+
+    def __init__(self):
+        self.made = 0
+
+    def __call__(self, _frame, event, _argument):
+        self.made += event == "call"
+
+    def of(self, written):
+        self.made = 0
+        before = sys.getprofile()
+        sys.setprofile(self)
+        try:
+            run = written.run()
+        finally:
+            sys.setprofile(before)
+        assert run.state == "success"
+        return self.made
+
+
+def zipped(items, stages):
+    last = step.expand(x=items)
+    for _ in range(stages):
+        last = step.expand_kwargs(last.zip(last).map(lambda pair: {"x": pair[0]}))
+
+
+def crossed(items, stages):
+    last = step.expand(x=items)
+    for _ in range(stages):
+        last = step.expand(x=last, y=[0])
+
+
+def straight(items, stages):
+    last = step.expand(x=items)
+    for _ in range(stages):
+        last = step.expand(x=last)
+
+
+def lastingly_named(items, stages):
+    last = named.expand(x=list(items))
+    for _ in range(stages):
+        last = named.expand(x=last)
+
+
+ITEMS = {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize("chain", [zipped, crossed, straight])
+def test_named_items_keep_their_keys_through_a_long_chain(chain):
+    run = flow(name="long")(lambda: chain(ITEMS, 200)).run()
+    assert run.state == "success"
+    keys = [outcome.key for outcome in run["step_201"].items()]
+    assert [key[0] for key in keys] == ["a", "b"]
+
+
+def test_instances_without_a_key_end_a_long_chain_as_failures():
+    def failing():
+        last = nameless.expand(x=[1, 2])
+        for _ in range(200):
+            last = named.expand(x=last)
+
+    run = flow(name="failing")(failing).run()
+    assert run.counts == {"failed": 2, "upstream_failed": 400}
+    assert len({o.key for o in run["named_200"].items()}) == 2
+
+
+@pytest.mark.parametrize("chain", [straight, lastingly_named])
+@pytest.mark.parametrize(("items", "stages"), [(5, 20), (100, 2)])
+def test_four_times_the_instances_are_about_four_times_the_work(chain, items, stages):
+    longer, wider = (items, 4 * stages), (4 * items, stages)
+    calls = Calls()
+    one = calls.of(flow(name="one")(lambda: chain(range(items), stages)))
+    for n, m in (longer, wider):
+        more = calls.of(flow(name="more")(lambda n=n, m=m: chain(range(n), m)))
+        assert more < 5 * one

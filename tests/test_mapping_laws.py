@@ -488,7 +488,7 @@ def require_all_ended(driver):
 
 
 class TestEngine:
-    @settings(max_examples=2_000, deadline=None)
+    @settings(max_examples=500, deadline=None)
     @given(plans(), st.integers(0, 2**32))
     def test_case_25_it_ends_as_the_oracle_says(self, flow, seed):
         oracle = Oracle(flow)

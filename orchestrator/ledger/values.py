@@ -8,6 +8,7 @@ import io
 import logging
 import pickle
 import zlib
+from contextlib import nullcontext
 from typing import Any
 
 import cloudpickle
@@ -27,6 +28,9 @@ NOTHING = object()
 _MAIN = b"__main__"
 """The module of what a script defines, or a notebook; in another process it is another one."""
 
+_WITHOUT_CODE = frozenset({type(None), bool, int, float, str, bytes})
+"""Common types of results. Pickling them runs no code of users."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -45,9 +49,12 @@ class _Bounded(io.BytesIO):
 
 def freeze(value: Any) -> bytes | None:
     """The value's pickle, None when it has none or it is too large."""
+    guard = nullcontext() if type(value) in _WITHOUT_CODE else user_code()
     try:
-        with user_code():
+        with guard:
             return _small(_plainly(value) or _by_value(value))
+    except _TooLargeError:
+        return None
     except RaisedError as error:
         if isinstance(error.error, _TooLargeError):
             return None

@@ -65,6 +65,7 @@ REASONS = {
     "FitsOnlyParts": "it cannot be fitted on all rows: ValueError:",
     "DiffersElsewhere": "where the fitted estimator predicted",
     "EndsItsReader": "the process that loaded it ended with code 3",
+    "ExitsElsewhere": "it cannot be loaded or asked: SystemExit",
 }
 
 

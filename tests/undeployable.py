@@ -1,6 +1,8 @@
 """Trees that score as any tree does and cannot be deployed, each for a reason of its own."""
 
 import os
+import sys
+import threading
 
 import numpy as np
 import pandas as pd
@@ -52,4 +54,35 @@ class EndsItsReader(DiffersElsewhere):
         """As a tree does, where it was fitted."""
         if os.getpid() != self.process_:
             os._exit(3)
+        return super().predict(X, check_input)
+
+
+class ExitsElsewhere(DiffersElsewhere):
+    """Leaves another process that asks it, as a program does that is done."""
+
+    def predict(self, X, check_input=True):
+        """As a tree does, where it was fitted."""
+        if os.getpid() != self.process_:
+            sys.exit(0)
+        return super().predict(X, check_input)
+
+
+class HangsElsewhere(DiffersElsewhere):
+    """Never answers another process that asks it."""
+
+    def predict(self, X, check_input=True):
+        """As a tree does, where it was fitted."""
+        if os.getpid() != self.process_:
+            threading.Event().wait()
+        return super().predict(X, check_input)
+
+
+class Waits(DecisionTreeClassifier):
+    """Answers only once it may."""
+
+    may = threading.Event()
+
+    def predict(self, X, check_input=True):
+        """As a tree does, in time."""
+        self.may.wait()
         return super().predict(X, check_input)

@@ -17,6 +17,7 @@ import numpy as np
 from orchestrator.deployment.checksums import damage, here
 from orchestrator.errors import chain_of
 from orchestrator.records import StoredFile
+from orchestrator.user_code import RaisedError, user_code
 
 _RELATIVE = 1e-5
 """Numbers may differ so much: another processor, or another number of rows at once, rounds
@@ -77,10 +78,13 @@ def read_back(reading: Reading) -> Problem | None:
 def problem_in(source: str, proof: Proof, tracking_uri: str | None = None) -> str | None:
     """Why a stored model is not what was fitted; None if it is."""
     try:
-        with here(source, tracking_uri) as folder, _own_modules_dropped(folder):
+        with here(source, tracking_uri) as folder, _own_modules_dropped(folder), user_code():
             return _compared(folder, proof)
-    except Exception as error:  # noqa: BLE001 - a model raises whatever its parts do
-        return f"it cannot be loaded or asked: {type(error).__name__}: {chain_of(error)}"
+    except RaisedError as raised:
+        error: BaseException = raised.error
+    except Exception as own:  # noqa: BLE001 - an artifact store raises errors of its own library
+        error = own
+    return f"it cannot be loaded or asked: {type(error).__name__}: {chain_of(error)}"
 
 
 def _compared(folder: Path, proof: Proof) -> str | None:

@@ -1,7 +1,10 @@
 """Who reads models back: this process, or another one that is started once and reused.
 
+Where this process wrote the models itself, only another one can tell that they load. A model that
+hangs while it is loaded or asked is given up after a while, in either process.
+
 Touches no library but MLflow through `readback`; takes `Reading`s; gives their problems; runs on
-the driver. Where this process wrote the models itself, only another one can tell that they load.
+the driver.
 """
 
 import atexit
@@ -9,14 +12,19 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from functools import cache
-from threading import Lock
+from threading import Event, Lock, Thread, Timer
 from typing import IO, Any
 
 from orchestrator.deployment.readback import Problem, Reading, read_back
 
 ReadBack = Callable[[Reading], Problem | None]
+
+PATIENCE_SECONDS = 600.0
+"""How long one model may take to be fetched, loaded and asked."""
 
 _PROGRAM = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
@@ -30,16 +38,42 @@ def reader(*, wrote_itself: bool) -> ReadBack:
     Args:
         wrote_itself: Whether this process writes the models that are read.
     """
-    return _reading_process().read_back if wrote_itself else read_back
+    return _reading_process().read_back if wrote_itself else read_back_here
+
+
+def read_back_here(reading: Reading, patience: float = PATIENCE_SECONDS) -> Problem | None:
+    """As `readback.read_back`, in this process; a model that hangs keeps its thread.
+
+    Args:
+        reading: The model.
+        patience: Seconds it may take.
+    """
+    answer = Future[Problem | None]()
+
+    def read() -> None:
+        try:
+            answer.set_result(read_back(reading))
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            answer.set_exception(error)
+
+    Thread(target=read, name="read back", daemon=True).start()
+    try:
+        return answer.result(patience)
+    except TimeoutError:
+        return _overdue(patience)
 
 
 class ReadingProcess:
     """Another process that reads models back; started when it is first asked, and again if it ends.
 
     It imports MLflow once, which takes it some seconds, and then answers in milliseconds.
+
+    Attributes:
+        patience: Seconds that one model may take; the process is then ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
+        self.patience = patience
         self._process: subprocess.Popen[bytes] | None = None
         self._asking = Lock()
 
@@ -50,13 +84,18 @@ class ReadingProcess:
             assert process.stdin is not None  # noqa: S101 - both are pipes
             assert process.stdout is not None  # noqa: S101 - as above
             try:
-                _send(process.stdin, (sys.path, reading))
-                answer: Problem | None = pickle.load(process.stdout)  # noqa: S301 - of our own process
+                with _ended_after(self.patience, process) as is_overdue:
+                    _send(process.stdin, (sys.path, reading))
+                    answer: Problem | None = pickle.load(process.stdout)  # noqa: S301 - of our own process
             except (EOFError, OSError):
                 code = process.wait()
                 self.close()
+                if is_overdue.is_set():
+                    return _overdue(self.patience)
                 reason = f"the process that loaded it ended with code {code}"
                 return Problem(reason=reason, blames_model=True)
+            if is_overdue.is_set():  # it answered as it was being ended
+                self.close()
             return answer
 
     def close(self) -> None:
@@ -66,7 +105,8 @@ class ReadingProcess:
             return
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(OSError):  # of a process that ended with half a reading in the pipe
+                    pipe.close()
         process.wait()
 
     def _running(self) -> "subprocess.Popen[bytes]":
@@ -104,3 +144,27 @@ def _reading_process() -> ReadingProcess:
 def _send(pipe: IO[bytes], value: Any) -> None:
     pipe.write(pickle.dumps(value))
     pipe.flush()
+
+
+@contextmanager
+def _ended_after(seconds: float, process: "subprocess.Popen[bytes]") -> Iterator[Event]:
+    """End a process unless the block ends in time; gives whether that was necessary."""
+    is_overdue = Event()
+
+    def end() -> None:
+        is_overdue.set()
+        process.kill()
+
+    timer = Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield is_overdue
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def _overdue(seconds: float) -> Problem:
+    reason = f"it was not loaded and asked within {seconds:g} seconds"
+    return Problem(reason=reason, blames_model=True)

@@ -61,6 +61,18 @@ class Dispatch:
             for each in promotions
         ]
 
+    def delivered(self, flow_run: str, *, besides: Sequence[Order]) -> list[Order]:
+        """Orders without anything to do: what a resumed flow run had delivered before.
+
+        Args:
+            flow_run: Its id.
+            besides: Orders for customers that get none of these.
+        """
+        others = {order.id for order in besides}
+        found = self._ledger.promotions.of_flow_run(flow_run)
+        done = [_customer(each) for each in found if each.state is PromotionState.CONFIRMED]
+        return [Order(id=customer, refit=None) for customer in done if customer not in others]
+
     def instead(self, promotion: Promotion, decision: Decision, reason: str) -> Refit:
         """The order for the next best, after a candidate could not be deployed.
 

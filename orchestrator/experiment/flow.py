@@ -83,10 +83,11 @@ def training_flow(
         )
         replaced = {promotion.decision.customer.id for promotion in under_way}
         again = [each for each in lost if each.decision.customer.id not in replaced]
-        return dispatch.orders(
+        ordered = dispatch.orders(
             [*under_way, *again],
             {choice.decision.customer.id: choice.runners_up for choice in chosen},
         )
+        return [*ordered, *dispatch.delivered(flow_run, besides=ordered)]
 
     @flow(name=experiment.name)
     def train() -> object:

@@ -63,7 +63,7 @@ class Order:
 
     Attributes:
         id: The customer's id, which is the instance's key.
-        refit: The first candidate; None where its model is ready already.
+        refit: The first candidate; None where its model is ready, or serves, already.
         runners_up: What to serve if that cannot be deployed, the best first.
     """
 

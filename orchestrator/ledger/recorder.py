@@ -141,16 +141,16 @@ class LedgerRecorder:
         with self._database.read() as connection:
             return [*connection.execute(query).scalars()]
 
-    def keys_of(self, flow_run: str, node: str) -> frozenset[str]:
-        """Keys of this node in a flow run, without `removed` ones."""
+    def states_of(self, flow_run: str, node: str) -> Mapping[str, State]:
+        """States by key of this node in a flow run, without `removed` ones."""
         query = (
-            select(instances.c.key)
+            select(instances.c.key, instances.c.state)
             .join(nodes, nodes.c.id == instances.c.node)
             .where(nodes.c.flow_run == flow_run, nodes.c.name == node)
             .where(instances.c.state != State.REMOVED.value)
         )
         with self._database.read() as connection:
-            return frozenset(connection.execute(query).scalars())
+            return {row.key: State(row.state) for row in connection.execute(query)}
 
     def last_keys(self, flow: str, node: str) -> frozenset[str]:
         """Keys of this node in the flow's last ended flow run, without `removed` ones."""

@@ -175,13 +175,13 @@ class Flow:
         try:
             engine.add(scope.fresh())
             with listening(hearing):
-                state, removed = _carry_out(loop, engine, journal)
+                state, left = _carry_out(loop, engine, journal)
         except BaseException:
-            _finish(flow_run, engine, journal, "interrupted", 0)
+            _finish(flow_run, engine, journal, "interrupted", {})
             raise
         finally:
             executor.close()
-        ended = _finish(flow_run, engine, journal, state, removed)
+        ended = _finish(flow_run, engine, journal, state, left)
         return Run(ended, engine, returned, unkept_logs=said.unkept)
 
     def __call__(self, **params: Any) -> Any:
@@ -282,11 +282,13 @@ def _executor(client: "Client | Connect | None") -> Executor:
     return DaskExecutor(client)
 
 
-def _carry_out(loop: DriverLoop, engine: Engine, journal: Journal | None) -> tuple[_End, int]:
-    """How it ended, and how many instances of the last flow run it no longer has."""
+def _carry_out(
+    loop: DriverLoop, engine: Engine, journal: Journal | None
+) -> tuple[_End, Mapping[str, int]]:
+    """How it ended, and by state the instances that were recorded and are not the engine's."""
     if not loop.run():
-        return "interrupted", 0
-    return _end_state(engine), 0 if journal is None else journal.removed()
+        return "interrupted", {}
+    return _end_state(engine), {} if journal is None else journal.left()
 
 
 def _end_state(engine: Engine) -> _End:
@@ -305,17 +307,15 @@ def _finish(
     engine: Engine,
     journal: Journal | None,
     state: _End,
-    removed: int,
+    left: Mapping[str, int],
 ) -> FlowRun:
-    counts: Counter[str] = Counter()
+    counts: Counter[str] = Counter(left)
     for node in engine.counted:
         counts.update({str(end): number for end, number in node.counts.items()})
         if node.closed is not None:
             counts[node.closed] += 1
         elif node.length is not None and node.ended < node.length:
             counts[State.PENDING] += node.length - node.ended
-    if removed:
-        counts[State.REMOVED] = removed
     ended = replace(flow_run, state=state, ended=time.time(), counts=dict(counts))
     if journal is not None:
         journal.finish(ended)

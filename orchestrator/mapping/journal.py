@@ -8,7 +8,7 @@ import logging
 import reprlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator import keys
@@ -26,6 +26,7 @@ from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.option_table import NEVER, RUNS
 from orchestrator.mapping.options import applied
 from orchestrator.mapping.recording import Recorder
+from orchestrator.mapping.sequences import Origin
 from orchestrator.mapping.telling import tell_begin, tell_end, tell_ends
 from orchestrator.records import FlowRun, InstanceLog, InstanceRecord, State, own_prefix
 from orchestrator.user_code import MOST_CHARACTERS, RaisedError, is_of_person, user_code, writable
@@ -170,11 +171,12 @@ class Journal:
             self._recorder.keep_logs(said)
         self._recorded = time.monotonic()
 
-    def removed(self) -> int:
-        """Record instances that this flow run no longer has; how many.
+    def left(self) -> Counter[str]:
+        """Count by state the recorded instances that this execution of the flow run did not have.
 
         They are those of the last flow run, and of this one before it was resumed or before a
-        coordinator in it was tried again.
+        coordinator in it was tried again. They are recorded as `removed`, unless nobody can tell
+        whether they still belong: then this flow run's own stay, and count as they ended.
         """
         self.flush()
         names: dict[str, set[str]] = {}
@@ -183,27 +185,52 @@ class Journal:
             names.setdefault(state.node.name, set()).update(_recorded_names(state))
             if state.mapped:
                 mapped.add(state.node.name)
+        own = self._own_states()
         earlier = {
             node: self._recorder.last_keys(self._flow_run.flow, node) for node in sorted(mapped)
         }
-        if self._resumed or len(self._engine.counted) < len(self._engine.nodes):
-            for node in self._recorder.nodes_of(self._flow_run.id):
-                own = self._recorder.keys_of(self._flow_run.id, node)
-                earlier[node] = earlier.get(node, frozenset()) | own
-        unknown = [place for state in self._engine.counted for place in _unknown(state)]
-        gone = [
-            InstanceRecord(
-                flow_run=self._flow_run.id, node=node, key=key, index=-1, state=State.REMOVED
-            )
-            for node, known in earlier.items()
-            for key in sorted(known - names.get(node, set()))
-            if keys.is_lasting(key)
-            and not any(node.endswith(of) and keys.is_under(key, at) for of, at in unknown)
-        ]
+        for node, states in own.items():
+            earlier[node] = earlier.get(node, frozenset()) | states.keys()
+        unknown = self._unknown()
+        counts: Counter[str] = Counter()
+        gone = []
+        for node, known in earlier.items():
+            for key in sorted(known - names.get(node, set())):
+                if keys.is_lasting(key) and not _is_under(unknown, node, key):
+                    gone.append(self._removed(node, key))
+                elif key in own.get(node, ()):
+                    counts[own[node][key]] += 1
         if gone:
             self._recorder.record(gone)
             tell_ends(gone)
-        return len(gone)
+            counts[State.REMOVED] = len(gone)
+        return counts
+
+    def _own_states(self) -> Mapping[str, Mapping[str, State]]:
+        """What this flow run recorded, by node and key, where that may be more than it now has."""
+        if not self._resumed and len(self._engine.counted) == len(self._engine.nodes):
+            return {}
+        run = self._flow_run.id
+        return {node: self._recorder.states_of(run, node) for node in self._recorder.nodes_of(run)}
+
+    def _removed(self, node: str, key: str) -> InstanceRecord:
+        return InstanceRecord(
+            flow_run=self._flow_run.id, node=node, key=key, index=-1, state=State.REMOVED
+        )
+
+    def _unknown(self) -> list[tuple[str, str]]:
+        """Where nobody knows what instances there would have been: ends of nodes, begins of keys.
+
+        That is a map whose source gave nothing; whatever an unsuccessful coordinator would have
+        called; and, in a resumed flow run, what a coordinator called before, where it now had
+        nothing left to call.
+        """
+        calling = {state.node.parent for state in self._engine.counted}
+        return [
+            place
+            for state in self._engine.counted
+            for place in _unknown(state, calling if self._resumed else None)
+        ]
 
     def finish(self, flow_run: FlowRun) -> None:
         """The flow run has ended."""
@@ -363,19 +390,23 @@ def _recorded_names(state: NodeState) -> Iterable[str]:
     return state.names if state.closed is None else (_key_of_call(state),)
 
 
-def _unknown(state: NodeState) -> Iterator[tuple[str, str]]:
-    """Where nobody knows what instances there would have been: ends of nodes, begins of keys.
-
-    That is a map whose source gave nothing, and whatever an unsuccessful coordinator would have
-    called: what is missing there has not been removed.
-    """
+def _unknown(
+    state: NodeState, calling: Container[Origin | None] | None
+) -> Iterator[tuple[str, str]]:
+    """As `Journal._unknown`, of one node; `calling` are the coordinators that called anything."""
     if state.mapped and state.items is None:
         yield state.node.name, state.node.prefix
     if state.node.task.coordinates:
         names = state.names
         for index in range(state.length or 0):
-            if not state.tally_of(index).success:
+            is_silent = calling is not None and Origin(state.number, index) not in calling
+            if is_silent or not state.tally_of(index).success:
                 yield f"@{state.node.name}", names[index]
+
+
+def _is_under(places: Iterable[tuple[str, str]], node: str, key: str) -> bool:
+    """Whether an instance is in one of the places that `_unknown` gives."""
+    return any(node.endswith(of) and keys.is_under(key, at) for of, at in places)
 
 
 def _as_told(code: bytes, cache: Callable[..., Any], state: NodeState, index: int) -> str | None:

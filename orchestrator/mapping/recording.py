@@ -42,8 +42,8 @@ class Recorder(Protocol):
         """The names of the nodes of which a flow run has recorded instances."""
         ...
 
-    def keys_of(self, flow_run: str, node: str) -> frozenset[str]:
-        """The keys of this node in a flow run, without `removed` ones."""
+    def states_of(self, flow_run: str, node: str) -> Mapping[str, State]:
+        """The states of this node's instances in a flow run by key, without `removed` ones."""
         ...
 
     def last_keys(self, flow: str, node: str) -> frozenset[str]:
@@ -96,20 +96,20 @@ class MemoryRecorder:
         """Names of the nodes of a flow run."""
         return sorted({node for run, node, _ in self.instances if run == flow_run})
 
-    def keys_of(self, flow_run: str, node: str) -> frozenset[str]:
-        """Keys of this node in a flow run."""
-        return frozenset(
-            key
+    def states_of(self, flow_run: str, node: str) -> Mapping[str, State]:
+        """States by key of this node in a flow run."""
+        return {
+            key: instance.state
             for (run, of_node, key), instance in self.instances.items()
             if (run, of_node) == (flow_run, node) and instance.state is not State.REMOVED
-        )
+        }
 
     def last_keys(self, flow: str, node: str) -> frozenset[str]:
         """Keys of this node in the latest ended flow run of this flow."""
         ended = [r for r in self.flow_runs.values() if r.flow == flow and r.ended is not None]
         if not ended:
             return frozenset()
-        return self.keys_of(max(ended, key=lambda run: run.started).id, node)
+        return frozenset(self.states_of(max(ended, key=lambda run: run.started).id, node))
 
     def finish(self, flow_run: FlowRun) -> None:
         """Keep the ended flow run."""

@@ -119,3 +119,27 @@ def test_a_module_beside_the_file_does_not_replace_the_standard_librarys(orchest
     (tmp_path / "flows" / "statistics.py").write_text("raise RuntimeError('nor this one')")
     assert orchestrator("run", SPEAKING)[0] == 1
     assert "speak[bad]" in orchestrator("run", SPEAKING)[1]
+
+
+HOSTILE = """
+from orchestrator import flow, task
+
+@task
+def speak(x):
+    print("\\x1b[2Jwiped\\u202e")
+    raise ValueError("\\x1b]0;title\\x07")
+
+@flow
+def speaking():
+    speak.options(key="{x}").expand(x=["one\\n[speak two] forged\\x1b[1m"])
+"""
+
+
+def test_what_would_repaint_a_terminal_is_shown_as_escapes(orchestrator, tmp_path):
+    (tmp_path / "flows" / "speaking.py").write_text(HOSTILE)
+    _, out, err = orchestrator("run", SPEAKING, "--logs")
+    assert "[speak one\\n[speak two] forged\\x1b[1m] \\x1b[2Jwiped\\u202e\n" in err
+    _, shown, _ = orchestrator("logs", "latest")
+    assert "speak one\\n[speak two] forged\\x1b[1m, attempt 1\n  \\x1b[2Jwiped\\u202e\n" in shown
+    assert "ValueError: \\x1b]0;title\\x07" in shown
+    assert not {"\x1b", "\x07", "\u202e"} & set(out + err + shown)

@@ -14,6 +14,7 @@ from orchestrator import keys
 from orchestrator.cli.options import Config, FlowRunId, Json, Key, OfTask
 from orchestrator.cli.output import as_json, report, say
 from orchestrator.errors import UsageError
+from orchestrator.escapes import visible
 from orchestrator.records import FlowRun, InstanceLog, InstanceRecord, State
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _show_error(error: str) -> None:
 
 
 def _title(node: str, key: str) -> str:
-    return f"{node} {keys.readable(key)}" if key else node
+    return visible(f"{node} {keys.readable(key)}" if key else node)
 
 
 def _why_nothing(

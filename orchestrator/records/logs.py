@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator import keys
+from orchestrator.escapes import visible, visible_lines
 
 KeptLogs = Literal["failed", "all", "none"]
 """Whose words are kept: those of attempts that failed, of all attempts, or of none."""
@@ -45,6 +46,9 @@ class InstanceLog:
 
 
 def named_lines(log: InstanceLog) -> list[str]:
-    """The lines of a log, each with the name of the instance: `[evaluate acme/tree] line`."""
-    name = f"{log.node} {keys.readable(log.key)}" if log.key else log.node
-    return [f"[{name}] {line}" for line in log.text.splitlines()]
+    """The lines of a log, each with the name of the instance: `[evaluate acme/tree] line`.
+
+    Characters that would change how a terminal looks are written as escapes.
+    """
+    name = visible(f"{log.node} {keys.readable(log.key)}" if log.key else log.node)
+    return [f"[{name}] {visible_lines(line)}" for line in log.text.splitlines()]

@@ -269,7 +269,7 @@ def test_a_query_that_takes_too_long_is_given_up(postgres_url):
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"url": f"user:{HIDDEN}@host/name"}, r"c\.yaml: registry\.url: is no database URL"),
+        ({"url": f"user:{HIDDEN}@host/name"}, r"c\.yaml: registry\.url: is not a database URL"),
         ({"url": "sqlite://", "models": "DROP TABLE models"}, r"registry\.models: is neither"),
         ({"url": "sqlite://", "models": "SELECT :a"}, "parameter :a has no value"),
         ({"url": "sqlite://", "parameters": {"b": 1}}, "parameter :b is in no query"),
@@ -555,3 +555,28 @@ def test_what_was_imported_into_sql_reads_as_the_same_snapshot(tmp_path):
     wanted = snapshot(InlineSource(models=MODELS, customers=CUSTOMERS))
     import_rows(url, wanted.models, wanted.customers)
     assert snapshot(SqlSource(url=url)).id == wanted.id
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"source": "http", "models": "http://[::1/models"},
+        {"source": "http", "customers": "https://host:port/customers"},
+        {"source": "file", "path": "s3://[::1/lists.yaml"},
+        {"source": "sql", "url": "postgresql://user:hidden@[::1/lists"},
+    ],
+    ids=lambda settings: settings["source"],
+)
+def test_half_an_ipv6_address_is_refused_by_its_key(settings, tmp_path, monkeypatch, typed):
+    monkeypatch.chdir(tmp_path)
+    document = {
+        "experiment": "x",
+        "registry": settings,
+        "evaluation": {"loader": "tests.synthetic:load"},
+    }
+    (tmp_path / "orchestrator.yaml").write_text(yaml.safe_dump(document))
+    code, _, err = typed("plan")
+    assert code == 2
+    assert "orchestrator.yaml: registry." in err
+    assert "cannot be read (" in err or "is not a database URL" in err
+    assert "hidden" not in err

@@ -28,6 +28,7 @@ from orchestrator.registry.sources import (
     Row,
     Settings,
     Unreadable,
+    well_formed,
     without_secrets,
 )
 
@@ -74,7 +75,7 @@ class FileSource(Settings):
                 "is the address of a web server; take `source: http`, which reads JSON and tells "
                 "what the server answers"
             )
-        return address
+        return address and well_formed(address)
 
     @model_validator(mode="after")
     def _names_a_file(self) -> Self:

@@ -22,7 +22,7 @@ from orchestrator.identity import digest
 from orchestrator.registry.copies import Copies, Document
 from orchestrator.registry.deadline import within
 from orchestrator.registry.download import Download, same_host
-from orchestrator.registry.sources import Kind, Listing, Settings, without_secrets
+from orchestrator.registry.sources import Kind, Listing, Settings, well_formed, without_secrets
 
 _SLACK = 0.5
 """Seconds more than a download counts itself, so that its own message comes first."""
@@ -67,7 +67,7 @@ class HttpSource(Settings):
     def _is_web_address(cls, url: str | None) -> str | None:
         if url is not None and not _WEB_ADDRESS.match(url):
             raise ValueError("should be an address that begins with http:// or https://")
-        return url
+        return url and well_formed(url)
 
     @model_validator(mode="after")
     def _names_an_address(self) -> Self:

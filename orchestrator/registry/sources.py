@@ -230,6 +230,24 @@ def without_secrets(url: str) -> str:
     return "::".join(map(_shown, _LINKS.split(url)))
 
 
+def well_formed(address: str) -> str:
+    """The address, if those who split addresses can read its host and port.
+
+    Raises:
+        ValueError: They cannot.
+    """
+    for part in _LINKS.split(address):
+        if "://" in part:
+            try:
+                _ = urlsplit(part).port
+            except ValueError as error:
+                raise ValueError(
+                    f"has a host or a port that cannot be read ({error}); an IPv6 address stands "
+                    "in brackets: http://[::1]:8080/models"
+                ) from None
+    return address
+
+
 def _shown(url: str) -> str:
     if "://" not in url:
         return url

@@ -124,8 +124,10 @@ def opened(url: str, timeout: float, *, create: bool = False) -> Iterator[sqlalc
 def _address(url: str) -> sqlalchemy.URL:
     try:
         address = sqlalchemy.make_url(url)
-    except ArgumentError:
-        problem = "is no database URL; write e.g. sqlite:///registry.db or postgresql://host/name"
+    except (ArgumentError, ValueError):  # ValueError: of a port that is no number
+        problem = (
+            "is not a database URL; write e.g. sqlite:///registry.db or postgresql://host/name"
+        )
         raise ConfigError(problem, key="url") from None  # the cause would show the password
     if address.drivername in {"postgresql", "postgres"}:
         return address.set(drivername="postgresql+psycopg")

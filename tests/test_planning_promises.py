@@ -18,6 +18,7 @@ from orchestrator.experiment.why import why
 from orchestrator.ledger import Ledger
 from orchestrator.records import Evaluation, Rejected
 from orchestrator.registry.guards import Limits
+from orchestrator.selection import Gate
 from tests.test_experiment import LOGISTIC, TREE, an_experiment, champions, listing
 from tests.test_registry_http import WebService
 
@@ -63,6 +64,17 @@ def test_a_champion_that_is_no_candidate_is_planned_to_be_scored_again(
     report = run(changed)
     assert report.trials["success"] == 5
     assert plan(changed).writes["MLflow runs"] == 0
+
+
+def test_a_champion_that_is_no_candidate_and_stays_is_fitted_on_its_new_data(
+    served_by_logistic, customers
+):
+    """No candidate passes the gate, so none can stand in for the champion either."""
+    changed = listing(served_by_logistic, models=[TREE], customers=customers("2", "1"))
+    report = run(dataclasses.replace(changed, gate=Gate(min_absolute_change=2.0)))
+    (promoted,) = report.promotions
+    assert promoted.decision.best.trial.study.model.id == "logistic"
+    assert "fitted on new data" in promoted.decision.reason
 
 
 def test_a_champion_among_the_candidates_is_not(served_by_logistic, customers):

@@ -157,6 +157,8 @@ class Choosing:
         tried: set[str] = set()
         while decision.promote and decision.best is not None and len(tried) <= _RUNNERS_UP:
             best = decision.best.trial
+            if best.run_id in tried:
+                return  # the champion, fitted on new data: no other candidate beats it
             if tried:
                 yield decision
             tried.add(best.run_id)

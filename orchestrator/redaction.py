@@ -78,9 +78,10 @@ def with_values(text: str) -> str:
     return _VARIABLE.sub(lambda found: os.environ[found.group(1)], text)
 
 
+@cache
 def _inherit() -> None:
-    """In a worker process: what the driver keeps secret, as far as it is known here."""
-    for name in os.environ.get(_VARIABLES, "").split(",") if not _names else ():
+    """In a worker process: take over once what the driver keeps secret, as far as it is known."""
+    for name in os.environ.get(_VARIABLES, "").split(","):
         if name in os.environ:
             _remember(name, os.environ[name])
 

@@ -8,7 +8,6 @@ import io
 import logging
 import pickle
 import zlib
-from contextlib import nullcontext
 from typing import Any
 
 import cloudpickle
@@ -49,12 +48,11 @@ class _Bounded(io.BytesIO):
 
 def freeze(value: Any) -> bytes | None:
     """The value's pickle, None when it has none or it is too large."""
-    guard = nullcontext() if type(value) in _WITHOUT_CODE else user_code()
+    if type(value) in _WITHOUT_CODE:
+        return _small(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
     try:
-        with guard:
+        with user_code():
             return _small(_plainly(value) or _by_value(value))
-    except _TooLargeError:
-        return None
     except RaisedError as error:
         if isinstance(error.error, _TooLargeError):
             return None

@@ -97,10 +97,13 @@ class Journal:
     def recall(self, state: NodeState, indices: Sequence[int]) -> Mapping[int, Any]:
         """The values of those instances that have a recorded success."""
         again = self._run_again(state, indices)
-        if not self._has_name(state):
-            return {}
         looked = self._looked.setdefault(state.number, set())
         ahead = self._ahead.setdefault(state.number, {})
+        if not ahead and looked.issuperset(indices):
+            looked.difference_update(indices)
+            return {}
+        if not self._has_name(state):
+            return {}
         missing = [index for index in indices if index not in looked]
         if missing:
             soon = state.ready.soon(max(0, _AHEAD - len(missing)))
@@ -139,7 +142,8 @@ class Journal:
     def ended(self, ended: Sequence[tuple[int, Sequence[int]]]) -> None:
         """These instances have ended; -1 stands for a map that ended without any."""
         self._unrecorded += ended
-        self._waiting += sum(len(indices) for _, indices in ended)
+        for _, indices in ended:
+            self._waiting += len(indices)
         if self._waiting > _AT_MOST:
             self.flush()
 

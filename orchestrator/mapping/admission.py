@@ -80,10 +80,11 @@ class Admission:
                 most = min(most, max(1, use.room // max(1, len(use.group))))
         taken = state.ready.pop(room if most == math.inf else min(room, int(most)))
         state.count_running(len(taken))
-        priority = -urgency(state)[1]
-        for use in state.uses:
-            use.group.allowed -= len(taken)
-            use.group.leave(state.number, priority)
+        if state.uses:
+            priority = -urgency(state)[1]
+            for use in state.uses:
+                use.group.allowed -= len(taken)
+                use.group.leave(state.number, priority)
         self.offer(state)
         return taken
 
@@ -121,10 +122,10 @@ class Admission:
         return None
 
     def _turn(self, state: NodeState) -> None:
-        if len(state.ready) and state.room > 0:
-            self._turns.add(state.number, urgency(state))
-        else:
+        if not len(state.ready) or state.room <= 0:
             self._turns.remove(state.number)
+        elif state.number not in self._turns:
+            self._turns.add(state.number, urgency(state))
 
     def _serve(self, group: Group) -> None:
         """Give a turn to the call that has waited longest, of those that have room.

@@ -191,6 +191,11 @@ class Engine:
         """
         return self._admission.lift_one()
 
+    @property
+    def has_effects(self) -> bool:
+        """Whether events have led to anything since the last time."""
+        return bool(self._ends.effects)
+
     def effects(self) -> Effects:
         """What events have led to since the last time."""
         return self._ends.take_effects()

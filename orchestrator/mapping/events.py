@@ -60,3 +60,7 @@ class Effects:
     retries: list[Retry] = field(default_factory=list)
     cancelled: list[tuple[int, Sequence[int]]] = field(default_factory=list)
     done: list[int] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.ended or self.retries or self.cancelled or self.done)

@@ -57,8 +57,12 @@ class Columns:
         """Note the state of some instances."""
         if not indices:
             return
-        self.reach(max(indices) + 1)
         code = CODES[state]
+        if len(indices) == 1:  # as all are in this process
+            self.reach(indices[0] + 1)
+            self.states[indices[0]] = code
+            return
+        self.reach(max(indices) + 1)
         if isinstance(indices, range) and indices.step == 1:
             self.states[indices.start : indices.stop] = bytes([code]) * len(indices)
             return

@@ -26,10 +26,10 @@ class Product(Combined):
 
     def columns(self, indices: Sequence[int]) -> dict[str, list[Any]]:
         """Some of the items as one list a name: what a batch of calls is made of."""
-        columns, stride = {}, len(self)
-        for name, axis in self.axes.items():
-            length = len(axis) or 1  # of an empty product there is nothing to ask for
-            stride //= length
+        lengths = [len(axis) for axis in self.parts]
+        columns, stride = {}, math.prod(lengths)
+        for (name, axis), length in zip(self.axes.items(), lengths, strict=True):
+            stride //= length or 1  # of an empty product there is nothing to ask for
             columns[name] = axis.at([index // stride % length for index in indices])
         return columns
 

@@ -57,6 +57,9 @@ class Turns:
     def __len__(self) -> int:
         return len(self._open)
 
+    def __contains__(self, number: int) -> bool:
+        return number in self._open
+
     def add(self, number: int, urgency: tuple[bool, float, int]) -> None:
         """A node has something; lower urgency goes first, and it is the same each time."""
         self._open.add(number)

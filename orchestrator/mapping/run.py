@@ -127,8 +127,12 @@ class DriverLoop:
     def _start_while_there_is_room(self) -> None:
         """Start what is ready; what is recalled takes no room, so this may go through it all."""
         self._pacer.refresh()
-        while self._engine.has_ready and not self._is_to_stop():
-            starts = self._engine.take(self._executor.room())
+        while (
+            (room := self._executor.room()) > 0
+            and self._engine.has_ready
+            and not self._is_to_stop()
+        ):
+            starts = self._engine.take(room)
             if not starts:
                 return
             for start in starts:
@@ -291,7 +295,7 @@ class DriverLoop:
 
     def _follow_up(self) -> None:
         """Carry out what the engine says of what has happened."""
-        while True:
+        while self._engine.has_effects:
             effects = self._engine.effects()
             if self._journal is not None:
                 self._journal.ended(effects.ended)
@@ -300,9 +304,8 @@ class DriverLoop:
                 heapq.heappush(self._delays, (now + retry.delay, retry.node, retry.index))
             for number, indices in effects.cancelled:
                 self._cancel(self._engine.nodes[number], indices)
-            if not effects.done:
-                return
-            self._coordinators.done(effects.done)
+            if effects.done:
+                self._coordinators.done(effects.done)
 
     def _keep_up(self) -> None:
         """Record what is overdue, when all has been begun that can be."""
@@ -317,8 +320,10 @@ class DriverLoop:
             self._in_flight -= len(indices)
 
     def _observe(self, *, force: bool) -> None:
+        if self._observer is None:
+            return
         now = time.monotonic()
-        if self._observer is not None and (force or now - self._observed > _OBSERVED_EVERY):
+        if force or now - self._observed > _OBSERVED_EVERY:
             self._observed = now
             self._observer(progress(self._engine))
 

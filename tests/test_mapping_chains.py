@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from orchestrator import flow, task
+from orchestrator.errors import FlowError
 
 
 @task
@@ -55,6 +56,12 @@ def crossed(items, stages):
         last = step.expand(x=last, y=[0])
 
 
+def concatenated(items, stages):
+    last = step.expand(x=items)
+    for _ in range(stages):
+        last = step.expand(x=last.concat([]))
+
+
 def straight(items, stages):
     last = step.expand(x=items)
     for _ in range(stages):
@@ -70,12 +77,35 @@ def lastingly_named(items, stages):
 ITEMS = {"a": 1, "b": 2}
 
 
-@pytest.mark.parametrize("chain", [zipped, crossed, straight])
+@pytest.mark.parametrize("chain", [zipped, crossed, concatenated, straight])
 def test_named_items_keep_their_keys_through_a_long_chain(chain):
     run = flow(name="long")(lambda: chain(ITEMS, 200)).run()
     assert run.state == "success"
     keys = [outcome.key for outcome in run["step_201"].items()]
     assert [key[0] for key in keys] == ["a", "b"]
+
+
+def test_a_thousand_functions_may_be_mapped_one_after_the_other():
+    def long():
+        last = step.expand(x=[1, 2])
+        plus = last
+        for _ in range(1_500):
+            plus = plus.map(lambda x: x + 1)
+        step.expand(x=plus)
+
+    run = flow(name="long")(long).run()
+    assert [*run["step_2"]] == [1_501, 1_502]
+
+
+def test_a_zip_in_a_zip_too_often_is_not_called_a_cycle():
+    def deep():
+        last = step.expand(x=[1, 2])
+        for _ in range(3_000):
+            last = last.zip([1, 2])
+        step.expand(x=last)
+
+    with pytest.raises(FlowError, match="a zip of a zip"):
+        flow(name="deep")(deep).run()
 
 
 def test_instances_without_a_key_end_a_long_chain_as_failures():

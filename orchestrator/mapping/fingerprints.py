@@ -167,7 +167,7 @@ def _told_function(function: Callable[..., Any]) -> bytes | str:
 
 _TOLD: Mapping[type, Callable[[Any], tuple[Any, ...]]] = {
     Outcomes: lambda outcomes: (tuple, (outcomes.told(),)),
-    Mapped: lambda mapped: (tuple, ((mapped.inner, _told_function(mapped.function)),)),
+    Mapped: lambda mapped: (tuple, ((mapped.inner, *map(_told_function, mapped.functions)),)),
 }
 """What is compared in another way than it is pickled, as pickle's `dispatch_table` has it."""
 

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -76,9 +77,7 @@ class Flow:
                 returned = self.function(**params)
         except RaisedError as raised:
             if isinstance(raised.error, RecursionError):
-                raise FlowError(
-                    f"flow {self.name!r} calls itself: a flow cannot have a cycle"
-                ) from None
+                raise FlowError(f"flow {self.name!r} {self._depth(raised.error)}") from None
             if isinstance(raised.error, Exception):
                 raise raised.error from raised.error.__cause__  # the caller's own, as it was raised
             raise FlowError(f"flow {self.name!r} raised {raised}") from raised.error
@@ -90,6 +89,16 @@ class Flow:
             self._require_short(node)
             require_pool(self.pools, node.name, node.task.settings.pool)
         return scope, returned
+
+    def _depth(self, error: RecursionError) -> str:
+        """Why building it went too deep."""
+        own = getattr(self.function, "__code__", None)
+        if sum(f.f_code is own for f, _ in traceback.walk_tb(error.__traceback__)) > 1:
+            return "calls itself: a flow cannot have a cycle"
+        return (
+            "goes too deep: too many calls or sequences are inside each other, such as a zip of a "
+            "zip; give one zip() all its sequences"
+        )
 
     def run(
         self,

@@ -102,7 +102,10 @@ class Lazy(ABC):
             raise FlowError(
                 f"map() takes a plain function, not {function!r}; for a task, expand it"
             )
-        return Mapped(self, function)
+        return self._then(function)
+
+    def _then(self, function: Callable[[Any], Any]) -> "Lazy":
+        return Mapped(self, (function,))
 
     def zip(self, *others: Any, strict: bool = False, **fill: Any) -> "Lazy":
         """Items side by side.
@@ -188,10 +191,10 @@ class Items(Lazy):
 
 
 class Mapped(Lazy):
-    """A sequence whose items pass through a function when they are consumed."""
+    """A sequence whose items pass through functions, in this order, when they are consumed."""
 
-    def __init__(self, inner: Lazy, function: Callable[[Any], Any]) -> None:
-        self.inner, self.function = inner, function
+    def __init__(self, inner: Lazy, functions: tuple[Callable[[Any], Any], ...]) -> None:
+        self.inner, self.functions = inner, functions
 
     def __len__(self) -> int:
         return len(self.inner)
@@ -199,8 +202,11 @@ class Mapped(Lazy):
     def __getitem__(self, index: int) -> Any:
         item = self.inner[index]
         if type(item) is Deferred:
-            return Deferred(item.item, (*item.functions, self.function))
-        return Deferred(item, (self.function,))
+            return Deferred(item.item, (*item.functions, *self.functions))
+        return Deferred(item, self.functions)
+
+    def _then(self, function: Callable[[Any], Any]) -> Lazy:
+        return Mapped(self.inner, (*self.functions, function))
 
     @property
     def named(self) -> bool:
@@ -230,7 +236,7 @@ class Mapped(Lazy):
 
     def bound(self, known: Callable[[Lazy], Lazy]) -> Lazy:
         """Mapped over what the sequence below has become."""
-        return Mapped(self.inner.bound(known), self.function)
+        return Mapped(self.inner.bound(known), self.functions)
 
 
 class Combined(Lazy):

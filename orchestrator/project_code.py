@@ -17,7 +17,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from importlib.machinery import PathFinder
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import (
+    Distribution,
+    PackageNotFoundError,
+    packages_distributions,
+    version,
+)
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +128,20 @@ def is_of_project(file: Path) -> bool:
     """Whether a file is a project's own: not installed, not Python's, and not this program's."""
     if file.is_relative_to(_OWN):
         return False
-    return not any(file.is_relative_to(place) for place in _installed_places())
+    if any(file.is_relative_to(place) for place in _installed_places()):
+        return False
+    return not any(file in _recorded(folder) for folder in file.parents)
+
+
+@lru_cache(maxsize=4096)
+def _recorded(folder: Path) -> frozenset[Path]:
+    """The files that an installer recorded beside them, as `pip install --target` does.
+
+    An editable installation records only the link to the project, so a project's files are never
+    among them.
+    """
+    installed = (Distribution.at(info).files or () for info in folder.glob("*.dist-info"))
+    return frozenset(folder / each for files in installed for each in files)
 
 
 @cache

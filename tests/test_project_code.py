@@ -100,3 +100,33 @@ def test_installed_packages_count_by_version():
     assert list(versions) == ["scikit-learn"]
     assert list(installed_versions(["yaml"])) == ["PyYAML"]
     assert not is_of_project(Path(importlib.import_module("numpy").__file__))
+
+
+def test_what_pip_installed_into_a_folder_of_its_own_counts_by_version(
+    project, tmp_path_factory, monkeypatch
+):
+    """As with `pip install --target` and PYTHONPATH: only its RECORD tells it from a project."""
+    target = tmp_path_factory.mktemp("target")
+    write(target, "shopboost/__init__.py", "from . import core\nclass Booster: ...\n")
+    write(target, "shopboost/core.py", "")
+    write(target, "shop_boost-1.2.dist-info/METADATA", "Name: shop-boost\nVersion: 1.2\n")
+    write(
+        target,
+        "shop_boost-1.2.dist-info/RECORD",
+        "shopboost/__init__.py,,\nshopboost/core.py,,\nshop_boost-1.2.dist-info/RECORD,,\n",
+    )
+    write(target, "shopmine.py", "import shopboost\n")
+    monkeypatch.syspath_prepend(str(target))
+    booster = importlib.import_module("shopboost").Booster
+    assert rests_on(booster) == module_rests_on("shopboost")
+    assert (rests_on(booster).files, rests_on(booster).packages) == (frozenset(), {"shopboost"})
+    assert {file.name for file in module_rests_on("shopmine").files} == {"shopmine.py"}
+    assert installed_versions(["shopboost"]) == {"shop-boost": "1.2"}
+
+
+def test_an_editable_installation_is_a_project(project):
+    write(project, "shop-1.dist-info/METADATA", "Name: shop\nVersion: 1\n")
+    write(
+        project, "shop-1.dist-info/RECORD", "__editable__.shop.pth,,\nshop-1.dist-info/RECORD,,\n"
+    )
+    assert len(rests_on(loader()).files) == 5

@@ -1,11 +1,11 @@
 """Keys in ledgers of earlier versions: rewritten where ids have special characters, only there."""
 
 import json
-import sqlite3
-from contextlib import closing
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from orchestrator import identity
 from orchestrator.ledger import Ledger
@@ -29,56 +29,79 @@ def old_row(customer, model, number):
     return identity.digest("mlflow-run", RUN, name)
 
 
-@pytest.fixture
-def old(tmp_path):
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def old(request, tmp_path):
     """A ledger of version 1, with a flow run of customers whose ids have special characters."""
-    file = tmp_path / "ledger.db"
+    on_sqlite = request.param == "sqlite"
+    address = f"sqlite:///{tmp_path}/ledger.db"
+    if not on_sqlite:
+        address = request.getfixturevalue("postgres_url")
+    schema = (LEDGERS / f"v1.{request.param}.sql").read_text()
     context = {"snapshot": "s", "spread": ["acme/tree", "eu/7/tree"]}
-    with closing(sqlite3.connect(file)) as connection, connection:
-        connection.executescript((LEDGERS / "v1.sqlite.sql").read_text())
-        add = connection.execute
+    with writing(address) as connection:
+        for statement in schema.split(";\n"):
+            connection.execute(text(statement))
         for run, its_context in ((RUN, context), ("other", {})):
-            add(
-                "INSERT INTO ledger_flow_runs VALUES (?, 'train', 'failed', '{}', 1, 2, '{}', ?)",
-                (run, json.dumps(its_context)),
-            )
-        add("INSERT INTO ledger_nodes VALUES (9, 'other', 'choose')")
-        add(
-            "INSERT INTO ledger_instances VALUES"
-            " (9, 'eu/7', 0, 'success', 1, 1, 2, '', NULL, '', NULL)"
-        )
+            insert(
+                connection,
+                "ledger_flow_runs",
+                run, "train", "failed", "{}", 1, 2, "{}", json.dumps(its_context),
+            )  # fmt: skip
+        insert(connection, "ledger_nodes", 9, "other", "choose")
+        insert_instance(connection, 9, "eu/7")
         for number, (name, keys) in NODES.items():
-            add("INSERT INTO ledger_nodes VALUES (?, ?, ?)", (number, RUN, name))
+            insert(connection, "ledger_nodes", number, RUN, name)
             for key in keys:
-                add(
-                    "INSERT INTO ledger_instances VALUES"
-                    " (?, ?, 0, 'success', 1, 1, 2, '', NULL, '', NULL)",
-                    (number, key),
-                )
+                insert_instance(connection, number, key)
         for number, (customer, model) in enumerate(STUDIES):
-            key = f"{customer}/{model}"
-            model_id = model.removesuffix("@champion")
-            add(
-                "INSERT INTO ledger_studies VALUES (?, ?, ?, ?, ?, 'auc', 'maximize', '{}')",
-                (number, RUN, key, customer, model_id),
-            )
-            of_trial = 5 if (customer, model) == ("eu", "7") else -1
-            add(
-                "INSERT INTO ledger_trials VALUES"
-                " (?, ?, ?, 'failed', NULL, 0, '{}', '{}', '[]', '[]', 0, '', 1, 2, '', 'E', ?)",
-                (
-                    number,
-                    of_trial,
-                    old_row(customer, model, of_trial),
-                    3.0 if number == 0 else None,
-                ),
-            )
-    return file
+            insert_study(connection, number, customer, model)
+    return address
 
 
-def rows(file, query):
-    with closing(sqlite3.connect(file)) as connection:
-        return connection.execute(query).fetchall()
+def insert_instance(connection, node, key):
+    insert(
+        connection, "ledger_instances", node, key, 0, "success", 1, 1, 2, "", None, "", None
+    )  # fmt: skip
+
+
+def insert_study(connection, number, customer, model):
+    """Insert a study with one failed trial; only the first one's is sent."""
+    of_trial = 5 if (customer, model) == ("eu", "7") else -1
+    sent = 3.0 if number == 0 else None
+    row = old_row(customer, model, of_trial)
+    insert(
+        connection,
+        "ledger_studies",
+        number, RUN, f"{customer}/{model}", customer, model.removesuffix("@champion"),
+        "auc", "maximize", "{}",
+    )  # fmt: skip
+    insert(
+        connection,
+        "ledger_trials",
+        number, of_trial, row, "failed", None, 0, "{}", "{}", "[]", "[]", 0, "", 1, 2, "", "E",
+        sent,
+    )  # fmt: skip
+
+
+def insert(connection, table, *values):
+    names = [f"v{index}" for index in range(len(values))]
+    connection.execute(
+        text(f"INSERT INTO {table} VALUES (:{', :'.join(names)})"),  # noqa: S608 - of this file
+        dict(zip(names, values, strict=True)),
+    )
+
+
+@contextmanager
+def writing(address):
+    engine = create_engine(address.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
+def rows(address, query):
+    with writing(address) as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
 
 
 def test_the_keys_of_training_runs_tell_their_parts_apart(old):

@@ -3,7 +3,9 @@
 import json
 import shutil
 import sqlite3
+import uuid
 
+import psycopg
 import pytest
 import yaml
 from mlflow import MlflowClient
@@ -11,6 +13,7 @@ from mlflow.pyfunc import load_model
 
 from orchestrator import config
 from orchestrator.ledger import Ledger
+from orchestrator.tracking.ui import web_page
 
 CHAMPION = "models:/shop.acme@champion"
 STATE = "state/shop"
@@ -198,21 +201,102 @@ def test_another_mlflow_is_refused_and_filled_when_that_is_wanted(
         assert database.execute("SELECT count(*) FROM runs").fetchone() == (1,)
 
 
+@pytest.fixture
+def emptied_server(mlflow_server):
+    """The session's MLflow server; what a test leaves there of the project is deleted."""
+    yield mlflow_server
+    served = MlflowClient(mlflow_server, mlflow_server)
+    if served.search_registered_models("name = 'shop.acme'"):
+        served.delete_registered_model("shop.acme")
+    experiment = served.get_experiment_by_name("shop")
+    # A deleted experiment keeps its name, and with it the next test out.
+    served.rename_experiment(experiment.experiment_id, f"deleted-{uuid.uuid4().hex}")
+    served.delete_experiment(experiment.experiment_id)
+
+
 @pytest.mark.slow
-def test_the_address_of_a_server_is_taken_over_with_everything(one, typed, mlflow_server):
-    configure(one, tracking={"uri": mlflow_server})
+def test_the_address_of_a_server_is_taken_over_with_everything(one, typed, emptied_server):
+    configure(one, tracking={"uri": emptied_server})
     assert command(typed, one, "run")[0] == 2
     code, out, err = command(typed, one, "sync", "--to-new-mlflow")
     assert code == 0, out + err
-    served = MlflowClient(mlflow_server, mlflow_server)
-    try:
-        version = served.get_model_version_by_alias("shop.acme", "champion")
-        assert version.source.startswith("mlflow-artifacts:")
+    served = MlflowClient(emptied_server, emptied_server)
+    version = served.get_model_version_by_alias("shop.acme", "champion")
+    assert version.source.startswith("mlflow-artifacts:")
+    assert command(typed, one, "run")[0] == 0
+    assert command(typed, one, "doctor")[0] == 0
+
+
+@pytest.mark.slow
+def test_a_lost_ledger_is_recognised_by_a_server_before_anything_is_trained(
+    one, typed, emptied_server
+):
+    configure(one, tracking={"uri": emptied_server})
+    assert command(typed, one, "sync", "--to-new-mlflow")[0] == 0
+    (one / STATE / "ledger.db").unlink()
+    code, out, err = command(typed, one, "run")
+    assert code == 4, out + err
+    assert "the ledger is lost" in err
+    assert "orchestrator backup --restore FILE" in err
+    assert "adopt-store" in err
+    with Ledger.look(one / STATE / "ledger.db") as ledger:
+        assert not ledger.trials.sent()
+        assert not [
+            each for run in ledger.flow_runs.list() for each in ledger.trials.of_run(run.id)
+        ]
+    code, out, _ = command(typed, one, "doctor")
+    assert (code, "the ledger is lost" in " ".join(out.split())) == (1, True), out
+    assert command(typed, one, "adopt-store")[0] == 0
+    assert command(typed, one, "run")[0] == 0
+
+
+@pytest.mark.slow
+def test_one_server_follows_another_with_everything(
+    one, typed, emptied_server, empty_mlflow_database, tmp_path
+):
+    second = tmp_path / "second"
+    second.mkdir()
+    shutil.copyfile(empty_mlflow_database, second / "mlflow.db")
+    configure(one, tracking={"uri": emptied_server})
+    assert command(typed, one, "sync", "--to-new-mlflow")[0] == 0
+    with web_page(f"sqlite:///{second}/mlflow.db", artifact_root=str(second / "files")) as page:
+        configure(one, tracking={"uri": page.address})
+        code, _, err = command(typed, one, "run")
+        assert (code, "MLflow's address has changed" in err) == (2, True)
+        code, out, err = command(typed, one, "sync", "--to-new-mlflow", "--json")
+        assert (code, json.loads(out)) == (0, {"trials": 1, "promotions": 1}), err
+        served = MlflowClient(page.address, page.address)
+        source = served.get_model_version_by_alias("shop.acme", "champion").source
+        assert source.startswith("mlflow-artifacts:")
+        assert list((second / "files").rglob("MLmodel"))
         assert command(typed, one, "run")[0] == 0
-        assert command(typed, one, "doctor")[0] == 0
-    finally:
-        served.delete_registered_model("shop.acme")
-        served.delete_experiment(served.get_experiment_by_name("shop").experiment_id)
+        code, out, _ = command(typed, one, "doctor")
+        assert (code, "all is well" in out) == (0, True), out
+
+
+@pytest.mark.parametrize("command_line", [("run",), ("doctor",)])
+def test_a_missing_ledger_is_named_by_run_and_doctor(one, typed, command_line):
+    (one / STATE / "ledger.db").unlink()
+    _, out, err = command(typed, one, *command_line)
+    assert "the ledger is lost" in " ".join((out + err).split())
+
+
+@pytest.mark.postgres
+def test_an_emptied_database_of_the_ledger_is_a_lost_ledger(one, typed, postgres_url):
+    configure(one, ledger=postgres_url)
+    (one / STATE / "ledger.db").unlink()
+    code, _, err = command(typed, one, "run")
+    assert (code, "the ledger is lost" in err) == (4, True), err
+    assert len(runs(one)) == 1
+    assert command(typed, one, "adopt-store")[0] == 0
+    assert command(typed, one, "run")[0] == 0
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    before = len(runs(one))
+    code, _, err = command(typed, one, "run")
+    assert (code, "the ledger is lost" in err) == (4, True), err
+    assert len(runs(one)) == before
 
 
 def test_a_lost_folder_of_model_files_is_named(one, typed):

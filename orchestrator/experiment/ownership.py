@@ -32,6 +32,9 @@ from orchestrator.tracking.tracker import Tracker
 ADOPT = "`orchestrator adopt-store`"
 TO_NEW = "`orchestrator sync --to-new-mlflow`"
 
+_SECONDS_FOR_A_SERVER = 3.0
+"""A new ledger's first run waits so long for a server that may know an earlier ledger."""
+
 Kind = Literal["copied", "ledger lost", "foreign", "changed", "files lost"]
 
 
@@ -59,15 +62,17 @@ class Trouble:
 def trouble(experiment: Experiment, ledger: Ledger) -> Trouble | None:
     """What keeps the ledger from using the configured stores; nothing is written.
 
+    A ledger that knows no MLflow yet asks a server only if it answers in seconds; otherwise opening
+    it tells.
+
     Raises:
         MachineryError: MLflow's address has changed, and the new one does not answer.
     """
     known = ledger.identity.known()
     if known is None:
-        if is_server(experiment.tracking):
-            return None  # it may take its time to answer: it is asked when it is opened
         with suppress(MachineryError):  # opening it tells what is wrong with it
-            return _unknown(experiment, ledger, look_up(experiment.tracking, experiment.name))
+            found = look_up(experiment.tracking, experiment.name, within=_SECONDS_FOR_A_SERVER)
+            return _unknown(experiment, ledger, found)
         return None
     return (
         _copied(known, ledger)

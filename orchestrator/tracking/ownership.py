@@ -59,14 +59,19 @@ class Ownership:
     has_champions: bool
 
 
-def look_up(uri: str, experiment: str) -> Ownership | None:
+def look_up(uri: str, experiment: str, *, within: float | None = None) -> Ownership | None:
     """Whose an experiment is; None where there is no such experiment, or no database.
+
+    Args:
+        uri: The tracking address.
+        experiment: The experiment's name.
+        within: Seconds in which a server has to answer; None stands for the usual limit.
 
     Raises:
         MachineryError: MLflow cannot be reached.
     """
     if is_server(uri):
-        return _ask(uri, experiment)
+        return _ask(uri, experiment, within)
     if not may_exist(uri):
         return None
     failed = as_machinery_error(
@@ -133,10 +138,10 @@ def _read(connection: Connection, name: str) -> Ownership | None:
     )
 
 
-def _ask(uri: str, name: str) -> Ownership | None:
+def _ask(uri: str, name: str, within: float | None) -> Ownership | None:
     from orchestrator.tracking.experiments import find_experiment  # late: it imports MLflow
 
-    found = find_experiment(uri, name)
+    found = find_experiment(uri, name, within=within)
     if found is None:
         return None
     client, experiment = found

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from orchestrator.clusters import threads
 from orchestrator.deployment.readers import reader
 from orchestrator.errors import MachineryError, StoppedError
+from orchestrator.experiment.clearance import CONTEXT_KEY
 from orchestrator.experiment.courier import Courier
 from orchestrator.experiment.delivery import Delivery
 from orchestrator.experiment.desk import Desk
@@ -43,6 +44,7 @@ class Execution:
         prepared: What is to be done.
         flow_run: The flow run's id.
         resumed: The flow run that goes on; None for a new one.
+        cleared: Digests of what has passed every check (`clearance`).
         fresh: Use no result that another flow run recorded.
         observer: Told of the flow's progress.
         stop: Asked often; once it says yes, nothing more is started.
@@ -57,6 +59,7 @@ class Execution:
     prepared: Prepared
     flow_run: str
     resumed: FlowRun | None = None
+    cleared: tuple[str, ...] = ()
     fresh: bool
     observer: Observer | None
     stop: Callable[[], bool]
@@ -161,6 +164,7 @@ def _run_flow(execution: Execution, desk: Desk, cluster: OnDemandCluster) -> Run
             "fresh": execution.fresh,
             "spread": sorted(spread),
             "logs": asdict(experiment.logs),
+            CONTEXT_KEY: execution.cleared,
         },
         logs=experiment.logs,
         on_log=execution.on_log,

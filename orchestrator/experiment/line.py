@@ -7,6 +7,7 @@ an `Experiment`; gives a `Report`; runs on the driver.
 import time
 from collections.abc import Callable, Collection
 
+from orchestrator.experiment.clearance import Clearance
 from orchestrator.experiment.execution import Execution, carry_out, require_wanted
 from orchestrator.experiment.opening import at_work
 from orchestrator.experiment.preparing import check, check_models, fetch_snapshot, prepare
@@ -51,7 +52,7 @@ def run(
         MachineryError: Ledger or cluster failed; what was recorded is kept.
     """
     started, flow_run = time.time(), new_id()
-    snapshot = _fetched(experiment, accept, stop)
+    snapshot, cleared = _fetched(experiment, accept, stop)
     with at_work(experiment, flow_run, force=force, say=say) as (opened, ledger, hold):
         require_wanted(stop)
         left = ledger.flow_runs.left_unfinished(experiment.name)
@@ -69,6 +70,7 @@ def run(
             ledger=ledger,
             prepared=prepared,
             flow_run=flow_run,
+            cleared=cleared,
             fresh=fresh,
             observer=observer,
             stop=hold.guarded(stop),
@@ -131,11 +133,12 @@ def resume(
 
 def _fetched(
     experiment: Experiment, accept: Collection[str], stop: Callable[[], bool] | None
-) -> Snapshot:
-    """What the registry lists now, once it is known that something can come of it."""
+) -> tuple[Snapshot, tuple[str, ...]]:
+    """Return what the registry lists now, and digests of what has passed the checks of it."""
     guards.require_guards(accept)
-    check(experiment)
-    snapshot = fetch_snapshot(experiment, accept, leave_copies=True)
+    clearance = Clearance.of(experiment)
+    check(experiment, clearance)
+    snapshot = fetch_snapshot(experiment, accept, leave_copies=True, clearance=clearance)
     require_wanted(stop)
-    check_models(experiment, snapshot)
-    return snapshot
+    check_models(experiment, snapshot, clearance)
+    return snapshot, clearance.digests(snapshot)

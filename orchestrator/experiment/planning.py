@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator.experiment.clearance import Clearance
 from orchestrator.experiment.estimate import Estimate, estimate
 from orchestrator.experiment.notes import notes
 from orchestrator.experiment.preparing import (
@@ -112,9 +113,10 @@ def plan(experiment: Experiment, accept: Collection[str] = ()) -> Plan:
         RegistryError: The registry failed.
     """
     require_guards(accept)
-    check(experiment)
-    snapshot = fetch_snapshot(experiment, accept)
-    check_models(experiment, snapshot)
+    clearance = Clearance.of(experiment)
+    check(experiment, clearance)
+    snapshot = fetch_snapshot(experiment, accept, clearance=clearance)
+    check_models(experiment, snapshot, clearance)
     with Ledger.look(experiment.ledger) as ledger:
         ledger.require_owner(experiment.name)
         prepared = prepare(experiment, ledger, snapshot)

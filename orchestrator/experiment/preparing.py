@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from orchestrator.deployment.places import is_lost
 from orchestrator.errors import ConfigError
+from orchestrator.experiment.clearance import Clearance
 from orchestrator.experiment.rescoring import rescoring
 from orchestrator.experiment.searching import evaluate
 from orchestrator.experiment.settings import Experiment
@@ -75,24 +76,33 @@ class Prepared:
         return bool(self.new or self.rescored or self.lost)
 
 
-def check(experiment: Experiment) -> None:
+def check(experiment: Experiment, clearance: Clearance | None = None) -> None:
     """Refuse settings that could not work, before anything is started.
+
+    Args:
+        experiment: Whose settings.
+        clearance: Tells whether its metrics were checked before; None: they were not.
 
     Raises:
         ConfigError: Naming the key.
     """
-    from orchestrator.training.scorers import require_metrics  # late: it imports scikit-learn
-
     with _in_file(experiment):
         require_usable(experiment.search)
         require_one_objective(experiment.search, experiment.evaluation)
         require_reproducible(experiment.search, experiment.evaluation)
         find_loader(experiment.evaluation.loader)
-        require_metrics(experiment.evaluation)
+        if clearance is None or not clearance.covers_metrics():
+            from orchestrator.training.scorers import require_metrics  # late: scikit-learn
+
+            require_metrics(experiment.evaluation)
 
 
 def fetch_snapshot(
-    experiment: Experiment, accept: Collection[str] = (), *, leave_copies: bool = False
+    experiment: Experiment,
+    accept: Collection[str] = (),
+    *,
+    leave_copies: bool = False,
+    clearance: Clearance | None = None,
 ) -> Snapshot:
     """What the experiment's registry returns now.
 
@@ -100,11 +110,13 @@ def fetch_snapshot(
         experiment: Whose registry.
         accept: Names of guards whose objections are known and meant.
         leave_copies: Whether a source may keep copies of what it fetched, for the next time.
+        clearance: Tells whether equal lists were checked before; None: they were not.
 
     Raises:
         ConfigError: Settings of a source, or a model's row, are wrong.
         RegistryError: A source cannot be read, or returns nothing.
     """
+    clearance = clearance or Clearance(experiment)
     with _in_file(experiment):
         models, customers = open_sources(experiment.registry, file=experiment.config)
         if not leave_copies:
@@ -115,6 +127,7 @@ def fetch_snapshot(
             allowed=experiment.evaluation.allowed,
             addresses=experiment.addresses,
             accept=tuple(accept),
+            is_cleared=clearance.covers,
         )
 
 
@@ -128,13 +141,20 @@ def drop_copies_of_lists(experiment: Experiment) -> None:
         drop_copies(source)
 
 
-def check_models(experiment: Experiment, snapshot: Snapshot) -> None:
+def check_models(experiment: Experiment, snapshot: Snapshot, clearance: Clearance) -> None:
     """Refuse models that could never be scored.
+
+    Args:
+        experiment: How they would be scored.
+        snapshot: Lists the models.
+        clearance: Tells whether they were checked before.
 
     Raises:
         ConfigError: A metric asks for a method that a model does not have, or a strategy for
             iterations it does not count.
     """
+    if clearance.covers(snapshot.models, snapshot.customers):
+        return
     # late: they import scikit-learn
     from orchestrator.training.budgets import require_iterations
     from orchestrator.training.scorers import require_methods

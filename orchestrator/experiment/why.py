@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.errors import UsageError
 from orchestrator.experiment.choosing import barred_among, scored_already, without
+from orchestrator.experiment.clearance import Clearance
 from orchestrator.experiment.planning import why_new
 from orchestrator.experiment.preparing import (
     check,
@@ -89,8 +90,9 @@ def why(experiment: Experiment, customer: str, accept: Collection[str] = ()) -> 
         RegistryError: The registry failed.
     """
     require_guards(accept)
-    check(experiment)
-    snapshot = fetch_snapshot(experiment, accept)
+    clearance = Clearance.of(experiment)
+    check(experiment, clearance)
+    snapshot = fetch_snapshot(experiment, accept, clearance=clearance)
     with Ledger.look(experiment.ledger) as ledger:
         state, note, listed = _state(ledger, snapshot, customer)
         champion = ledger.promotions.champion(customer)

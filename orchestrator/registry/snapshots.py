@@ -9,6 +9,7 @@ Touches no library; takes sources; gives `Snapshot`; runs on the driver.
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from operator import itemgetter
 from typing import Any, Literal, TypeVar
 
 from orchestrator import estimators
@@ -25,6 +26,9 @@ from orchestrator.user_code import RaisedError, user_code
 
 _Spec = TypeVar("_Spec", ModelSpec, Customer)
 
+IsCleared = Callable[[Sequence[ModelSpec], Sequence[Customer]], bool]
+"""Tells whether models and customers' grids have passed the comparison with estimators before."""
+
 _MOST_SHOWN = 5
 """Of many bad rows, how many a message names."""
 
@@ -36,6 +40,7 @@ def fetch(
     allowed: Sequence[str],
     addresses: Addresses | None = None,
     accept: Collection[str] = (),
+    is_cleared: IsCleared = lambda _models, _customers: False,
 ) -> Snapshot:
     """Fetch both lists, now, and check every row.
 
@@ -45,6 +50,8 @@ def fetch(
         allowed: Packages whose estimators may be used.
         addresses: Which addresses customers' `data` may name; None stands for the standard ones.
         accept: Names of guards whose refusal is accepted; here that is `empty`.
+        is_cleared: Asked whether these models, and the grids of these customers, were compared
+            with the estimators before and found right; if so, no estimator is imported.
 
     Raises:
         RegistryError: A source cannot be read, or returns no (usable) model or customer.
@@ -53,8 +60,18 @@ def fetch(
     customers = models if customers is None else customers
     model_rows, model_etag = _read(models, "models", accept)
     customer_rows, customer_etag = _read(customers, "customers", accept)
-    specs_of_models = _models(model_rows, allowed, models.description)
-    good, rejected = _customers(customer_rows, specs_of_models, allowed, addresses)
+    read_models, bad_models = _sort_out(model_rows, specs.read_model)
+    good, bad = _sort_out(customer_rows, lambda row: specs.read_customer(row, addresses))
+    specs_of_models = [model for _, model in read_models]
+    if bad_models or not is_cleared(specs_of_models, [customer for _, customer in good]):
+        _, refused_models = _compared(
+            model_rows, read_models, lambda row, model: specs.require_model(row, model, allowed)
+        )
+        _require_good_models(bad_models + refused_models, models.description)
+        _require_unique(read_models, "models", models.description)
+        good, refused = _compared(customer_rows, good, _grid_check(specs_of_models, allowed))
+        bad = sorted(bad + refused, key=itemgetter(0))
+    rejected = _rejected(customer_rows, bad)
     _require_unique(good, "customers", customers.description)
     _require_some_good(good, rejected, customers.description)
     return snapshot_of(
@@ -105,37 +122,15 @@ def _read(source: Source, kind: Kind, accept: Collection[str]) -> tuple[list[Any
     return rows, listing.etag
 
 
-def _models(rows: Sequence[Any], allowed: Sequence[str], source: str) -> list[ModelSpec]:
-    """Every model, or one error that names all that is wrong with any of them."""
-    good, bad = _sort_out(rows, lambda row: specs.read_model(row, allowed))
+def _require_good_models(bad: Sequence[tuple[int, BadRowError]], source: str) -> None:
+    """Raise one error that names all that is wrong with any of the models."""
     problems = [
         Problem(f"models[{index}].{problem.key}".removesuffix("."), problem.text)
-        for index, error in bad
+        for index, error in sorted(bad, key=itemgetter(0))
         for problem in error.problems
     ]
     if problems:
         raise _config_error(problems, source)
-    _require_unique(good, "models", source)
-    return [model for _, model in good]
-
-
-def _customers(
-    rows: Sequence[Any],
-    models: Sequence[ModelSpec],
-    allowed: Sequence[str],
-    addresses: Addresses | None,
-) -> tuple[list[tuple[int, Customer]], tuple[Rejected, ...]]:
-    parameters = {model.id: estimators.parameters_of(model, allowed) for model in models}
-    refusals = {model.id: specs.refusal_of(model, allowed) for model in models}
-    good, bad = _sort_out(
-        rows, lambda row: specs.read_customer(row, parameters, refusals, addresses)
-    )
-    kind: Literal["customer"] = "customer"
-    rejected = tuple(
-        Rejected(kind=kind, row=index, id=specs.usable_id(rows[index]), reason=str(error))
-        for index, error in bad
-    )
-    return good, rejected
 
 
 def _sort_out(
@@ -149,6 +144,39 @@ def _sort_out(
         except BadRowError as error:
             bad.append((index, error))
     return good, bad
+
+
+def _compared(
+    rows: Sequence[Any],
+    good: Sequence[tuple[int, _Spec]],
+    require: Callable[[Any, _Spec], None],
+) -> tuple[list[tuple[int, _Spec]], list[tuple[int, BadRowError]]]:
+    """Good rows once more, compared with estimators: those that still are good, and the others."""
+    still_good, bad = [], []
+    for index, spec in good:
+        try:
+            require(rows[index], spec)
+        except BadRowError as error:
+            bad.append((index, error))
+        else:
+            still_good.append((index, spec))
+    return still_good, bad
+
+
+def _grid_check(
+    models: Sequence[ModelSpec], allowed: Sequence[str]
+) -> Callable[[Any, Customer], None]:
+    parameters = {model.id: estimators.parameters_of(model, allowed) for model in models}
+    refusals = {model.id: specs.refusal_of(model, allowed) for model in models}
+    return lambda row, customer: specs.require_grids(row, customer, parameters, refusals)
+
+
+def _rejected(rows: Sequence[Any], bad: Sequence[tuple[int, BadRowError]]) -> tuple[Rejected, ...]:
+    kind: Literal["customer"] = "customer"
+    return tuple(
+        Rejected(kind=kind, row=index, id=specs.usable_id(rows[index]), reason=str(error))
+        for index, error in bad
+    )
 
 
 def _require_unique(rows: Sequence[tuple[int, _Spec]], kind: Kind, source: str) -> None:

@@ -1,4 +1,7 @@
-"""Registry rows -> `ModelSpec` and `Customer`, checked against the estimators they name.
+"""Registry rows -> `ModelSpec` and `Customer`, then checked against the estimators they name.
+
+Reading a row imports no library. Checking it imports scikit-learn, and so is a step of its own,
+which `registry.snapshots.fetch` leaves out where the same rows were checked before.
 
 A grid for a model that is not listed (any more) is kept and not checked: models leave weekly, and
 the customers that had tuned them are not at fault.
@@ -26,18 +29,17 @@ Refusal = Callable[[str, Any], str]
 """Takes a parameter's name and a value; gives the reason why a row may not set it, or ""."""
 
 
-def read_model(row: object, allowed: Sequence[str]) -> ModelSpec:
-    """The model a row describes.
+def read_model(row: object) -> ModelSpec:
+    """Return the model a row describes; its estimators are not looked at.
 
     Args:
         row: Its fields by name.
-        allowed: Packages whose estimators may be used.
 
     Raises:
-        BadRowError: With every problem found, keyed as `grid.C` or `pipeline[1].estimator`.
+        BadRowError: With every problem found, keyed as `grid.C`.
     """
     fields = validated(ModelRow, row)
-    spec = ModelSpec(
+    return ModelSpec(
         id=fields.id,
         steps=_steps(fields),
         params=in_one_order(fields.params),
@@ -45,25 +47,31 @@ def read_model(row: object, allowed: Sequence[str]) -> ModelSpec:
         cost=fields.cost,
         when=Selector(tags=fields.when.tags, min_rows=fields.when.min_rows),
     )
+
+
+def require_model(row: object, spec: ModelSpec, allowed: Sequence[str]) -> None:
+    """Refuse a model whose estimators may not be used, or do not take its parameters.
+
+    Args:
+        row: Its fields by name.
+        spec: What `read_model` made of the row.
+        allowed: Packages whose estimators may be used.
+
+    Raises:
+        BadRowError: With every problem found, keyed as `grid.C` or `pipeline[1].estimator`.
+    """
+    fields = validated(ModelRow, row)
     problems = _estimator_problems(spec, fields, allowed)
     problems = problems or _parameter_problems(spec, fields, allowed)
     if problems:
         raise BadRowError(*problems)
-    return spec
 
 
-def read_customer(
-    row: object,
-    parameters: Mapping[str, Parameters],
-    refusals: Mapping[str, Refusal],
-    addresses: Addresses | None = None,
-) -> Customer:
-    """The customer a row describes.
+def read_customer(row: object, addresses: Addresses | None = None) -> Customer:
+    """Return the customer a row describes; its grids are not compared with the models.
 
     Args:
         row: Its fields by name.
-        parameters: Of each listed model, what its grid may set.
-        refusals: Of each listed model, what says why a row may not set a parameter to a value.
         addresses: Which addresses its `data` may name; None stands for the standard ones.
 
     Raises:
@@ -86,13 +94,9 @@ def read_customer(
         if not grids[model]
     ]
     for model, grid in grids.items():
-        key = f"grids.{model}" if model in fields.grids else f"spaces.{model}"
+        key = _key_of_grids(fields, model)
         problems += _condition_problems(key, grid)
         problems += _repeated_parts(key, grid)
-        if model in parameters:
-            problems += _unknown_names(key, _names(grid), parameters[model])
-            problems += _refused_values(key, grid, parameters[model], refusals[model])
-            problems += _not_taken(key, grid, parameters[model])
     if problems:
         raise BadRowError(*problems)
     return Customer(
@@ -103,6 +107,37 @@ def read_customer(
         active=fields.active,
         grids=grids,
     )
+
+
+def require_grids(
+    row: object,
+    customer: Customer,
+    parameters: Mapping[str, Parameters],
+    refusals: Mapping[str, Refusal],
+) -> None:
+    """Refuse a customer with a grid that its model does not take.
+
+    Args:
+        row: The customer's fields by name.
+        customer: What `read_customer` made of the row.
+        parameters: Of each listed model, what its grid may set.
+        refusals: Of each listed model, what says why a row may not set a parameter to a value.
+
+    Raises:
+        BadRowError: With every problem found.
+    """
+    listed = {model: grid for model, grid in customer.grids.items() if model in parameters}
+    if not listed:
+        return
+    fields = validated(CustomerRow, row)
+    problems: list[Problem] = []
+    for model, grid in listed.items():
+        key = _key_of_grids(fields, model)
+        problems += _unknown_names(key, _names(grid), parameters[model])
+        problems += _refused_values(key, grid, parameters[model], refusals[model])
+        problems += _not_taken(key, grid, parameters[model])
+    if problems:
+        raise BadRowError(*problems)
 
 
 def refusal_of(spec: ModelSpec, allowed: Sequence[str]) -> Refusal:
@@ -235,6 +270,10 @@ def _repeated_parts(key: str, grid: Grid) -> list[Problem]:
 
 def _key_of_grid(fields: ModelRow) -> str:
     return "grid" if fields.space is None else "space"
+
+
+def _key_of_grids(fields: CustomerRow, model: str) -> str:
+    return f"grids.{model}" if model in fields.grids else f"spaces.{model}"
 
 
 def _listed(params: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:

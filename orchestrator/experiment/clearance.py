@@ -2,9 +2,9 @@
 
 Metrics, models and grids are checked against the estimators and scorers themselves, and importing
 these takes seconds. The outcome follows from the settings, the lists, the code and the versions of
-packages. A flow run keeps a digest of all these in its context once they have passed; the next
-flow run with equal digests need not check again. Whatever differs is checked as ever, and what was
-refused is never remembered.
+packages. A flow run keeps digests of all these in its context once they have passed; the next flow
+run checks only what has another digest. Refused metrics and lists leave no digest, since no flow
+run begins with them.
 
 Touches no library itself; takes an `Experiment` and its ledger; gives digests; runs on the driver.
 """
@@ -19,7 +19,7 @@ from orchestrator.experiment.settings import Experiment
 from orchestrator.identity import digest
 from orchestrator.ledger import Ledger
 from orchestrator.project_code import files_hash, installed_versions, module_rests_on
-from orchestrator.records import Customer, ModelSpec, Snapshot
+from orchestrator.records import Customer, FlowRun, ModelSpec, Snapshot
 from orchestrator.search import find_strategy
 
 CONTEXT_KEY = "cleared"
@@ -33,13 +33,14 @@ class Clearance:
     """Tells what was checked before, under circumstances that have not changed since.
 
     Args:
-        experiment: Whose metrics and lists.
+        experiment: Has the metrics and the settings of the search.
         known: Digests of what has passed.
     """
 
     def __init__(self, experiment: Experiment, known: Collection[str] = ()) -> None:
         self._experiment = experiment
         self._known = frozenset(known)
+        self._grounds: dict[frozenset[str], list[Any]] = {}
 
     @classmethod
     def of(cls, experiment: Experiment) -> "Clearance":
@@ -51,7 +52,17 @@ class Clearance:
         """
         with Ledger.look(experiment.ledger) as ledger:
             last = ledger.flow_runs.last_of(experiment.name)
-        return cls(experiment, () if last is None else last.context.get(CONTEXT_KEY, ()))
+        return cls(experiment) if last is None else cls.left_by(last, experiment)
+
+    @classmethod
+    def left_by(cls, flow_run: FlowRun, experiment: Experiment) -> "Clearance":
+        """Return what one of the experiment's flow runs has left; nothing if it kept none."""
+        return cls(experiment, flow_run.context.get(CONTEXT_KEY, ()))
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Digests of what has passed."""
+        return tuple(sorted(self._known))
 
     def covers_metrics(self) -> bool:
         """Return whether the configured metrics have passed."""
@@ -71,18 +82,29 @@ class Clearance:
         # The loader is imported before anything is checked, and may change what can be found.
         loader = module_rests_on(_module(evaluation.loader)).files
         scorers = map(_module, evaluation.scorers.values())
-        return digest("metrics", repr(evaluation), files_hash(loader), _ground(scorers))
+        return digest("metrics", repr(evaluation), files_hash(loader), self._ground(scorers))
 
     def _lists(self, models: Sequence[ModelSpec], customers: Sequence[Customer]) -> str:
         search = self._experiment.search
         estimators = (_module(step.estimator) for model in models for step in model.steps)
         grids = sorted((each.id, repr(each.grids)) for each in customers if each.grids)
         return digest(
-            *("lists", self._metrics, _ground(estimators)),
+            *("lists", self._metrics, self._ground(estimators)),
             *(repr(search), getattr(find_strategy(search), "resource", "")),
             sorted(map(repr, models)),
             grids,
         )
+
+    def _ground(self, modules: Iterable[str]) -> list[Any]:
+        """Return what checks of classes and functions in these modules rest on.
+
+        It is found once, before the check: a file that is edited during the check is checked again
+        by the next flow run.
+        """
+        named = frozenset(modules)
+        if named not in self._grounds:
+            self._grounds[named] = _code_and_versions(named)
+        return self._grounds[named]
 
 
 def _module(path: str) -> str:
@@ -90,9 +112,9 @@ def _module(path: str) -> str:
     return path.partition(":")[0]
 
 
-def _ground(modules: Iterable[str]) -> list[Any]:
-    """Return what checks of classes and functions in these modules rest on: code and versions."""
-    rests = [module_rests_on(module) for module in sorted(set(modules))]
+def _code_and_versions(modules: Collection[str]) -> list[Any]:
+    """Return hashes of the code of these modules and of this program, and packages' versions."""
+    rests = [module_rests_on(module) for module in sorted(modules)]
     files = frozenset[Path]().union(*(each.files for each in rests))
     versions = installed_versions(_BENEATH.union(*(each.packages for each in rests)))
     return [files_hash(files), versions, sys.version, _own_code()]

@@ -59,7 +59,7 @@ class Execution:
     prepared: Prepared
     flow_run: str
     resumed: FlowRun | None = None
-    cleared: tuple[str, ...] = ()
+    cleared: tuple[str, ...]
     fresh: bool
     observer: Observer | None
     stop: Callable[[], bool]

@@ -110,7 +110,8 @@ def resume(
         MachineryError: Ledger or cluster failed; what was recorded is kept.
     """
     started = time.time()
-    check(experiment)
+    clearance = Clearance.left_by(flow_run, experiment)
+    check(experiment, clearance)
     with at_work(experiment, flow_run.id, force=force, say=say) as (opened, ledger, hold):
         snapshot = ledger.snapshots.get(flow_run.context["snapshot"])
         prepared = prepare(experiment, ledger, snapshot, flow_run=flow_run.id)
@@ -121,6 +122,7 @@ def resume(
             prepared=prepared,
             flow_run=flow_run.id,
             resumed=flow_run,
+            cleared=clearance.known,
             fresh=flow_run.context.get("fresh", False),
             observer=observer,
             stop=hold.guarded(stop),

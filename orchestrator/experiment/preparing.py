@@ -76,12 +76,12 @@ class Prepared:
         return bool(self.new or self.rescored or self.lost)
 
 
-def check(experiment: Experiment, clearance: Clearance | None = None) -> None:
+def check(experiment: Experiment, clearance: Clearance) -> None:
     """Refuse settings that could not work, before anything is started.
 
     Args:
-        experiment: Whose settings.
-        clearance: Tells whether its metrics were checked before; None: they were not.
+        experiment: Has the settings.
+        clearance: Tells whether its metrics were checked before.
 
     Raises:
         ConfigError: Naming the key.
@@ -91,7 +91,7 @@ def check(experiment: Experiment, clearance: Clearance | None = None) -> None:
         require_one_objective(experiment.search, experiment.evaluation)
         require_reproducible(experiment.search, experiment.evaluation)
         find_loader(experiment.evaluation.loader)
-        if clearance is None or not clearance.covers_metrics():
+        if not clearance.covers_metrics():
             from orchestrator.training.scorers import require_metrics  # late: scikit-learn
 
             require_metrics(experiment.evaluation)
@@ -110,7 +110,7 @@ def fetch_snapshot(
         experiment: Whose registry.
         accept: Names of guards whose objections are known and meant.
         leave_copies: Whether a source may keep copies of what it fetched, for the next time.
-        clearance: Tells whether equal lists were checked before; None: they were not.
+        clearance: Tells whether equal lists were checked before; None checks them in any case.
 
     Raises:
         ConfigError: Settings of a source, or a model's row, are wrong.

@@ -151,7 +151,7 @@ def _compared(
     good: Sequence[tuple[int, _Spec]],
     require: Callable[[Any, _Spec], None],
 ) -> tuple[list[tuple[int, _Spec]], list[tuple[int, BadRowError]]]:
-    """Good rows once more, compared with estimators: those that still are good, and the others."""
+    """Compare good rows with estimators; give those that pass, and those that are refused."""
     still_good, bad = [], []
     for index, spec in good:
         try:

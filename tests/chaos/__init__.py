@@ -6,5 +6,7 @@ scene.py     one flow run: its folder, its driver, what ledger and MLflow hold i
 staging.py   scenes with the places their faults need
 faults.py    what goes wrong
 trying.py    one attempt, and whether anything was lost or doubled
+mortal.py    a cluster whose schedulers are killed at work
+mapped.py    mapped calls that outlive them
 __main__.py  every fault, many times; the table
 """

@@ -68,7 +68,7 @@ def main() -> int:
     rows, chosen = list[Row](), [fault for fault in FAULTS if asked.only in fault.name]
     kills = _killed(asked) if asked.only in mapped.NAME else None
     if not chosen:
-        return int(kills is None or bool(kills.failed or kills.problems))
+        return int(kills is None or kills.went_wrong)
     with tempfile.TemporaryDirectory(prefix="chaos") as folder, Stage(Path(folder)) as stage:
         with stage.scene([], "sqlite") as scene:
             calm = undisturbed(scene)
@@ -82,17 +82,14 @@ def main() -> int:
     print(f"\n{'fault':<34}{'database':<10}{'tried':>12}{'ended well':>12}", end="")
     print(f"{'lost':>12}{'doubled':>12}{'repeated':>12}")
     print("\n".join(row.text() for row in rows))
-    went_wrong = kills is not None and bool(kills.failed or kills.problems)
+    went_wrong = kills is not None and kills.went_wrong
     return int(went_wrong or any(not a.ended_well for row in rows for a in row.attempts))
 
 
 def _killed(asked: argparse.Namespace) -> mapped.Kills:
     """The row of kills under load, which needs neither database nor driver of its own."""
     kills = mapped.killing(asked.kills, Random(f"{asked.seed} {mapped.NAME}"))
-    print(
-        f"{mapped.NAME}: {asked.kills} kills, {kills.struck} while calls were under way, ", end=""
-    )
-    print(f"{kills.failed} calls called failed", *kills.problems, sep="\n", flush=True)
+    print(kills.text(), *kills.problems, sep="\n", flush=True)
     return kills
 
 

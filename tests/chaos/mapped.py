@@ -1,38 +1,28 @@
 """The scheduler killed at random moments of mapped calls, on a machine that is too busy.
 
-Touches distributed and processes of its own; takes how often; gives `Kills`. Law: the calls under
-way are made again, and each flow run ends as if nothing had happened.
-
-Scheduler and workers are forked from a process that has imported distributed already: to start an
-interpreter anew takes many times as long, and would leave the scheduler dead for most of the time.
+Touches Dask by `MortalCluster`; takes how often; gives `Kills`. Law: the calls under way are made
+again, and each flow run ends as if nothing had happened, however many schedulers it outlives.
 """
 
-import asyncio
-import logging
-import multiprocessing
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
-from typing import Any
-
-from distributed import Scheduler, Worker
 
 from orchestrator.clusters import Cluster, connect
-from orchestrator.mapping import flow, task
-from tests.chaos.places import free_port
+from orchestrator.mapping import Run, flow, task
+from tests.chaos.mortal import Death, MortalCluster
 
 NAME = "scheduler killed under load"
 
-_CALLS, _BUSY = 60, 4
+_CALLS, _BUSY = 600, 4
 _BUSY_LOOP = "while True: pass"
 _PATIENCE_SECONDS = 300
-_RECONNECT_SECONDS = 150
-"""Dask's client waits up to a fifth of it between two attempts to connect."""
+_IDLE_FLOWS = 5
+"""So many flow runs in a row without a kill: something is wrong with the killing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,26 +30,44 @@ class Kills:
     """What came of it.
 
     Attributes:
-        struck: Kills that came while calls were under way.
+        deaths: What each scheduler had when it was killed.
+        flows: How many flow runs they were killed in.
         failed: Calls that were called failed, or gave a wrong value.
         problems: What else went wrong, in sentences.
     """
 
-    struck: int
+    deaths: Sequence[Death]
+    flows: int
     failed: int
-    problems: tuple[str, ...]
+    problems: Sequence[str]
+
+    @property
+    def went_wrong(self) -> bool:
+        """Whether the law does not hold."""
+        return bool(self.failed or self.problems)
+
+    def text(self) -> str:
+        """As it is printed."""
+        queued, running, unfetched = (
+            sum(each) for each in zip(Death(0, 0, 0), *self.deaths, strict=True)
+        )
+        return (
+            f"{NAME}: {len(self.deaths)} kills in {self.flows} flow runs of {_CALLS} calls, with "
+            f"{queued} batches queued, {running} running, {unfetched} ended and not fetched; "
+            f"{self.failed} calls called failed"
+        )
 
 
-@task
+@task(batch=3)
 def doubled(x: int) -> int:
     """Takes a moment."""
-    time.sleep(0.02)
+    time.sleep(0.01)
     return 2 * x
 
 
 @flow
 def doubling() -> object:
-    """Calls that may share batches."""
+    """Calls in many batches."""
     return doubled.expand(x=range(_CALLS))
 
 
@@ -76,116 +84,46 @@ def busy(processes: int = _BUSY) -> Iterator[None]:
 
 
 def killing(times: int, random: Random, *, beside: int = _BUSY) -> Kills:
-    """Run so many flow runs, and kill the scheduler in each of them once.
+    """Run flow runs until so many schedulers have been killed in them.
 
     Args:
         times: How many.
         random: Chooses the moments.
         beside: Busy processes on the same machine.
     """
-    struck, failed, problems = 0, 0, list[str]()
+    flows, failed, idle, problems = 0, 0, 0, list[str]()
     with (
         busy(beside),
-        _Cluster() as cluster,
-        connect(cluster.settings()) as client,
+        MortalCluster(times, random) as cluster,
+        connect(_settings(cluster.address)) as client,
     ):
         assert client is not None
-        for number in range(times):
-            client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
-            with _struck(cluster, random.uniform(0.0, 1.5)) as moment:
-                run = doubling.run(client)
-                ended = time.monotonic()
-            struck += moment[0] < ended
-            wrong = _CALLS - sum(
-                outcome.value == 2 * outcome.index for outcome in run.result().items()
-            )
+        client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
+        while len(cluster.deaths) < times and idle < _IDLE_FLOWS:
+            before = len(cluster.deaths)
+            run = doubling.run(client)
+            flows += 1
+            idle = idle + 1 if len(cluster.deaths) == before else 0
+            wrong = _wrong(run)
             failed += wrong
             if wrong or run.state != "success":
                 reasons = {outcome.error for outcome in run.result().failed}
-                problems.append(f"{number}: {run.state}, {wrong} calls: {reasons}")
-    return Kills(struck=struck, failed=failed, problems=tuple(problems))
+                problems.append(f"{flows}: {run.state}, {wrong} calls: {reasons}")
+    if idle:
+        problems.append(f"{idle} flow runs in a row saw no kill")
+    return Kills(deaths=cluster.deaths, flows=flows, failed=failed, problems=problems)
 
 
-class _Cluster:
-    """A scheduler and two workers; whoever keeps them alive starts those again that end.
-
-    Attributes:
-        address: The scheduler's.
-    """
-
-    def __init__(self) -> None:
-        self._make = multiprocessing.get_context("forkserver")
-        self._make.set_forkserver_preload(["distributed", "orchestrator.mapping.dask.executor"])
-        self._port = free_port()
-        self.address = f"tcp://127.0.0.1:{self._port}"
-
-    def __enter__(self) -> "_Cluster":
-        self._scheduler = self._started(_scheduler, self._port)
-        self._workers = [self._started(_worker, self.address) for _ in range(2)]
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        for process in (*self._workers, self._scheduler):
-            process.kill()
-            process.join()
-
-    def settings(self) -> Cluster:
-        """As a configuration names it."""
-        return Cluster(
-            kind="remote",
-            address=self.address,
-            connect_timeout=_PATIENCE_SECONDS,
-            reconnect_timeout=_RECONNECT_SECONDS,
-        )
-
-    def strike(self) -> None:
-        """Kill the scheduler and start it again, and the workers, which end without theirs."""
-        self._scheduler.kill()
-        self._scheduler.join()
-        self._scheduler = self._started(_scheduler, self._port)
-        for worker in self._workers:
-            worker.join(_PATIENCE_SECONDS)
-        self._workers = [self._started(_worker, self.address) for _ in self._workers]
-
-    def _started(self, target: Callable[..., None], *arguments: Any) -> Any:
-        process = self._make.Process(target=target, args=arguments)
-        process.start()
-        return process
+def _wrong(run: Run) -> int:
+    """How many calls did not give what they should."""
+    return _CALLS - sum(outcome.value == 2 * outcome.index for outcome in run.result().items())
 
 
-def _scheduler(port: int) -> None:
-    logging.disable()  # of dying they say much
-
-    async def serve() -> None:
-        async with Scheduler(host="127.0.0.1", port=port, dashboard=False) as scheduler:
-            await scheduler.finished()
-
-    asyncio.run(serve())
-
-
-def _worker(address: str) -> None:
-    logging.disable()  # of dying they say much
-
-    async def serve() -> None:
-        async with Worker(address, host="127.0.0.1", nthreads=1, dashboard=False) as worker:
-            await worker.finished()
-
-    asyncio.run(serve())
-
-
-@contextmanager
-def _struck(cluster: _Cluster, seconds: float) -> Iterator[list[float]]:
-    """Kill the scheduler so many seconds from now, and start it again; gives when that was."""
-    moment: list[float] = []
-
-    def strike() -> None:
-        time.sleep(seconds)
-        moment.append(time.monotonic())
-        cluster.strike()
-
-    thread = threading.Thread(target=strike)
-    thread.start()
-    try:
-        yield moment
-    finally:
-        thread.join()
+def _settings(address: str) -> Cluster:
+    """As a configuration names it."""
+    return Cluster(
+        kind="remote",
+        address=address,
+        connect_timeout=_PATIENCE_SECONDS,
+        reconnect_timeout=_PATIENCE_SECONDS,
+    )

@@ -18,7 +18,8 @@ from distributed.scheduler import KilledWorker
 
 from orchestrator.mapping.calling import perform
 from orchestrator.mapping.dask.attribution import NotRunError
-from orchestrator.mapping.dask.packing import pack_result, unpack
+from orchestrator.mapping.dask.packing import unpack
+from orchestrator.mapping.dask.results import pack_result
 from orchestrator.mapping.dask.worker import LEFT, LOADING, Ran
 
 

@@ -488,8 +488,10 @@ def test_workers_that_come_later_are_used():
 def test_a_cluster_without_workers_is_given_up_in_time():
     with cluster(workers=0) as client, executing(client, patience=0.5) as on:
         on.submit(calls(add, columns={"x": range(4)}))
-        with pytest.raises(MachineryError, match="had no worker for"):
+        with pytest.raises(MachineryError, match=r"had no worker for 0\.5 s") as raised:
             on.wait(PATIENCE_SECONDS)
+    assert "set `cluster.patience` to more seconds" in str(raised.value)
+    assert "start workers for the scheduler" in str(raised.value)
 
 
 # -- deaths ------------------------------------------------------------------------------------

@@ -128,6 +128,9 @@ def _run(
             raise StoppedError
         if client is not None and cluster.dashboard and client.dashboard_link:
             output.say(f"Dask's dashboard: {client.dashboard_link}")
+        if client is not None and cluster.kind == "remote":
+            for difference in clusters.require_ready(client, cluster, clusters.Needs()):
+                output.say(difference)
         with (
             watching(manner, f"flow {file.flow.name}", where.ledger) as observer,
             flow_files.blaming(file.file),

@@ -197,6 +197,8 @@ class Coordinators:
             return partial(coroutine.send, value_of(states[ended]))
         except (TaskFailedError, Skip) as error:
             return partial(coroutine.throw, error)
+        except RaisedError as error:  # by a value that is brought here
+            return partial(coroutine.throw, error.error)
 
     def _is_call(self, awaited: Any) -> bool:
         """Whether this is a call of this flow run."""
@@ -292,6 +294,16 @@ def here(value: Any) -> Any:
     if type(value) is dict:
         return {name: here(part) for name, part in value.items()}
     return value
+
+
+def bring_here(performed: Performed) -> None:
+    """Bring values that are kept on the cluster to the driver; one that cannot is a failure."""
+    for position, value in enumerate(performed.values):
+        try:
+            performed.values[position] = here(value)
+        except RaisedError as error:
+            performed.failures[position] = failure_of(error)
+            performed.values[position] = None
 
 
 def _performed(started: float, *, value: Any = None, failure: Failure | None = None) -> Performed:

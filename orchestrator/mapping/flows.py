@@ -161,7 +161,11 @@ class Flow:
         if ledger is not None:
             is_resumed = resumed is not None
             journal = Journal(flow_run, ledger, engine, anew, resumed=is_resumed, rerun_of=rerun_of)
-        executor = _executor(client)
+        try:
+            executor = _executor(client)
+        except BaseException:
+            _finish(flow_run, engine, journal, "interrupted", {})
+            raise
         if journal is None and on_log is None and client is not None:
             on_log = print_log
         hearing = Hearing(

@@ -8,13 +8,13 @@ import logging
 import math
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.errors import MachineryError
 from orchestrator.mapping.calling import Failure, Performed, failure_of, perform
 from orchestrator.mapping.capture import Callers, Listening
-from orchestrator.mapping.coordinators import Coordinators, here
+from orchestrator.mapping.coordinators import Coordinators, bring_here, here
 from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.events import Ended, Start
 from orchestrator.mapping.executing import Calls, Event, Executor, Placement, Report, Withdrawn
@@ -200,24 +200,7 @@ class DriverLoop:
         function = _WholeItem(state) if WHOLE_ITEM in columns else task.function
         keys, tries = state.names.at(indices), state.columns.tries_of(indices)
         if place is None:
-            if self._journal is not None:
-                self._journal.flush()  # a task on the driver may read what the record says
-            here_too = {name: [here(item) for item in column] for name, column in columns.items()}
-            retry_on = task.settings.retry_on
-            callers = Callers(
-                hearing=self._said.hearing, node=state.node.name, keys=keys, tries=tries
-            )
-            with Listening(callers) as listening:
-                performed = perform(
-                    function,
-                    here(constants),
-                    here_too,
-                    len(indices),
-                    retry_on=retry_on,
-                    before_each=listening.begin,
-                )
-            performed.said = callers.hearing.wanted(listening.said, performed.failures)
-            self._end(state, indices, performed, _DRIVER)
+            self._perform_here(state, indices, function, columns)
             return
         self._in_flight += len(indices)
         self._executor.submit(
@@ -236,6 +219,47 @@ class DriverLoop:
                 suspect=suspect,
             )
         )
+
+    def _perform_here(
+        self,
+        state: NodeState,
+        indices: Sequence[int],
+        function: Callable[..., Any],
+        columns: Mapping[str, Sequence[Any]],
+    ) -> None:
+        """Have instances performed on the driver, with what they take brought here."""
+        if self._journal is not None:
+            self._journal.flush()  # a task on the driver may read what the record says
+        try:
+            constants = here(state.constants)
+            columns = {name: [here(item) for item in column] for name, column in columns.items()}
+        except RaisedError as error:
+            if len(indices) > 1:  # perhaps by what one of them takes
+                for position, index in enumerate(indices):
+                    one = {
+                        name: column[position : position + 1] for name, column in columns.items()
+                    }
+                    self._perform_here(state, [index], function, one)
+            else:
+                self._end(state, indices, _all_failed(1, failure_of(error)), _DRIVER)
+            return
+        callers = Callers(
+            hearing=self._said.hearing,
+            node=state.node.name,
+            keys=state.names.at(indices),
+            tries=state.columns.tries_of(indices),
+        )
+        with Listening(callers) as listening:
+            performed = perform(
+                function,
+                constants,
+                columns,
+                len(indices),
+                retry_on=state.node.task.settings.retry_on,
+                before_each=listening.begin,
+            )
+        performed.said = callers.hearing.wanted(listening.said, performed.failures)
+        self._end(state, indices, performed, _DRIVER)
 
     # -- ending --------------------------------------------------------------------------------
 
@@ -279,7 +303,7 @@ class DriverLoop:
         state = self._engine.nodes[event.node]
         if isinstance(event, Report):
             if not state.mapped and state.consumers:  # its items are counted and named here
-                event.performed.values[:] = [here(value) for value in event.performed.values]
+                bring_here(event.performed)
             self._end(state, event.indices, event.performed, event.worker)
         elif isinstance(event, Withdrawn):
             self._engine.withdrawn(event.node, event.indices)

@@ -81,7 +81,7 @@ class Members:
     def last_seen(self) -> str:
         """Which worker left last, when, and why, as far as that is known."""
         if self._last_left is None:
-            return "none has joined since this run began; start workers for this scheduler"
+            return "none has joined since this run began"
         address, at = self._last_left
         count = len(self._ever)
         if address in self._out_of_memory:

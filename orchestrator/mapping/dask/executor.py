@@ -362,11 +362,13 @@ class DaskExecutor:
         over, _ = self._members.stranded(self._backlog.lanes(), self._patience)
         if over and not self._members.threads:
             self._broken = (
-                f"the cluster has had no worker for {self._patience:g} s (cluster.patience): "
-                f"{self._members.last_seen()}"
+                f"the cluster has had no worker for {self._patience:g} s, the limit that "
+                f"`cluster.patience` sets: {self._members.last_seen()}; start workers for the "
+                "scheduler, or set `cluster.patience` to more seconds"
             )
             return
-        for lane, reason in over.items():
+        for lane, problem in over.items():
+            reason = f"waited {self._patience:g} s (`cluster.patience`): {problem}"
             for calls in self._backlog.clear(lane):
                 self._ready.append(all_failed(calls, f"{calls.name}: {reason}"))
             for number, running in list(self._running.items()):

@@ -1,7 +1,7 @@
-"""Pickling for the way to workers and back: functions by value, kept values by reference.
+"""Pickling for the way to workers: functions by value, kept values by reference.
 
 Touches cloudpickle; takes Python objects; gives bytes, and the Dask futures they rest on. `pack`
-runs on the driver, `unpack` and `pack_result` on workers.
+runs on the driver, `unpack` on workers.
 """
 
 import io
@@ -18,10 +18,6 @@ from typing import Any
 import cloudpickle
 
 from orchestrator.mapping.dask.kept import KeptValue
-from orchestrator.user_code import is_of_person
-
-LARGE = 64 * 1024
-"""Bytes from which a result stays on the cluster (law 10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,33 +75,6 @@ def pack(content: Any, function: Callable[..., Any] | None = None) -> Packed:
 def unpack(blob: bytes, values: Sequence[Any]) -> Any:
     """What was packed, with these values for the kept ones, in their order."""
     return _Unpickler(io.BytesIO(blob), values).load()
-
-
-def pack_result(value: Any, kept_from: int = LARGE) -> bytes | None:
-    """A task's result pickled for the driver; None where it has too many bytes to go there.
-
-    Raises:
-        Exception: Whatever the value raises that cannot be pickled.
-    """
-    buffers: list[pickle.PickleBuffer] = []
-    blob = _dumps(value, buffers.append)
-    if len(blob) + sum(buffer.raw().nbytes for buffer in buffers) > kept_from:
-        return None
-    return _dumps(value, None) if buffers else blob
-
-
-def _dumps(value: Any, buffer_callback: Callable[[pickle.PickleBuffer], Any] | None) -> bytes:
-    """Pickled by the quick way where that will do, else by cloudpickle."""
-    protocol = pickle.HIGHEST_PROTOCOL
-    try:
-        blob = pickle.dumps(value, protocol, buffer_callback=buffer_callback)
-    except BaseException as error:  # whatever it cannot pickle, cloudpickle may
-        if is_of_person(error):
-            raise
-        blob = b"__main__"
-    if b"__main__" in blob:  # by reference to a script that is another one on the other side
-        blob = cloudpickle.dumps(value, protocol, buffer_callback)
-    return blob
 
 
 @contextmanager

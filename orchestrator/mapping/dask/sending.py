@@ -14,7 +14,8 @@ from distributed import Client, Future
 
 from orchestrator.mapping.calling import Failure, failure_of
 from orchestrator.mapping.dask.kept import KeptValue
-from orchestrator.mapping.dask.packing import LARGE, Packed, pack
+from orchestrator.mapping.dask.packing import Packed, pack
+from orchestrator.mapping.dask.results import LARGE
 from orchestrator.mapping.dask.scheduler import batch_key
 from orchestrator.mapping.dask.sharing import shared
 from orchestrator.mapping.dask.worker import Batch, Order, Parcel, deliver, run_batch, take

@@ -19,7 +19,8 @@ from orchestrator.mapping.calling import Failure, Performed, failure_of, perform
 from orchestrator.mapping.capture import Callers, Listening
 from orchestrator.mapping.dask.attribution import NotRunError
 from orchestrator.mapping.dask.gate import GATE
-from orchestrator.mapping.dask.packing import LARGE, pack_result, unpack
+from orchestrator.mapping.dask.packing import unpack
+from orchestrator.mapping.dask.results import LARGE, pack_result
 from orchestrator.user_code import RaisedError, described, said, user_code
 
 LOADING = -1

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.clusters import Cluster, connect
 from orchestrator.errors import MachineryError
 from orchestrator.ledger import Ledger
-from orchestrator.mapping import flow, task
+from orchestrator.mapping import TaskFailedError, flow, task
 from tests.chaos.places import dask_cluster, environment_of
 
 SAID = "no such release\n  of the second line"
@@ -85,10 +85,11 @@ class TestWhatRaisesWhereItIsUnpickledHere:
         assert run.state == "failed"
         assert ends(run["length_here"]) == [self.told(error)]
 
-    def test_is_the_failure_of_the_call_whose_items_are_to_be_counted(self, client, error):
+    def test_is_the_failure_of_the_map_that_counts_its_items(self, client, error):
         run = counted.run(client, error=error, driver=os.getpid())
         assert run.state == "failed"
-        assert ends(run["made"]) == [self.told(error)]
+        with pytest.raises(TaskFailedError, match="no such release\n  of the second line"):
+            run.result()
 
     @pytest.mark.parametrize("consumer", [length_here, length_coordinated], ids=lambda t: t.name)
     def test_is_the_failure_of_who_takes_it_there_and_of_no_sibling(self, client, error, consumer):
@@ -113,6 +114,25 @@ def restarted_when_it_dies(cluster):
     thread.start()
     yield
     thread.join()
+
+
+@task
+def listed():
+    return [bytes(100_000), bytes(3)]
+
+
+@task
+def length(value):
+    return len(value)
+
+
+@flow
+def lengths():
+    return length.expand(value=listed())
+
+
+def test_a_list_that_is_too_large_to_go_to_the_driver_is_mapped_over(client):
+    assert ends(lengths.run(client).result()) == [100_000, 3]
 
 
 @task

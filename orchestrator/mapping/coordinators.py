@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from orchestrator.errors import FlowError
+from orchestrator.errors import FlowError, MachineryError
 from orchestrator.mapping.calling import Failure, Performed, failure_of
 from orchestrator.mapping.capture import said_by, speaking
 from orchestrator.mapping.context import Attempt
@@ -95,6 +95,8 @@ class Coordinators:
                 arguments = own(here(state.arguments(index)))
                 coroutine = state.node.task.function(**arguments)
         except RaisedError as error:
+            if isinstance(error.error, MachineryError):
+                raise error.error from None
             self._end(state, index, _performed(started, failure=failure_of(error)))
             return
         name = state.node.name
@@ -294,16 +296,6 @@ def here(value: Any) -> Any:
     if type(value) is dict:
         return {name: here(part) for name, part in value.items()}
     return value
-
-
-def bring_here(performed: Performed) -> None:
-    """Bring values that are kept on the cluster to the driver; one that cannot is a failure."""
-    for position, value in enumerate(performed.values):
-        try:
-            performed.values[position] = here(value)
-        except RaisedError as error:
-            performed.failures[position] = failure_of(error)
-            performed.values[position] = None
 
 
 def _performed(started: float, *, value: Any = None, failure: Failure | None = None) -> Performed:

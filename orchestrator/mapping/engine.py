@@ -14,7 +14,7 @@ others in `judging`, what a task's options say of one instance in `attempts`.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from orchestrator.errors import FlowError
+from orchestrator.errors import FlowError, MachineryError
 from orchestrator.mapping.admission import Admission
 from orchestrator.mapping.attempts import (
     delay_of_retry,
@@ -305,6 +305,8 @@ class Engine:
                 expand(state, self.state_of, self._max_map_length)
                 self._keys.expanded(state)
         except RaisedError as raised:
+            if isinstance(raised.error, MachineryError):
+                raise raised.error from None
             reason = said(raised.error) if isinstance(raised.error, FlowError) else str(raised)
             self._ends.close(state, State.FAILED, reason)
             return False

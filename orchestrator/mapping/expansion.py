@@ -13,6 +13,7 @@ from typing import Any, Literal
 from orchestrator import keys
 from orchestrator.errors import FlowError
 from orchestrator.mapping.calling import Deferred, Entry, Gathered
+from orchestrator.mapping.executing import Kept
 from orchestrator.mapping.node_state import NodeState
 from orchestrator.mapping.nodes import (
     Listed,
@@ -177,6 +178,7 @@ def expand(state: NodeState, state_of: StateOf, longest: int) -> None:
 
     Raises:
         FlowError: What it maps over cannot be mapped over, or is too long.
+        MachineryError: What it maps over is lost with the cluster that kept it.
     """
     if state.node.items is None:
         state.length, state.judged = 1, bytearray(1)
@@ -259,7 +261,10 @@ def _known(leaf: Lazy, state_of: StateOf) -> Lazy:
     if not isinstance(leaf, Reference):
         return leaf
     source = state_of(leaf.node)
-    return Instances(source) if source.mapped else lazy(source.value)
+    if source.mapped:
+        return Instances(source)
+    value = source.value  # its items are counted and named here, also those of a large one
+    return lazy(value.fetch() if isinstance(value, Kept) else value)
 
 
 def _names_are_known(leaf: Lazy) -> bool:

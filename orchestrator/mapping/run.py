@@ -14,7 +14,7 @@ from typing import Any
 from orchestrator.errors import MachineryError
 from orchestrator.mapping.calling import Failure, Performed, failure_of, perform
 from orchestrator.mapping.capture import Callers, Listening
-from orchestrator.mapping.coordinators import Coordinators, bring_here, here
+from orchestrator.mapping.coordinators import Coordinators, here
 from orchestrator.mapping.engine import Engine
 from orchestrator.mapping.events import Ended, Start
 from orchestrator.mapping.executing import Calls, Event, Executor, Placement, Report, Withdrawn
@@ -302,8 +302,6 @@ class DriverLoop:
         self._in_flight -= len(event.indices)
         state = self._engine.nodes[event.node]
         if isinstance(event, Report):
-            if not state.mapped and state.consumers:  # its items are counted and named here
-                bring_here(event.performed)
             self._end(state, event.indices, event.performed, event.worker)
         elif isinstance(event, Withdrawn):
             self._engine.withdrawn(event.node, event.indices)

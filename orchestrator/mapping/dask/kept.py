@@ -8,7 +8,7 @@ import pickle
 import time
 from typing import Any, NoReturn
 
-from distributed import Future, wait
+from distributed import Future
 
 from orchestrator.errors import MachineryError
 from orchestrator.mapping.dask.results import pack_kept
@@ -55,9 +55,9 @@ class KeptValue(Kept):
         """
         client, key = self.future.client, self.future.key
         for pause in _PAUSES:
-            wait(self.future)
-            if self.future.status != "finished":
-                raise self._gone(described(self.future.exception()))
+            error = self.future.exception()  # waits, by its own client
+            if error is not None:
+                raise self._gone(described(error))
             for address in client.who_has([self.future])[key]:
                 answers = client.run(pack_kept, key, workers=[address], on_error="ignore")
                 packed: bytes | str | None = answers.get(address)

@@ -143,3 +143,24 @@ def test_what_would_repaint_a_terminal_is_shown_as_escapes(orchestrator, tmp_pat
     assert "speak one\\n[speak two] forged\\x1b[1m, attempt 1\n  \\x1b[2Jwiped\\u202e\n" in shown
     assert "ValueError: \\x1b]0;title\\x07" in shown
     assert not {"\x1b", "\x07", "\u202e"} & set(out + err + shown)
+
+
+def test_what_is_typed_goes_before_the_configuration_and_that_before_the_flow(
+    orchestrator, tmp_path
+):
+    file = tmp_path / "flows" / "speaking.py"
+    file.write_text(FLOW.replace("@flow\n", '@flow(logs={"keep": "all"})\n'))
+
+    def kept(*arguments):
+        orchestrator("run", SPEAKING, "--fresh", *arguments)
+        return "good, attempt" in orchestrator("logs", "latest")[1]
+
+    assert kept()
+    assert not kept("--keep-logs", "failed")
+    configuration = tmp_path / "elsewhere" / "orchestrator.yaml"
+    common = "experiment: shop\nevaluation: {loader: 'tests.synthetic:load'}\n"
+    common += "registry: {source: inline, models: [], customers: []}\n"
+    configuration.write_text(common)
+    assert kept()
+    configuration.write_text(common + "logs: {keep: none}\n")
+    assert not kept()

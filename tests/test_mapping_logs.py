@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import context, flow, task
-from orchestrator.errors import UsageError
+from orchestrator.errors import FlowError, UsageError
 from orchestrator.ledger import Ledger
 from orchestrator.mapping import MemoryRecorder
 from orchestrator.mapping.voice import Voice
@@ -240,3 +240,24 @@ def test_the_ledger_keeps_and_forgets_logs(tmp_path):
         assert kept[1].text == SAID.format("bad", 2)
         ledger.forgetting.forget("bad", record="f")
         assert ledger.logs.of(ended.id) == []
+
+
+def test_a_flow_says_itself_what_is_kept_unless_run_is_told_otherwise():
+    @flow(logs={"keep": "all"})
+    def talking():
+        talk.options(key="{x}").expand(x=["good"])
+
+    kept = MemoryRecorder()
+    talking.run(None, kept)
+    assert len(kept.logs) == 1
+    kept = MemoryRecorder()
+    talking.run(None, kept, logs=Logs(keep="failed"))
+    assert not kept.logs
+
+
+@pytest.mark.parametrize(
+    "logs", [{"keep": "some"}, {"bytes": 0}, {"kep": "all"}, "all", Logs(bytes=True)]
+)
+def test_wrong_logs_of_a_flow_are_refused_where_they_are_written(logs):
+    with pytest.raises(FlowError, match="keep is one of failed, all, none"):
+        flow(logs=logs)(lambda: None)

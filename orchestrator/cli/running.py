@@ -4,7 +4,7 @@ Touches no library itself; takes a flow file and its parameters; gives an exit c
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from orchestrator import clusters
@@ -80,6 +80,8 @@ def run_file(
 def carry_out(request: Request, manner: Manner) -> int:
     """Run a flow and report how it went; gives the exit code."""
     where = place(manner.config, grace=manner.grace, keep_logs=manner.keep_logs)
+    if not where.has_logs and request.file.flow.logs is not None:
+        where = replace(where, logs=request.file.flow.logs)
     arguments = parameters.typed(request.file.flow, request.texts)
     with Ledger.open(where.ledger) as ledger:
         with output.stdout_for_report_only(when=manner.as_json):

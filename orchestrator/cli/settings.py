@@ -27,12 +27,14 @@ class Place:
         cluster: Where mapped tasks run.
         grace: Seconds that what runs has to end when a flow run is interrupted.
         logs: Which of what tasks say is kept.
+        has_logs: Whether the configuration or the command says so; else a flow may.
     """
 
     ledger: str = DEFAULT_LEDGER
     cluster: Cluster = field(default_factory=Cluster)
     grace: float = 30.0
     logs: Logs = field(default_factory=Logs)
+    has_logs: bool = False
 
 
 def configured(path: str | None) -> Experiment:
@@ -77,7 +79,7 @@ def place(
     """
     found = _configured(path)
     if keep_logs is not None:
-        found = replace(found, logs=replace(found.logs, keep=keep_logs))
+        found = replace(found, logs=replace(found.logs, keep=keep_logs), has_logs=True)
     return found if grace is None else replace(found, grace=grace)
 
 
@@ -92,6 +94,7 @@ def _configured(path: str | None) -> Place:
         cluster=experiment.cluster,
         grace=experiment.grace,
         logs=experiment.logs,
+        has_logs="logs" in (experiment.document or {}),
     )
 
 

@@ -12,7 +12,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 from orchestrator.errors import FlowError
 from orchestrator.mapping.again import Again, Chosen
@@ -33,7 +33,7 @@ from orchestrator.mapping.run import DriverLoop
 from orchestrator.mapping.runs import Run
 from orchestrator.mapping.said import Listener, Said, print_log
 from orchestrator.mapping.tasks import Task
-from orchestrator.records import FlowRun, Logs, State
+from orchestrator.records import FlowRun, KeptLogs, Logs, State
 from orchestrator.user_code import RaisedError, user_code
 
 if TYPE_CHECKING:
@@ -54,12 +54,14 @@ class Flow:
         name: What its flow runs are listed under.
         max_map_length: Most instances one expansion may have.
         pools: What tasks of a flow run share, by name.
+        logs: Which of what its tasks say is kept where nothing else was asked for.
     """
 
     function: Callable[..., Any]
     name: str
     max_map_length: int = 1_000_000
     pools: Mapping[str, Pool] = field(default_factory=dict)
+    logs: Logs | None = None
 
     def build(self, **params: Any) -> tuple[Scope, Any]:
         """The graph for these parameters, and what the function returned; nothing runs.
@@ -137,8 +139,8 @@ class Flow:
                 is taken from that one, as far as its results are kept.
             again: Asked with an instance's node and key, whether it runs again though a success
                 of it is recorded; what depends on it then does too.
-            logs: Which of what tasks print, log and warn of the ledger keeps; None for the
-                defaults.
+            logs: Which of what tasks print, log and warn of the ledger keeps; None for what the
+                flow was made with, or else the defaults.
             on_log: Given what each attempt said once it has ended. Without it and a ledger, tasks
                 in this process print as ever, and those on a cluster by the instance's name.
             **params: The flow function's parameters.
@@ -170,7 +172,7 @@ class Flow:
             on_log = print_log
         hearing = Hearing(
             flow_run=flow_run.id,
-            logs=logs or Logs(),
+            logs=logs or self.logs or Logs(),
             shown=on_log is not None,
             heard=journal is not None or on_log is not None,
         )
@@ -227,6 +229,7 @@ def flow(
     name: str | None = None,
     max_map_length: int = 1_000_000,
     pools: Mapping[str, int | str | Pool] | None = None,
+    logs: Logs | Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Flow]: ...
 def flow(
     function: Callable[..., Any] | None = None,
@@ -235,6 +238,7 @@ def flow(
     name: str | None = None,
     max_map_length: int = 1_000_000,
     pools: Mapping[str, int | str | Pool] | None = None,
+    logs: Logs | Mapping[str, Any] | None = None,
 ) -> Flow | Callable[[Callable[..., Any]], Flow]:
     """Make a flow of a function; used bare or with options.
 
@@ -244,18 +248,25 @@ def flow(
         max_map_length: Most instances one expansion may have.
         pools: What tasks share, `task(pool="api")`, over all calls of a flow run. By name, the
             number of slots (4), a rate ("10/s"), or both, `Pool(slots=4, rate="10/s")`.
+        logs: Which of what tasks print, log and warn of the ledger keeps, as in the configuration:
+            `{"keep": "all", "bytes": 65536}`. Goes behind `run(logs=...)`, the configuration's
+            `logs:` and `--keep-logs`, each of which replaces it as a whole.
 
     Raises:
         FlowError: It is a task, or a parameter has a name that `run` needs for itself, or a pool
-            is wrong.
+            or logs are wrong.
     """
     if function is None:
-        return lambda function: _flow_of(function, name, max_map_length, pools or {})
-    return _flow_of(function, name, max_map_length, pools or {})
+        return lambda function: _flow_of(function, name, max_map_length, pools or {}, logs)
+    return _flow_of(function, name, max_map_length, pools or {}, logs)
 
 
 def _flow_of(
-    function: Callable[..., Any], name: str | None, max_map_length: int, pools: Mapping[str, Any]
+    function: Callable[..., Any],
+    name: str | None,
+    max_map_length: int,
+    pools: Mapping[str, Any],
+    logs: Logs | Mapping[str, Any] | None,
 ) -> Flow:
     if isinstance(function, Task):
         raise FlowError(f"{function.name!r} is a task: call it inside a flow's function")
@@ -269,7 +280,24 @@ def _flow_of(
     if not isinstance(pools, Mapping):
         raise FlowError(f"flow {name!r}: pools is a {type(pools).__name__}, not a dict")
     read = {of: Pool.read(name, of, given) for of, given in pools.items()}
-    return Flow(function, name, max_map_length, read)
+    return Flow(function, name, max_map_length, read, _logs_of(name, logs))
+
+
+def _logs_of(flow: str, given: Any) -> Logs | None:
+    if given is None:
+        return None
+    try:
+        logs = given if isinstance(given, Logs) else Logs(**given)
+    except TypeError:
+        logs = None
+    valid = logs and logs.keep in get_args(KeptLogs) and type(logs.bytes) is int and logs.bytes >= 1
+    if not valid:
+        raise FlowError(
+            f"flow {flow!r}: logs is {given!r}: give a dict such as "
+            '{"keep": "failed", "bytes": 65536}; keep is one of '
+            f"{', '.join(get_args(KeptLogs))}, bytes at least 1"
+        )
+    return logs
 
 
 def new_id() -> str:

@@ -23,6 +23,7 @@ from importlib.metadata import (
     packages_distributions,
     version,
 )
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def _packages_around(file: Path) -> Iterator[Path]:
 @cache
 def _distribution(name: str) -> str | None:
     """The distribution that a top-level name comes from; None where it is not installed."""
-    for guess in (_OTHERWISE_NAMED.get(name, name), *_others(name)):
+    for guess in chain([_OTHERWISE_NAMED.get(name, name)], _others(name)):
         try:
             version(guess)
         except PackageNotFoundError:
@@ -119,7 +120,7 @@ def _distribution(name: str) -> str | None:
 
 
 def _others(name: str) -> Iterator[str]:
-    """Distributions by what they say they hold; to read all that takes two seconds."""
+    """Yield the distributions that say they hold the name; to read all that takes two seconds."""
     yield from packages_distributions().get(name, ())
 
 

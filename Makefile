@@ -48,8 +48,15 @@ arch: $(READY)  ## import-linter: rooms import downwards only
 	$(BIN)/lint-imports
 
 .PHONY: test
-test: $(READY)  ## the whole test suite, under 8 minutes on two cores
+test: $(READY)  ## the test suite without the long forms
 	$(BIN)/pytest $(PARALLEL)
+
+# A test at full size is marked `long`; `make test` runs the same test at a small size. Run one alone
+# with: pytest -m long tests/test_mapping_laws.py. Run these after a change to the engine of mapped
+# tasks or to reading configurations, and before a release.
+.PHONY: long
+long: $(READY)  ## the long forms: fuzzing and random flows at full size
+	$(BIN)/pytest $(PARALLEL) -m long
 
 .PHONY: flaky
 flaky: $(READY)  ## every test five times in random order beside four busy processes; hours

@@ -1,7 +1,8 @@
 """Configurations and rows changed at random never end in a bug's exit code, and never hang.
 
-600 inputs from fixed seeds: valid settings and lists in which one or two places are given another
-value, name, depth or type. `plan` takes them from YAML, JSON, CSV, SQL and Python.
+600 inputs from fixed seeds, of which `make test` has 150 and `make long` the others: valid settings
+and lists in which one or two places are given another value, name, depth or type. `plan` takes them
+from YAML, JSON, CSV, SQL and Python.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ import pandas as pd
 import pytest
 import yaml
 
-_PARTS, _INPUTS_OF_A_PART = 12, 50
+_PARTS, _LONG_PARTS, _INPUTS_OF_A_PART = range(3), range(3, 12), 50
 _SECONDS = 120
 """For one input, on a machine that is four times too busy."""
 
@@ -269,7 +270,9 @@ def project(tmp_path, monkeypatch):
     sys.modules.pop("shop_of_the_fuzz", None)
 
 
-@pytest.mark.parametrize("part", range(_PARTS))
+@pytest.mark.parametrize(
+    "part", [*_PARTS, *(pytest.param(part, marks=pytest.mark.long) for part in _LONG_PARTS)]
+)
 def test_no_configuration_and_no_row_is_a_bug(part, project, typed):
     ended = {}
     for seed in range(part * _INPUTS_OF_A_PART, (part + 1) * _INPUTS_OF_A_PART):

@@ -36,6 +36,7 @@ class Scene:
         cluster: The driver's `cluster:` settings.
         environment: Of every process.
         places: The servers there are, by name; faults find there what they kill.
+        customers: How many it trains for.
     """
 
     folder: Path
@@ -45,6 +46,12 @@ class Scene:
     cluster: Mapping[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Any] = field(default_factory=dict)
+    customers: int = CUSTOMERS
+
+    @property
+    def trials(self) -> int:
+        """How many trials an undisturbed flow run makes."""
+        return self.customers * MODELS * POINTS
 
     @property
     def config(self) -> Path:
@@ -60,7 +67,11 @@ class Scene:
         """As a person would; a change lasts until the next one."""
         content = {
             "experiment": "chaos",
-            "registry": {"source": "inline", "models": models(), "customers": customers()},
+            "registry": {
+                "source": "inline",
+                "models": models(),
+                "customers": customers(self.customers),
+            },
             "evaluation": {
                 "loader": "tests.chaos.work:load",
                 "folds": FOLDS,
@@ -158,9 +169,9 @@ def models() -> list[dict[str, Any]]:
     ]
 
 
-def customers() -> list[dict[str, Any]]:
+def customers(count: int) -> list[dict[str, Any]]:
     """One a seed."""
-    return [{"id": f"customer-{n:03}", "data": {"seed": n}} for n in range(CUSTOMERS)]
+    return [{"id": f"customer-{n:03}", "data": {"seed": n}} for n in range(count)]
 
 
 def prepare(folder: Path, **changes: Any) -> Scene:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from tests.chaos.faults import Fault
 from tests.chaos.places import Postgres, dask_cluster, mlflow_server, network, postgres, tmpfs
 from tests.chaos.scene import Scene, environment, prepare
+from tests.chaos.work import CUSTOMERS
 
 Database = Literal["sqlite", "postgres"]
 
@@ -28,10 +29,11 @@ class Stage:
 
     Args:
         folder: Where scenes are.
+        customers: How many each scene trains for.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._scenes = folder, 0
+    def __init__(self, folder: Path, *, customers: int = CUSTOMERS) -> None:
+        self._folder, self._customers, self._scenes = folder, customers, 0
         self._open = ExitStack()
         self._postgres: Postgres | None = None
         self._empty_mlflow = folder / "empty.db"
@@ -70,7 +72,7 @@ class Stage:
                     "address": cluster.address,
                     **({"insecure": True} if wire else {}),
                 }
-            yield prepare(folder, places=places, **changes)
+            yield prepare(folder, places=places, customers=self._customers, **changes)
         shutil.rmtree(folder, ignore_errors=True)
 
     def _databases(

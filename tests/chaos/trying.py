@@ -12,8 +12,8 @@ from random import Random
 
 from tests.chaos.faults import Fault, UnexpectedError
 from tests.chaos.places import wait_until
-from tests.chaos.scene import SECONDS_TO_END, Driver, End, Scene
-from tests.chaos.work import FOLDS, TRIALS
+from tests.chaos.scene import SECONDS_TO_END, Driver, Scene
+from tests.chaos.work import FOLDS
 
 _KILLED = -9
 _GOOD_ENDS = frozenset({0, 4, 130, _KILLED})
@@ -68,7 +68,8 @@ def endure(scene: Scene, faults: Sequence[Fault], random: Random, calm: Calm) ->
         calm: What it has to come to.
     """
     drivers, in_flight, struck = _Drivers(scene), 0, 0
-    for fault, moment in zip(faults, _moments(faults, random, calm.seconds), strict=True):
+    moments = _moments(faults, random, calm.seconds, scene.trials)
+    for fault, moment in zip(faults, moments, strict=True):
         if not drivers.go_on_until(moment):
             break
         recorded = scene.trials_recorded() if scene.fits() else 0
@@ -76,7 +77,7 @@ def endure(scene: Scene, faults: Sequence[Fault], random: Random, calm: Calm) ->
         in_flight += max(0, scene.trials_done() - recorded)
         struck += 1
     drivers.finish()
-    return _judged(scene.end(), calm, drivers, struck=struck, in_flight=in_flight)
+    return _judged(scene, calm, drivers, struck=struck, in_flight=in_flight)
 
 
 class _Drivers:
@@ -149,20 +150,22 @@ class _Moment:
         return not driver.ended
 
 
-def _moments(faults: Sequence[Fault], random: Random, seconds: float) -> Iterator[_Moment]:
+def _moments(
+    faults: Sequence[Fault], random: Random, seconds: float, trials: int
+) -> Iterator[_Moment]:
     """In order; a fault alone may strike before the first fit or after the last one too."""
     shares = sorted(random.uniform(0.02, 0.95) for _ in faults)
     for fault, share in zip(faults, shares, strict=True):
         if fault.anywhen and len(faults) == 1 and random.random() < 0.5:
             yield _Moment(seconds=random.uniform(0, seconds))
         else:
-            yield _Moment(fits=round(share * TRIALS * FOLDS))
+            yield _Moment(fits=round(share * trials * FOLDS))
 
 
-def _judged(end: End, calm: Calm, drivers: _Drivers, *, struck: int, in_flight: int) -> Attempt:
-    problems = list(drivers.problems)
+def _judged(scene: Scene, calm: Calm, drivers: _Drivers, *, struck: int, in_flight: int) -> Attempt:
+    end, trials, problems = scene.end(), scene.trials, list(drivers.problems)
     champions = {customer: champion[0] for customer, champion in end.champions.items()}
-    repeated = -(-end.fits // FOLDS) - TRIALS
+    repeated = -(-end.fits // FOLDS) - trials
     if champions != calm.champions:
         problems.append(f"{len(dict(champions.items() ^ calm.champions.items()))} champions differ")
     if end.aliases != {customer: champion[1:] for customer, champion in end.champions.items()}:
@@ -173,7 +176,7 @@ def _judged(end: End, calm: Calm, drivers: _Drivers, *, struck: int, in_flight: 
         problems.append(f"{repeated} trials repeated, of {in_flight} in flight")
     return Attempt(
         struck=struck,
-        lost=max(TRIALS - len(end.ledger), TRIALS - len(end.mlflow)),
+        lost=max(trials - len(end.ledger), trials - len(end.mlflow)),
         doubled=sum(end.ledger.values())
         - len(end.ledger)
         + sum(end.mlflow.values())

@@ -15,7 +15,6 @@ from orchestrator.training.data import Data
 
 ROWS, FOLDS = 60, 2
 CUSTOMERS, MODELS, POINTS = 50, 4, 10
-TRIALS = CUSTOMERS * MODELS * POINTS
 
 _SECONDS_A_FIT = 0.002
 """Waited, so that a flow run has moments to be struck at though it needs next to no CPU."""

@@ -175,7 +175,10 @@ def perform(
         performed.started.append(time.time())
         try:
             copies: Copies = {}
-            arguments = {n: own(item, copies) for n, item in zip(names, row, strict=True)}
+            arguments = {
+                name: item if type(item) in UNCHANGEABLE else own(item, copies)
+                for name, item in zip(names, row, strict=True)
+            }
             for name, shared_value in shared.items():
                 arguments[name] = own(shared_value, copies)
             value = function(**fixed, **arguments)

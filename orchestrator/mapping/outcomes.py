@@ -46,7 +46,13 @@ class Columns:
     def reach(self, length: int) -> None:
         """Make the columns at least so long."""
         missing = length - len(self.states)
-        if missing > 0:
+        if missing == 1:  # as always in this process, and then much sooner done
+            self.states.append(0)
+            self.values.append(None)
+            self.started.append(0.0)
+            self.ended.append(0.0)
+            self.workers.append(0)
+        elif missing > 1:
             self.states.extend(bytes(missing))
             self.values.extend([None] * missing)
             self.started.extend(array("d", bytes(8 * missing)))
@@ -72,7 +78,7 @@ class Columns:
     def note(self, indices: Sequence[int], performed: Performed, worker: str) -> None:
         """Note attempts of some instances that were running: their values, times and place."""
         number = self._number_of(worker)
-        if isinstance(indices, range) and indices.step == 1:
+        if isinstance(indices, range) and indices.step == 1 and len(indices) > 1:
             run = slice(indices.start, indices.stop)
             self.values[run] = performed.values
             self.started[run], self.ended[run] = performed.started, performed.ended

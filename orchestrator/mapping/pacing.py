@@ -47,10 +47,13 @@ class Pacer:
 
     def seconds_to_next(self) -> float | None:
         """How long until a rate lets something more start; None where nothing waits for one."""
+        rated = self._engine.rated()
+        if not rated:
+            return None
         now = self._clock()
         waits = [
             self._window(group)[0][0] + group.rate.seconds - now
-            for group in self._engine.rated()
+            for group in rated
             if group.rate is not None and len(group) and group.allowed < 1 and self._window(group)
         ]
         return max(0.0, min(waits)) if waits else None

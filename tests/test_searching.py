@@ -294,6 +294,7 @@ def test_trials_that_kill_their_worker_or_fill_its_memory_fail_alone(two_workers
 @pytest.mark.slow
 def test_a_trial_that_never_ends_times_out_alone(two_workers):
     """The time of other trials is theirs alone: none waits for a worker that imports something."""
+    two_workers.wait_for_workers(2)  # after another test's deaths, or the study begins too late
     study = study_of(armed("hangs"), search=Search(timeout=15.0))
     limits = Limits(seconds=12.0)  # up when it is run again, but it began in time
     ended, _ = searched([study], client=two_workers, limits=limits)

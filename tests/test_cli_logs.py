@@ -58,7 +58,7 @@ SPEAKING = "../flows/speaking.py"
 def test_what_a_failed_attempt_said_is_shown_with_its_whole_error(orchestrator):
     code, out, err = orchestrator("run", SPEAKING, "--no-logs")
     assert (code, "BAD" in out + err) == (1, False)
-    assert "1 attempts printed or logged was not kept" in err
+    assert "1 attempt printed or logged was not kept" in err
     _, out, _ = orchestrator("logs", "latest", "--key", "b*")
     assert out.startswith("speak bad, attempt 1\n  BAD\n  INFO mine: at bad\n  failed:\n")
     assert "    second line" in out.splitlines()

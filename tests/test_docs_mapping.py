@@ -34,7 +34,7 @@ def blocks(language):
     ),
 )
 def test_programs_print_what_the_page_says(program, printed, capsys):
-    exec(program, {"__name__": "page"})  # noqa: S102 - our own page
+    exec(program, {"__name__": "__main__"})  # noqa: S102 - our own page
     assert capsys.readouterr().out == printed + "\n"
     assert printed in PAGE
 

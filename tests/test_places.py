@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from orchestrator import config
+from orchestrator.config.places import root_of
 from orchestrator.errors import ConfigError
 
 LOADER = """
@@ -152,3 +153,19 @@ def test_a_ledger_of_an_earlier_version_is_not_begun_a_second_time(project, else
         assert code == 2
         assert "Write `root: ../elsewhere`" in err
         assert str(earlier) in err
+
+
+def test_a_configuration_named_by_a_detour_has_the_same_folder(tmp_path):
+    """`-c ../orchestrator.yaml` from a folder below is the same project."""
+    below = tmp_path / "below"
+    below.mkdir()
+    (tmp_path / "orchestrator.yaml").touch()
+    assert root_of(below / ".." / "orchestrator.yaml") == tmp_path
+
+
+def test_a_detour_through_a_symbolic_link_leads_where_the_system_says(tmp_path):
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "deep")
+    folder = tmp_path / "link" / ".."
+    (folder / "orchestrator.yaml").touch()
+    assert root_of(folder / "orchestrator.yaml").samefile(tmp_path / "elsewhere")

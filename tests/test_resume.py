@@ -292,7 +292,10 @@ class TestWhatCannotGoOn:
         assert (code, "has ended well: there is nothing to go on with" in err) == (2, True)
         code, _, err = typed("resume")
         assert code == 2
-        assert f"every flow run has ended: {flow_run['id']}, the last one, is a success" in err
+        assert (
+            f"every flow run has ended: the last one, {flow_run['id']}, has the state success"
+            in err
+        )
 
     def test_an_unknown_one(self, project, typed):
         interrupted()

@@ -65,7 +65,7 @@ def prepare() -> None:
 
     Exit codes: 0 all well, 1 the flow run failed, 2 bad usage or configuration, 3 the registry
     failed, 4 the cluster, ledger or tracking failed, 75 another driver is at work on the same
-    (try again later), 130 interrupted.
+    experiment or flow (try again later), 130 interrupted.
     """
     _import_from_here()
     logs.quiet()

@@ -47,7 +47,7 @@ def show_events(changes: "Changes") -> None:
 def show_set_aside(rejected: "Sequence[Rejected]") -> None:
     """Rows that could not be used, each with the reason; of very many the first."""
     for row in rejected[:_MOST_SET_ASIDE]:
-        line(f"set aside: {row.kind} {row.id or f'in row {row.row}'}: {row.reason}")
+        line(f"set aside: {row.kind} {row.id or f'number {row.row + 1}'}: {row.reason}")
     left = len(rejected) - _MOST_SET_ASIDE
     if left > 0:
         line(f"and {left:,} more rows set aside; --json has them all")

@@ -51,7 +51,8 @@ def run(
 ) -> None:
     """Run a flow from a file, or without one the configured experiment.
 
-    What earlier runs have recorded is not computed again; --fresh computes all of it.
+    The configured experiment uses trials that earlier runs recorded, and tasks of a FILE use their
+    results where they have cache="runs"; --fresh computes everything.
 
     Example: orchestrator run
 

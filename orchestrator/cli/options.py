@@ -157,7 +157,7 @@ ShowLogs = Annotated[
     bool | None,
     typer.Option(
         "--logs/--no-logs",
-        help="Show what tasks print, log and warn of, as `[evaluate acme/tree] line` on stderr, "
+        help="Show what tasks print, log and warn of, as `\\[evaluate acme/tree] line` on stderr, "
         "when an attempt has ended; by default only of a FILE that runs in this process.",
         show_default=False,
     ),

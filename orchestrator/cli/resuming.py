@@ -75,7 +75,7 @@ def _find(ledger: Ledger, flow_run: str | None) -> FlowRun:
         return latest
     hint = f"; to try again what failed: orchestrator resume {latest.id}"
     raise UsageError(
-        f"every flow run has ended: {latest.id}, the last one, is a "
+        f"every flow run has ended: the last one, {latest.id}, has the state "
         f"{latest.state}{hint if latest.state == 'failed' else ''}"
     )
 

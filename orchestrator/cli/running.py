@@ -88,7 +88,7 @@ def carry_out(request: Request, manner: Manner) -> int:
             run = _drive(request, arguments, where, ledger, manner)
         if run.unkept_logs:
             output.say(
-                f"what {run.unkept_logs:,} attempts printed or logged was not kept (logs: keep "
+                f"what {_attempts(run.unkept_logs)} printed or logged was not kept (logs: keep "
                 f"{where.logs.keep}); --logs shows it, --keep-logs all keeps it"
             )
         if manner.as_json:
@@ -96,6 +96,10 @@ def carry_out(request: Request, manner: Manner) -> int:
         else:
             summarize(run.flow_run, ledger)
     return _EXIT_CODES[run.state]
+
+
+def _attempts(number: int) -> str:
+    return "1 attempt" if number == 1 else f"{number:,} attempts"
 
 
 def _drive(
@@ -107,8 +111,8 @@ def _drive(
         left = ledger.flow_runs.left_unfinished(name)
         if left is not None and left.id != flow_run:
             output.say(
-                f"flow run {left.id} has not ended: `orchestrator resume {left.id}` goes on with "
-                "it; this is a new one, which uses what it recorded"
+                f"flow run {left.id} is unfinished; `orchestrator resume {left.id}` continues it. "
+                'This is a new one: only tasks with cache="runs" use recorded results'
             )
         return _run(request, arguments, where, ledger, manner, hold=hold, flow_run=flow_run)
 

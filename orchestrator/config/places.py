@@ -3,6 +3,7 @@
 Touches the file system; takes a configuration's `root` and addresses; gives paths; driver.
 """
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ def root_of(path: Path, root: Any = None) -> Path:
         ConfigError: `root` is not the name of a folder.
     """
     if root is None:
-        return path.absolute().parent
+        return _without_detours(path.absolute().parent)
     if not isinstance(root, str) or not root:
         raise ConfigError("must be a folder, such as `..`", file=str(path), key="root")
     try:
@@ -55,6 +56,13 @@ def anchored(experiment: Experiment) -> Experiment:
         artifacts=None if artifacts is None else _from(root, artifacts),
         cluster=_with_certificates(root, experiment.cluster),
     )
+
+
+def _without_detours(folder: Path) -> Path:
+    """Return the folder without `..`, so that it has one name from wherever a command is typed."""
+    plain = Path(os.path.normpath(folder))
+    is_same = plain.is_dir() and folder.is_dir() and plain.samefile(folder)
+    return plain if is_same else folder  # after a symbolic link, `..` leads elsewhere
 
 
 def _is_current(root: Path) -> bool:

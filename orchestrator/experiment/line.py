@@ -62,7 +62,7 @@ def run(
         if left is not None:
             say(
                 f"flow run {left.id} has not ended: `orchestrator resume` would have gone on with "
-                "it; this is a new one, which uses what it recorded"
+                "it; this is a new one, which uses the trials that it recorded"
             )
         execution = Execution(
             experiment=experiment,

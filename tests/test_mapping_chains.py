@@ -128,3 +128,25 @@ def test_four_times_the_instances_are_about_four_times_the_work(chain, items, st
     for n, m in (longer, wider):
         more = calls.of(flow(name="more")(lambda n=n, m=m: chain(range(n), m)))
         assert more < 5 * one
+
+
+@task(key="own-{x[id]}")
+def renamed(x):
+    return x
+
+
+@task
+def last_of_all(x):
+    return x["id"]
+
+
+@flow
+def renamed_below_a_concat():
+    both = step.expand(x=[{"id": "a"}, {"id": "b"}]).concat([{"id": "c"}])
+    last_of_all.expand(x=renamed.expand(x=both))
+
+
+def test_a_tasks_own_keys_go_before_the_names_of_its_items():
+    ended = renamed_below_a_concat.run()
+    keys = [outcome.key for outcome in ended["last_of_all"].items()]
+    assert keys == ["own-a", "own-b", "own-c"]

@@ -108,10 +108,10 @@ class Instances(Lazy):
 
 def _name_in(namer: NodeState, index: int) -> str | None:
     """The name that a node itself gives an instance."""
-    if namer.item_names is not None:
-        return namer.item_names[index]
     if index in namer.chosen:
         return namer.chosen[index]
+    if namer.item_names is not None:
+        return namer.item_names[index]
     return None if namer.items is None else namer.items.name(index)
 
 

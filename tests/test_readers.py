@@ -7,7 +7,7 @@ import pytest
 from orchestrator.deployment.files import write_model
 from orchestrator.deployment.formats import Storable
 from orchestrator.deployment.readback import Proof, Reading
-from orchestrator.deployment.readers import ReadingProcess, read_back_here
+from orchestrator.deployment.readers import ReadingProcess, ReadingThread
 from tests.undeployable import DiffersElsewhere, HangsElsewhere, Waits
 
 ROWS = pd.DataFrame(np.random.default_rng(1).normal(size=(40, 2)), columns=["a", "b"])
@@ -52,11 +52,13 @@ def test_a_model_that_hangs_in_this_process_is_given_up(tmp_path):
     reading = written(Waits, tmp_path, predictions=CLASSES.to_numpy()[:5])
     Waits.may.clear()
     try:
-        problem = read_back_here(reading, 0.5)
-        assert problem.reason == "it was not loaded and asked within 0.5 seconds"
+        thread = ReadingThread(0.5)
+        assert thread.read_back(reading).reason == "it was not loaded and asked within 0.5 seconds"
+        differs = written(DiffersElsewhere, tmp_path / "differs")
+        assert "where the fitted estimator predicted" in thread.read_back(differs).reason
     finally:
         Waits.may.set()
-    assert read_back_here(reading, PATIENT) is None
+    assert ReadingThread(PATIENT).read_back(reading) is None
 
 
 def test_files_that_are_gone_are_told_in_this_process_too(tmp_path):
@@ -64,6 +66,6 @@ def test_files_that_are_gone_are_told_in_this_process_too(tmp_path):
     for file in (tmp_path / "model").iterdir():
         if file.is_file():
             file.unlink()
-    problem = read_back_here(reading)
+    problem = ReadingThread(PATIENT).read_back(reading)
     assert "is gone" in problem.reason
     assert not problem.blames_model

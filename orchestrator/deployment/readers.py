@@ -38,29 +38,42 @@ def reader(*, wrote_itself: bool) -> ReadBack:
     Args:
         wrote_itself: Whether this process writes the models that are read.
     """
-    return _reading_process().read_back if wrote_itself else read_back_here
+    return _reading_process().read_back if wrote_itself else _reading_thread().read_back
 
 
-def read_back_here(reading: Reading, patience: float = PATIENCE_SECONDS) -> Problem | None:
-    """As `readback.read_back`, in this process; a model that hangs keeps its thread.
+class ReadingThread:
+    """Reads models back in this process, until one hangs, and later ones in another process.
+
+    A model that hangs keeps its thread, and its modules and path stay: it could spoil the next one.
 
     Args:
-        reading: The model.
-        patience: Seconds it may take.
+        patience: Seconds that one model may take.
     """
-    answer = Future[Problem | None]()
 
-    def read() -> None:
+    def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
+        self.patience = patience
+        self._has_hung = False
+
+    def read_back(self, reading: Reading) -> Problem | None:
+        """As `readback.read_back`."""
+        if self._has_hung:
+            return _reading_process().read_back(reading)
+        answer = Future[Problem | None]()
+
+        def read() -> None:
+            try:
+                answer.set_result(read_back(reading))
+            except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+                answer.set_exception(error)
+
+        Thread(target=read, name="read back", daemon=True).start()
         try:
-            answer.set_result(read_back(reading))
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            answer.set_exception(error)
-
-    Thread(target=read, name="read back", daemon=True).start()
-    try:
-        return answer.result(patience)
-    except TimeoutError:
-        return _overdue(patience)
+            return answer.result(self.patience)
+        except TimeoutError:
+            if answer.done():
+                raise  # the store's own
+            self._has_hung = True
+            return _overdue(self.patience)
 
 
 class ReadingProcess:
@@ -139,6 +152,11 @@ def _reading_process() -> ReadingProcess:
     process = ReadingProcess()
     atexit.register(process.close)
     return process
+
+
+@cache
+def _reading_thread() -> ReadingThread:
+    return ReadingThread()
 
 
 def _send(pipe: IO[bytes], value: Any) -> None:

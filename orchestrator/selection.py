@@ -41,6 +41,7 @@ def decide(
     evaluation: Evaluation,
     gate: Gate,
     deployed_data: str = "",
+    deployed_code: str = "",
 ) -> Decision:
     """What to serve for one customer.
 
@@ -52,6 +53,7 @@ def decide(
         evaluation: Which metric decides and in which direction.
         gate: What a challenger must show.
         deployed_data: The version of the data the champion was fitted on; "" when unknown.
+        deployed_code: The hash of the project's code it was fitted with; "" when unknown.
 
     Returns:
         The decision. `best` is the result to serve: the best challenger, or the incumbent
@@ -73,7 +75,11 @@ def decide(
     else:
         best = _challenger(best, served, incumbent, evaluation, gate)
         same_data = bool(deployed_data) and best.data_version == deployed_data
-        verdict = _contest(best, incumbent, evaluation, gate, same_data=same_data)
+        code = best.trial.study.follows_from.get("code", "")
+        same_code = not deployed_code or not code or code == deployed_code
+        verdict = _contest(
+            best, incumbent, evaluation, gate, same_data=same_data, same_code=same_code
+        )
     return Decision(
         flow_run=flow_run,
         customer=customer,
@@ -155,15 +161,19 @@ def _contest(
     gate: Gate,
     *,
     same_data: bool,
+    same_code: bool,
 ) -> _Verdict:
-    """Champion against challenger; whoever wins is fitted again where the data is new.
+    """Champion against challenger; the winner is fitted again where the data is new.
+
+    A champion that wins with the same parameters is fitted again where its code was corrected, too.
 
     Data of unknown version counts as new: a run without versions retrains what it serves.
     """
     if same_candidate(best, incumbent):
-        if same_data:
+        if same_data and same_code:
             return _Verdict(incumbent, promote=False, reason="unchanged")
-        return _Verdict(best, promote=True, reason="same parameters, fitted on new data")
+        news = "with changed code" if same_data else "on new data"
+        return _Verdict(best, promote=True, reason=f"same parameters, fitted {news}")
     refusal = _not_better(best, incumbent, evaluation, gate)
     if refusal is None:
         reason = _how_much_better(best, incumbent, evaluation)

@@ -12,7 +12,7 @@ from orchestrator.experiment.preparing import prepare
 from orchestrator.ledger import Ledger
 from orchestrator.records import Evaluation
 from orchestrator.training.fingerprint import environment
-from tests.test_experiment import TREE, an_experiment
+from tests.test_experiment import TREE, an_experiment, listing
 
 LOADER = """
 from tests.synthetic import load as drawn
@@ -91,3 +91,13 @@ def _models(experiment):
     with Ledger.open(experiment.ledger) as ledger:
         run(experiment)
         return ledger.snapshots.latest().models
+
+
+def test_a_champion_of_a_corrected_estimator_is_served_corrected(project, experiment):
+    """Its scores and parameters are what they were, and its code is not."""
+    alone = listing(experiment, models=[OWN])
+    run(alone)
+    (project / "followed_models.py").write_text(MODEL + "    fixed = True\n")
+    importlib.invalidate_caches()
+    (promoted,) = run(alone).promotions
+    assert promoted.decision.reason == "same parameters, fitted with changed code"

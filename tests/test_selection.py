@@ -36,10 +36,10 @@ def result(
     )
 
 
-def choose(results, incumbent=None, *, evaluation=MAXIMIZE, gate=None, deployed_data="v1"):
+def choose(results, incumbent=None, *, evaluation=MAXIMIZE, gate=None, deployed_data="v1", **known):
     return decide(
         "run", CUSTOMER, results, incumbent,
-        evaluation=evaluation, gate=gate or Gate(), deployed_data=deployed_data,
+        evaluation=evaluation, gate=gate or Gate(), deployed_data=deployed_data, **known,
     )  # fmt: skip
 
 
@@ -154,3 +154,20 @@ def test_a_champion_that_fails_on_the_present_data_is_replaced():
     decision = choose([result("b", 0.5)], broken)
     assert decision.promote
     assert "the champion now fails" in decision.reason
+
+
+def with_code(code):
+    plain = result()
+    study = dataclasses.replace(plain.trial.study, follows_from={"code": code})
+    return dataclasses.replace(plain, trial=dataclasses.replace(plain.trial, study=study))
+
+
+def test_the_same_candidate_with_corrected_code_is_fitted_again():
+    decision = choose([with_code("new")], result(), deployed_code="old")
+    assert decision.promote
+    assert decision.reason == "same parameters, fitted with changed code"
+
+
+@pytest.mark.parametrize("deployed_code", ["new", ""])
+def test_the_same_candidate_with_equal_or_unknown_code_is_unchanged(deployed_code):
+    assert not choose([with_code("new")], result(), deployed_code=deployed_code).promote

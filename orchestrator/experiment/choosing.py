@@ -180,6 +180,7 @@ class Choosing:
             evaluation=self._experiment.evaluation,
             gate=self._experiment.gate,
             deployed_data=work.champion.result.data_version if work.champion else "",
+            deployed_code=work.deployed_code,
         )
 
 

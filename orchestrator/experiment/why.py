@@ -215,6 +215,7 @@ def _decision(experiment: Experiment, work: Work, recorded: Recorded) -> str:
         evaluation=experiment.evaluation,
         gate=experiment.gate,
         deployed_data=work.champion.result.data_version if work.champion else "",
+        deployed_code=work.deployed_code,
     )
     outcome = "a new version would be deployed" if decision.promote else "nothing would change"
     left_out = "".join(f"; {each.trial} is left out, since {each.reason}" for each in barred)

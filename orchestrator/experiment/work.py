@@ -36,6 +36,13 @@ class Work:
     passed_over: tuple[PassedOver, ...] = ()
     problem: str = ""
 
+    @property
+    def deployed_code(self) -> str:
+        """The hash of the project's code that the champion was fitted with; "" when unknown."""
+        if self.champion is None:
+            return ""
+        return self.champion.result.trial.study.follows_from.get("code", "")
+
 
 def plan_work(
     experiment: Experiment,

@@ -16,13 +16,14 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import (
     Distribution,
     PackageNotFoundError,
     packages_distributions,
     version,
 )
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -214,7 +215,7 @@ def _absolute(file: Path, name: str, path: tuple[str, ...]) -> list[Path]:
     path yet.
     """
     top, *rest = name.split(".")
-    spec = PathFinder.find_spec(top, [*path, str(file.parent)])
+    spec = PathFinder.find_spec(top, [*path, str(file.parent)]) or _by_other_finders(top)
     if spec is None:
         return []
     if spec.origin is None or spec.origin in {"namespace", "built-in", "frozen"}:
@@ -224,6 +225,14 @@ def _absolute(file: Path, name: str, path: tuple[str, ...]) -> list[Path]:
     if not is_of_project(origin) or origin.suffix != ".py":
         return []
     return [origin, *(_below(origin.parent, rest) if spec.submodule_search_locations else ())]
+
+
+def _by_other_finders(top: str) -> ModuleSpec | None:
+    """Return what finders beside the path's say, such as that of an editable install."""
+    try:
+        return find_spec(top)
+    except (ImportError, ValueError):  # a module without a spec, such as `__main__`
+        return None
 
 
 def _relative(file: Path, name: str, level: int) -> list[Path]:

@@ -3,6 +3,7 @@
 import functools
 import importlib
 import sys
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,19 @@ def test_an_editable_installation_is_a_project(project):
         project, "shop-1.dist-info/RECORD", "__editable__.shop.pth,,\nshop-1.dist-info/RECORD,,\n"
     )
     assert len(rests_on(loader()).files) == 5
+
+
+def test_a_module_that_another_finder_finds_belongs_to_the_project(tmp_path, monkeypatch):
+    """As of `pip install -e` with setuptools, which adds a finder and no path."""
+    (tmp_path / "found_elsewhere.py").write_text("import based_elsewhere\n")
+    (tmp_path / "based_elsewhere.py").touch()
+
+    class Finder:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            file = tmp_path / f"{name}.py"
+            return spec_from_file_location(name, file) if file.exists() else None
+
+    monkeypatch.setattr("sys.meta_path", [*sys.meta_path, Finder])
+    files = module_rests_on("found_elsewhere").files
+    assert {file.name for file in files} == {"found_elsewhere.py", "based_elsewhere.py"}

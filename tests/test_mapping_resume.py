@@ -355,3 +355,28 @@ def test_what_cannot_be_stored_is_made_again_and_so_is_what_is_made_of_it(tmp_pa
         ended = without_pickles.run(None, ledger.recorder(), resumed=begun.flow_run)
     assert ended.result() == [1, 4]
     assert (calls.made["without_a_pickle"], calls.made["listed"]) == (2, 2)
+
+
+@task
+def found(x):
+    made.note(("found", x))
+    if x == 0 and made.made["found", 0] == 1:
+        raise ValueError("the first time it is not found")
+    return x
+
+
+@task(key=lambda x: f"k{x}")
+def keyed(x):
+    return x
+
+
+@flow
+def keyed_by_what_is_found():
+    keyed.expand(x=found.expand(x=[0, 1, 2]))
+
+
+def test_what_failed_before_and_succeeds_now_is_counted_once(recorder, calls):
+    first = keyed_by_what_is_found.run(ledger=recorder)
+    assert first.flow_run.counts == {"success": 4, "failed": 1, "upstream_failed": 1}
+    resumed = keyed_by_what_is_found.run(ledger=recorder, resumed=first.flow_run)
+    assert resumed.flow_run.counts == {"success": 6}

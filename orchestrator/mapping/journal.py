@@ -202,8 +202,8 @@ class Journal:
             for key in sorted(known - names.get(node, set())):
                 if keys.is_lasting(key) and not _is_under(unknown, node, key):
                     gone.append(self._removed(node, key))
-                elif key in own.get(node, ()):
-                    counts[own[node][key]] += 1
+                elif keys.is_lasting(key) and own.get(node, {}).get(key) is State.SUCCESS:
+                    counts[State.SUCCESS] += 1  # what failed before has been run again since
         if gone:
             self._recorder.record(gone)
             tell_ends(gone)

@@ -176,3 +176,30 @@ def test_a_flow_run_whose_values_are_lost_with_their_scheduler_is_resumed(tmp_pa
             run = totals.run(client, ledger.recorder(), resumed=left, **given)
     assert (run.id, run.state) == (left.id, "success")
     assert ends(run.result()) == [100_000 * n for n in range(6)]
+
+
+@task(runs_on="driver", retries=2, retry_on=(ConnectionError,))
+def length_when_reached(value):
+    return len(value.ballast)
+
+
+@flow
+def taken_on_the_driver(error, driver):
+    length_when_reached(made(error, driver))
+
+
+def test_what_a_value_raises_here_is_tried_again_only_where_the_task_asks(client):
+    run = taken_on_the_driver.run(client, error=ValueError(SAID), driver=os.getpid())
+    (failed,) = run["length_when_reached"].failed
+    assert failed.tries == 1
+
+
+@flow
+def mapped_as_a_value(error, driver):
+    length_here(made(error, driver).map(str))
+
+
+def test_what_a_value_raises_while_it_is_mapped_over_fails_its_instance(client):
+    run = mapped_as_a_value.run(client, error=ValueError(SAID), driver=os.getpid())
+    (failed,) = run["length_here"].failed
+    assert SAID in failed.error

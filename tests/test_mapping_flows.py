@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 import warnings
+from typing import NamedTuple
 
 import pytest
 from distributed import Event
@@ -1113,3 +1114,18 @@ class TestMachinery:
 
         (failed,) = run_of(stop)["stop"].failed
         assert (failed.error, failed.tries) == ("no use", 1)
+
+
+class Pair(NamedTuple):
+    """What a flow may return."""
+
+    one: object
+    other: object
+
+
+def test_a_named_tuple_of_references_is_returned_as_one():
+    @flow
+    def pair():
+        return Pair(add(1, 2), 4)
+
+    assert pair.run().result() == Pair(3, 4)

@@ -62,8 +62,8 @@ class Trouble:
 def trouble(experiment: Experiment, ledger: Ledger) -> Trouble | None:
     """What keeps the ledger from using the configured stores; nothing is written.
 
-    A ledger that knows no MLflow yet asks a server only if it answers in seconds; otherwise opening
-    it tells.
+    A ledger that knows no MLflow yet asks a server only if its health check answers in seconds;
+    otherwise opening it tells.
 
     Raises:
         MachineryError: MLflow's address has changed, and the new one does not answer.

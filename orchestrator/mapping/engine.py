@@ -343,6 +343,10 @@ class Engine:
             for index in indices:
                 self._ends.fail(state, index, Failure(error=str(error)))
             return
+        except RaisedError as raised:  # by a value that is brought here
+            for index in indices:
+                self._ends.fail(state, index, failure_of(raised))
+            return
         settings = state.node.task.settings
         if settings.key is None and not callable(settings.priority) and not state.sources:
             state.ready.open(len(indices))

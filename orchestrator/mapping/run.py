@@ -186,7 +186,8 @@ class DriverLoop:
                     runs_on = value_for("runs_on", settings.runs_on, arguments)
                     place = None if runs_on == _DRIVER else placement(settings, arguments)
             except RaisedError as error:
-                self._end(state, [index], _all_failed(1, failure_of(error)), _DRIVER)
+                failure = failure_of(error, settings.retry_on)
+                self._end(state, [index], _all_failed(1, failure), _DRIVER)
             else:
                 groups.setdefault(place, []).append(index)
         return groups
@@ -241,7 +242,8 @@ class DriverLoop:
                     }
                     self._perform_here(state, [index], function, one)
             else:
-                self._end(state, indices, _all_failed(1, failure_of(error)), _DRIVER)
+                failure = failure_of(error, state.node.task.settings.retry_on)
+                self._end(state, indices, _all_failed(1, failure), _DRIVER)
             return
         callers = Callers(
             hearing=self._said.hearing,

@@ -83,7 +83,9 @@ class Run:
         if isinstance(returned, dict):
             return {name: self._value(part) for name, part in returned.items()}
         if isinstance(returned, tuple | list):
-            return type(returned)(self._value(part) for part in returned)
+            parts = [self._value(part) for part in returned]
+            is_named = hasattr(returned, "_fields")  # a named tuple takes its parts one by one
+            return type(returned)(*parts) if is_named else type(returned)(parts)
         return returned
 
 

@@ -95,7 +95,7 @@ def _models(experiment):
 
 def test_a_champion_of_a_corrected_estimator_is_served_corrected(project, experiment):
     """Its scores and parameters are what they were, and its code is not."""
-    alone = listing(experiment, models=[OWN])
+    alone = listing(experiment, models=[OWN], customers=experiment.registry["customers"])
     run(alone)
     (project / "followed_models.py").write_text(MODEL + "    fixed = True\n")
     importlib.invalidate_caches()

@@ -80,7 +80,7 @@ def with_values(text: str) -> str:
 
 @cache
 def _inherit() -> None:
-    """In a worker process: take over once what the driver keeps secret, as far as it is known."""
+    """In a worker process: take over once the secrets that the driver knows."""
     for name in os.environ.get(_VARIABLES, "").split(","):
         if name in os.environ:
             _remember(name, os.environ[name])

@@ -179,8 +179,8 @@ class Journal:
         """Count by state the recorded instances that this execution of the flow run did not have.
 
         They are those of the last flow run, and of this one before it was resumed or before a
-        coordinator in it was tried again. They are recorded as `removed`, unless nobody can tell
-        whether they still belong: then this flow run's own stay, and count as they ended.
+        coordinator in it was tried again. They are recorded as `removed`, unless it is unknown
+        whether they still belong: then this flow run's own stay, and its successes count.
         """
         self.flush()
         names: dict[str, set[str]] = {}
@@ -223,7 +223,7 @@ class Journal:
         )
 
     def _unknown(self) -> list[tuple[str, str]]:
-        """Where nobody knows what instances there would have been: ends of nodes, begins of keys.
+        """Where it is unknown which instances there would have been: ends of nodes, begins of keys.
 
         That is a map whose source gave nothing; whatever an unsuccessful coordinator would have
         called; and, in a resumed flow run, what a coordinator called before, where it now had

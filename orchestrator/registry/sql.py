@@ -124,7 +124,7 @@ def opened(url: str, timeout: float, *, create: bool = False) -> Iterator[sqlalc
 def _address(url: str) -> sqlalchemy.URL:
     try:
         address = sqlalchemy.make_url(url)
-    except (ArgumentError, ValueError):  # ValueError: of a port that is no number
+    except (ArgumentError, ValueError):  # ValueError: of a port that is not a number
         problem = (
             "is not a database URL; write e.g. sqlite:///registry.db or postgresql://host/name"
         )

@@ -52,7 +52,7 @@ test: $(READY)  ## the test suite without the long forms
 	$(BIN)/pytest $(PARALLEL)
 
 # A test at full size is marked `long`; `make test` runs the same test at a small size. Run one alone
-# with: pytest -m long tests/test_mapping_laws.py. Run these after a change to the engine of mapped
+# with: pytest -m long tests/mapping/test_laws.py. Run these after a change to the engine of mapped
 # tasks or to reading configurations, and before a release.
 .PHONY: long
 long: $(READY)  ## the long forms: fuzzing and random flows at full size

@@ -15,9 +15,9 @@ from threadpoolctl import threadpool_limits
 
 from bench._peers import Job
 from orchestrator.clusters import Cluster, connect
-from orchestrator.experiment.line import run
-from orchestrator.experiment.settings import Experiment
+from orchestrator.pipeline.pipeline import run
 from orchestrator.records import Customer, Distribution, Evaluation, ModelSpec
+from orchestrator.settings import Experiment
 
 WORKERS = 2
 

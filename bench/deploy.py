@@ -20,13 +20,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from bench._turns import Figures
-from orchestrator.deployment.client import ClientDeployer
-from orchestrator.deployment.deployer import Challenger
-from orchestrator.deployment.files import ModelFiles, write_model
-from orchestrator.deployment.formats import Storable
-from orchestrator.deployment.opening import open_deployer
 from orchestrator.identity import digest
-from orchestrator.tracking.opening import open_tracker
+from orchestrator.mlflow.model_files.files import ModelFiles, write_model
+from orchestrator.mlflow.model_files.formats import Storable
+from orchestrator.mlflow.models.client import ClientDeployer
+from orchestrator.mlflow.models.deployer import Challenger
+from orchestrator.mlflow.models.opening import open_deployer
+from orchestrator.mlflow.runs.opening import open_tracker
 
 CHAMPIONS, QUICK_CHAMPIONS = 500, 100
 BY_CLIENT = 50

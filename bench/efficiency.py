@@ -16,7 +16,7 @@ from bench import _timed_fits as timed_fits
 from bench._peers import Job
 from bench._turns import QUICK_ROUNDS, ROUNDS, Figures, in_turn
 from bench._ways import Setting, empty_mlflow, experiment, process_seconds, workers
-from orchestrator.experiment.line import run
+from orchestrator.pipeline.pipeline import run
 
 FIT_SECONDS = 0.05
 CUSTOMERS, CANDIDATES = 8, 12

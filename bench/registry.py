@@ -23,14 +23,14 @@ from sqlalchemy import Engine, event
 
 from bench.tracking import postgres_server
 from orchestrator.clusters import Cluster
-from orchestrator.deployment.deployer import Challenger
-from orchestrator.deployment.opening import open_deployer
-from orchestrator.experiment.flow import trials_of
-from orchestrator.experiment.line import run
-from orchestrator.experiment.planning import plan
-from orchestrator.experiment.preparing import fetch_snapshot, prepare, result_name
-from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Ledger
+from orchestrator.mlflow.models.deployer import Challenger
+from orchestrator.mlflow.models.opening import open_deployer
+from orchestrator.mlflow.runs.opening import open_tracker
+from orchestrator.pipeline.pipeline import run
+from orchestrator.pipeline.plan import plan
+from orchestrator.pipeline.preparation import fetch_snapshot, prepare, result_name
+from orchestrator.pipeline.training_flow import trials_of
 from orchestrator.records import (
     Customer,
     Decision,
@@ -46,7 +46,7 @@ from orchestrator.records import (
 from orchestrator.registry.importing import import_rows
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import InlineSource
-from orchestrator.tracking.opening import open_tracker
+from orchestrator.settings import Experiment
 
 CUSTOMERS, QUICK_CUSTOMERS = 10_000, 1_000
 TRIALS = 2

@@ -19,7 +19,7 @@ from bench import _timed_fits as timed_fits
 from bench._peers import Job
 from bench._turns import QUICK_ROUNDS, ROUNDS, Figures, in_turn
 from bench._ways import Setting, empty_mlflow, experiment, forget, workers
-from orchestrator.experiment.line import run
+from orchestrator.pipeline.pipeline import run
 
 FIT_SECONDS, FOLDS = 0.001, 2
 CANDIDATES = 100

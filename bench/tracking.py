@@ -20,12 +20,12 @@ import psycopg
 from mlflow import MlflowClient
 
 from bench._turns import QUICK_ROUNDS, ROUNDS, Figures
+from orchestrator.mlflow.runs.client import ClientTracker
+from orchestrator.mlflow.runs.opening import open_tracker
+from orchestrator.mlflow.runs.tracked_run import TrackedRun, tracked_run
+from orchestrator.mlflow.runs.tracker import Tracker
+from orchestrator.mlflow.ui import web_page
 from orchestrator.records import Customer, Evaluation, ModelSpec, Step, Study, Trial, TrialResult
-from orchestrator.tracking.client import ClientTracker
-from orchestrator.tracking.opening import open_tracker
-from orchestrator.tracking.runs import TrackedRun, tracked_run
-from orchestrator.tracking.tracker import Tracker
-from orchestrator.tracking.ui import web_page
 
 RUNS_IN_BULK = 3000
 RUNS_BY_CLIENT = 60

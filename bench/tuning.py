@@ -27,11 +27,10 @@ from bench._routes import MANY_CANDIDATES, largest
 from bench._turns import Figures
 from bench._ways import Setting, empty_mlflow, experiment, measured
 from orchestrator.clusters import Cluster, connect
-from orchestrator.experiment.line import run
-from orchestrator.experiment.searching import Searching
-from orchestrator.experiment.settings import Experiment
 from orchestrator.ledger import Ledger
 from orchestrator.mapping import Run, flow, task
+from orchestrator.pipeline.pipeline import run
+from orchestrator.pipeline.study_flow import Searching
 from orchestrator.records import (
     Customer,
     Distribution,
@@ -43,6 +42,7 @@ from orchestrator.records import (
 )
 from orchestrator.search import open_strategy
 from orchestrator.selection import Gate
+from orchestrator.settings import Experiment
 from orchestrator.training.cache import SharedCache
 from orchestrator.training.evaluate import evaluate_study
 

@@ -122,7 +122,7 @@ def mlflow_postgres_url(postgres_server: str, empty_mlflow_postgres: str) -> str
 @pytest.fixture(scope="session")
 def mlflow_server(empty_mlflow_database: Path, tmp_path_factory) -> Iterator[str]:
     """A real MLflow tracking server, which also keeps the files of runs."""
-    from orchestrator.tracking.ui import web_page  # late: only where MLflow is wanted
+    from orchestrator.mlflow.ui import web_page  # late: only where MLflow is wanted
 
     folder = tmp_path_factory.mktemp("mlflow-server")
     shutil.copyfile(empty_mlflow_database, folder / "mlflow.db")

@@ -1,6 +1,6 @@
 """`make flaky`: tests several times in a row, in random order, beside busy processes.
 
-python -m tests.flaky [--times 5] [--busy 4] [--seed 1] [tests/test_search.py ...]
+python -m tests.flaky [--times 5] [--busy 4] [--seed 1] [tests/search/test_search.py ...]
 """
 
 import argparse

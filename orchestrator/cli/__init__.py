@@ -1,17 +1,12 @@
 """The command line: `orchestrator --help`.
 
-    flows, runs, instance_logs  commands for any flow
-    training, registry, ui      commands for the training of models
-    trials, report              a customer's trials as a list; everything as one HTML file
-    running, rerunning          what `run FILE` and `rerun` do
-    resuming                    what `resume` does
-    flow_files, parameters      FILE.py:flow and --param name=value
-    backups                     the ledger in one file
-    stores                      whose MLflow and model files are
-    doctor                      whether ledger, MLflow and machine are well
-    manner                      how a flow run is driven, as it was typed
-    output, progress            what people and machines are shown
-    interrupts, logs            Ctrl-C; libraries that talk too much
+    commands     one module a group of commands
+    flow_runs    what `run`, `resume` and `rerun` have in common
+    rendering    text for people, JSON for machines
+    options      options that several commands share
+    settings     the configuration that a command works with
+    import_path  where a project's modules are found
+    logs         libraries' logs kept off the console
 
 Touches typer; takes arguments; gives text, JSON and an exit code; driver. Only typer and rich are
 imported when a command starts: whatever is slow is imported inside the command that needs it.
@@ -26,16 +21,15 @@ from typing import NoReturn
 
 import typer
 
-from orchestrator.cli import (
-    backups,
-    cleaning,
+from orchestrator.cli import logs
+from orchestrator.cli.commands import (
+    backup,
     doctor,
     flows,
     instance_logs,
-    logs,
-    output,
+    pages,
     registry,
-    report,
+    removal,
     runs,
     snapshots,
     stores,
@@ -43,6 +37,7 @@ from orchestrator.cli import (
     trials,
     ui,
 )
+from orchestrator.cli.rendering import output
 from orchestrator.errors import OrchestratorError
 
 EXIT_BUG = 70
@@ -77,15 +72,15 @@ app.command(rich_help_panel="Run")(flows.rerun)
 app.command(rich_help_panel="Run")(training.plan)
 app.command(rich_help_panel="Run")(training.sync)
 app.command(rich_help_panel="Run")(doctor.doctor)
-app.command(rich_help_panel="Run")(backups.backup)
+app.command(rich_help_panel="Run")(backup.backup)
 app.command(rich_help_panel="Run")(stores.adopt_store)
 app.command(rich_help_panel="Look")(training.why)
 app.command(rich_help_panel="Look")(training.status)
 app.command(rich_help_panel="Look")(training.history)
 app.command(rich_help_panel="Look")(trials.trials)
-app.command(rich_help_panel="Look")(report.report)
-app.command(rich_help_panel="Remove")(cleaning.clean)
-app.command(rich_help_panel="Remove")(cleaning.forget)
+app.command(rich_help_panel="Look")(pages.report)
+app.command(rich_help_panel="Remove")(removal.clean)
+app.command(rich_help_panel="Remove")(removal.forget)
 app.add_typer(snapshots.snapshot_app, name="snapshot", rich_help_panel="Look")
 app.command(rich_help_panel="Look")(ui.ui)
 app.add_typer(registry.registry_app, name="registry", rich_help_panel="Run")

@@ -1,6 +1,7 @@
 """The configuration that a command works with, and the folder that the command then stands in.
 
-Touches no library itself; takes `--config`; gives `Experiment` or `Place`; runs on the driver.
+Touches no library itself; takes `--config`; gives `Experiment` or `RunSettings`; runs on the
+driver.
 """
 
 import os
@@ -11,15 +12,15 @@ from orchestrator import config
 from orchestrator.cli import import_path
 from orchestrator.clusters import Cluster
 from orchestrator.errors import UsageError
-from orchestrator.experiment import Experiment
-from orchestrator.ledger.addresses import file_of, url_of
 from orchestrator.records import KeptLogs, Logs
+from orchestrator.settings import Experiment
+from orchestrator.sql.addresses import file_of, url_of
 
 DEFAULT_LEDGER = "sqlite:///state/ledger.db"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class RunSettings:
     """Where flows run with `--cluster`, where they are recorded, and how long they may take to end.
 
     Attributes:
@@ -66,7 +67,7 @@ def stand_in_root(experiment: Experiment) -> None:
 
 def place(
     path: str | None, *, grace: float | None = None, keep_logs: KeptLogs | None = None
-) -> Place:
+) -> RunSettings:
     """The configured place, or the default one where nothing is configured.
 
     Args:
@@ -83,13 +84,13 @@ def place(
     return found if grace is None else replace(found, grace=grace)
 
 
-def _configured(path: str | None) -> Place:
+def _configured(path: str | None) -> RunSettings:
     named = path is not None or config.ENVIRONMENT_VARIABLE in os.environ
     if not named and not any(Path(default).is_file() for default in config.DEFAULT_PATHS):
-        return Place()
+        return RunSettings()
     experiment = config.load(config.find(path))
     _require_root(experiment)
-    return Place(
+    return RunSettings(
         ledger=experiment.ledger,
         cluster=experiment.cluster,
         grace=experiment.grace,

@@ -51,7 +51,7 @@ class Needs:
     decisive: Mapping[str, str] = field(default_factory=dict)
 
 
-class Difference(NamedTuple):
+class ClusterDifference(NamedTuple):
     """A way in which a cluster differs from this process.
 
     Attributes:
@@ -70,7 +70,7 @@ class Readiness:
     """The result of a check: how many workers were asked, and how the cluster differs."""
 
     workers: int
-    differences: tuple[Difference, ...]
+    differences: tuple[ClusterDifference, ...]
 
 
 def require_ready(client: "Client", cluster: Cluster, needs: Needs) -> tuple[str, ...]:
@@ -114,7 +114,7 @@ def readiness(client: "Client", needs: Needs, seconds: float) -> Readiness:
         scheduler, *answers = client.sync(_ask, client, addresses, needs, seconds)
     workers = dict(zip(addresses, answers, strict=True))
     here = versions_here((*OF_DASK, *COMPARED))
-    places: dict[Difference, list[str]] = {}
+    places: dict[ClusterDifference, list[str]] = {}
     for place, answer in {_SCHEDULER: scheduler, **workers}.items():
         for difference in _judged(answer, needs, here, seconds):
             places.setdefault(difference, []).append(place)
@@ -153,36 +153,36 @@ async def _in_time(asked: Awaitable[Any], seconds: float) -> Any:
 
 def _judged(
     answer: Found | Exception, needs: Needs, here: Found, seconds: float
-) -> Iterator[Difference]:
+) -> Iterator[ClusterDifference]:
     """How one place differs; the problems do not name it yet."""
     if isinstance(answer, TimeoutError):
-        yield Difference("lack", f"did not answer within {seconds:g} s", _ANSWER)
+        yield ClusterDifference("lack", f"did not answer within {seconds:g} s", _ANSWER)
     elif isinstance(answer, OSError):  # it may have left meanwhile, as workers do
-        yield Difference("note", f"could not be asked: {chain_of(answer)}", _ANSWER)
+        yield ClusterDifference("note", f"could not be asked: {chain_of(answer)}", _ANSWER)
     elif isinstance(answer, Exception):
         problem = f"cannot run the package orchestrator: {described(answer)}"
-        yield Difference("lack", problem, _INSTALL)
+        yield ClusterDifference("lack", problem, _INSTALL)
     else:
         if answer.is_slow:
             problem = f"was still importing after {_SHARE * seconds:g} s, and was not checked"
-            yield Difference("note", problem, _LONGER)
+            yield ClusterDifference("note", problem, _LONGER)
         for module, error in answer.failures.items():
-            yield Difference("lack", f"cannot import {module!r}: {error}", _INSTALL)
+            yield ClusterDifference("lack", f"cannot import {module!r}: {error}", _INSTALL)
         if answer.python != here.python:
             problem = f"runs Python {answer.python}, the driver {here.python}"
-            yield Difference("note", problem, _EQUAL)
+            yield ClusterDifference("note", problem, _EQUAL)
         yield from _other_versions(answer, needs, here)
 
 
-def _other_versions(answer: Found, needs: Needs, here: Found) -> Iterator[Difference]:
+def _other_versions(answer: Found, needs: Needs, here: Found) -> Iterator[ClusterDifference]:
     for package, there in sorted(answer.versions.items()):
         known = needs.decisive.get(package) or here.versions.get(package)
         if there != known:
             problem = f"has {package} {there or 'not installed'}, the driver has {known or 'none'}"
             if package in needs.decisive:
-                yield Difference("decisive", problem, _EQUAL_OR_ALLOWED)
+                yield ClusterDifference("decisive", problem, _EQUAL_OR_ALLOWED)
             else:
-                yield Difference("note", problem, _EQUAL)
+                yield ClusterDifference("note", problem, _EQUAL)
 
 
 def _in_words(places: Sequence[str]) -> str:

@@ -12,6 +12,11 @@ in them nothing is replaced.
 Relative addresses start from the folder of the file, or from the one its key `root` names (such as
 `root: ..` for a file in `configs/`), whichever folder a command is typed in.
 
+    checks   keys, numbers and bounds of a section
+    metrics  what a configuration writes about metrics
+    places   relative addresses made absolute
+    stores   the addresses of ledger, MLflow and model files
+
 Touches pydantic; takes a file; gives an `Experiment`; runs on the driver. It is the border: past
 it settings are frozen records that the rooms themselves define.
 """
@@ -36,19 +41,19 @@ from pydantic import (
 
 from orchestrator import clusters
 from orchestrator.config.checks import LONGEST, keys_of, numbers_of, unknown_key, within
+from orchestrator.config.metrics import evaluation_fields
 from orchestrator.config.places import anchored, root_of
 from orchestrator.config.stores import artifacts_address, ledger_address, tracking_address
 from orchestrator.errors import ConfigError
-from orchestrator.experiment import Experiment
+from orchestrator.mlflow.addresses import is_server
 from orchestrator.permissions import Addresses
 from orchestrator.records import Evaluation, Logs, Search
 from orchestrator.redaction import keep_secret
 from orchestrator.registry.documents import read_yaml
 from orchestrator.registry.guards import Limits
 from orchestrator.selection import Gate
-from orchestrator.tracking.addresses import is_server
-from orchestrator.training.looks import Looks
-from orchestrator.training.measures import evaluation_fields
+from orchestrator.settings import Experiment
+from orchestrator.training.parallel_looks import Looks
 
 DEFAULT_PATHS = ("orchestrator.yaml", "configs/flights.yaml")
 """Where the configuration is looked for when neither --config nor the environment names it."""
@@ -80,7 +85,7 @@ def load(path: Path) -> Experiment:
     Raises:
         ConfigError: The file cannot be read, or a key of it is wrong; every wrong key is named.
     """
-    return understand(read(path), path)
+    return parse(read(path), path)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -100,7 +105,7 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
-def understand(document: Mapping[str, Any], path: Path) -> Experiment:
+def parse(document: Mapping[str, Any], path: Path) -> Experiment:
     """The experiment that a document describes.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.clusters import Cluster, Tls
 from orchestrator.errors import ConfigError
-from orchestrator.experiment import Experiment
+from orchestrator.settings import Experiment
 
 _RELATIVE_SQLITE = re.compile(r"(?P<scheme>sqlite(\+\w+)?:///)(?P<file>[^/?:][^:]*)")
 

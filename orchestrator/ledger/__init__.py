@@ -1,19 +1,33 @@
-"""The append-only database of snapshots, lives, flow runs, trials and promotions.
+"""The append-only database of snapshots, history, flow runs, trials and promotions.
 
     Ledger.open(address) -> .snapshots .lives .flow_runs .trials .promotions .recorder()
+
+    ledger                              the object that has all of these
+    database, schema, tables            the open database and its tables
+    migrations                          older ledgers upgraded
+    codec, lookup                       records to text and bytes; ids found by their beginning
+    snapshots                           what the registry returned
+    history, changes                    valid-time periods of customers and models
+    flow_runs, recorder, logs           flow runs and their instances
+    trials, trial_rows, studies         results
+    promotions, retirements             what is served, and what no longer is
+    store_identity                      the MLflow and the folder that belong to this ledger
+    leases                              one live driver an experiment
+    retention                           removal of what is old, or of one customer
+    backups                             copies, and the way back
 
 Touches SQLAlchemy and pydantic; runs on the driver, its only writer (law 5). SQLite by default,
 PostgreSQL by address.
 """
 
 from orchestrator.ledger.changes import Changes, Difference, FieldChange
-from orchestrator.ledger.holding import Hold
+from orchestrator.ledger.history import Period, compare
+from orchestrator.ledger.leases.holder import Hold
 from orchestrator.ledger.ledger import Ledger
-from orchestrator.ledger.lives import Period, compare
 from orchestrator.ledger.promotions import Champion
 from orchestrator.ledger.recorder import LedgerRecorder
 from orchestrator.ledger.snapshots import Fetch
-from orchestrator.ledger.studies import Tally
+from orchestrator.ledger.studies import StudyTally
 from orchestrator.ledger.trial_rows import RecordedTrial
 
 __all__ = [
@@ -27,6 +41,6 @@ __all__ = [
     "LedgerRecorder",
     "Period",
     "RecordedTrial",
-    "Tally",
+    "StudyTally",
     "compare",
 ]

@@ -1,6 +1,6 @@
 """What differs between the customers and models the ledger knows and a snapshot of the registry.
 
-Touches no library; takes registry rows as canonical JSON; gives `Turn`s (what to write) and
+Touches no library; takes registry rows as canonical JSON; gives `LifeEvent`s (what to write) and
 `Changes` (what to show); pure, runs on the driver.
 """
 
@@ -29,7 +29,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class LifeEvent:
     """What a snapshot means for one customer or model."""
 
     key: str
@@ -88,7 +88,7 @@ class Changes:
 
 def turns(
     known: Mapping[str, Known], listed: Mapping[str, tuple[LifeState, str]], bad: Collection[str]
-) -> Iterator[Turn]:
+) -> Iterator[LifeEvent]:
     """What happens to each key: the listed ones in their order, then those that vanished.
 
     Args:
@@ -99,17 +99,17 @@ def turns(
     for key, (state, content) in listed.items():
         before = known.get(key)
         event = _event(before, state, content)
-        yield Turn(key=key, event=event, state=state, content=content, before=before)
+        yield LifeEvent(key=key, event=event, state=state, content=content, before=before)
     for key, before in known.items():
         if key not in listed and before.state != "removed":
             yield _vanished(key, before, is_bad=key in bad)
 
 
-def _vanished(key: str, before: Known, *, is_bad: bool) -> Turn:
+def _vanished(key: str, before: Known, *, is_bad: bool) -> LifeEvent:
     content = before.content
     if is_bad:
-        return Turn(key=key, event="kept", state=before.state, content=content, before=before)
-    return Turn(key=key, event="removed", state="removed", content=content, before=before)
+        return LifeEvent(key=key, event="kept", state=before.state, content=content, before=before)
+    return LifeEvent(key=key, event="removed", state="removed", content=content, before=before)
 
 
 def _event(before: Known | None, state: LifeState, content: str) -> Event | Quiet:
@@ -122,7 +122,7 @@ def _event(before: Known | None, state: LifeState, content: str) -> Event | Quie
     return "unchanged" if before.content == content else "changed"
 
 
-def difference(happened: Collection[Turn]) -> Difference:
+def difference(happened: Collection[LifeEvent]) -> Difference:
     """The turns of one kind, sorted into what a person asks for."""
     keys: dict[str, list[str]] = {}
     for turn in happened:

@@ -17,11 +17,11 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from orchestrator.errors import MachineryError
-from orchestrator.ledger.addresses import file_of, url_of
-from orchestrator.ledger.backup import copy, how_to_restore
-from orchestrator.ledger.postgres import limits
+from orchestrator.ledger.backups.backup import copy, how_to_restore
 from orchestrator.ledger.schema import found_version, prepare
 from orchestrator.ledger.tables import SCHEMA_VERSION, metadata
+from orchestrator.sql.addresses import file_of, url_of
+from orchestrator.sql.engines import limits
 
 logger = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from orchestrator import keys
 from orchestrator.errors import UsageError
 from orchestrator.ledger.database import Database
-from orchestrator.ledger.leases import all_leases
+from orchestrator.ledger.leases.leases import all_leases
 from orchestrator.ledger.lookup import begins_with, of_task, one_id
 from orchestrator.ledger.tables import flow_runs, instances, nodes, results
 from orchestrator.records import FlowRun, InstanceRecord, State

@@ -12,25 +12,25 @@ from typing import Self
 from sqlalchemy import select
 
 from orchestrator.errors import UsageError
-from orchestrator.ledger.addresses import for_tools, url_of
-from orchestrator.ledger.backup import copy
+from orchestrator.ledger.backups.backup import copy
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.flow_runs import FlowRuns
-from orchestrator.ledger.forgetting import Forgetting
-from orchestrator.ledger.holding import Hold, holding
-from orchestrator.ledger.identity import Identities
-from orchestrator.ledger.leases import Leases
-from orchestrator.ledger.lives import Lives
+from orchestrator.ledger.history import Lives
+from orchestrator.ledger.leases.holder import Hold, holding
+from orchestrator.ledger.leases.leases import Leases
 from orchestrator.ledger.logs import InstanceLogs
-from orchestrator.ledger.old import Old
 from orchestrator.ledger.promotions import Promotions
 from orchestrator.ledger.recorder import LedgerRecorder, TrialsOf
+from orchestrator.ledger.retention.erasure import Erasure
+from orchestrator.ledger.retention.retention import Old
 from orchestrator.ledger.retirements import Retirements
 from orchestrator.ledger.snapshots import Snapshots
+from orchestrator.ledger.store_identity import Identities
 from orchestrator.ledger.studies import Studies
 from orchestrator.ledger.tables import owner
 from orchestrator.ledger.trials import Trials
-from orchestrator.ledger.writing import insert_missing
+from orchestrator.sql.addresses import for_tools, url_of
+from orchestrator.sql.inserts import insert_missing
 
 
 class Ledger:
@@ -64,7 +64,7 @@ class Ledger:
         self.promotions = Promotions(database)
         self.retirements = Retirements(database)
         self.old = Old(database)
-        self.forgetting = Forgetting(database)
+        self.forgetting = Erasure(database)
 
     @classmethod
     def open(cls, address: str | Path) -> Self:

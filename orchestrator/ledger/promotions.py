@@ -12,11 +12,11 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, update
 
+from orchestrator.ledger.codec import dump, load
 from orchestrator.ledger.database import Database
-from orchestrator.ledger.encoding import dump, load
 from orchestrator.ledger.tables import promotions
-from orchestrator.ledger.writing import insert_missing
 from orchestrator.records import PassedOver, Promotion, PromotionState, StoredFile, TrialResult
+from orchestrator.sql.inserts import insert_missing
 
 _PROMOTION = TypeAdapter(Promotion)
 

@@ -1,6 +1,6 @@
 """Writes a flow run and its instances to the ledger as they end, and recalls their values.
 
-Implements `orchestrator.mapping.recording.Recorder`. Touches SQLAlchemy; takes `FlowRun` and
+Implements `orchestrator.mapping.driver.recorder.Recorder`. Touches SQLAlchemy; takes `FlowRun` and
 `InstanceRecord`; gives values by fingerprint; runs on the driver.
 """
 
@@ -11,14 +11,12 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select
 
+from orchestrator.ledger.codec import NOTHING, clean, dump_for_people, freeze, storable, thaw
 from orchestrator.ledger.database import Database
-from orchestrator.ledger.encoding import clean, dump_for_people, storable
 from orchestrator.ledger.logs import content_of
 from orchestrator.ledger.lookup import begins_with
 from orchestrator.ledger.tables import flow_runs, instances, logs, nodes, results
 from orchestrator.ledger.trials import add_trials
-from orchestrator.ledger.values import NOTHING, freeze, thaw
-from orchestrator.ledger.writing import Rows, insert_missing, insert_or_replace
 from orchestrator.records import (
     FlowRun,
     InstanceLog,
@@ -28,6 +26,7 @@ from orchestrator.records import (
     own_prefix,
 )
 from orchestrator.redaction import without_secrets
+from orchestrator.sql.inserts import Rows, insert_missing, insert_or_replace
 
 _DROPPED_AT_ONCE = 50
 """Earlier flow runs: each success drops what those before it kept, so few have anything left."""

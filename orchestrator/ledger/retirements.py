@@ -12,7 +12,7 @@ from sqlalchemy import Select, bindparam, delete, select
 
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.tables import lives, promotions, retirements
-from orchestrator.ledger.writing import insert_or_replace
+from orchestrator.sql.inserts import insert_or_replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

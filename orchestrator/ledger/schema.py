@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, select, text
 
 from orchestrator.errors import MachineryError
-from orchestrator.ledger.backup import how_to_restore
+from orchestrator.ledger.backups.backup import how_to_restore
 from orchestrator.ledger.tables import SCHEMA_VERSION, metadata, schema_version
 
 _SCHEMA_LOCK = 0x6C656467

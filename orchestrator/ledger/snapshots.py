@@ -11,12 +11,12 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import Row, Select, select
 
+from orchestrator.ledger.codec import dump, load
 from orchestrator.ledger.database import Database
-from orchestrator.ledger.encoding import dump, load
 from orchestrator.ledger.lookup import one_id
 from orchestrator.ledger.tables import fetches, snapshots
-from orchestrator.ledger.writing import insert_or_replace
 from orchestrator.records import Rejected, Snapshot
+from orchestrator.sql.inserts import insert_or_replace
 
 _SNAPSHOT = TypeAdapter(Snapshot)
 _REJECTED = TypeAdapter(tuple[Rejected, ...])

@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import Select, exists, func, select
 
+from orchestrator.ledger.codec import load
 from orchestrator.ledger.database import Database
-from orchestrator.ledger.encoding import load
 from orchestrator.ledger.tables import studies, trials
 from orchestrator.records import Study
 
@@ -25,7 +25,7 @@ Parts = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class StudyTally:
     """What became of the last study of a customer and model.
 
     Attributes:
@@ -87,7 +87,7 @@ class Studies:
                 counted[model, _parts(content).get("environment", "")] += number
         return counted
 
-    def tallies(self) -> list[Tally]:
+    def tallies(self) -> list[StudyTally]:
         """What became of the last studies, by customer and model."""
         best = func.max(trials.c.score), func.min(trials.c.score)
         query = (
@@ -128,11 +128,11 @@ class Studies:
 _OF_STUDY = ("id", "customer", "model", "flow_run", "metric", "direction")
 
 
-def _tally(rows: Sequence[Any]) -> Tally:
+def _tally(rows: Sequence[Any]) -> StudyTally:
     first = rows[0]
     maximizing = first.direction == "maximize"
     scores = _known(row.highest if maximizing else row.lowest for row in rows)
-    return Tally(
+    return StudyTally(
         customer=first.customer,
         model=first.model,
         flow_run=first.flow_run,

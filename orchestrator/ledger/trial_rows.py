@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import Row
 
-from orchestrator.ledger.encoding import dump, load, storable
+from orchestrator.ledger.codec import dump, load, storable
 from orchestrator.records import Budget, Study, Trial, TrialResult
 
 _STUDY = TypeAdapter(Study)

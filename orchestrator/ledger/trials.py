@@ -24,8 +24,8 @@ from orchestrator.ledger.database import Database
 from orchestrator.ledger.studies import last_studies
 from orchestrator.ledger.tables import studies, trials
 from orchestrator.ledger.trial_rows import RecordedTrial, records, study_row, trial_row
-from orchestrator.ledger.writing import insert_missing
 from orchestrator.records import Study, TrialResult, TrialState
+from orchestrator.sql.inserts import insert_missing
 
 StudyName = tuple[str, str]
 """A study's flow run and key."""

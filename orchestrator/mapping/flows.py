@@ -15,24 +15,24 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 from orchestrator.errors import FlowError
-from orchestrator.mapping.again import Again, Chosen
-from orchestrator.mapping.capture import Hearing, listening
-from orchestrator.mapping.coordinators import TaskFailedError
-from orchestrator.mapping.deferred import DeferredExecutor
-from orchestrator.mapping.engine import Engine
-from orchestrator.mapping.executing import Executor
-from orchestrator.mapping.expansion import too_long
-from orchestrator.mapping.inline import InlineExecutor
-from orchestrator.mapping.journal import Journal
-from orchestrator.mapping.limits import Pool, require_pool
-from orchestrator.mapping.node_state import NodeState
-from orchestrator.mapping.nodes import Node, Reference, Scope
-from orchestrator.mapping.progress import Observer
-from orchestrator.mapping.recording import Recorder
-from orchestrator.mapping.run import DriverLoop
-from orchestrator.mapping.runs import Run
-from orchestrator.mapping.said import Listener, Said, print_log
-from orchestrator.mapping.tasks import Task
+from orchestrator.mapping.authoring.nodes import Node, Reference, Scope
+from orchestrator.mapping.authoring.tasks import Task
+from orchestrator.mapping.driver.coordinators import TaskFailedError
+from orchestrator.mapping.driver.journal import Journal
+from orchestrator.mapping.driver.loop import DriverLoop
+from orchestrator.mapping.driver.progress import Observer
+from orchestrator.mapping.driver.recorder import Recorder
+from orchestrator.mapping.driver.rerun import Again, Chosen
+from orchestrator.mapping.driver.task_logs import Listener, Said, print_log
+from orchestrator.mapping.engine.engine import Engine
+from orchestrator.mapping.engine.expansion import too_long
+from orchestrator.mapping.engine.limits import Pool, require_pool
+from orchestrator.mapping.engine.node_state import NodeState
+from orchestrator.mapping.execution.capture import Hearing, listening
+from orchestrator.mapping.execution.deferred import DeferredExecutor
+from orchestrator.mapping.execution.executor import Executor
+from orchestrator.mapping.execution.inline import InlineExecutor
+from orchestrator.mapping.flow_run import Run
 from orchestrator.records import FlowRun, KeptLogs, Logs, State
 from orchestrator.user_code import RaisedError, user_code
 
@@ -201,7 +201,7 @@ class Flow:
 
     def __call__(self, **params: Any) -> Any:
         """Inside another flow: its nodes become that flow's. Elsewhere: an error."""
-        from orchestrator.mapping.nodes import current_scope
+        from orchestrator.mapping.authoring.nodes import current_scope
 
         if current_scope() is None:
             raise FlowError(f"flow {self.name!r} is not called but run: {self.name}.run(...)")

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, overload
 
 from orchestrator import keys
-from orchestrator.mapping.calling import Cause, Failure, Performed, settle
-from orchestrator.mapping.executing import Kept
-from orchestrator.mapping.owning import Copies, own
+from orchestrator.mapping.execution.executor import Kept
+from orchestrator.mapping.execution.invoke import Cause, Failure, Performed, settle
+from orchestrator.mapping.execution.own_arguments import Copies, own
 from orchestrator.records import State
 from orchestrator.user_code import RaisedError, user_code
 

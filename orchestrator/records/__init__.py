@@ -3,6 +3,13 @@
     Snapshot -> Study -> Trial -> TrialResult -> Decision -> Promotion
     FlowRun  -> InstanceRecord, InstanceLog
 
+    lists      what the registry lists
+    studies    studies, trials and their results
+    decisions  what is served, and why
+    flow_runs  flow runs and instances
+    logs       what attempts printed
+    pickling   records that pickle quickly
+
 Touches no library; has no behaviour beyond names derived from its own fields; driver and workers.
 All times are seconds since the epoch (UTC), all durations seconds.
 """

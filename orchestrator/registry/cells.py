@@ -31,7 +31,7 @@ _DEEPEST = 100
 """How many lists and mappings may stand inside one another: encoders give up at some hundreds."""
 
 
-class Problem(NamedTuple):
+class RowProblem(NamedTuple):
     """What is wrong with one part of a row: its key inside the row ("" for all of it), and why."""
 
     key: str
@@ -44,7 +44,7 @@ class Problem(NamedTuple):
 class BadRowError(Exception):
     """A row cannot be used; `problems` says why."""
 
-    def __init__(self, *problems: Problem) -> None:
+    def __init__(self, *problems: RowProblem) -> None:
         super().__init__("; ".join(str(problem) for problem in problems))
         self.problems = problems
 
@@ -56,11 +56,11 @@ def plain_row(row: object) -> dict[str, Json]:
         BadRowError: It is no mapping of fields, or a cell is not JSON.
     """
     if isinstance(row, Unreadable):
-        raise BadRowError(Problem("", row.reason))
+        raise BadRowError(RowProblem("", row.reason))
     if not isinstance(row, Mapping):
-        raise BadRowError(Problem("", f"is {reprlib.repr(row)} instead of fields with names"))
+        raise BadRowError(RowProblem("", f"is {reprlib.repr(row)} instead of fields with names"))
     fields: dict[str, Json] = {}
-    problems: list[Problem] = []
+    problems: list[RowProblem] = []
     for name, cell in row.items():
         try:
             value = plain(_decoded(str(name), cell), str(name))
@@ -86,7 +86,7 @@ def _plain(value: Any, key: str, levels: int) -> Json:  # noqa: PLR0911 - one ca
     if levels < 0:
         # Only its beginning: the key of the place itself would be longer than anybody reads.
         start = re.split(r"[.\[]", key, maxsplit=1)[0]
-        raise BadRowError(Problem(start, f"is nested more than {_DEEPEST} deep"))
+        raise BadRowError(RowProblem(start, f"is nested more than {_DEEPEST} deep"))
     match value:
         case None | bool():
             return value
@@ -105,7 +105,7 @@ def _plain(value: Any, key: str, levels: int) -> Json:  # noqa: PLR0911 - one ca
     python = _from_numpy(value)
     if python is not value:
         return _plain(python, key, levels)
-    raise BadRowError(Problem(key, f"is a {type(value).__name__}, which JSON cannot hold"))
+    raise BadRowError(RowProblem(key, f"is a {type(value).__name__}, which JSON cannot hold"))
 
 
 def _from_numpy(value: Any) -> Any:
@@ -140,7 +140,7 @@ def _json_cell(name: str, cell: str) -> Any:
     try:
         return read_json(cell)
     except ValueError as error:
-        raise BadRowError(Problem(name, f"is no JSON: {error}")) from error
+        raise BadRowError(RowProblem(name, f"is no JSON: {error}")) from error
 
 
 def _object_or_text(cell: str) -> Any:
@@ -155,14 +155,14 @@ def _object_or_text(cell: str) -> Any:
 
 def _moment(value: date | time | UUID, key: str) -> str:
     if value != value:  # noqa: PLR0124 - as NaN, pandas' NaT is a datetime unlike itself
-        raise BadRowError(Problem(key, f"is {value}, not a moment"))
+        raise BadRowError(RowProblem(key, f"is {value}, not a moment"))
     return str(value)
 
 
 def _finite(value: float | Decimal, key: str) -> int | float:
     number = math.nan if isinstance(value, Decimal) and value.is_snan() else float(value)
     if not math.isfinite(number):
-        raise BadRowError(Problem(key, f"is {value}, not a finite number"))
+        raise BadRowError(RowProblem(key, f"is {value}, not a finite number"))
     if isinstance(value, Decimal) and value == value.to_integral_value():
         return int(value)
     return number
@@ -170,13 +170,15 @@ def _finite(value: float | Decimal, key: str) -> int | float:
 
 def _whole(value: int, key: str) -> int:
     if abs(value) > sys.float_info.max:  # Python compares the two exactly
-        raise BadRowError(Problem(key, "is a whole number of more than 308 digits"))
+        raise BadRowError(RowProblem(key, "is a whole number of more than 308 digits"))
     return int(value)
 
 
 def _storable(text: str, key: str) -> str:
     if "\0" in text or (not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)):
-        raise BadRowError(Problem(key, "has a NUL or half a character, which no database can hold"))
+        raise BadRowError(
+            RowProblem(key, "has a NUL or half a character, which no database can hold")
+        )
     return text
 
 
@@ -185,7 +187,7 @@ def _plain_mapping(value: Mapping[Any, Any], key: str, levels: int) -> dict[str,
     for name, inner in value.items():
         text = _name(name, key)
         if text in found:
-            raise BadRowError(Problem(key, f"has the key {text!r} twice"))
+            raise BadRowError(RowProblem(key, f"has the key {text!r} twice"))
         found[text] = _plain(inner, f"{key}.{text}", levels)
     return found
 
@@ -195,5 +197,5 @@ def _name(name: object, key: str) -> str:
         # As JSON writes it: `class_weight: {0: 1}`. Estimators are given the label again.
         return str(name).lower() if isinstance(name, bool) else str(name)
     if not isinstance(name, str):
-        raise BadRowError(Problem(key, f"has the key {name!r}, which is no text; quote it"))
+        raise BadRowError(RowProblem(key, f"has the key {name!r}, which is no text; quote it"))
     return _storable(name, key)

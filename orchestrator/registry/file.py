@@ -1,9 +1,11 @@
-"""Lists in files: YAML, JSON, CSV or Parquet, on this machine or at any address fsspec knows.
+"""A glob whose files are the customers.
 
-One file holds both lists under `models:` and `customers:`, or each list has a file of its own. A
-glob as the list of customers means that each file *is* a customer (`orchestrator.registry.globs`).
+A customer's id is the file's path below the glob's fixed part, without the ending that the glob
+names: `data/*.csv` makes `data/AA.1.csv` the customer `AA.1`, and `data/*` makes it `AA.1.csv`. Its
+data is the file's address. Hidden files are left out, as a shell leaves them out, unless the glob
+names the dot.
 
-Touches fsspec, pyarrow and csv; takes addresses; gives rows; runs on the driver. Only reads.
+Touches the file systems of fsspec; takes a pattern; gives rows; runs on the driver. Only reads.
 """
 
 import csv
@@ -21,16 +23,52 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from orchestrator.errors import RegistryError
 from orchestrator.registry.deadline import within
 from orchestrator.registry.documents import read_json, read_yaml
-from orchestrator.registry.globs import is_glob, row_for_each_file
 from orchestrator.registry.sources import (
     Kind,
     Listing,
     Row,
     Settings,
     Unreadable,
+    public_address,
     well_formed,
-    without_secrets,
 )
+
+_WILD = re.compile(r"[*?\[\]]")
+
+
+def is_glob(address: str) -> bool:
+    """Whether an address has a wildcard; `?` is none behind a protocol: it begins a query."""
+    return "*" in address or "[" in address or ("?" in address and "://" not in address)
+
+
+def row_for_each_file(files: Any, pattern: str, *, with_protocol: bool) -> list[Row]:
+    """A customer's row for each file.
+
+    Args:
+        files: A file system of fsspec.
+        pattern: The glob, as that file system names paths.
+        with_protocol: Whether a customer's data is an address with the protocol.
+    """
+    fixed = _WILD.split(pattern, maxsplit=1)[0].rpartition("/")[0]
+    below = pattern.removeprefix(fixed).lstrip("/")
+    ending = _ending(below)
+    names_hidden = any(part.startswith(".") for part in below.split("/"))
+    return [
+        {
+            "id": str(inside).removesuffix(ending),
+            "data": files.unstrip_protocol(path) if with_protocol else path,
+        }
+        for path in files.glob(pattern, withdirs=False)
+        for inside in [PurePosixPath(path).relative_to(fixed)]
+        if names_hidden or not any(part.startswith(".") for part in inside.parts)
+    ]
+
+
+def _ending(pattern: str) -> str:
+    """What the names of all files end with, from its first dot on."""
+    literal = _WILD.split(pattern)[-1].rpartition("/")[2]
+    return literal[literal.index(".") :] if "." in literal else ""
+
 
 Format = Literal["yaml", "json", "csv", "parquet"]
 
@@ -87,7 +125,7 @@ class FileSource(Settings):
     def description(self) -> str:
         """The addresses, without user and password."""
         return ", ".join(
-            without_secrets(address)
+            public_address(address)
             for address in (self.path, self.models, self.customers)
             if address
         )
@@ -129,7 +167,7 @@ class FileSource(Settings):
 @contextmanager
 def _failures_named(address: str, timeout: float) -> Iterator[None]:
     """Any failure to read as an error that names the file."""
-    name = without_secrets(address)
+    name = public_address(address)
     try:
         yield
     except FileNotFoundError as error:
@@ -149,7 +187,7 @@ def _etag(files: Any, path: str) -> str:
 
 
 def _format(address: str) -> Format:
-    suffix = PurePosixPath(without_secrets(address)).suffix.lower()
+    suffix = PurePosixPath(public_address(address)).suffix.lower()
     if suffix not in _FORMATS:
         known = ", ".join(_FORMATS)
         raise ValueError(f"its format is unknown; give `format`, or a name ending in {known}")

@@ -44,7 +44,7 @@ from pydantic import (
 from pydantic import Tag as UnionTag
 
 from orchestrator.records import CHAMPION, Distribution, Json
-from orchestrator.registry.cells import BadRowError, Problem, parted_tags, plain_row
+from orchestrator.registry.cells import BadRowError, RowProblem, parted_tags, plain_row
 from orchestrator.registry.spaces import read_distribution, read_values
 
 _LONGEST_ID = 250
@@ -177,7 +177,7 @@ def validated(kind: type[_Row], row: object) -> _Row:
         raise BadRowError(*(_problem(dict(found), names) for found in error.errors())) from None
 
 
-def _problem(found: dict[str, Any], names: str) -> Problem:
+def _problem(found: dict[str, Any], names: str) -> RowProblem:
     """Pydantic's finding in our words."""
     key = ""
     for part in found["loc"]:
@@ -185,8 +185,8 @@ def _problem(found: dict[str, Any], names: str) -> Problem:
             key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else str(part)
     match found["type"]:
         case "missing":
-            return Problem(key, "is missing")
+            return RowProblem(key, "is missing")
         case "extra_forbidden":
             hint = f"; a row has {names}" if len(found["loc"]) == 1 else ""
-            return Problem(key, f"is no field here{hint}")
-    return Problem(key, found["msg"].removeprefix("Value error, "))
+            return RowProblem(key, f"is no field here{hint}")
+    return RowProblem(key, found["msg"].removeprefix("Value error, "))

@@ -19,7 +19,7 @@ from orchestrator.permissions import Addresses
 from orchestrator.records import Customer, Json, ModelSpec, Rejected, Snapshot, grid_content
 from orchestrator.redaction import redacted
 from orchestrator.registry import specs
-from orchestrator.registry.cells import BadRowError, Problem
+from orchestrator.registry.cells import BadRowError, RowProblem
 from orchestrator.registry.guards import Refusal, enforce
 from orchestrator.registry.sources import Kind, Source
 from orchestrator.user_code import RaisedError, user_code
@@ -125,7 +125,7 @@ def _read(source: Source, kind: Kind, accept: Collection[str]) -> tuple[list[Any
 def _require_good_models(bad: Sequence[tuple[int, BadRowError]], source: str) -> None:
     """Raise one error that names all that is wrong with any of the models."""
     problems = [
-        Problem(f"models[{index}].{problem.key}".removesuffix("."), problem.text)
+        RowProblem(f"models[{index}].{problem.key}".removesuffix("."), problem.text)
         for index, error in sorted(bad, key=itemgetter(0))
         for problem in error.problems
     ]
@@ -182,7 +182,7 @@ def _rejected(rows: Sequence[Any], bad: Sequence[tuple[int, BadRowError]]) -> tu
 def _require_unique(rows: Sequence[tuple[int, _Spec]], kind: Kind, source: str) -> None:
     first: dict[str, int] = {}
     problems = [
-        Problem(f"{kind}[{index}].id", f"{row.id!r} is {kind}[{first[row.id]}] already")
+        RowProblem(f"{kind}[{index}].id", f"{row.id!r} is {kind}[{first[row.id]}] already")
         for index, row in rows
         if first.setdefault(row.id, index) != index
     ]
@@ -190,7 +190,7 @@ def _require_unique(rows: Sequence[tuple[int, _Spec]], kind: Kind, source: str) 
         raise _config_error(problems, source)
 
 
-def _config_error(problems: Sequence[Problem], source: str) -> ConfigError:
+def _config_error(problems: Sequence[RowProblem], source: str) -> ConfigError:
     if len(problems) == 1:
         return ConfigError(problems[0].text, file=source, key=problems[0].key)
     return ConfigError(f"{len(problems)} problems:\n" + _listed(problems), file=source)
@@ -198,14 +198,14 @@ def _config_error(problems: Sequence[Problem], source: str) -> ConfigError:
 
 def _require_some_good(good: Sequence[Any], rejected: Sequence[Rejected], source: str) -> None:
     if rejected and not good:
-        reasons = [Problem(f"customers[{bad.row}]", bad.reason) for bad in rejected]
+        reasons = [RowProblem(f"customers[{bad.row}]", bad.reason) for bad in rejected]
         raise RegistryError(
             f"{source}: none of {len(rejected)} customers can be used; nothing was changed:\n"
             + _listed(reasons)
         )
 
 
-def _listed(problems: Sequence[Problem]) -> str:
+def _listed(problems: Sequence[RowProblem]) -> str:
     lines = [f"  {problem}" for problem in problems[:_MOST_SHOWN]]
     left = len(problems) - _MOST_SHOWN
     return "\n".join([*lines, f"  and {left} more"] if left > 0 else lines)

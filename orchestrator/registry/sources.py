@@ -221,7 +221,7 @@ def _settings_refused(*, file: str | None, key: str) -> Iterator[None]:
         ) from error
 
 
-def without_secrets(url: str) -> str:
+def public_address(url: str) -> str:
     """The address without user, password, query and fragment, any of which may hold a secret.
 
     A path without a protocol has none of these. In a chain, `zip://a.csv::s3://bucket/all.zip`,

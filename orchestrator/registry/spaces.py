@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from orchestrator.records import Distribution
-from orchestrator.registry.cells import Problem
+from orchestrator.registry.cells import RowProblem
 
 _KINDS: tuple[Literal["float", "int", "categorical"], ...] = ("float", "int", "categorical")
 _LARGEST_WHOLE = 2**53
@@ -82,7 +82,7 @@ def in_one_order(value: Any) -> Any:
 
 def condition_problems(
     key: str, part: Mapping[str, tuple[Any, ...] | Distribution]
-) -> Iterator[Problem]:
+) -> Iterator[RowProblem]:
     """What is wrong with the `when` of a part's parameters.
 
     Args:
@@ -94,10 +94,10 @@ def condition_problems(
         for parent, wanted in when.items():
             problem = _problem_of_condition(part.get(parent), parent, wanted)
             if problem:
-                yield Problem(f"{key}.{name}.when.{parent}", problem)
+                yield RowProblem(f"{key}.{name}.when.{parent}", problem)
     circle = _circle(conditions)
     if circle:
-        yield Problem(f"{key}.{circle[0]}.when", f"depends on itself: {' -> '.join(circle)}")
+        yield RowProblem(f"{key}.{circle[0]}.when", f"depends on itself: {' -> '.join(circle)}")
 
 
 def _problem_of_condition(

@@ -21,7 +21,7 @@ from orchestrator.errors import UsageError
 from orchestrator.estimators import Parameters
 from orchestrator.permissions import Addresses
 from orchestrator.records import Customer, Distribution, Grid, ModelSpec, Selector, Step
-from orchestrator.registry.cells import BadRowError, Problem
+from orchestrator.registry.cells import BadRowError, RowProblem
 from orchestrator.registry.rows import CustomerRow, ModelRow, StepFields, identifier, validated
 from orchestrator.registry.spaces import condition_problems, in_one_order
 
@@ -80,16 +80,16 @@ def read_customer(row: object, addresses: Addresses | None = None) -> Customer:
     fields = validated(CustomerRow, row)
     grids = {model: _grid(grid) for model, grid in sorted((fields.grids | fields.spaces).items())}
     problems = [
-        Problem(f"spaces.{model}", "is given in `grids`, too; give one of them")
+        RowProblem(f"spaces.{model}", "is given in `grids`, too; give one of them")
         for model in fields.spaces
         if model in fields.grids
     ]
     problems += [
-        Problem(key, reason)
+        RowProblem(key, reason)
         for key, reason in (addresses or Addresses()).refusals(fields.data, "data")
     ]
     problems += [
-        Problem(f"spaces.{model}", "is empty; leave it out to search the model's")
+        RowProblem(f"spaces.{model}", "is empty; leave it out to search the model's")
         for model in fields.spaces
         if not grids[model]
     ]
@@ -130,7 +130,7 @@ def require_grids(
     if not listed:
         return
     fields = validated(CustomerRow, row)
-    problems: list[Problem] = []
+    problems: list[RowProblem] = []
     for model, grid in listed.items():
         key = _key_of_grids(fields, model)
         problems += _unknown_names(key, _names(grid), parameters[model])
@@ -156,13 +156,13 @@ def usable_id(row: object) -> str | None:
 
 def _steps(fields: ModelRow) -> tuple[Step, ...]:
     if (fields.estimator is None) == (not fields.pipeline):
-        raise BadRowError(Problem("estimator", "give either an estimator or a pipeline"))
+        raise BadRowError(RowProblem("estimator", "give either an estimator or a pipeline"))
     given = fields.pipeline or [StepFields(estimator=str(fields.estimator))]
     defaults = _default_names([step.estimator for step in given])
     names = [step.name or default for step, default in zip(given, defaults, strict=True)]
     if len(set(names)) < len(names) or any("__" in name for name in names):
         problem = f"its step names {names} must be different and without '__'"
-        raise BadRowError(Problem("pipeline", problem))
+        raise BadRowError(RowProblem("pipeline", problem))
     return tuple(
         Step(name=name, estimator=step.estimator) for name, step in zip(names, given, strict=True)
     )
@@ -190,14 +190,14 @@ def _searched(fields: ModelRow) -> Grid:
     if fields.space is None:
         return _grid(fields.grid)
     if fields.grid:
-        raise BadRowError(Problem("space", "is given beside `grid`; give one of them"))
+        raise BadRowError(RowProblem("space", "is given beside `grid`; give one of them"))
     space = _grid(fields.space)
     if not space:
-        raise BadRowError(Problem("space", "is empty; leave it out to try `params` alone"))
+        raise BadRowError(RowProblem("space", "is empty; leave it out to try `params` alone"))
     return space
 
 
-def _condition_problems(key: str, grid: Grid) -> list[Problem]:
+def _condition_problems(key: str, grid: Grid) -> list[RowProblem]:
     return [problem for part in grid for problem in condition_problems(key, part)]
 
 
@@ -209,22 +209,26 @@ def _names(grid: Grid) -> list[str]:
     return sorted({name for part in grid for name in part})
 
 
-def _estimator_problems(spec: ModelSpec, fields: ModelRow, allowed: Sequence[str]) -> list[Problem]:
+def _estimator_problems(
+    spec: ModelSpec, fields: ModelRow, allowed: Sequence[str]
+) -> list[RowProblem]:
     problems = []
     for index, step in enumerate(spec.steps):
         try:
             estimators.resolve(step.estimator, allowed)
         except UsageError as error:
             key = f"pipeline[{index}].estimator" if fields.pipeline else "estimator"
-            problems.append(Problem(key, str(error)))
+            problems.append(RowProblem(key, str(error)))
     return problems
 
 
-def _parameter_problems(spec: ModelSpec, fields: ModelRow, allowed: Sequence[str]) -> list[Problem]:
+def _parameter_problems(
+    spec: ModelSpec, fields: ModelRow, allowed: Sequence[str]
+) -> list[RowProblem]:
     try:
         known = estimators.parameters_of(spec, allowed)
     except UsageError as error:
-        return [Problem("pipeline" if len(spec.steps) > 1 else "estimator", str(error))]
+        return [RowProblem("pipeline" if len(spec.steps) > 1 else "estimator", str(error))]
     return [
         *_unknown_names("params", list(spec.params), known),
         *_unknown_names(_key_of_grid(fields), _names(spec.grid), known),
@@ -238,7 +242,7 @@ def _parameter_problems(spec: ModelSpec, fields: ModelRow, allowed: Sequence[str
     ]
 
 
-def _not_taken(key: str, grid: Grid, known: Parameters) -> list[Problem]:
+def _not_taken(key: str, grid: Grid, known: Parameters) -> list[RowProblem]:
     """Lists and mappings that the parameter they stand for does not take."""
     problems = []
     for part in grid:
@@ -247,22 +251,22 @@ def _not_taken(key: str, grid: Grid, known: Parameters) -> list[Problem]:
                 try:
                     require_taken(known.estimator, {name: value})
                 except UsageError as error:
-                    problems.append(Problem(f"{key}.{name}", str(error)))
+                    problems.append(RowProblem(f"{key}.{name}", str(error)))
     return problems
 
 
-def _fixed_and_searched(key: str, spec: ModelSpec) -> list[Problem]:
+def _fixed_and_searched(key: str, spec: ModelSpec) -> list[RowProblem]:
     return [
-        Problem(f"{key}.{name}", "is fixed in `params`, too; give it in one of them")
+        RowProblem(f"{key}.{name}", "is fixed in `params`, too; give it in one of them")
         for name in _names(spec.grid)
         if name in spec.params
     ]
 
 
-def _repeated_parts(key: str, grid: Grid) -> list[Problem]:
+def _repeated_parts(key: str, grid: Grid) -> list[RowProblem]:
     """Parts of a union that are there twice: their trials would be made twice."""
     return [
-        Problem(f"{key}[{index}]", f"is the same as {key}[{grid.index(part)}]")
+        RowProblem(f"{key}[{index}]", f"is the same as {key}[{grid.index(part)}]")
         for index, part in enumerate(grid)
         if repr(part) in {repr(earlier) for earlier in grid[:index]}
     ]
@@ -280,7 +284,7 @@ def _listed(params: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     return {name: (value,) for name, value in params.items()}
 
 
-def _refused_values(key: str, grid: Grid, known: Parameters, refusal: Refusal) -> list[Problem]:
+def _refused_values(key: str, grid: Grid, known: Parameters, refusal: Refusal) -> list[RowProblem]:
     """Every known parameter of the grid that rows may not set to one of its values, each once."""
     reasons: dict[str, str] = {}
     for part in grid:
@@ -289,7 +293,7 @@ def _refused_values(key: str, grid: Grid, known: Parameters, refusal: Refusal) -
             reason = next(filter(None, (refusal(name, value) for value in each)), "")
             if reason:
                 reasons.setdefault(name, reason)
-    return [Problem(f"{key}.{name}", reason) for name, reason in reasons.items()]
+    return [RowProblem(f"{key}.{name}", reason) for name, reason in reasons.items()]
 
 
 def _every_value(values: tuple[Any, ...] | Distribution) -> tuple[Any, ...]:
@@ -298,9 +302,11 @@ def _every_value(values: tuple[Any, ...] | Distribution) -> tuple[Any, ...]:
     return values.choices if values.kind == "categorical" else (values.low, values.high)
 
 
-def _unknown_names(key: str, names: Sequence[str], known: Parameters) -> list[Problem]:
+def _unknown_names(key: str, names: Sequence[str], known: Parameters) -> list[RowProblem]:
     return [
-        Problem(f"{key}.{name}", f"is not a parameter of its estimator{_suggestion(name, known)}")
+        RowProblem(
+            f"{key}.{name}", f"is not a parameter of its estimator{_suggestion(name, known)}"
+        )
         for name in names
         if name not in known
     ]

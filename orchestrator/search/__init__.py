@@ -1,7 +1,16 @@
 """Which trials a study tries, how far, in what order: strategies by name.
 
-`grid`, `random` and `optuna` choose points; `racing` and `halving` give up what is behind.
-Touches optuna, in one module that is imported when asked for; takes `Search` and `Study`, then
+    strategies                  the seam
+    grid, uniform               every point; points at random
+    optuna_strategy             points suggested by Optuna
+    samplers, optuna_points     Optuna's samplers by name; points in its words
+    racing, halving             candidates that are behind are pruned
+    candidate_source            candidates for these two
+    objectives                  what a strategy that learns receives
+    points, spaces              points of a grid; spaces with conditions
+    plots                       Optuna's pictures of recorded trials
+
+Touches optuna, in modules that are imported when asked for; takes `Search` and `Study`, then
 one result after the other; gives rounds of `Trial`; does no I/O; runs on the driver or a worker.
 """
 

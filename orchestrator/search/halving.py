@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Literal, get_args
 
 from orchestrator.errors import ConfigError
 from orchestrator.records import Budget, Study, Trial, TrialResult
+from orchestrator.search.candidate_source import Suggestions, check_suggesting, suggesting_strategy
 from orchestrator.search.strategies import Rounds, window
-from orchestrator.search.suggestions import Suggestions, check_suggesting, suggesting_strategy
 
 _MOST_RUNGS = 3
 """Of iterations and rows, without a setting: the lowest has a ninth of them."""

@@ -13,13 +13,13 @@ from typing import Any, ClassVar
 
 from orchestrator.errors import ConfigError
 from orchestrator.records import Study, Trial, TrialResult
-from orchestrator.search.strategies import Rounds, window
-from orchestrator.search.suggestions import (
+from orchestrator.search.candidate_source import (
     Suggestions,
     check_suggesting,
     folds_of,
     suggesting_strategy,
 )
+from orchestrator.search.strategies import Rounds, window
 
 _LEAST_FREEDOM = 4
 """Degrees of freedom before the folds' noise counts as known."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from orchestrator.errors import ConfigError
 from orchestrator.records import TIMES, Evaluation, Search, Study, Trial, TrialResult
-from orchestrator.search.goals import goals
+from orchestrator.search.objectives import goals
 
 Rounds = Generator[Sequence[Trial], TrialResult, None]
 """A search in progress: yields rounds of trials to begin, is sent one result after the other."""

@@ -1,6 +1,6 @@
 """A share of a study's resources: fewer iterations of the fit, or fewer training rows.
 
-Touches scikit-learn's conventions and numpy; takes an unfitted estimator or `Prepared`, and a
+Touches scikit-learn's conventions and numpy; takes an unfitted estimator or `PreparedData`, and a
 `Budget`; gives the same with less; workers.
 """
 
@@ -15,7 +15,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.estimators import build
 from orchestrator.identity import derive_seed
 from orchestrator.records import Budget, Evaluation, ModelSpec, Study
-from orchestrator.training.prepared import Indices, Prepared
+from orchestrator.training.dataset import Indices, PreparedData
 
 _ITERATIONS = ("n_estimators", "max_iter")
 """By what an estimator is told its iterations, in scikit-learn's conventions."""
@@ -64,7 +64,7 @@ def _is_number(iterations: object) -> bool:
     return isinstance(iterations, int) and iterations > 0
 
 
-def with_rows(prepared: Prepared, budget: Budget, study: Study) -> Prepared:
+def with_rows(prepared: PreparedData, budget: Budget, study: Study) -> PreparedData:
     """The data with a share of each fold's training rows, drawn by chance."""
     seeds = (study.evaluation.seed, study.customer.id, "rows")
     folds = tuple(

@@ -12,8 +12,8 @@ from contextlib import suppress
 
 from orchestrator.records import Study, Trial, TrialResult
 from orchestrator.training.cache import SharedCache, of_this_process
+from orchestrator.training.dataset import prepare
 from orchestrator.training.isolation import isolated
-from orchestrator.training.prepared import prepare
 from orchestrator.training.trials import evaluate_trial
 
 Rounds = Generator[Sequence[Trial], TrialResult, None]

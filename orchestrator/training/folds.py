@@ -3,7 +3,8 @@
 What is kept is shared by candidates and studies, hence read-only. Checks that cannot fail are left
 out: of parameters after the first fold, of finite numbers in data that was found finite.
 
-Touches scikit-learn, numpy and pandas; takes `Prepared` and `Step`s; gives what a step is fitted
+Touches scikit-learn, numpy and pandas; takes `PreparedData` and `CandidateStep`s; gives what a
+step is fitted
 on and asked about; workers.
 """
 
@@ -21,9 +22,9 @@ from sklearn import config_context
 from sklearn.utils import _safe_indexing
 
 from orchestrator.training.cache import SharedCache, Sized
-from orchestrator.training.metrics import BinaryTargets, binary_targets
-from orchestrator.training.prepared import Prepared, is_finite, nbytes
-from orchestrator.training.steps import Step
+from orchestrator.training.candidates import CandidateStep
+from orchestrator.training.dataset import PreparedData, is_finite, nbytes
+from orchestrator.training.fast_metrics import BinaryTargets, binary_targets
 
 V = TypeVar("V", bound=Sized)
 
@@ -73,7 +74,7 @@ class Targets:
 class Fold:
     """One fold, by its number; cheap to make, what is dear is in the cache."""
 
-    def __init__(self, prepared: Prepared, number: int, cache: SharedCache) -> None:
+    def __init__(self, prepared: PreparedData, number: int, cache: SharedCache) -> None:
         self._prepared, self._number, self._cache = prepared, number, cache
         self._train, self._test = prepared.folds[number]
         self.targets = self.kept("targets", self._cut_targets)
@@ -83,7 +84,7 @@ class Fold:
         """Whether parameters, of estimators and metrics, were checked in the first fold."""
         return self._number > 0
 
-    def inputs(self, steps: Sequence[Step]) -> Inputs:
+    def inputs(self, steps: Sequence[CandidateStep]) -> Inputs:
         """What the last of these steps is given, the others fitted on the training rows."""
         *transformers, last = steps
         if not transformers:
@@ -93,12 +94,12 @@ class Fold:
         chain = tuple(step.key for step in transformers)
         return self.kept(chain, lambda: self._transform(transformers))
 
-    def y_train(self, step: Step) -> Any:
+    def y_train(self, step: CandidateStep) -> Any:
         """The training targets for a step."""
         y = self.targets.y_train
         return np.asarray(y) if step.plain and isinstance(y.dtype, np.dtype) else lent(y)
 
-    def checked_once(self, step: Step, inputs: Inputs) -> AbstractContextManager[None]:
+    def checked_once(self, step: CandidateStep, inputs: Inputs) -> AbstractContextManager[None]:
         """Within it, scikit-learn leaves out the checks that cannot fail for this step."""
         context: AbstractContextManager[None] = config_context(
             skip_parameter_validation=self.is_later,
@@ -141,7 +142,7 @@ class Fold:
             weight_train=None if weight is None else _safe_indexing(weight, self._train),
         )
 
-    def _transform(self, transformers: Sequence[Step]) -> Inputs:
+    def _transform(self, transformers: Sequence[CandidateStep]) -> Inputs:
         before, last = self.inputs(transformers), transformers[-1]
         transformer = last.fresh()
         with self.checked_once(last, before):

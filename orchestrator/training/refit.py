@@ -14,9 +14,9 @@ from sklearn.utils import _safe_indexing
 from orchestrator.records import Trial
 from orchestrator.training.cache import SharedCache, of_this_process
 from orchestrator.training.candidates import candidate
+from orchestrator.training.dataset import prepare
 from orchestrator.training.isolation import isolated
-from orchestrator.training.prepared import prepare
-from orchestrator.training.scoring import fit_params
+from orchestrator.training.plain_scoring import fit_params
 
 _SAMPLE_ROWS = 5
 

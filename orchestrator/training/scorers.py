@@ -31,7 +31,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.estimators import build
 from orchestrator.records import COSTS, MODEL_KB, TIMES, Distribution, Evaluation, ModelSpec
 from orchestrator.training.imports import find_function
-from orchestrator.training.rehearsal import ordinary_rows
+from orchestrator.training.smoke_data import ordinary_rows
 from orchestrator.user_code import RaisedError, user_code
 
 _MADE = type(make_scorer(max))

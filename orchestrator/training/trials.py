@@ -1,7 +1,7 @@
 """One trial: its candidate is scored on the folds, rows and iterations of its budget.
 
 Touches scikit-learn through its sibling modules; takes a `Trial`, what it had before, and
-`Prepared`; gives a `TrialResult`; runs on workers.
+`PreparedData`; gives a `TrialResult`; runs on workers.
 """
 
 import math
@@ -14,17 +14,17 @@ from orchestrator.records import Trial, TrialResult, TrialState
 from orchestrator.training.budgets import with_iterations, with_rows
 from orchestrator.training.cache import SharedCache
 from orchestrator.training.candidates import candidate
-from orchestrator.training.prepared import Prepared
+from orchestrator.training.dataset import PreparedData
+from orchestrator.training.plain_scoring import FoldScores
 from orchestrator.training.scorers import sources
-from orchestrator.training.scoring import FoldScores
-from orchestrator.training.sharing import score
+from orchestrator.training.shared_scoring import score
 from orchestrator.user_code import described, is_of_person
 
 _NOTHING = FoldScores(scores={}, fit_seconds=(), score_seconds=())
 
 
 def evaluate_trial(
-    trial: Trial, before: TrialResult | None, prepared: Prepared, cache: SharedCache
+    trial: Trial, before: TrialResult | None, prepared: PreparedData, cache: SharedCache
 ) -> TrialResult:
     """Score a trial as far as its budget goes.
 
@@ -67,7 +67,9 @@ def evaluate_trial(
     )
 
 
-def _scores(trial: Trial, kept: FoldScores, prepared: Prepared, cache: SharedCache) -> FoldScores:
+def _scores(
+    trial: Trial, kept: FoldScores, prepared: PreparedData, cache: SharedCache
+) -> FoldScores:
     """The scores that were kept, and after them those of the folds still to be done."""
     if prepared.problem:
         raise ValueError(prepared.problem)

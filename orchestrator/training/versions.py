@@ -7,7 +7,7 @@ else its size and time of change; a hash of what was loaded, which takes a worke
 
 A loader whose `version` fails is not asked for a hash instead: every result under its own versions
 would count as out of date, and one moment's failure would train everything again. The same holds
-for a look that takes too long. Looks are made side by side (`looks`).
+for a look that takes too long. Looks are made side by side (`parallel_looks`).
 
 Touches fsspec and joblib; takes a `Customer`; gives a `Version`; driver and workers.
 """
@@ -25,7 +25,7 @@ from orchestrator.permissions import Addresses
 from orchestrator.permissions.addresses import has_no_host, scheme_of
 from orchestrator.records import Customer, Study
 from orchestrator.training.data import DataError, Loader
-from orchestrator.training.looks import Looks, Overdue, look_at_all
+from orchestrator.training.parallel_looks import Looks, Overdue, look_at_all
 from orchestrator.user_code import RaisedError, user_code
 
 _TAGS = ("ETag", "etag", "Content-MD5", "content_md5", "md5Hash")
@@ -83,7 +83,7 @@ def loaded_version(study: Study) -> str:
     import joblib
 
     from orchestrator.training.cache import of_this_process
-    from orchestrator.training.prepared import prepare
+    from orchestrator.training.dataset import prepare
 
     data = prepare(study, of_this_process()).data
     return str(joblib.hash([data.X, data.y, data.groups, data.sample_weight]))

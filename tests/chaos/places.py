@@ -22,7 +22,7 @@ import psutil
 import psycopg
 
 from orchestrator.clusters import Tls
-from orchestrator.tracking.ui import web_page
+from orchestrator.mlflow.ui import web_page
 
 SECONDS_TO_START = 60.0
 HOME = Path(__file__).parents[2]

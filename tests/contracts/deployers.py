@@ -5,8 +5,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from orchestrator.deployment.deployer import Challenger, Deployed, ModelState
 from orchestrator.errors import ClaimLostError, UsageError
+from orchestrator.mlflow.models.deployer import Challenger, Deployed, ModelState
 from tests.contracts.registry_sources import HOSTILE_IDS
 
 EXPERIMENT = "flights"

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.mapping.calling import Deferred, Failure, Zipped
-from orchestrator.mapping.executing import Calls, Executor, Lost, Placement, Report
-from orchestrator.mapping.signals import Fail, Skip
+from orchestrator.mapping.execution.executor import BatchReport, Calls, Executor, Lost, Placement
+from orchestrator.mapping.execution.invoke import Deferred, Fail, Failure, Skip, Zipped
 
 LIMIT_SECONDS = 150
 
@@ -58,7 +57,7 @@ def carried_out(executor: Executor, *many: Calls) -> list[dict[int, object]]:
     return [ended[of.node] for of in many]
 
 
-def _note(ended: dict[int, object], report: Report) -> None:
+def _note(ended: dict[int, object], report: BatchReport) -> None:
     performed = report.performed
     assert len(report.indices) == len(performed.values) == len(performed.started)
     assert len(performed.ended) == len(performed.values)

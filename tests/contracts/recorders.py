@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from orchestrator.mapping.recording import Recorder
+from orchestrator.mapping.driver.recorder import Recorder
 from orchestrator.records import State
-from tests.ledger_records import flow_run, instance
+from tests.support.ledger_records import flow_run, instance
 
 
 def ran(recorder: Recorder, run_id: str, keys: Iterable[str], *, at: float) -> None:

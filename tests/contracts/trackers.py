@@ -9,8 +9,8 @@ import pytest
 from mlflow import MlflowClient, entities
 from mlflow.entities import DatasetInput, Run, ViewType
 
-from orchestrator.tracking.runs import Dataset, MetricValue, TrackedRun
-from orchestrator.tracking.tracker import Tracker
+from orchestrator.mlflow.runs.tracked_run import Dataset, MetricValue, TrackedRun
+from orchestrator.mlflow.runs.tracker import Tracker
 
 A_DAY = Dataset("AA-DFW", "version-1", '{"tags": {"mlflow.source.name": "flights:load"}}')
 THE_NEXT = A_DAY._replace(digest="version-2")

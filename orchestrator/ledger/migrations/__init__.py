@@ -1,13 +1,12 @@
 """How a ledger of an earlier version becomes one of this program: Alembic's revisions, in order.
 
-    v0002_leases.py     version 1 -> 2
-    v0003_budgets.py    version 2 -> 3
-    v0004_retirements.py
-    v0005_keys.py
-    v0006_logs.py
-    v0007_identity.py
-    v0008_promotion_states.py
-    ...
+    v0002_leases              leases
+    v0003_budgets             what a pruned trial had been given
+    v0004_retirements         models that MLflow shows as retired
+    v0005_keys                keys whose parts cannot be confused
+    v0006_logs                what attempts printed
+    v0007_identity            the ledger's own stores
+    v0008_promotion_states    promotions with a state
 
 To change the schema: change `tables.py`, raise its `SCHEMA_VERSION`, and add `vNNNN_what.py` here
 with `revision = "NNNN"`, the one before as `down_revision`, and an `upgrade()` that uses

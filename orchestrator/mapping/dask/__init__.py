@@ -1,14 +1,18 @@
 """The executor for a Dask cluster: `executor.DaskExecutor`.
 
-    executor              joins the parts; the seam of `orchestrator.mapping.executing`
-    backlog, pace         what waits, and how many calls make a batch
-    packing, sending      calls to bytes, and to the cluster
-    worker, gate          what runs on workers: batches, and who may run beside a suspect
-    scheduler             what runs on the scheduler: deaths told at once, hung workers ended
-    listening, running    what is under way, and what is heard of it
-    reports, verdicts     what a batch's end means for its calls
-    kept                  large values, which stay on the cluster
-    cluster               what the cluster can do
+    executor                   joins the parts; the seam of
+    `orchestrator.mapping.execution.executor`
+    backlog, batch_sizing      what waits, and how many calls make a batch
+    batch_merging              calls of several nodes in one batch
+    serialization, submission  calls to bytes, and to the cluster
+    worker, gate               what runs on workers: batches, and what may run beside a suspect
+    scheduler                  what runs on the scheduler: deaths reported, hung workers ended
+    event_queue, batches       what Dask reports, and what is under way
+    batch_results              values of a batch
+    worker_results             results pickled on workers, and those too large to travel
+    attribution, recovery      which part ended a batch without results, and what is run again
+    connection, cluster        whether the scheduler is there; what the cluster can run
+    demand, memory             work in flight, for a cluster that grows; workers' peaks of memory
 
 Touches distributed, which takes a second to import: import what you need, when you need it.
 """

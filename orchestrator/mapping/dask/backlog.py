@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from math import ceil
 
-from orchestrator.mapping.dask.pace import Pace
-from orchestrator.mapping.dask.sharing import alike, together
-from orchestrator.mapping.executing import Calls, Placement
+from orchestrator.mapping.dask.batch_merging import alike, together
+from orchestrator.mapping.dask.batch_sizing import Pace
+from orchestrator.mapping.execution.executor import Calls, Placement
 
 Lane = tuple[tuple[tuple[str, float], ...], tuple[str, ...]]
 """Resources and workers: calls that ask for the same compete with each other, not with others."""
@@ -25,15 +25,15 @@ def lane_of(placement: Placement) -> Lane:
     return placement.resources, placement.workers
 
 
-def suspects(calls: Calls) -> "Work":
+def suspects(calls: Calls) -> "PendingCalls":
     """Calls of which one may kill its worker, in parts so small that it soon stands alone."""
     count = len(calls.indices)
     size = 1 if count <= 16 else ceil(count / 8)
-    return Work(replace(calls, suspect=True), size=size)
+    return PendingCalls(replace(calls, suspect=True), size=size)
 
 
 @dataclass(slots=True)
-class Work:
+class PendingCalls:
     """Calls to be made.
 
     Attributes:
@@ -55,13 +55,13 @@ class Work:
         """Those not taken yet."""
         return self.calls.part(slice(self.begun, None))
 
-    def take(self, size: int) -> "Work":
+    def take(self, size: int) -> "PendingCalls":
         """The next few, as work of their own."""
         part = self.calls.part(slice(self.begun, self.begun + size))
         self.begun += len(part.indices)
-        return Work(part, size=self.size, returns=self.returns)
+        return PendingCalls(part, size=self.size, returns=self.returns)
 
-    def goes_with(self, other: "Work") -> bool:
+    def goes_with(self, other: "PendingCalls") -> bool:
         """Whether the two may share a batch."""
         return (
             other.size == self.size
@@ -74,11 +74,11 @@ class Work:
 class _Queue:
     """One lane's work, and how many batches of it Dask has."""
 
-    heap: list[tuple[float, int, Work]] = field(default_factory=list)
+    heap: list[tuple[float, int, PendingCalls]] = field(default_factory=list)
     waiting: int = 0
     in_dask: int = 0
 
-    def take(self, pace: Pace) -> Work:
+    def take(self, pace: Pace) -> PendingCalls:
         """The next batch, filled up with work that comes next and is alike, and fits in whole.
 
         Calls of one short map often share what a worker loads for them, such as a customer's data.
@@ -95,7 +95,7 @@ class _Queue:
             missing -= len(parts[-1].indices)
         return replace(taken, calls=together(parts))
 
-    def _take(self, size: int) -> Work:
+    def _take(self, size: int) -> PendingCalls:
         work = self.heap[0][2]
         taken = work.take(size)
         if not work:
@@ -123,14 +123,14 @@ class Backlog:
         """Lanes with work, waiting or with Dask."""
         return (lane for lane, queue in self._lanes.items() if queue.waiting or queue.in_dask)
 
-    def add(self, work: Work) -> None:
+    def add(self, work: PendingCalls) -> None:
         """Add work; of equal priority, what came first goes first."""
         placement = work.calls.placement
         queue = self._lanes.setdefault(lane_of(placement), _Queue())
         heapq.heappush(queue.heap, (-placement.priority, next(self._turns), work))
         queue.waiting += len(work)
 
-    def take(self, pace: Pace, can_take: Callable[[Lane], bool]) -> Work | None:
+    def take(self, pace: Pace, can_take: Callable[[Lane], bool]) -> PendingCalls | None:
         """The next batch, which now is with Dask; None when Dask has enough or nothing waits.
 
         Args:
@@ -163,7 +163,9 @@ class Backlog:
             for priority, turn, work in queue.heap:
                 left, rest = work, work.rest()
                 if not instances.isdisjoint(rest.indices):
-                    left = Work(rest.without(instances), size=work.size, returns=work.returns)
+                    left = PendingCalls(
+                        rest.without(instances), size=work.size, returns=work.returns
+                    )
                 if left:
                     kept.append((priority, turn, left))
             heapq.heapify(kept)

@@ -2,7 +2,7 @@
 
 Touches distributed; takes `Calls`; gives `Report` and `Lost`. Runs on the driver, in the one thread
 that drives the flow. What runs on workers is in `worker`, on the scheduler in
-`scheduler`, in Dask's thread of this process in `listening`.
+`scheduler`, in Dask's thread of this process in `event_queue`.
 """
 
 import time
@@ -17,19 +17,19 @@ from distributed.client import ClosedClientError
 
 from orchestrator.errors import MachineryError, UsageError
 from orchestrator.mapping.dask.attribution import Cause, cause_of
-from orchestrator.mapping.dask.backlog import ANYWHERE, Backlog, Work, lane_of, suspects
+from orchestrator.mapping.dask.backlog import ANYWHERE, Backlog, PendingCalls, lane_of, suspects
+from orchestrator.mapping.dask.batch_merging import by_node, numbered, numbers
+from orchestrator.mapping.dask.batch_results import failed_report, ran_report, without
+from orchestrator.mapping.dask.batch_sizing import Pace
+from orchestrator.mapping.dask.batches import Running
 from orchestrator.mapping.dask.cluster import Members
 from orchestrator.mapping.dask.connection import LOOK_AGAIN_SECONDS, Connection
 from orchestrator.mapping.dask.demand import demand_on
-from orchestrator.mapping.dask.listening import Ended, Listener, Told, UnansweredError
-from orchestrator.mapping.dask.pace import Pace
-from orchestrator.mapping.dask.reports import failed_report, ran_report, without
-from orchestrator.mapping.dask.running import Running
-from orchestrator.mapping.dask.sending import CannotTravelError, Sender, TooLargeError
-from orchestrator.mapping.dask.sharing import by_node, numbered, numbers
-from orchestrator.mapping.dask.verdicts import all_failed, verdict
+from orchestrator.mapping.dask.event_queue import BatchEnded, Listener, Told, UnansweredError
+from orchestrator.mapping.dask.recovery import all_failed, verdict
+from orchestrator.mapping.dask.submission import CannotTravelError, Sender, TooLargeError
 from orchestrator.mapping.dask.worker import Ran
-from orchestrator.mapping.executing import (
+from orchestrator.mapping.execution.executor import (
     PATIENCE,
     PATIENCE_SECONDS,
     Calls,
@@ -93,7 +93,7 @@ class DaskExecutor:
         if refusal is not None:
             self._ready.append(all_failed(calls, f"{calls.name}: {refusal}"))
             return
-        self._backlog.add(suspects(calls) if calls.suspect else Work(calls))
+        self._backlog.add(suspects(calls) if calls.suspect else PendingCalls(calls))
         self._fill()
 
     def wait(self, timeout: float | None) -> Sequence[Event]:
@@ -193,7 +193,7 @@ class DaskExecutor:
                 return
             self._begin(work)
 
-    def _begin(self, work: Work) -> None:
+    def _begin(self, work: PendingCalls) -> None:
         """Give Dask a batch; calls that cannot be pickled fail, and the others go on."""
         number, calls = next(self._numbers), work.calls
         lane = lane_of(calls.placement)
@@ -204,10 +204,10 @@ class DaskExecutor:
             self._backlog.ended(lane)
             self._ready.append(failed_report(calls, stuck.failures))
             good = calls.at([p for p in range(len(calls.indices)) if p not in stuck.failures])
-            self._again([Work(good, size=work.size)])
+            self._again([PendingCalls(good, size=work.size)])
         except TooLargeError:
             self._backlog.ended(lane)
-            self._again([Work(calls, size=(len(calls.indices) + 1) // 2)])
+            self._again([PendingCalls(calls, size=(len(calls.indices) + 1) // 2)])
         except ClosedClientError as error:  # which ends the flow run
             self._backlog.ended(lane)
             self._again([work])
@@ -218,7 +218,7 @@ class DaskExecutor:
             )
             self._listener.follow(number, shipment.future)
 
-    def _again(self, works: Sequence[Work], cancelled: Container[int] = ()) -> None:
+    def _again(self, works: Sequence[PendingCalls], cancelled: Container[int] = ()) -> None:
         """Put work into the backlog, without the calls nobody waits for any more."""
         for work in works:
             work.calls = work.calls.without(cancelled) if cancelled else work.calls
@@ -242,14 +242,14 @@ class DaskExecutor:
             self._give_up_stranded()
         self._fill()
 
-    def _hear(self, news: Ended | Told) -> None:
+    def _hear(self, news: BatchEnded | Told) -> None:
         if isinstance(news, Told):
             self._told(news)
         elif news.number in self._running and not self._forgotten(news):
             # Of what was cancelled meanwhile nobody wants to hear.
             self._ended(self._drop(news.number), news.ran, news.error)
 
-    def _forgotten(self, news: Ended) -> bool:
+    def _forgotten(self, news: BatchEnded) -> bool:
         """Whether the scheduler has forgotten a batch, which is given to it again."""
         if news.error is None:
             return False
@@ -282,7 +282,7 @@ class DaskExecutor:
     def _ended(self, running: Running, ran: Ran | None, error: BaseException | None) -> None:
         """A batch is over, one way or another."""
         if ran is not None and ran.apart:
-            self._again([Work(running.calls, size=1)], running.cancelled)
+            self._again([PendingCalls(running.calls, size=1)], running.cancelled)
         elif ran is not None:
             if ran.seconds is not None:
                 self._pace.learn(running.calls, ran.seconds)

@@ -13,7 +13,7 @@ ALONE_WITHIN_SECONDS = 300.0
 runs a flow of its own; then it runs beside them, and nobody is blamed."""
 
 
-class Gate:
+class SuspectGate:
     """Lets any number of ordinary batches pass at a time, or one suspect one."""
 
     def __init__(self) -> None:
@@ -56,5 +56,5 @@ class Gate:
                 self._changed.notify_all()
 
 
-GATE = Gate()
+GATE = SuspectGate()
 """The gate of this process: what runs in it is what dies with it."""

@@ -15,12 +15,12 @@ from dask.sizeof import sizeof
 from distributed import Worker, get_worker
 from distributed.utils import sync
 
-from orchestrator.mapping.calling import Failure, Performed, failure_of, perform
-from orchestrator.mapping.capture import Callers, Listening
 from orchestrator.mapping.dask.attribution import NotRunError
 from orchestrator.mapping.dask.gate import GATE
-from orchestrator.mapping.dask.packing import unpack
-from orchestrator.mapping.dask.results import LARGE, pack_result
+from orchestrator.mapping.dask.serialization import unpack
+from orchestrator.mapping.dask.worker_results import LARGE, pack_result
+from orchestrator.mapping.execution.capture import Callers, Listening
+from orchestrator.mapping.execution.invoke import Failure, Performed, failure_of, perform
 from orchestrator.user_code import RaisedError, described, said, user_code
 
 LOADING = -1
@@ -34,7 +34,7 @@ _TELL_EVERY_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class SharedCall:
     """What the calls of a node share.
 
     Attributes:
@@ -49,7 +49,7 @@ class Order:
 
 
 class Parcel:
-    """A node's `Order`, pickled once on the driver and opened once on each worker.
+    """A node's `SharedCall`, pickled once on the driver and opened once on each worker.
 
     Args:
         blob: The pickled order.
@@ -58,13 +58,13 @@ class Parcel:
     def __init__(self, blob: bytes) -> None:
         self._blob = blob
 
-    def open(self, kept: Sequence[Any]) -> Order:
+    def open(self, kept: Sequence[Any]) -> SharedCall:
         """The order; `kept` are the values left out of it."""
         return unpack(self._blob, kept) if kept else self._opened
 
     @cached_property
-    def _opened(self) -> Order:
-        order: Order = unpack(self._blob, ())
+    def _opened(self) -> SharedCall:
+        order: SharedCall = unpack(self._blob, ())
         return order
 
     def __sizeof__(self) -> int:

@@ -1,0 +1,131 @@
+"""The command `logs`: what the attempts of instances printed, logged and warned of.
+
+Touches typer; takes arguments; gives text; driver.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator import keys
+from orchestrator.cli.options import Config, FlowRunId, Json, Key, OfTask
+from orchestrator.cli.rendering.output import as_json, report, say
+from orchestrator.errors import UsageError
+from orchestrator.escapes import visible
+from orchestrator.records import FlowRun, InstanceLog, InstanceRecord, State
+
+if TYPE_CHECKING:
+    from orchestrator.ledger import Ledger
+
+_WHY = {
+    "failed": "what attempts said is kept of those that failed; --keep-logs all keeps it of all",
+    "none": "nothing that tasks say is kept: `logs: {keep: none}`",
+    "all": "its tasks said nothing",
+}
+
+
+def logs(
+    flow_run: FlowRunId,
+    *,
+    task: OfTask = None,
+    key: Key = None,
+    grep: Annotated[
+        str | None,
+        typer.Option(
+            "--grep",
+            metavar="REGEX",
+            help="Only lines in which this regular expression is found.",
+            show_default=False,
+        ),
+    ] = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Show what the tasks of a flow run printed, logged and warned of, and their errors.
+
+    It is kept of attempts that failed, unless `logs:` or --keep-logs says otherwise.
+
+    Example: orchestrator logs latest --key AA-DFW
+
+    Example: orchestrator logs latest --task evaluate --grep Warning
+    """
+    from orchestrator.cli.settings import place  # late: brings pydantic and SQLAlchemy
+    from orchestrator.ledger import Ledger
+
+    with Ledger.look(place(config).ledger) as ledger:
+        run = ledger.flow_runs.get(flow_run)
+        found = ledger.logs.of(run.id, task=task, key_pattern=key)
+        failed = ledger.flow_runs.instances(
+            run.id, task=task, state=State.FAILED, key_pattern=key, limit=None
+        )
+        wanted = list(_matching(found, grep))
+        if json:
+            as_json([asdict(log) for log in wanted])
+        elif wanted:
+            _show(wanted, [] if grep else failed)
+        else:
+            _show_errors([] if grep else failed)
+        if not wanted:
+            say(_why_nothing(run, ledger, task=task, key=key, grep=grep if found else None))
+
+
+def _matching(found: Sequence[InstanceLog], grep: str | None) -> Iterator[InstanceLog]:
+    """The logs, of their lines those that a regular expression finds."""
+    try:
+        pattern = re.compile(grep or "")
+    except re.error as error:
+        raise UsageError(f"--grep {grep!r} is not a regular expression: {error}") from error
+    for log in found:
+        lines = [line for line in log.text.splitlines() if pattern.search(line)]
+        if lines:
+            yield InstanceLog(**{**asdict(log), "text": "".join(f"{line}\n" for line in lines)})
+
+
+def _show(wanted: Sequence[InstanceLog], failed: Sequence[InstanceRecord]) -> None:
+    """Each attempt under its name; after the last one of an instance, how it failed."""
+    errors = {(one.node, one.key): one.error for one in failed}
+    for number, log in enumerate(wanted):
+        report(f"{_title(log.node, log.key)}, attempt {log.attempt}")
+        for line in log.text.splitlines():
+            report(f"  {line}")
+        following = wanted[number + 1] if number + 1 < len(wanted) else None
+        same = following is not None and (following.node, following.key) == (log.node, log.key)
+        error = None if same else errors.pop((log.node, log.key), None)
+        if error:
+            _show_error(error)
+    _show_errors([one for one in failed if (one.node, one.key) in errors])
+
+
+def _show_errors(failed: Sequence[InstanceRecord]) -> None:
+    """Instances that failed and of which nothing else is known."""
+    for one in failed:
+        report(f"{_title(one.node, one.key)}, attempt {one.tries}")
+        _show_error(one.error or "")
+
+
+def _show_error(error: str) -> None:
+    report("  failed:")
+    for line in error.splitlines():
+        report(f"    {line}")
+
+
+def _title(node: str, key: str) -> str:
+    return visible(f"{node} {keys.readable(key)}" if key else node)
+
+
+def _why_nothing(
+    run: FlowRun, ledger: "Ledger", *, task: str | None, key: str | None, grep: str | None
+) -> str:
+    """Why no line is shown."""
+    if grep is not None:
+        return f"no line that is kept of flow run {run.id} has {grep!r}"
+    if not ledger.flow_runs.instances(run.id, task=task, key_pattern=key, limit=1):
+        return (
+            f"no instance of flow run {run.id} is meant; `orchestrator instances {run.id}` lists "
+            "them"
+        )
+    kept = run.context.get("logs", {}).get("keep", "failed")
+    return f"nothing is kept of what these instances of flow run {run.id} said: {_WHY[kept]}"

@@ -1,0 +1,30 @@
+"""The command `adopt-store`: MLflow and the artifact root become this ledger's own.
+
+Touches typer; takes arguments; prints what was adopted; driver.
+"""
+
+from dataclasses import asdict
+
+from orchestrator.cli.options import Config, Json
+from orchestrator.cli.rendering import output
+
+
+def adopt_store(*, config: Config = None, as_json: Json = False) -> None:
+    """Make a copied project one of its own, or a new ledger the owner of what MLflow has.
+
+    A copy gets its own identity and uses its own files from then on; the original is left alone.
+    A new ledger, where the old one is lost, goes on with MLflow's experiment.
+
+    Example: orchestrator adopt-store
+    """
+    from orchestrator.cli.settings import configured  # late: the rest of the program
+    from orchestrator.maintenance.adoption import adopt_store as adopt
+
+    with output.stdout_for_report_only(when=as_json):
+        adopted = adopt(configured(config))
+    if as_json:
+        output.as_json(asdict(adopted))
+        return
+    output.report(f"adopted, since {adopted.why}")
+    if adopted.copied:
+        output.report(f"{adopted.copied} model folders were copied from the original")

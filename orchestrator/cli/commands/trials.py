@@ -1,0 +1,196 @@
+"""The command `trials`: what was tried for one customer, as a table, JSON or CSV.
+
+Touches typer; takes a customer's id; prints; runs on the driver.
+"""
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.cli.options import Config, Json
+from orchestrator.cli.rendering import output
+from orchestrator.errors import UsageError
+from orchestrator.escapes import csv_cell
+from orchestrator.records import TrialState
+
+if TYPE_CHECKING:
+    from orchestrator.ledger import Ledger, RecordedTrial
+
+_DIGITS = 4
+_LATEST = 20
+
+
+def trials(
+    customer: Annotated[str, typer.Argument(help="A customer's id.")],
+    *,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Only this model's.", show_default=False)
+    ] = None,
+    best: Annotated[
+        int | None,
+        typer.Option(
+            "--best",
+            metavar="N",
+            min=1,
+            help="The N best by the metric the customer was last compared by, best first.",
+            show_default=False,
+        ),
+    ] = None,
+    state: Annotated[
+        TrialState | None, typer.Option("--state", help="Only in this state.", show_default=False)
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            min=1,
+            help=f"Show at most so many of the latest; {_LATEST} by default, all with --json and "
+            "--csv.",
+            show_default=False,
+        ),
+    ] = None,
+    config: Config = None,
+    as_json: Json = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print CSV on stdout, a column a parameter and a metric.")
+    ] = False,
+) -> None:
+    """List a customer's trials, latest first, or the best of all flow runs.
+
+    Example: orchestrator trials AA-LAX --best 10
+
+    Example: orchestrator trials AA-LAX --model forest --csv > trials.csv
+    """
+    from orchestrator.cli.settings import configured  # late: the rest of the program
+    from orchestrator.ledger import Ledger
+
+    _refuse_contradictions(best, limit, state, as_json=as_json, as_csv=as_csv)
+    with Ledger.find(configured(config).ledger) as ledger:
+        _require_known(ledger, customer)
+        if best is not None:
+            found = ledger.trials.best(customer, best, model=model)
+        else:
+            most = limit or (None if as_json or as_csv else _LATEST)
+            found = ledger.trials.latest(customer, most, model=model, state=state)
+        champion = ledger.promotions.champion(customer)
+    serving = "" if champion is None else champion.result.trial.run_id
+    rows = [_row(trial, serving) for trial in found]
+    if as_json:
+        output.as_json(rows)
+    elif as_csv:
+        _print_csv(rows)
+    else:
+        _show(rows)
+        if best is None and len(found) == (limit or _LATEST):
+            output.say(f"the last {len(found):,}; see more with --limit")
+
+
+def _refuse_contradictions(
+    best: int | None,
+    limit: int | None,
+    state: TrialState | None,
+    *,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    if as_json and as_csv:
+        raise UsageError("--json or --csv: give one of the two")
+    if best is not None and limit is not None:
+        raise UsageError("--best N says how many there are to be: leave out --limit")
+    if best is not None and state not in {None, "success"}:
+        raise UsageError(f"--best ranks trials by their score, and a {state} one has none")
+
+
+def _require_known(ledger: "Ledger", customer: str) -> None:
+    """Refuse a customer never heard of: it is likely mistyped."""
+    if not ledger.lives.history("customer", customer):
+        raise UsageError(
+            f"no customer {customer!r} has ever been listed; "
+            "`orchestrator status` lists the customers"
+        )
+
+
+def _row(recorded: "RecordedTrial", serving: str) -> dict[str, Any]:
+    """A trial as one flat record; scores are means over folds, `folds` holds each of them.
+
+    Args:
+        recorded: The trial.
+        serving: The MLflow run of the trial that serves the customer; "" without one.
+    """
+    result, trial = recorded.result, recorded.result.trial
+    return {
+        "trial": trial.key,
+        "flow_run": recorded.flow_run,
+        "model": trial.study.model.id,
+        "number": trial.number,
+        "state": result.state,
+        "serves": recorded.run_id == serving,
+        "params": dict(trial.params),
+        "scores": {metric: result.mean(metric) for metric in result.scores},
+        "folds": {metric: list(values) for metric, values in result.scores.items()},
+        "fit_seconds": sum(result.fit_seconds),
+        "score_seconds": sum(result.score_seconds),
+        "rows": result.rows,
+        "data_version": result.data_version,
+        "started": output.moment(result.started),
+        "run_id": recorded.run_id,
+        "error": result.error,
+    }
+
+
+def _show(rows: Sequence[dict[str, Any]]) -> None:
+    from orchestrator.reports.formatting import in_short  # late: the rest of the program
+
+    if not rows:
+        output.report("no such trials; `orchestrator history CUSTOMER` tells what there was")
+        return
+    metrics = _names(row["scores"] for row in rows)
+    table = [
+        (
+            row["trial"],
+            f"{row['state']}, serves" if row["serves"] else row["state"],
+            *(_rounded(row["scores"].get(metric)) for metric in metrics),
+            output.duration(row["fit_seconds"]),
+            in_short(row["params"]),
+            row["flow_run"],
+            row["error"],
+        )
+        for row in rows
+    ]
+    output.table(("trial", "state", *metrics, "fits", "params", "flow run", "error"), table)
+
+
+def _print_csv(found: Sequence[dict[str, Any]]) -> None:
+    """One line a trial; a parameter's column is `params.NAME`, a metric's `scores.NAME`."""
+    rows = [_flat(row) for row in found]
+    writer = csv.DictWriter(sys.stdout, _names(rows), lineterminator="\n")
+    writer.writerow({name: csv_cell(name) for name in writer.fieldnames})
+    writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    del row["folds"]
+    params, scores = row.pop("params"), row.pop("scores")
+    return {
+        **row,
+        **{f"params.{name}": _cell(value) for name, value in params.items()},
+        **{f"scores.{name}": value for name, value in scores.items()},
+    }
+
+
+def _names(rows: Any) -> list[str]:
+    """Every key of these mappings once, in the order they come."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _cell(value: Any) -> Any:
+    """Text as it is, anything else as JSON: `null` is told from an empty cell."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _rounded(score: float | None) -> str:
+    return "" if score is None else f"{score:.{_DIGITS}f}"

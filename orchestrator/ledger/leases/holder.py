@@ -1,0 +1,173 @@
+"""Holding a lease while something is done: taken, renewed by a thread, given up.
+
+Touches no library; takes an open ledger's database; gives `Hold`; runs on the driver, its
+heartbeats in a thread of their own.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from orchestrator.errors import HeldError, LeaseLostError, MachineryError
+from orchestrator.ledger.database import Database
+from orchestrator.ledger.leases.leases import LASTS, Clock, Lease, Leases, require_own
+
+logger = logging.getLogger(__name__)
+
+_BEATS_WHILE_IT_LASTS = 6
+_LOOKS_WHILE_WATCHED = 20
+
+
+class Hold:
+    """A lease that is held: renewed until it is given up or lost.
+
+    Args:
+        leases: Where it is kept.
+        lease: The lease, just taken.
+        clock: Where time comes from.
+    """
+
+    def __init__(self, leases: Leases, lease: Lease, clock: Clock) -> None:
+        self._leases, self._lease, self._clock = leases, lease, clock
+        self._lost: LeaseLostError | None = None
+        self._over = Event()
+        self._thread = Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    def require(self) -> None:
+        """Nothing, while it is held.
+
+        Raises:
+            LeaseLostError: Another driver has it.
+        """
+        if self._lost is not None:
+            raise self._lost
+
+    def guarded(self, stop: Callable[[], bool] | None) -> Callable[[], bool]:
+        """The question whether to stop, which raises `LeaseLostError` once the lease is lost."""
+
+        def stop_or_lost() -> bool:
+            self.require()
+            return stop is not None and stop()
+
+        return stop_or_lost
+
+    def end(self) -> None:
+        """Give it up."""
+        self._over.set()
+        self._thread.join()
+        try:
+            self._leases.give_up(self._lease)
+        except LeaseLostError:
+            pass  # others have it: whoever needs to know has been told by `require` or by a write
+        except MachineryError as error:
+            logger.warning("the lease of %r expires by itself: %s", self._lease.flow, error)
+
+    def _beat(self) -> None:
+        while not self._over.wait(self._lease.lasts / _BEATS_WHILE_IT_LASTS):
+            try:
+                self._lease = self._leases.beat(self._lease, self._clock.now())
+            except LeaseLostError as error:
+                self._lost = error
+                return
+            except MachineryError as error:
+                logger.warning("no heartbeat could be written, trying again: %s", error)
+
+
+@contextmanager
+def holding(
+    database: Database,
+    flow: str,
+    flow_run: str = "",
+    *,
+    force: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+    clock: Clock | None = None,
+    lasts: float = LASTS,
+) -> Iterator[Hold]:
+    """Be the one driver of a flow; the database then refuses to write for a holder who lost it.
+
+    Args:
+        database: The ledger's.
+        flow: Which flow; an experiment's has the experiment's name.
+        flow_run: Which flow run is to be driven; "" for anything else that writes.
+        force: Take it from a driver that may still live.
+        say: Told when a lease has to be watched, which takes as long as it lasts.
+        clock: Where time comes from.
+        lasts: Seconds without a heartbeat after which others may take it.
+
+    Raises:
+        HeldError: Another driver is at work.
+    """
+    clock = clock or Clock()
+    leases = Leases(database)
+    now = clock.now()
+    lease = Lease(flow=flow, flow_run=flow_run, taken=now, beaten=now, lasts=lasts)
+    _take(leases, lease, force=force, say=say, clock=clock)
+    database.guard = lambda connection: require_own(connection, lease)
+    hold = Hold(leases, lease, clock)
+    try:
+        yield hold
+    finally:
+        hold.end()
+        database.guard = None
+
+
+def _take(
+    leases: Leases, lease: Lease, *, force: bool, say: Callable[[str], None], clock: Clock
+) -> None:
+    while True:
+        other = leases.of(lease.flow)
+        if other is not None and not force:
+            other = _seen_dead(leases, other, say, clock)
+        if leases.take(lease, after=other):
+            return
+
+
+def _seen_dead(leases: Leases, other: Lease, say: Callable[[str], None], clock: Clock) -> Lease:
+    """The lease of a dead driver, as it is left.
+
+    Raises:
+        HeldError: Its driver lives, or may.
+    """
+    if other.is_of_dead_process():
+        return other
+    if other.is_fresh(clock.now()):
+        raise _held(other, clock.now())
+    say(
+        f"{_driver(other)} was last heard of at {_moment(other.beaten)} by its clock: watching for "
+        f"{other.lasts:g} s whether it lives"
+    )
+    if _beats_while_watched(leases, other, clock):
+        raise _held(leases.of(other.flow) or other, clock.now())
+    return other
+
+
+def _beats_while_watched(leases: Leases, other: Lease, clock: Clock) -> bool:
+    """Whether anything happens to a lease for as long as it lasts, on a clock nobody sets."""
+    until = clock.elapsed() + other.lasts
+    while clock.elapsed() < until:
+        clock.sleep(other.lasts / _LOOKS_WHILE_WATCHED)
+        if leases.of(other.flow) != other:
+            return True
+    return False
+
+
+def _held(other: Lease, now: float) -> HeldError:
+    left = max(0.0, other.lasts - (now - other.beaten))
+    return HeldError(
+        f"{other.flow!r} is being driven already: {_driver(other)}, since {_moment(other.taken)}. "
+        "Wait for it to end. Should it be dead, its lease expires in "
+        f"{min(left, other.lasts):.0f} s; --force takes its place at once"
+    )
+
+
+def _driver(lease: Lease) -> str:
+    what = f"flow run {lease.flow_run}" if lease.flow_run else "a command that writes"
+    return f"{what} on {lease.host}, process {lease.pid}"
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

@@ -1,0 +1,96 @@
+"""What a run needs around it: room on the disks, library versions that fit, a cluster that answers.
+
+Touches the file system, installed packages and the cluster; gives `Finding`; runs on the driver.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from packaging.requirements import Requirement
+
+from orchestrator.clusters import connect, readiness
+from orchestrator.errors import MachineryError
+from orchestrator.maintenance.findings import Finding, Level
+from orchestrator.pipeline.worker_needs import needs_of
+from orchestrator.records import ModelSpec
+from orchestrator.settings import Experiment
+
+_SCARCE, _NONE = 2**30, 100 * 2**20
+
+
+def check_disks(experiment: Experiment) -> Iterator[Finding]:
+    """Whether there is room where ledger, MLflow and model files are, as far as they are here."""
+    told: set[int] = set()
+    for address in (experiment.ledger, experiment.tracking, experiment.artifacts or ""):
+        folder = _folder(address)
+        if folder is None or (device := folder.stat().st_dev) in told:
+            continue
+        told.add(device)
+        free = shutil.disk_usage(folder).free
+        if free < _SCARCE:
+            yield Finding(
+                check="disk",
+                problem=f"{free / 2**20:,.0f} MiB are free at {folder}",
+                cure="make room there; `orchestrator clean` archives what is old",
+                level="error" if free < _NONE else "warning",
+            )
+
+
+def check_versions() -> Iterator[Finding]:
+    """Whether the installed libraries are of versions this program was made for."""
+    for text in metadata.requires("orchestrator") or ():
+        wanted = Requirement(text)
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = metadata.version(wanted.name)
+        except metadata.PackageNotFoundError:
+            found = "not installed"
+        if found == "not installed" or not wanted.specifier.contains(found, prereleases=True):
+            yield Finding(
+                check="versions",
+                problem=f"{wanted.name} is {found}, and must be {wanted.specifier}",
+                cure=f"pip install '{wanted.name}{wanted.specifier}'",
+            )
+
+
+def check_cluster(experiment: Experiment, models: Sequence[ModelSpec] = ()) -> Iterator[Finding]:
+    """Whether a remote cluster answers, has workers, and has what the experiment needs there.
+
+    Args:
+        experiment: Whose cluster.
+        models: The models that a run would train, as far as they are known.
+    """
+    cluster = experiment.cluster
+    if cluster.kind != "remote":
+        return
+    try:
+        with connect(cluster) as client:
+            found = readiness(client, needs_of(experiment, models), cluster.connect_timeout)
+    except MachineryError as error:
+        yield Finding(check="cluster", problem=str(error), cure="start it, or check its address")
+        return
+    if not found.workers:
+        yield Finding(
+            check="cluster",
+            problem=f"the scheduler at {cluster.address} has no workers",
+            cure="start some with `dask worker`; a run would wait for them",
+            level="warning",
+        )
+    for kind, problem, cure in found.differences:
+        is_meant = kind == "note" or (kind == "decisive" and cluster.versions == "warn")
+        level: Level = "warning" if is_meant else "error"
+        yield Finding(check="cluster", problem=problem, cure=cure, level=level)
+
+
+def _folder(address: str) -> Path | None:
+    """The folder of a local address, or the nearest one above it that is there."""
+    parts = urlsplit(address)
+    if not address or parts.scheme not in {"", "file", "sqlite"}:
+        return None
+    text = address.partition(":///")[2] if parts.scheme else address
+    path = Path(text).absolute()
+    return next(folder for folder in (path, *path.parents) if folder.is_dir())

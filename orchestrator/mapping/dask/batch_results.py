@@ -1,0 +1,79 @@
+"""Reports of batches: values unpickled, calls nobody waits for left out.
+
+Touches no library; takes a `Ran` and gives a `BatchReport`. Runs on the driver.
+"""
+
+import pickle
+import time
+from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
+
+from orchestrator.mapping.dask.batches import Running
+from orchestrator.mapping.dask.serialization import KeptValue
+from orchestrator.mapping.dask.worker import Ran
+from orchestrator.mapping.execution.executor import BatchReport, Calls, Event
+from orchestrator.mapping.execution.invoke import Failure, Performed, failure_of
+from orchestrator.user_code import RaisedError, interruptible, is_of_person
+
+
+def ran_report(running: Running, ran: Ran, keep: Callable[[int], KeptValue]) -> BatchReport:
+    """A batch has ended: its values are here, or are kept on the cluster.
+
+    Args:
+        running: The batch.
+        ran: What its worker said.
+        keep: Gives the address of the large value at a position.
+    """
+    performed = ran.performed
+    performed.values = [None] * len(ran.blobs)
+    with interruptible():  # once for a batch: to set a handler takes longer than a small value
+        for position, blob in enumerate(ran.blobs):
+            if blob is not None:
+                try:
+                    performed.values[position] = pickle.loads(blob)  # noqa: S301 - our workers'
+                except BaseException as error:
+                    if is_of_person(error):
+                        raise
+                    failure = _unreadable(running.calls.name, RaisedError(error))
+                    performed.failures[position] = failure
+    for position in ran.large:
+        performed.values[position] = keep(position)
+    return _report(running.calls, performed, ran.worker)
+
+
+def failed_report(calls: Calls, failures: Mapping[int, Failure]) -> BatchReport:
+    """The calls at some positions have failed without having begun."""
+    performed = Performed.failed(list(failures.values()))
+    return _report(calls.at(list(failures)), performed, "")
+
+
+def hung_report(running: Running, position: int, failure: Failure) -> BatchReport:
+    """One call of a batch was ended with its worker."""
+    performed = Performed.failed([failure])
+    performed.started[0] -= time.monotonic() - running.since
+    return _report(running.calls.at([position]), performed, running.worker)
+
+
+def without(event: Event, indices: Container[int]) -> Event | None:
+    """What an event says of other instances than these; None when that is nothing."""
+    heard = [p for p, index in enumerate(event.indices) if index not in indices]
+    if len(heard) == len(event.indices):
+        return event
+    if not heard:
+        return None
+    left = [event.indices[p] for p in heard]
+    if isinstance(event, BatchReport):
+        return replace(event, indices=left, performed=event.performed.at(heard))
+    return replace(event, indices=left)
+
+
+def _report(calls: Calls, performed: Performed, worker: str) -> BatchReport:
+    return BatchReport(node=calls.node, indices=calls.indices, performed=performed, worker=worker)
+
+
+def _unreadable(name: str, error: RaisedError) -> Failure:
+    return Failure(
+        error=f"{name}'s result cannot be unpickled here: {error}; "
+        "return plain data, or store it and return its address",
+        traceback=failure_of(error).traceback,
+    )

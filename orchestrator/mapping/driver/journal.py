@@ -1,0 +1,461 @@
+"""The record of a flow run: what has ended is told to the recorder, in bulk and soon.
+
+Also asks it what an earlier flow run has done already (`cached`), and what has vanished since
+(`removed`). Touches no library; takes instructions of the engine; runs on the driver.
+"""
+
+import logging
+import reprlib
+import time
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from orchestrator import keys
+from orchestrator.mapping.authoring.option_table import NEVER, RUNS
+from orchestrator.mapping.authoring.options import applied
+from orchestrator.mapping.authoring.sequences import Origin
+from orchestrator.mapping.driver.event_log import tell_begin, tell_end, tell_ends
+from orchestrator.mapping.driver.fingerprints import (
+    code_digest,
+    code_digest_across_runs,
+    fingerprint,
+    fingerprints,
+)
+from orchestrator.mapping.driver.recorder import Recorder
+from orchestrator.mapping.driver.rerun import Again
+from orchestrator.mapping.engine.engine import Engine
+from orchestrator.mapping.engine.node_state import NodeState
+from orchestrator.mapping.execution.executor import Kept
+from orchestrator.mapping.execution.invoke import Failure
+from orchestrator.records import FlowRun, InstanceLog, InstanceRecord, State, own_prefix
+from orchestrator.user_code import MOST_CHARACTERS, RaisedError, is_of_person, user_code, writable
+
+logger = logging.getLogger(__name__)
+
+_AT_LEAST_EVERY = 1.0
+"""Seconds an ended instance may stay unrecorded."""
+
+_AT_MOST = 20_000
+"""Ended instances that may stay unrecorded."""
+
+_AT_MOST_CHARACTERS = 8 * 1024**2
+"""Of what instances said that may stay unrecorded."""
+
+_AHEAD = 100
+"""Instances of a node that are looked up at once, where an executor takes them one by one."""
+
+_LONGEST_ARGUMENTS = 200
+
+_LONG_MESSAGE = 1_000
+"""Characters of an error from which it is not repeated at the end of its traceback."""
+
+
+class Journal:
+    """Records one flow run, and recalls what is recorded.
+
+    Successes count in their own flow run: when it is resumed, they are not repeated. Those of
+    mapped tasks are recalled by later flow runs too, where their `cache` asks for that.
+
+    Args:
+        flow_run: Which.
+        recorder: Where to.
+        engine: Whose instances.
+        again: Those that run again though a success is recorded; None for none.
+        resumed: The flow run was begun before: what succeeded then does not run again.
+        rerun_of: A flow run of which this one runs a part again, and uses the rest.
+    """
+
+    def __init__(
+        self,
+        flow_run: FlowRun,
+        recorder: Recorder,
+        engine: Engine,
+        again: Again | None = None,
+        *,
+        resumed: bool = False,
+        rerun_of: str | None = None,
+    ) -> None:
+        self._flow_run, self._recorder, self._engine = flow_run, recorder, engine
+        self._again, self._resumed, self._rerun_of = again, resumed, rerun_of
+        self._repeated: Counter[str] = Counter()
+        self._done: dict[str, frozenset[str]] = {}
+        self._recorded_before: dict[int, set[int]] = {}
+        self._fingerprints: dict[int, dict[int, str]] = {}
+        self._looked: dict[int, set[int]] = {}
+        self._ahead: dict[int, dict[int, Any]] = {}
+        self._codes: dict[int, bytes | None] = {}
+        self._lasting_codes: dict[int, bytes | None] = {}
+        self._unrecorded: list[tuple[int, Sequence[int]]] = []
+        self._waiting = 0
+        self._said: list[InstanceLog] = []
+        self._said_characters = 0
+        self._recorded = time.monotonic()
+        recorder.begin(flow_run)
+        tell_begin(flow_run)
+
+    def recall(self, state: NodeState, indices: Sequence[int]) -> Mapping[int, Any]:
+        """The values of those instances that have a recorded success."""
+        again = self._run_again(state, indices)
+        looked = self._looked.setdefault(state.number, set())
+        ahead = self._ahead.setdefault(state.number, {})
+        if not ahead and looked.issuperset(indices):
+            looked.difference_update(indices)
+            return {}
+        if not self._has_name(state):
+            return {}
+        missing = [index for index in indices if index not in looked]
+        if missing:
+            soon = state.ready.soon(max(0, _AHEAD - len(missing)))
+            missing += [index for index in soon if index not in looked]
+            ahead.update(self._look_up(state, missing))
+            looked.update(missing)
+        looked.difference_update(indices)
+        values = {index: ahead.pop(index) for index in indices if index in ahead}
+        done = self._done_before(state, indices)
+        recalled = {i: value for i, value in values.items() if i in done or i not in again}
+        self._recorded_before.setdefault(state.number, set()).update(done & recalled.keys())
+        return recalled
+
+    def _look_up(self, state: NodeState, indices: Sequence[int]) -> Mapping[int, Any]:
+        """The recorded values of instances that may start now or soon, in one question."""
+        done = self._done_before(state, indices)
+        names = {i: n for i, n in zip(indices, self._names(state, indices), strict=True) if n}
+        self._fingerprints.setdefault(state.number, {}).update(names)
+        own, found = own_prefix(self._flow_run.id), dict[str, list[int]]()
+        for index, name in names.items():
+            if index in done or not name.startswith(own):
+                found.setdefault(name, []).append(index)
+            elif self._rerun_of is not None:
+                of_then = own_prefix(self._rerun_of) + name.removeprefix(own)
+                found.setdefault(of_then, []).append(index)
+        values = self._recorder.recall([*found]) if found else {}
+        recalled = {index: value for name, value in values.items() for index in found[name]}
+        self._repeated[state.node.name] += len(done - recalled.keys())
+        return recalled
+
+    def own(self, state: NodeState, recalled: Iterable[int]) -> Sequence[int]:
+        """Those of some recalled instances that this flow run had recorded itself."""
+        before = self._recorded_before.get(state.number, ())
+        return [index for index in recalled if index in before]
+
+    def ended(self, ended: Sequence[tuple[int, Sequence[int]]]) -> None:
+        """These instances have ended; -1 stands for a map that ended without any."""
+        self._unrecorded += ended
+        for _, indices in ended:
+            self._waiting += len(indices)
+        if self._waiting > _AT_MOST:
+            self.flush()
+
+    def said(self, log: InstanceLog) -> None:
+        """An attempt said this."""
+        self._said.append(log)
+        self._said_characters += len(log.text)
+        if self._said_characters > _AT_MOST_CHARACTERS:
+            self.flush()
+
+    def keep_up(self) -> None:
+        """Record what has been unrecorded for too long; a disk takes its time for that."""
+        waited = time.monotonic() - self._recorded
+        if (self._unrecorded or self._said) and waited > _AT_LEAST_EVERY:
+            self.flush()
+
+    def flush(self) -> None:
+        """Record what is unrecorded."""
+        unrecorded, self._unrecorded, self._waiting = self._unrecorded, [], 0
+        if unrecorded:
+            nodes = self._engine.nodes
+            together = _by_node(unrecorded)
+            records = (self._records(nodes[number], indices) for number, indices in together)
+            ended = [record for some in records for record in some]
+            self._recorder.record(ended)
+            tell_ends(ended)
+        said, self._said, self._said_characters = self._said, [], 0
+        if said:
+            self._recorder.keep_logs(said)
+        self._recorded = time.monotonic()
+
+    def left(self) -> Counter[str]:
+        """Count by state the recorded instances that this execution of the flow run did not have.
+
+        They are those of the last flow run, and of this one before it was resumed or before a
+        coordinator in it was tried again. They are recorded as `removed`, unless it is unknown
+        whether they still belong: then this flow run's own stay, and its successes count.
+        """
+        self.flush()
+        names: dict[str, set[str]] = {}
+        mapped: set[str] = set()
+        for state in self._engine.counted:
+            names.setdefault(state.node.name, set()).update(_recorded_names(state))
+            if state.mapped:
+                mapped.add(state.node.name)
+        own = self._own_states()
+        earlier = {
+            node: self._recorder.last_keys(self._flow_run.flow, node) for node in sorted(mapped)
+        }
+        for node, states in own.items():
+            earlier[node] = earlier.get(node, frozenset()) | states.keys()
+        unknown = self._unknown()
+        counts: Counter[str] = Counter()
+        gone = []
+        for node, known in earlier.items():
+            for key in sorted(known - names.get(node, set())):
+                if keys.is_lasting(key) and not _is_under(unknown, node, key):
+                    gone.append(self._removed(node, key))
+                elif keys.is_lasting(key) and own.get(node, {}).get(key) is State.SUCCESS:
+                    counts[State.SUCCESS] += 1  # what failed before has been run again since
+        if gone:
+            self._recorder.record(gone)
+            tell_ends(gone)
+            counts[State.REMOVED] = len(gone)
+        return counts
+
+    def _own_states(self) -> Mapping[str, Mapping[str, State]]:
+        """What this flow run recorded, by node and key, where that may be more than it now has."""
+        if not self._resumed and len(self._engine.counted) == len(self._engine.nodes):
+            return {}
+        run = self._flow_run.id
+        return {node: self._recorder.states_of(run, node) for node in self._recorder.nodes_of(run)}
+
+    def _removed(self, node: str, key: str) -> InstanceRecord:
+        return InstanceRecord(
+            flow_run=self._flow_run.id, node=node, key=key, index=-1, state=State.REMOVED
+        )
+
+    def _unknown(self) -> list[tuple[str, str]]:
+        """Where it is unknown which instances there would have been: ends of nodes, begins of keys.
+
+        That is a map whose source gave nothing; whatever an unsuccessful coordinator would have
+        called; and, in a resumed flow run, what a coordinator called before, where it now had
+        nothing left to call.
+        """
+        calling = {state.node.parent for state in self._engine.counted}
+        return [
+            place
+            for state in self._engine.counted
+            for place in _unknown(state, calling if self._resumed else None)
+        ]
+
+    def finish(self, flow_run: FlowRun) -> None:
+        """The flow run has ended."""
+        self.flush()
+        self._tell_repeated()
+        self._recorder.finish(flow_run)
+        tell_end(flow_run)
+
+    def _done_before(self, state: NodeState, indices: Sequence[int]) -> frozenset[int]:
+        """Those that succeeded in this flow run before it was resumed."""
+        if not self._resumed:
+            return frozenset()
+        node = state.node.name
+        if node not in self._done:
+            self._done[node] = self._recorder.succeeded(self._flow_run.id, node)
+        keys = zip(indices, state.names.at(indices), strict=True)
+        return frozenset(index for index, key in keys if key in self._done[node])
+
+    def _run_again(self, state: NodeState, indices: Sequence[int]) -> frozenset[int]:
+        if self._again is None:
+            return frozenset()
+        return frozenset(index for index in indices if self._again.includes(state, index))
+
+    def _has_name(self, state: NodeState) -> bool:
+        """Whether what it returns can be told by what it is given."""
+        task = state.node.task
+        return not task.coordinates and task.settings.cache != NEVER and state.constants_are_final
+
+    def _names(self, state: NodeState, indices: Sequence[int]) -> Sequence[str | None]:
+        """The fingerprints of some instances; where `cache` forbids one, it is their own."""
+        code, cache = self._code(state), state.node.task.settings.cache
+        if code is None:
+            return [None] * len(indices)
+        if not callable(cache) or not state.mapped:
+            lasting = self._lasting_code(state) if state.mapped and cache == RUNS else None
+            columns = state.columns_of(indices)
+            names = fingerprints(lasting or code, state.constants, columns, len(indices))
+            return names if lasting else self._own_names(code, state, indices, names)
+        told = [_as_told(code, cache, state, index) for index in indices]
+        untold = [index for index, name in zip(indices, told, strict=True) if name is None]
+        if not untold:
+            return told
+        names = fingerprints(code, state.constants, state.columns_of(untold), len(untold))
+        own = iter(self._own_names(code, state, untold, names))
+        return [name or next(own) for name in told]
+
+    def _own_names(
+        self, code: bytes, state: NodeState, indices: Sequence[int], names: Sequence[str | None]
+    ) -> Sequence[str | None]:
+        """Fingerprints that count for one instance of this flow run, and for no other."""
+        prefix, node = own_prefix(self._flow_run.id), state.node.name
+        return [
+            name and f"{prefix}{fingerprint(code, (node, key, name))}"
+            for key, name in zip(state.names.at(indices), names, strict=True)
+        ]
+
+    def _code(self, state: NodeState) -> bytes | None:
+        if state.number not in self._codes:
+            self._codes[state.number] = code_digest(state.node.task.function)
+        return self._codes[state.number]
+
+    def _lasting_code(self, state: NodeState) -> bytes | None:
+        """The digest by which later flow runs know a task; None where nothing vouches for it."""
+        if state.number not in self._lasting_codes:
+            digest = code_digest_across_runs(state.node.task.function)
+            self._lasting_codes[state.number] = digest
+        return self._lasting_codes[state.number]
+
+    def _tell_repeated(self) -> None:
+        """Say which tasks ran again in a resumed flow run though they had succeeded in it."""
+        for node, number in sorted(self._repeated.items()):
+            if number:
+                logger.warning(
+                    "task %r: %d instances that had succeeded before the interruption ran again: "
+                    "its code or its arguments have changed since, or its results are of a kind "
+                    "that is not kept",
+                    node,
+                    number,
+                )
+
+    def _records(self, state: NodeState, indices: Sequence[int]) -> list[InstanceRecord]:
+        if tuple(indices) == (-1,):
+            return [self._closed(state)]
+        before = self._recorded_before.get(state.number)
+        if before:
+            indices = [index for index in indices if index not in before]
+        names, shorts = state.names.at(indices), _in_short(state, indices)
+        known = self._fingerprints.get(state.number, {})
+        return [
+            self._record(state, index, name, short, known.pop(index, None))
+            for index, name, short in zip(indices, names, shorts, strict=True)
+        ]
+
+    def _closed(self, state: NodeState) -> InstanceRecord:
+        """A map that ended without any instance."""
+        return InstanceRecord(
+            flow_run=self._flow_run.id,
+            node=state.node.name,
+            key=_key_of_call(state),
+            index=-1,
+            state=state.closed or State.SKIPPED,
+            error=state.reason,
+        )
+
+    def _record(
+        self, state: NodeState, index: int, key: str, arguments: str, name: str | None
+    ) -> InstanceRecord:
+        columns = state.columns
+        failure, started = columns.failures.get(index), columns.started[index]
+        # A value that stays on the cluster is gone with it: there is nothing to use again.
+        is_kept = isinstance(columns.values[index], Kept)
+        return InstanceRecord(
+            flow_run=self._flow_run.id,
+            node=state.node.name,
+            key=key,
+            index=index if state.mapped else -1,
+            state=columns.state(index),
+            tries=columns.tries.get(index, 1 if started else 0),
+            started=started or None,
+            ended=columns.ended[index] or None,
+            worker=columns.worker(index),
+            error=None if failure is None else _whole(failure),
+            arguments=arguments,
+            fingerprint=None if is_kept else name,
+            value=None if is_kept else columns.values[index],
+        )
+
+
+def _whole(failure: Failure) -> str:
+    """An error with its traceback; a long message, with which that ends, is kept in front only."""
+    error, frames = failure.error, failure.traceback
+    if len(error) >= MOST_CHARACTERS:  # all that is kept of the traceback is the message's end
+        return error
+    if len(error) > _LONG_MESSAGE and frames.endswith(error):
+        frames = frames.removesuffix(error).rpartition("\n")[0]
+    return f"{error}\n{frames}".strip()
+
+
+def _by_node(ended: Sequence[tuple[int, Sequence[int]]]) -> list[tuple[int, Sequence[int]]]:
+    """Ends of one node together; in this process they come one by one."""
+    if len({number for number, _ in ended}) == len(ended):
+        return list(ended)
+    nodes: dict[int, list[int]] = {}
+    for number, indices in ended:
+        nodes.setdefault(number, []).extend(indices)
+    return list(nodes.items())
+
+
+def _key_of_call(state: NodeState) -> str:
+    """The key of a whole call, where its instances have none: one more of a node has its own."""
+    prefix, ordinal = state.node.prefix, state.ordinal
+    return keys.below(prefix, keys.unnamed(f"call {ordinal + 1}")) if ordinal else prefix
+
+
+def _recorded_names(state: NodeState) -> Iterable[str]:
+    """The keys under which the instances of a node are recorded, or the node without any."""
+    return state.names if state.closed is None else (_key_of_call(state),)
+
+
+def _unknown(
+    state: NodeState, calling: Container[Origin | None] | None
+) -> Iterator[tuple[str, str]]:
+    """As `Journal._unknown`, of one node; `calling` are the coordinators that called anything."""
+    if state.mapped and state.items is None:
+        yield state.node.name, state.node.prefix
+    if state.node.task.coordinates:
+        names = state.names
+        for index in range(state.length or 0):
+            is_silent = calling is not None and Origin(state.number, index) not in calling
+            if is_silent or not state.tally_of(index).success:
+                yield f"@{state.node.name}", names[index]
+
+
+def _is_under(places: Iterable[tuple[str, str]], node: str, key: str) -> bool:
+    """Whether an instance is in one of the places that `_unknown` gives."""
+    return any(node.endswith(of) and keys.is_under(key, at) for of, at in places)
+
+
+def _as_told(code: bytes, cache: Callable[..., Any], state: NodeState, index: int) -> str | None:
+    """The fingerprint of one instance by what a `cache` option says of it."""
+    try:
+        with user_code():
+            told = applied(cache, state.arguments(index))
+    except RaisedError as error:
+        # The call itself is made, and a `.map` that fails here fails again there.
+        logger.warning("%s is not looked up: its `cache` raised %s", state.names[index], error)
+        return None
+    return None if told is None else fingerprint(code, told)
+
+
+def _in_short(state: NodeState, indices: Sequence[int]) -> list[str]:
+    """The arguments that tell instances from their siblings."""
+    if state.items is None:
+        return [""] * len(indices)
+    columns = [
+        [f"{name}={_shown(value)}" for value in column]
+        for name, column in state.columns_of(indices).items()
+    ]
+    return [", ".join(parts)[:_LONGEST_ARGUMENTS] for parts in zip(*columns, strict=True)]
+
+
+def _shown(value: Any) -> str:
+    if type(value) in {int, float, bool}:
+        return repr(value)
+    try:
+        return writable(_SHORT.repr(value))
+    except BaseException as error:
+        if is_of_person(error):
+            raise
+        return f"{type(value).__name__}(...)"
+
+
+class _Short(reprlib.Repr):
+    """Like `repr`, but bounded in time and length whatever the value."""
+
+    def repr_instance(self, x: Any, level: int) -> str:  # noqa: ARG002 - reprlib's signature
+        """An object by its type, and its id if it has one: its own repr may take long."""
+        name = getattr(x, "id", None)
+        shown = repr(name) if isinstance(name, str | int) else "..."
+        return repr(x) if isinstance(x, bool | None) else f"{type(x).__name__}({shown})"
+
+
+_SHORT = _Short()
+_SHORT.maxstring = _SHORT.maxother = 60

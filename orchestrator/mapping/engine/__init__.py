@@ -1,0 +1,15 @@
+"""The pure engine: no clock, no logging, no I/O (a contract of import-linter).
+
+    engine             events in, instructions out
+    events             these events and instructions
+    node_state         the instances of one node
+    expansion          a node's items, once its upstreams are known
+    trigger_verdicts   whether an instance runs, by its trigger rule
+    transitions        ends noted and counted
+    queues             what may start, in order
+    admission, limits  what starts next under the limits
+    instance_options   a task's options for one instance
+    key_registry       the keys of one flow run
+
+Touches no library; runs on the driver.
+"""

@@ -1,0 +1,66 @@
+"""What the engine is told, and what it says: events and instructions, as plain records.
+
+Touches no library; made and read by the driver loop and the coordinators; driver.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from orchestrator.mapping.execution.invoke import Performed
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An event: attempts of some instances of a node have ended.
+
+    Attributes:
+        node: Its number.
+        indices: Which.
+        performed: How; one entry for each of `indices`.
+        worker: Where.
+    """
+
+    node: int
+    indices: Sequence[int]
+    performed: Performed
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """An instruction: start these instances of a node."""
+
+    node: int
+    indices: Sequence[int]
+    suspect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """An instruction: tell the engine when so many seconds have passed (`due`)."""
+
+    node: int
+    index: int
+    delay: float
+
+
+@dataclass(slots=True)
+class Effects:
+    """What events have led to since the last time it was asked.
+
+    Attributes:
+        ended: Instances that have ended, by the number of their node: for the record. The index
+            -1 stands for a map that ended without any instance.
+        retries: Those to be tried again later.
+        cancelled: Running ones that are no longer wanted.
+        done: Nodes all of whose instances have ended.
+    """
+
+    ended: list[tuple[int, Sequence[int]]] = field(default_factory=list)
+    retries: list[Retry] = field(default_factory=list)
+    cancelled: list[tuple[int, Sequence[int]]] = field(default_factory=list)
+    done: list[int] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.ended or self.retries or self.cancelled or self.done)

@@ -1,0 +1,132 @@
+"""A written model read back: loaded as MLflow loads it, and asked for a few predictions.
+
+Touches MLflow; takes an address and a `Proof`; gives the problem in words, or None; runs on the
+driver, in a process of its own where the driver itself wrote the model (`readers`), and on workers.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from orchestrator.errors import chain_of
+from orchestrator.mlflow.model_files.checksums import damage, here
+from orchestrator.records import StoredFile
+from orchestrator.user_code import RaisedError, user_code
+
+_RELATIVE = 1e-5
+"""Numbers may differ so much: another processor, or another number of rows at once, rounds
+otherwise, and some libraries compute in 32 bits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What a model has to predict for a few rows.
+
+    Attributes:
+        sample: Rows as the loader gave them.
+        predictions: What the fitted estimator predicted; None where it cannot predict.
+    """
+
+    sample: Any
+    predictions: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A model to be read back.
+
+    Attributes:
+        source: The address of its folder.
+        files: What was written there.
+        proof: What it has to predict.
+        tracking_uri: MLflow's address; needed where files go through its server.
+    """
+
+    source: str
+    files: tuple[StoredFile, ...]
+    proof: Proof
+    tracking_uri: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadbackProblem:
+    """Why a model is not as it should be, and whether it is to blame for that.
+
+    Files that are not there, or not those that were written, say nothing of the model.
+    """
+
+    reason: str
+    blames_model: bool
+
+
+def read_back(reading: Reading) -> ReadbackProblem | None:
+    """Read a model back; None if it is there, loads, and predicts what it should."""
+    lacking = damage(reading.source, reading.files, reading.tracking_uri)
+    if lacking is not None:
+        reason = f"its files in {reading.source} are not those that were written: {lacking}"
+        return ReadbackProblem(reason=reason, blames_model=False)
+    problem = problem_in(reading.source, reading.proof, reading.tracking_uri)
+    return None if problem is None else ReadbackProblem(reason=problem, blames_model=True)
+
+
+def problem_in(source: str, proof: Proof, tracking_uri: str | None = None) -> str | None:
+    """Why a stored model is not what was fitted; None if it is."""
+    try:
+        with here(source, tracking_uri) as folder, _own_modules_dropped(folder), user_code():
+            return _compared(folder, proof)
+    except RaisedError as raised:
+        error: BaseException = raised.error
+    except Exception as own:  # noqa: BLE001 - an artifact store raises errors of its own library
+        error = own
+    return f"it cannot be loaded or asked: {type(error).__name__}: {chain_of(error)}"
+
+
+def _compared(folder: Path, proof: Proof) -> str | None:
+    import mlflow.pyfunc  # late: it takes more than a second
+    import mlflow.sklearn
+
+    if proof.predictions is None:
+        mlflow.sklearn.load_model(str(folder))
+        return None
+    model = mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)
+    found = np.asarray(model.predict(deepcopy(proof.sample)))
+    expected = np.asarray(proof.predictions)
+    if _are_equal(found, expected):
+        return None
+    return f"it predicts {_shown(found)} where the fitted estimator predicted {_shown(expected)}"
+
+
+def _are_equal(found: Any, expected: Any) -> bool:
+    if found.shape != expected.shape:
+        return False
+    if found.dtype.kind in "fc" and expected.dtype.kind in "fc":
+        return bool(np.allclose(found, expected, rtol=_RELATIVE, atol=1e-9, equal_nan=True))
+    return bool(np.array_equal(found, expected))
+
+
+def _shown(values: Any) -> str:
+    return np.array2string(values, threshold=5, edgeitems=2, precision=6).replace("\n", "")
+
+
+@contextmanager
+def _own_modules_dropped(folder: Path) -> Iterator[None]:
+    """Afterwards neither `sys.path` nor the loaded modules know of the model's own code.
+
+    MLflow puts it in front of `sys.path` for good, where the next model would find it.
+    """
+    path = list(sys.path)
+    before = set(sys.modules)
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file is not None and Path(file).is_relative_to(folder):
+                del sys.modules[name]

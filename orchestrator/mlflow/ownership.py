@@ -1,0 +1,205 @@
+"""Which ledger an MLflow experiment belongs to, read without MLflow where it is in a database.
+
+MLflow takes seconds to import, and every command that writes looks at this first.
+
+Touches SQLAlchemy, of MLflow's client only for servers; takes a tracking address and an
+experiment's name; gives `Ownership`; runs on the driver.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, column, func, literal, select, table, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from orchestrator.errors import as_machinery_error
+from orchestrator.mlflow.addresses import is_server, without_password
+from orchestrator.mlflow.databases import may_exist
+from orchestrator.sql.engines import visiting
+
+TAG = "orchestrator.ledger"
+"""The experiment's tag with its ledger's token."""
+
+RECEIVING = "orchestrator.receiving"
+"""The same while `sync --to-new-mlflow` sends it everything."""
+
+PLACE = "orchestrator.ledger.place"
+"""The experiment's tag with the place of that ledger, for messages."""
+
+_EXPERIMENTS = table("experiments", *map(column, ("experiment_id", "name", "artifact_location")))
+_TAGS = table("experiment_tags", *map(column, ("experiment_id", "key", "value")))
+_RUNS = table("runs", *map(column, ("experiment_id", "artifact_uri")))
+_VERSIONS = table("model_versions", *map(column, ("source", "storage_location")))
+_MODEL_TAGS = table("registered_model_tags", *map(column, ("key", "value")))
+"""Columns that MLflow's tables have had for years."""
+
+_NEEDED = ("experiments", "experiment_tags", "runs", "registered_model_tags")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """What an MLflow experiment tells of the ledger it belongs to.
+
+    Attributes:
+        experiment_id: MLflow's id of it.
+        artifacts: Its artifact root.
+        token: Its ledger's token; "" where it has none.
+        receiving: The token of a ledger that is sending it everything; "" usually.
+        place: Where its ledger is, or was.
+        is_empty: Whether it has no runs.
+        has_champions: Whether registered models are tagged as the experiment's.
+    """
+
+    experiment_id: str
+    artifacts: str
+    token: str
+    receiving: str
+    place: str
+    is_empty: bool
+    has_champions: bool
+
+
+def look_up(uri: str, experiment: str, *, within: float | None = None) -> Ownership | None:
+    """Whose an experiment is; None where there is no such experiment, or no database.
+
+    Args:
+        uri: The tracking address.
+        experiment: The experiment's name.
+        within: Seconds in which a server has to answer; None stands for the usual limit.
+
+    Raises:
+        MachineryError: MLflow cannot be reached.
+    """
+    if is_server(uri):
+        return _ask(uri, experiment, within)
+    if not may_exist(uri):
+        return None
+    failed = as_machinery_error(
+        f"MLflow at {without_password(uri)} cannot be read", SQLAlchemyError
+    )
+    with failed, visiting(uri).connect() as connection:
+        if not all(connection.dialect.has_table(connection, name) for name in _NEEDED):
+            return None  # MLflow has not finished making it
+        return _read(connection, experiment)
+
+
+def relocate(uri: str, experiment_id: str, *, before: str, after: str) -> None:
+    """Have an experiment, its runs and their models point to a folder that was moved.
+
+    Args:
+        uri: The address of MLflow's database.
+        experiment_id: Which experiment.
+        before: Its artifact root as MLflow has it.
+        after: Where these files are now.
+
+    Raises:
+        MachineryError: The database refused.
+    """
+    failed = as_machinery_error(
+        "MLflow's addresses of moved files were not changed", SQLAlchemyError
+    )
+    with failed, visiting(uri).begin() as connection:
+        its = _EXPERIMENTS.c.experiment_id == int(experiment_id)
+        connection.execute(update(_EXPERIMENTS).where(its).values(artifact_location=after))
+        for of, name in (
+            (_RUNS, "artifact_uri"),
+            (_VERSIONS, "source"),
+            (_VERSIONS, "storage_location"),
+        ):
+            address = of.c[name]
+            below = func.substr(address, 1, len(before) + 1) == f"{before}/"
+            moved = literal(after) + func.substr(address, len(before) + 1)
+            connection.execute(update(of).where(below).values({name: moved}))
+
+
+def root_on_disk(address: str) -> Path | None:
+    """The folder of a local artifact root; None where it is elsewhere."""
+    if address.startswith("file://"):
+        return Path(address.removeprefix("file://"))
+    return None if ":" in address else Path(address)
+
+
+def _read(connection: Connection, name: str) -> Ownership | None:
+    its = _EXPERIMENTS.c
+    found = connection.execute(select(_EXPERIMENTS).where(its.name == name)).one_or_none()
+    if found is None:
+        return None
+    own = select(_TAGS.c.key, _TAGS.c.value).where(_TAGS.c.experiment_id == found.experiment_id)
+    run = select(_RUNS.c.experiment_id).where(_RUNS.c.experiment_id == found.experiment_id)
+    its_model = (_MODEL_TAGS.c.key == "experiment") & (_MODEL_TAGS.c.value == name)
+    model = select(_MODEL_TAGS.c.key).where(its_model)
+    tags = {row.key: row.value for row in connection.execute(own)}
+    return _ownership(
+        str(found.experiment_id),
+        str(found.artifact_location),
+        tags,
+        is_empty=connection.execute(run.limit(1)).first() is None,
+        has_champions=connection.execute(model.limit(1)).first() is not None,
+    )
+
+
+def _ask(uri: str, name: str, within: float | None) -> Ownership | None:
+    from orchestrator.mlflow.experiments import find_experiment  # late: it imports MLflow
+
+    found = find_experiment(uri, name, within=within)
+    if found is None:
+        return None
+    client, experiment = found
+    with as_machinery_error(f"MLflow at {without_password(uri)} cannot be read", Exception):
+        runs = client.search_runs([experiment.experiment_id], max_results=1)
+        models = client.search_registered_models(f"tags.experiment = '{name}'", max_results=1)
+    return _ownership(
+        experiment.experiment_id,
+        experiment.artifact_location,
+        experiment.tags,
+        is_empty=not runs,
+        has_champions=bool(models),
+    )
+
+
+def _ownership(
+    experiment_id: str,
+    artifacts: str,
+    tags: dict[str, str],
+    *,
+    is_empty: bool,
+    has_champions: bool,
+) -> Ownership:
+    return Ownership(
+        experiment_id=experiment_id,
+        artifacts=artifacts,
+        token=tags.get(TAG, ""),
+        receiving=tags.get(RECEIVING, ""),
+        place=tags.get(PLACE, ""),
+        is_empty=is_empty,
+        has_champions=has_champions,
+    )
+
+
+def read_marker(root: str, experiment: str) -> str:
+    """The token of the ledger that a local artifact root belongs to; "" where none is written."""
+    file = _marker(root, experiment)
+    try:
+        return "" if file is None else file.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def write_marker(root: str, experiment: str, token: str) -> None:
+    """Write down whose a local artifact root is; others are known by their address alone.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    file = _marker(root, experiment)
+    if file is not None and read_marker(root, experiment) != token:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = file.with_name(f"{file.name}.{token}")
+        unfinished.write_text(f"{token}\n", encoding="utf-8")
+        unfinished.replace(file)
+
+
+def _marker(root: str, experiment: str) -> Path | None:
+    """Several experiments may share a folder, since no two runs have one id."""
+    folder = root_on_disk(root)
+    return None if folder is None else folder / f".{experiment}.ledger"

@@ -1,0 +1,136 @@
+"""What a study of a changed search still knows: recorded trials that are points of it, too.
+
+Where only the grid, the space or the way of searching it is another one, scores of the same points
+would be the same. Such trials are not fitted again, and Optuna's samplers are told of them.
+
+Touches no library itself; reads the ledger; takes the studies to be run; gives results; driver.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from orchestrator.ledger import Champion, Ledger
+from orchestrator.records import TIMES, Params, Study, TrialResult
+from orchestrator.search.spaces import point_of
+from orchestrator.selection import best_result
+from orchestrator.training.fingerprint import PARTS
+
+Carried = Mapping[str, tuple[TrialResult, ...]]
+"""By a study's key, what is known of it, best first."""
+
+_MOST_TOLD = 50
+"""Of these a sampler is told, the best: they travel with the study, and are recorded with it."""
+
+_FEW = 100
+"""Customers; beyond, one look at the last studies of all is quicker."""
+
+_DECIDE_SCORES = frozenset(PARTS) - {"grid", "search", "environment"}
+
+
+def carried_over(ledger: Ledger, new: Sequence[Study]) -> Carried:
+    """The recorded trials of earlier generations of these studies.
+
+    Args:
+        ledger: What is recorded.
+        new: The studies to be run; those without a fingerprint know nothing.
+    """
+    last = _last_parts(ledger, {study.customer.id for study in new})
+    changed = [s for s in new if s.fingerprint and _scores_alike(s, last.get(s.key, {}))]
+    found = {study.key: _known(ledger, study) for study in changed}
+    return {key: known for key, known in found.items() if known}
+
+
+def _last_parts(ledger: Ledger, customers: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+    """What the last studies followed from, by key; of a few customers they are looked up singly."""
+    if len(customers) > _FEW:
+        return ledger.studies.parts()
+    found = (ledger.studies.parts(customer) for customer in customers)
+    return {key: parts for of_customer in found for key, parts in of_customer.items()}
+
+
+def informed(study: Study, carried: Carried) -> Study:
+    """The study with what its sampler is told, and the best of that among what it tries first.
+
+    A sampler that is told of a point does not ask for it again; the best one has to be a candidate.
+    """
+    known = carried.get(study.key, ())
+    points = tuple(
+        (r.trial.params, {name: r.measured(name) for name in (*r.scores, *TIMES)})
+        for r in known[:_MOST_TOLD]
+    )
+    best = best_result(known, study.evaluation)
+    first = {repr(point): point for point in study.first}
+    if best is not None:
+        first[repr(best.trial.params)] = best.trial.params
+    return replace(study, known=points, first=tuple(first.values())) if points else study
+
+
+def _known(ledger: Ledger, study: Study) -> tuple[TrialResult, ...]:
+    """Recorded successes that are points of the study's grid, the latest of each."""
+    by_point: dict[str, TrialResult] = {}
+    for recorded in ledger.trials.of_study(study.key):
+        result = recorded.result
+        if result.trial.study.flow_run == study.flow_run:
+            continue  # it goes on, and is told what it was told before
+        point = point_of(study.grid, result.trial.params)
+        alike = _scores_alike(study, result.trial.study.follows_from)
+        if point is not None and alike and result.state == "success":
+            by_point[repr(point)] = replace(result, trial=replace(result.trial, params=point))
+    metric, sign = study.evaluation.metric, 1 if study.evaluation.direction == "maximize" else -1
+    return tuple(sorted(by_point.values(), key=lambda result: -sign * result.mean(metric)))
+
+
+def _scores_alike(study: Study, parts: Mapping[str, str]) -> bool:
+    return all(study.follows_from.get(part) == parts.get(part) for part in _DECIDE_SCORES)
+
+
+Group = tuple[str, str]
+"""A segment and a model."""
+
+
+class WarmStarts:
+    """Gives studies what to try first.
+
+    Args:
+        champions: What serves now, by customer.
+    """
+
+    def __init__(self, champions: Mapping[str, Champion]) -> None:
+        self._champions = champions
+        self._best: dict[str, dict[Group, Champion]] = {}
+
+    def of(self, study: Study) -> Study:
+        """The study with what it tries first: what serves its customer, then its segment's best."""
+        points = [point_of(study.grid, params) for params in self._params(study)]
+        different = {repr(point): point for point in points if point is not None}
+        return replace(study, first=tuple(different.values())) if different else study
+
+    def _params(self, study: Study) -> Iterator[Params]:
+        if study.search.warm_start == "never":
+            return
+        own = self._champions.get(study.customer.id)
+        if own is not None and _model(own) == study.model.id:
+            yield own.result.trial.params
+        group = (study.customer.segment, study.model.id)
+        if study.search.warm_start == "segment" and study.customer.segment:
+            best = self._best_of_segments(study).get(group)
+            if best is not None:
+                yield best.result.trial.params
+
+    def _best_of_segments(self, study: Study) -> dict[Group, Champion]:
+        """The champions with the best scores, found once for all studies that compare alike."""
+        metric = study.evaluation.metric
+        if metric not in self._best:
+            sign = 1 if study.evaluation.direction == "maximize" else -1
+            comparable = [c for c in self._champions.values() if metric in c.result.scores]
+            comparable.sort(key=lambda c: (sign * c.result.mean(metric), c.customer))
+            self._best[metric] = {_group(champion): champion for champion in comparable}
+        return self._best[metric]
+
+
+def _group(champion: Champion) -> Group:
+    return champion.result.trial.study.customer.segment, _model(champion)
+
+
+def _model(champion: Champion) -> str:
+    return champion.result.trial.study.model.id

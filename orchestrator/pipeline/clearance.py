@@ -1,0 +1,126 @@
+"""Which metrics and lists were checked before, so that a run without news imports no scikit-learn.
+
+Metrics, models and grids are checked against the estimators and scorers themselves, and importing
+these takes seconds. The outcome follows from the settings, the lists, the code and the versions of
+packages. A flow run keeps digests of all these in its context once they have passed; the next flow
+run checks only what has another digest. Refused metrics and lists leave no digest, since no flow
+run begins with them.
+
+Touches no library itself; takes an `Experiment` and its ledger; gives digests; runs on the driver.
+"""
+
+import sys
+from collections.abc import Collection, Iterable, Sequence
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from orchestrator.identity import digest
+from orchestrator.ledger import Ledger
+from orchestrator.project_code import files_hash, installed_versions, module_rests_on
+from orchestrator.records import Customer, FlowRun, ModelSpec, Snapshot
+from orchestrator.search import find_strategy
+from orchestrator.settings import Experiment
+
+CONTEXT_KEY = "cleared"
+"""Under which a flow run's context keeps the digests."""
+
+_BENEATH = frozenset({"sklearn", "numpy", "scipy"})
+"""Packages that every check rests on."""
+
+
+class Clearance:
+    """Tells what was checked before, under circumstances that have not changed since.
+
+    Args:
+        experiment: Has the metrics and the settings of the search.
+        known: Digests of what has passed.
+    """
+
+    def __init__(self, experiment: Experiment, known: Collection[str] = ()) -> None:
+        self._experiment = experiment
+        self._known = frozenset(known)
+        self._grounds: dict[frozenset[str], list[Any]] = {}
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> "Clearance":
+        """Return what the experiment's last flow run has left in the ledger.
+
+        Raises:
+            UsageError: The ledger's address cannot be used.
+            MachineryError: The ledger cannot be read.
+        """
+        with Ledger.look(experiment.ledger) as ledger:
+            last = ledger.flow_runs.last_of(experiment.name)
+        return cls(experiment) if last is None else cls.left_by(last, experiment)
+
+    @classmethod
+    def left_by(cls, flow_run: FlowRun, experiment: Experiment) -> "Clearance":
+        """Return what one of the experiment's flow runs has left; nothing if it kept none."""
+        return cls(experiment, flow_run.context.get(CONTEXT_KEY, ()))
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Digests of what has passed."""
+        return tuple(sorted(self._known))
+
+    def covers_metrics(self) -> bool:
+        """Return whether the configured metrics have passed."""
+        return self._metrics in self._known
+
+    def covers(self, models: Sequence[ModelSpec], customers: Sequence[Customer]) -> bool:
+        """Return whether these models, and the grids of these customers, have passed."""
+        return self._lists(models, customers) in self._known
+
+    def digests(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Return what a flow run keeps of the metrics and lists that have passed every check."""
+        return self._metrics, self._lists(snapshot.models, snapshot.customers)
+
+    @cached_property
+    def _metrics(self) -> str:
+        evaluation = self._experiment.evaluation
+        # The loader is imported before anything is checked, and may change what can be found.
+        loader = module_rests_on(_module(evaluation.loader)).files
+        scorers = map(_module, evaluation.scorers.values())
+        return digest("metrics", repr(evaluation), files_hash(loader), self._ground(scorers))
+
+    def _lists(self, models: Sequence[ModelSpec], customers: Sequence[Customer]) -> str:
+        search = self._experiment.search
+        estimators = (_module(step.estimator) for model in models for step in model.steps)
+        grids = sorted((each.id, repr(each.grids)) for each in customers if each.grids)
+        return digest(
+            *("lists", self._metrics, self._ground(estimators)),
+            *(repr(search), getattr(find_strategy(search), "resource", "")),
+            sorted(map(repr, models)),
+            grids,
+        )
+
+    def _ground(self, modules: Iterable[str]) -> list[Any]:
+        """Return what checks of classes and functions in these modules rest on.
+
+        It is found once, before the check: a file that is edited during the check is checked again
+        by the next flow run.
+        """
+        named = frozenset(modules)
+        if named not in self._grounds:
+            self._grounds[named] = _code_and_versions(named)
+        return self._grounds[named]
+
+
+def _module(path: str) -> str:
+    """Return the module in an import path `package.module:name`."""
+    return path.partition(":")[0]
+
+
+def _code_and_versions(modules: Collection[str]) -> list[Any]:
+    """Return hashes of the code of these modules and of this program, and packages' versions."""
+    rests = [module_rests_on(module) for module in sorted(modules)]
+    files = frozenset[Path]().union(*(each.files for each in rests))
+    versions = installed_versions(_BENEATH.union(*(each.packages for each in rests)))
+    return [files_hash(files), versions, sys.version, _own_code()]
+
+
+@cache
+def _own_code() -> str:
+    """Return a hash of this program's code, every module of which may take part in a check."""
+    return files_hash(Path(__file__).parents[1].rglob("*.py"))

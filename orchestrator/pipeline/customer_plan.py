@@ -1,0 +1,232 @@
+"""What is to be done: snapshot -> one piece of `CustomerPlan` a customer.
+
+Touches no library itself; asks for the versions of the customers' data and is pure otherwise;
+takes the snapshot and the present champions; runs on the driver.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from orchestrator.ledger import Champion
+from orchestrator.pipeline.carry_over import WarmStarts
+from orchestrator.records import (
+    Customer,
+    ModelSpec,
+    PassedOver,
+    Search,
+    Snapshot,
+    Study,
+    TrialResult,
+)
+from orchestrator.search.spaces import point_of
+from orchestrator.settings import Experiment
+from orchestrator.training.data import find_loader
+from orchestrator.training.fingerprint import Fingerprints, data_part
+from orchestrator.training.versions import data_versions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerPlan:
+    """What one flow run does for one customer.
+
+    Attributes:
+        id: The customer's id, which is the instance's key.
+        customer: Whom for.
+        studies: One a model that is meant for this customer.
+        champion: What serves the customer now; None without one.
+        passed_over: Candidates that could not be deployed when they were last to be.
+        problem: Why it cannot be said what is to be done, and so nothing is; "" otherwise.
+    """
+
+    id: str
+    customer: Customer
+    studies: tuple[Study, ...]
+    champion: Champion | None
+    passed_over: tuple[PassedOver, ...] = ()
+    problem: str = ""
+
+    @property
+    def deployed_code(self) -> str:
+        """The hash of the project's code that the champion was fitted with; "" when unknown."""
+        if self.champion is None:
+            return ""
+        return self.champion.result.trial.study.follows_from.get("code", "")
+
+
+def plan_work(
+    experiment: Experiment,
+    snapshot: Snapshot,
+    champions: Mapping[str, Champion],
+    flow_run: str,
+    fingerprints: Fingerprints,
+    *,
+    passed_over: Mapping[str, Sequence[PassedOver]] | None = None,
+) -> tuple[CustomerPlan, ...]:
+    """One piece of work for every active customer; paused ones keep what serves them.
+
+    Args:
+        experiment: How candidates are compared and searched.
+        snapshot: Which customers and models there are.
+        champions: What serves now, by customer.
+        flow_run: The flow run the studies belong to.
+        fingerprints: What gives studies the hashes their results are known by.
+        passed_over: By customer, the candidates that could not be deployed before.
+    """
+    active = [customer for customer in snapshot.customers if customer.active]
+    warm_starts = WarmStarts(champions)
+    versions = data_versions(
+        find_loader(experiment.evaluation.loader),
+        active,
+        experiment.addresses,
+        experiment.versions,
+    )
+    return tuple(
+        CustomerPlan(
+            id=customer.id,
+            customer=customer,
+            studies=tuple(
+                fingerprints.of(warm_starts.of(study), data)
+                for study in _studies(experiment, snapshot, customer, flow_run, version.text)
+                if not version.problem
+            ),
+            champion=champions.get(customer.id),
+            passed_over=tuple((passed_over or {}).get(customer.id, ())),
+            problem=version.problem,
+        )
+        for customer, version in zip(active, versions, strict=True)
+        for data in [data_part(customer, version.text)]
+    )
+
+
+def _studies(
+    experiment: Experiment, snapshot: Snapshot, customer: Customer, flow_run: str, version: str
+) -> Iterator[Study]:
+    return (
+        Study(
+            flow_run=flow_run,
+            snapshot=snapshot.id,
+            customer=customer,
+            model=model,
+            evaluation=experiment.evaluation,
+            search=experiment.search,
+            data_version=version,
+        )
+        for model in snapshot.models
+        if is_meant_for(model, customer)
+    )
+
+
+def as_ended(work: Sequence[CustomerPlan], ended: Mapping[str, Study]) -> tuple[CustomerPlan, ...]:
+    """The work of a resumed flow run: studies that ended are what they were then.
+
+    Else those whose data, or whose code, has changed since would be run again, and their trials,
+    which have the same names, could not be recorded. A version that only workers can tell is
+    recorded as any other result, and so is still the same.
+    """
+    return tuple(
+        replace(piece, studies=tuple(_as_ended(study, ended) for study in piece.studies))
+        for piece in work
+    )
+
+
+def outdated(work: Sequence[CustomerPlan], ended: Mapping[str, Study]) -> Iterator[str]:
+    """The customers whose data is not what it was when studies of theirs ended."""
+    for piece in work:
+        for study in piece.studies:
+            before = ended.get(study.key)
+            if before is not None and before.data_version != study.data_version != "":
+                yield piece.id
+                break
+
+
+def recoded(work: Sequence[CustomerPlan], ended: Mapping[str, Study]) -> Iterator[str]:
+    """The keys of studies that ended with other code than there is now."""
+    for piece in work:
+        for study in piece.studies:
+            before = ended.get(study.key)
+            if before is not None and before.follows_from.get("code") != study.follows_from["code"]:
+                yield study.key
+
+
+def _as_ended(study: Study, ended: Mapping[str, Study]) -> Study:
+    before = ended.get(study.key)
+    if before is None or not study.data_version or before.fingerprint == study.fingerprint:
+        return study
+    return before
+
+
+def with_version(
+    studies: Sequence[Study], version: str, fingerprints: Fingerprints
+) -> tuple[Study, ...]:
+    """The studies of one customer, now that the version of its data is known."""
+    return tuple(
+        fingerprints.of(replace(study, data_version=version), data_part(study.customer, version))
+        for study in studies
+    )
+
+
+def is_meant_for(model: ModelSpec, customer: Customer) -> bool:
+    """Whether the model's selector picks the customer by its tags; rows are counted later."""
+    return set(model.when.tags) <= set(customer.tags)
+
+
+def champion_study(
+    studies: Sequence[Study], champion: Champion, fingerprints: Fingerprints
+) -> Study:
+    """The study of one trial that scores the present champion on today's folds.
+
+    It is needed when the champion is no longer among the candidates: its model has left the
+    registry, or its grid has changed.
+    """
+    trial, first = champion.result.trial, studies[0]
+    study = replace(
+        first,
+        model=_fixed(trial.study.model, trial.params),
+        search=Search(),
+        first=(),
+        champion=True,
+    )
+    return fingerprints.of(study, first.follows_from["data"])
+
+
+def _fixed(model: ModelSpec, params: Mapping[str, object]) -> ModelSpec:
+    """The model with a grid of the one point that the champion is."""
+    return ModelSpec(
+        id=model.id,
+        steps=model.steps,
+        params=model.params,
+        grid=({name: (value,) for name, value in params.items()},) if params else (),
+        cost=model.cost,
+    )
+
+
+def rescoring(work: CustomerPlan, fingerprints: Fingerprints) -> Study | None:
+    """The study that scores the customer's champion on today's folds; None if none is needed."""
+    if work.champion is None or not work.studies:
+        return None
+    champion = work.champion.result
+    if _is_comparable(champion, work.studies[0]):
+        return None
+    if any(_will_try(study, champion) for study in work.studies):
+        return None
+    return champion_study(work.studies, work.champion, fingerprints)
+
+
+def _is_comparable(champion: TrialResult, study: Study) -> bool:
+    """Whether neither the data nor the way of comparing has changed since it was scored."""
+    same_data = study.data_version and study.data_version == champion.data_version
+    return bool(same_data) and study.evaluation == champion.trial.study.evaluation
+
+
+def _will_try(study: Study, champion: TrialResult) -> bool:
+    """Whether the study is certain to try the very parameters of the champion.
+
+    Too few rows leave a model out, and a strategy that draws may not draw this point.
+    """
+    listed, served = study.model, champion.trial.study.model
+    if (listed.steps, listed.params) != (served.steps, served.params) or listed.when.min_rows:
+        return False
+    params = dict(champion.trial.params)
+    if any(dict(first) == params for first in study.first):
+        return True
+    return study.search.strategy == "grid" and point_of(study.grid, params) is not None

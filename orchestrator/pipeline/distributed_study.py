@@ -1,0 +1,220 @@
+"""A study whose trials are spread over the workers, its strategy running on the driver.
+
+    spread [studies]      a coordinator a study
+      attempt [trials]    on workers: one trial, as far as its budget goes
+
+Touches no library itself; takes `Study`; gives its `TrialResult`s; runs on the driver but for what
+is said to run on workers.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from orchestrator.mapping import Fail, FirstEnded, Outcome, Skip, task
+from orchestrator.mapping.authoring.nodes import Reference
+from orchestrator.records import CHAMPION, Study, Trial, TrialResult
+from orchestrator.search import learns, open_strategy
+
+_ONE_BY_ONE = 32
+"""Most trials of a round that are awaited one by one, without `max_parallel`; a longer one is of a
+strategy that does not learn, or learns of many at a time, and is one map."""
+
+_NO_LIMIT = 2**62
+
+_HOPELESS = 3
+"""So many trials that time out or kill their worker, and none that does not, end a study."""
+
+
+_UnderWay = tuple[Sequence[Trial], Reference]
+"""Trials that were begun together."""
+
+
+def study_key(study: Study) -> str:
+    """A study's name among those of its customer."""
+    return f"{study.model.id}{CHAMPION}" if study.champion else study.model.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialAttempt:
+    """A trial to be evaluated, and what it had with a smaller budget."""
+
+    trial: Trial
+    before: TrialResult | None
+
+
+def _attempt_key(what: TrialAttempt) -> str:
+    budget = what.trial.budget
+    return f"{what.trial.number}" + ("" if budget is None else f"@{budget.amount}")
+
+
+def _attempt_fingerprint(what: TrialAttempt) -> str | None:
+    trial = what.trial
+    name = trial.study.fingerprint
+    return f"{name} {trial.number} {trial.budget} {sorted(trial.params.items())}" if name else None
+
+
+@task(key=_attempt_key, cache=_attempt_fingerprint, grows=True)
+def attempt(what: TrialAttempt) -> TrialResult | None:
+    """Score one trial, on a worker; None where the customer has too few rows for the model."""
+    # scikit-learn is imported on the workers only
+    from orchestrator.training.evaluate import evaluate_alone
+
+    return evaluate_alone(what.trial, what.before)
+
+
+@task(key=study_key, cache=False, grows=True)
+async def spread(
+    study: Study, known: tuple[TrialResult, ...], timeout: float | None, until: float
+) -> tuple[TrialResult, ...]:
+    """Evaluate a study's trials on as many workers as there are.
+
+    Args:
+        study: Which.
+        known: Results of an earlier generation, which need not be fitted again.
+        timeout: Seconds a trial may take.
+        until: When, in epoch seconds, it is too late to begin.
+    """
+    require_time(until)
+    search, found = open_strategy(study.search, study), _Found(study.search.seconds, known)
+    begin = _Beginning(study, found, timeout)
+    begin.these(next(search))
+    while begin.under_way:
+        trials, reference = await begin.next_to_tell()
+        outcomes = await reference
+        following: list[Trial] = []
+        for trial, outcome in zip(trials, outcomes.items(), strict=True):
+            result = found.note(trial, outcome)
+            if result is None:
+                return ()
+            with suppress(StopIteration):  # it is over, while trials are still under way
+                following += search.send(result)
+        begin.these(following)
+    return tuple(result for _, result in sorted(found.results.items()))
+
+
+def require_time(until: float) -> None:
+    """Skip what begins too late.
+
+    Raises:
+        Skip: It is later than this, in epoch seconds.
+    """
+    if time.time() > until:
+        raise Skip("the flow run's time for beginning studies (limits.seconds) was up")
+
+
+class _Found:
+    """What became of a study's trials so far.
+
+    Args:
+        seconds: How long further ones may begin.
+        known: Results of an earlier generation.
+    """
+
+    def __init__(self, seconds: float | None, known: Sequence[TrialResult]) -> None:
+        self._known = {repr(result.trial.params): result for result in known}
+        self.results: dict[int, TrialResult] = {}
+        self._deaths, self._lives = 0, 0
+        self._until = math.inf if seconds is None else time.monotonic() + seconds
+
+    @property
+    def has_lived(self) -> bool:
+        """Whether any trial neither timed out nor killed its workers."""
+        return self._lives > 0
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether there is time, and trials do not only ever time out or kill their workers."""
+        is_hopeless = not self.has_lived and self._deaths >= _HOPELESS
+        return not is_hopeless and (not self.results or time.monotonic() <= self._until)
+
+    def note(self, trial: Trial, outcome: Outcome) -> TrialResult | None:
+        """A trial's result; None where the model is not meant for so few rows.
+
+        Raises:
+            Fail: The customer's data cannot be used; so it is for all trials.
+        """
+        if outcome.cause == "raised":
+            raise Fail(outcome.error or "it failed")
+        result = outcome.value if outcome.cause is None else self._ended(trial, outcome)
+        if result is not None:
+            # With the study that is here: each result brought a copy of it, and of its grid.
+            result = self.results[trial.number] = replace(result, trial=trial)
+            self._lives += outcome.cause is None
+            self._deaths += outcome.cause is not None
+        return result
+
+    def attempts(self, trials: Sequence[Trial]) -> list[TrialAttempt]:
+        """The trials with what they had before."""
+        return [TrialAttempt(trial=trial, before=self._before(trial)) for trial in trials]
+
+    def _before(self, trial: Trial) -> TrialResult | None:
+        return self.results.get(trial.number) or self._known.get(repr(trial.params))
+
+    def _ended(self, trial: Trial, outcome: Outcome) -> TrialResult:
+        """A trial that did not come back keeps what it had."""
+        before = self.results.get(trial.number)
+        blank = TrialResult(trial=trial, state="failed", started=outcome.started or 0.0)
+        return replace(
+            before or blank,
+            trial=trial,
+            state="timed_out" if outcome.cause == "timed_out" else "failed",
+            ended=outcome.ended or 0.0,
+            worker=outcome.worker,
+            error=outcome.error,
+        )
+
+
+class _Beginning:
+    """Starts a study's trials, in the order asked for, and knows which are under way.
+
+    Args:
+        study: Which.
+        found: What became of trials so far.
+        timeout: Seconds a trial may take.
+    """
+
+    def __init__(self, study: Study, found: _Found, timeout: float | None) -> None:
+        self.under_way: list[_UnderWay] = []
+        self._in_order = study.search.reproducible and learns(study.search)
+        self._waiting: deque[Trial] = deque()
+        self._found, at_once = found, study.search.max_parallel
+        self._task = attempt.options(timeout=timeout, max_active_per_call=at_once)
+        self._few = at_once or _ONE_BY_ONE  # a map has no more under way than it may
+        self._may_be_hopeless = timeout is not None
+        # What is to end in time is not begun all at once. Nor is what may be hopeless, where few
+        # may be under way at once: beside the first trials a map would have as many again.
+        self._is_rationed = study.search.seconds is not None or bool(timeout and at_once)
+
+    async def next_to_tell(self) -> _UnderWay:
+        """What the strategy is told of next: what was begun first, or what ended first.
+
+        One that does not learn makes the same trials either way.
+        """
+        if self._in_order or len(self.under_way) == 1:
+            return self.under_way.pop(0)
+        ended = await FirstEnded(reference for _, reference in self.under_way)
+        place = next(n for n, (_, each) in enumerate(self.under_way) if each is ended)
+        return self.under_way.pop(place)
+
+    def these(self, trials: Sequence[Trial]) -> None:
+        """Begin these and what still waits, unless the study is not to go on.
+
+        Each by itself, so that its result is heard of at once; many of a round are one map.
+        """
+        self._waiting += trials
+        if not self._found.may_go_on:
+            return
+        some = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._room))]
+        for these in [some] if len(some) > self._few else [[trial] for trial in some]:
+            self.under_way.append((these, self._task.expand(what=self._found.attempts(these))))
+
+    @property
+    def _room(self) -> int:
+        """How many more may begin: few at a time while all may yet turn out to hang."""
+        may_all_hang = self._may_be_hopeless and not self._found.has_lived
+        most = self._few if self._is_rationed or may_all_hang else _NO_LIMIT
+        return most - sum(len(some) for some, _ in self.under_way)

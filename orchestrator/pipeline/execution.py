@@ -1,0 +1,208 @@
+"""The second part of THE LINE, once it is known what is to be done: cluster, flow, MLflow, report.
+
+Touches no library itself; takes an `Execution`; gives a `Report`; runs on the driver.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from orchestrator.clusters import threads
+from orchestrator.errors import MachineryError, StoppedError
+from orchestrator.ledger import Ledger
+from orchestrator.mapping import Run
+from orchestrator.mapping.driver.progress import Observer
+from orchestrator.mapping.driver.task_logs import Listener
+from orchestrator.mlflow.model_files.readers import reader
+from orchestrator.mlflow.views import link_to_file
+from orchestrator.pipeline.carry_over import carried_over
+from orchestrator.pipeline.clearance import CONTEXT_KEY
+from orchestrator.pipeline.cluster import OnDemandCluster
+from orchestrator.pipeline.config_snapshot import kept
+from orchestrator.pipeline.placement import Durations, longest_first, to_spread
+from orchestrator.pipeline.preparation import Preparation, fingerprints
+from orchestrator.pipeline.report import Report
+from orchestrator.pipeline.report_building import put_together, web_page, where_to_look
+from orchestrator.pipeline.training_flow import training_flow, trials_of
+from orchestrator.promotion.background_sync import BackgroundSync
+from orchestrator.promotion.delivery import Delivery
+from orchestrator.promotion.dispatch import Dispatch
+from orchestrator.promotion.outbox import Outbox
+from orchestrator.promotion.session import MlflowSession
+from orchestrator.promotion.storability import rules_of
+from orchestrator.records import FlowRun, Snapshot
+from orchestrator.settings import Experiment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One execution of the line, up to its end or to where it is stopped.
+
+    Attributes:
+        experiment: What is run.
+        opened: Its MLflow.
+        ledger: Its ledger, which this driver alone writes to.
+        prepared: What is to be done.
+        flow_run: The flow run's id.
+        resumed: The flow run that goes on; None for a new one.
+        cleared: Digests of what has passed every check (`clearance`).
+        fresh: Use no result that another flow run recorded.
+        observer: Told of the flow's progress.
+        stop: Asked often; once it says yes, nothing more is started.
+        say: Told what happens.
+        on_log: Given what each attempt of a task said; None for nobody.
+        started: When, in epoch seconds.
+    """
+
+    experiment: Experiment
+    opened: MlflowSession
+    ledger: Ledger
+    prepared: Preparation
+    flow_run: str
+    resumed: FlowRun | None = None
+    cleared: tuple[str, ...]
+    fresh: bool
+    observer: Observer | None
+    stop: Callable[[], bool]
+    say: Callable[[str], None]
+    on_log: Listener | None = None
+    started: float
+
+
+def carry_out(execution: Execution) -> Report:
+    """Do what is to be done, and say what came of it.
+
+    Raises:
+        StoppedError: `stop` said yes before the flow run began; nothing was changed.
+        LeaseLostError: Another driver took this one's place.
+        MachineryError: Ledger or cluster failed; what was recorded is kept.
+    """
+    experiment, ledger, opened = execution.experiment, execution.ledger, execution.opened
+    execution.say(_in_a_sentence(execution.prepared))
+    outbox = Outbox(ledger, opened)
+    courier = BackgroundSync(outbox, experiment.evaluation, execution.flow_run, say=execution.say)
+    models = execution.prepared.snapshot.models
+    with OnDemandCluster(experiment, execution.say, models) as cluster:
+        if execution.prepared.has_work:
+            cluster.client()  # before the lists are taken over: it may not start, or not fit
+        if execution.resumed is None:
+            require_wanted(execution.stop)
+            _take_over(ledger, experiment, execution.prepared.snapshot)
+        with courier:
+            ended = _run_flow(execution, outbox, cluster)
+        of_cluster = (*cluster.differences, *cluster.short_of_memory())
+        cluster.release_data()
+    behind = courier.what_is_lacking()
+    links = where_to_look(experiment, opened, execution.flow_run)
+    if experiment.summary and outbox.has_sent and behind is None:
+        links |= _summary(execution, outbox, ended.flow_run)
+    return put_together(
+        experiment,
+        ended,
+        execution.prepared,
+        ledger,
+        behind=behind,
+        outbox=outbox,
+        of_cluster=of_cluster,
+        links=links,
+        seconds=time.time() - execution.started,
+    )
+
+
+def require_wanted(stop: Callable[[], bool] | None) -> None:
+    """Go on only if nobody has asked to stop; the flow itself asks from its beginning on."""
+    if stop is not None and stop():
+        raise StoppedError
+
+
+def _summary(execution: Execution, outbox: Outbox, flow_run: FlowRun) -> dict[str, str]:
+    """Write the flow run's report to MLflow; where it is, or nothing where MLflow refused."""
+    from orchestrator.reports.mlflow_summary import FILE, send_summary  # late: plotly and Optuna
+
+    experiment, tracker = execution.experiment, outbox.mlflow.tracker
+    searched = sorted({study.customer.id for study in execution.prepared.new})
+    try:
+        place = send_summary(experiment.name, execution.ledger, tracker, flow_run, searched)
+    except MachineryError as error:
+        execution.say(f"{error}; `orchestrator report` writes the report at any time")
+        return {}
+    page = web_page(experiment)
+    return {"Report": link_to_file(page, tracker.experiment_id, place.run_id, FILE)}
+
+
+def _run_flow(execution: Execution, outbox: Outbox, cluster: OnDemandCluster) -> Run:
+    experiment, prepared = execution.experiment, execution.prepared
+    durations: Durations = execution.ledger.trials.durations() if prepared.new else {}
+    spread = _to_spread(execution, cluster, durations)
+    dispatch = Dispatch(
+        execution.ledger,
+        outbox,
+        allow_pickle=experiment.allow_pickle,
+        rules=rules_of(experiment),
+    )
+    writes_itself = experiment.cluster.kind == "inline"
+    flow = training_flow(
+        experiment,
+        longest_first(prepared.work, prepared.new, durations),
+        outbox,
+        dispatch,
+        Delivery(dispatch, reader(wrote_itself=writes_itself)),
+        flow_run=execution.flow_run,
+        fingerprints=fingerprints(experiment),
+        to_spread=spread,
+        carried={} if execution.fresh else carried_over(execution.ledger, prepared.new),
+        lost=prepared.lost,
+    )
+    return flow.run(
+        cluster.client() if prepared.has_work else cluster.client,
+        execution.ledger.recorder(trials_of, prepared.recorded),
+        flow_run_id=execution.flow_run,
+        resumed=execution.resumed,
+        context={
+            "snapshot": prepared.snapshot.id,
+            "config": experiment.config,
+            "settings": kept(experiment.document),
+            "fresh": execution.fresh,
+            "spread": sorted(spread),
+            "logs": asdict(experiment.logs),
+            CONTEXT_KEY: execution.cleared,
+        },
+        logs=experiment.logs,
+        on_log=execution.on_log,
+        observer=execution.observer,
+        stop=execution.stop,
+        grace=experiment.grace,
+        again=_everything if execution.fresh else None,
+    )
+
+
+def _in_a_sentence(prepared: Preparation) -> str:
+    again = f", and at most {len(prepared.rescored)} champions to score again"
+    return (
+        f"{len(prepared.work)} customers, {prepared.studies} studies, of which "
+        f"{len(prepared.new)} to train with at most {prepared.trials} trials"
+        f"{again if prepared.rescored else ''}"
+    )
+
+
+def _to_spread(
+    execution: Execution, cluster: OnDemandCluster, durations: Durations
+) -> frozenset[str]:
+    """The keys of the studies to be spread; those that were stay so in a resumed flow run."""
+    prepared, before = execution.prepared, execution.resumed
+    found = frozenset[str]()
+    if prepared.new:
+        found = to_spread(prepared.new, durations, threads(cluster.client()))
+    return found if before is None else found.union(before.context.get("spread", ()))
+
+
+def _take_over(ledger: Ledger, experiment: Experiment, snapshot: Snapshot) -> None:
+    """Write what was fetched as what is; nothing but the machine can stop the run from here on."""
+    ledger.require_owner(experiment.name, claim=True)
+    ledger.snapshots.save(snapshot)
+    ledger.lives.apply(snapshot)
+
+
+def _everything(_node: str, _key: str) -> bool:
+    """What runs again with `fresh`."""
+    return True

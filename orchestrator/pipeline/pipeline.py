@@ -1,0 +1,146 @@
+"""THE LINE: registry, ledger, cluster, training, MLflow, deployment, in this order.
+
+What comes before a flow run stands here, the rest in `execution`. Touches no library itself; takes
+an `Experiment`; gives a `Report`; runs on the driver.
+"""
+
+import time
+from collections.abc import Callable, Collection
+
+from orchestrator.mapping.driver.progress import Observer
+from orchestrator.mapping.driver.task_logs import Listener
+from orchestrator.mapping.flows import new_id
+from orchestrator.pipeline.clearance import Clearance
+from orchestrator.pipeline.execution import Execution, carry_out, require_wanted
+from orchestrator.pipeline.preparation import check, check_models, fetch_snapshot, prepare
+from orchestrator.pipeline.report import Report
+from orchestrator.promotion.session import at_work
+from orchestrator.promotion.storability import require_storable
+from orchestrator.records import FlowRun, Snapshot
+from orchestrator.registry import guards
+from orchestrator.settings import Experiment
+
+
+def run(
+    experiment: Experiment,
+    *,
+    fresh: bool = False,
+    accept: Collection[str] = (),
+    force: bool = False,
+    observer: Observer | None = None,
+    stop: Callable[[], bool] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    on_log: Listener | None = None,
+) -> Report:
+    """Train, track, select and deploy, for every active customer the registry lists now.
+
+    Args:
+        experiment: What to run.
+        fresh: Train studies again that have a recorded success.
+        accept: Names of guards whose objections are known and meant.
+        force: Take the place of a driver that may be at work on the experiment.
+        observer: Told of the flow's progress.
+        stop: Asked often; once it says yes, nothing more is started.
+        say: Told what happens, in sentences.
+        on_log: Given what each attempt of a task said, once it has ended.
+
+    Raises:
+        ConfigError: Configuration or models are wrong; nothing was started.
+        RegistryError: The registry failed, or a guard refused; nothing was changed.
+        HeldError: Another driver is at work on the experiment; nothing was changed.
+        StoppedError: `stop` said yes before the flow run began; nothing was changed.
+        MachineryError: Ledger or cluster failed; what was recorded is kept.
+    """
+    started, flow_run = time.time(), new_id()
+    snapshot, cleared = _fetched(experiment, accept, stop)
+    with at_work(experiment, flow_run, force=force, say=say) as (opened, ledger, hold):
+        require_wanted(stop)
+        left = ledger.flow_runs.left_unfinished(experiment.name)
+        prepared = prepare(experiment, ledger, snapshot, flow_run=flow_run, fresh=fresh)
+        guards.enforce(prepared.refusals, accept)
+        require_storable(experiment, prepared.new)
+        if left is not None:
+            say(
+                f"flow run {left.id} has not ended: `orchestrator resume` would have gone on with "
+                "it; this is a new one, which uses the trials that it recorded"
+            )
+        execution = Execution(
+            experiment=experiment,
+            opened=opened,
+            ledger=ledger,
+            prepared=prepared,
+            flow_run=flow_run,
+            cleared=cleared,
+            fresh=fresh,
+            observer=observer,
+            stop=hold.guarded(stop),
+            say=say,
+            on_log=on_log,
+            started=started,
+        )
+        return carry_out(execution)
+
+
+def resume(
+    experiment: Experiment,
+    flow_run: FlowRun,
+    *,
+    force: bool = False,
+    observer: Observer | None = None,
+    stop: Callable[[], bool] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    on_log: Listener | None = None,
+) -> Report:
+    """Go on with a flow run under its own id: its snapshot, its decisions, and what is left to do.
+
+    The registry is not asked. What is recorded of the flow run is not repeated.
+
+    Args:
+        experiment: What to run; the flow run was one of it.
+        flow_run: One of the ledger that was interrupted, or killed, or has failed.
+        force: Take the place of a driver that may be at work on the experiment.
+        observer: Told of the flow's progress.
+        stop: Asked often; once it says yes, nothing more is started.
+        say: Told what happens, in sentences.
+        on_log: Given what each attempt of a task said, once it has ended.
+
+    Raises:
+        ConfigError: Configuration or models are wrong; nothing was started.
+        HeldError: Another driver is at work on the experiment; nothing was changed.
+        MachineryError: Ledger or cluster failed; what was recorded is kept.
+    """
+    started = time.time()
+    clearance = Clearance.left_by(flow_run, experiment)
+    check(experiment, clearance)
+    with at_work(experiment, flow_run.id, force=force, say=say) as (opened, ledger, hold):
+        snapshot = ledger.snapshots.get(flow_run.context["snapshot"])
+        prepared = prepare(experiment, ledger, snapshot, flow_run=flow_run.id)
+        execution = Execution(
+            experiment=experiment,
+            opened=opened,
+            ledger=ledger,
+            prepared=prepared,
+            flow_run=flow_run.id,
+            resumed=flow_run,
+            cleared=clearance.known,
+            fresh=flow_run.context.get("fresh", False),
+            observer=observer,
+            stop=hold.guarded(stop),
+            say=say,
+            on_log=on_log,
+            started=started,
+        )
+        return carry_out(execution)
+
+
+def _fetched(
+    experiment: Experiment, accept: Collection[str], stop: Callable[[], bool] | None
+) -> tuple[Snapshot, tuple[str, ...]]:
+    """Return what the registry lists now, and digests of what has passed the checks of it."""
+    guards.require_guards(accept)
+    clearance = Clearance.of(experiment)
+    check(experiment, clearance)
+    snapshot = fetch_snapshot(experiment, accept, leave_copies=True, clearance=clearance)
+    require_wanted(stop)
+    check_models(experiment, snapshot, clearance)
+    return snapshot, clearance.digests(snapshot)

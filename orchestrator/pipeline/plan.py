@@ -1,0 +1,234 @@
+"""What a flow run would do now, and why: the whole of it, or for one customer.
+
+Touches no library itself; takes an `Experiment`; gives a `Plan`; writes nothing, not even an empty
+ledger where there is none; runs on the driver.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.ledger import Champion, Changes, Ledger
+from orchestrator.pipeline.clearance import Clearance
+from orchestrator.pipeline.estimate import Estimate, estimate
+from orchestrator.pipeline.notes import notes
+from orchestrator.pipeline.preparation import (
+    Preparation,
+    check,
+    check_models,
+    count_trials,
+    fetch_snapshot,
+    prepare,
+)
+from orchestrator.promotion.storability import require_storable
+from orchestrator.records import Rejected, Study
+from orchestrator.registry.guards import require_guards
+from orchestrator.settings import Experiment
+from orchestrator.training.fingerprint import PARTS
+
+NEW = "new"
+UNVERSIONED = "unversioned"
+NEVER_SUCCEEDED = "never succeeded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one model, or one group of customers, has of a plan.
+
+    Attributes:
+        name: The model's id; or what became of the customers: added, changed, unchanged, ...
+        customers: How many.
+        studies: How many they make.
+        reused: Studies whose recorded results would be used again.
+        trials: Trials that the others would make.
+    """
+
+    name: str
+    customers: int
+    studies: int
+    reused: int
+    trials: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a flow run would do, had it started now; nothing was written.
+
+    Attributes:
+        snapshot: The snapshot's id.
+        source: Where it was fetched.
+        changes: What differs from what the ledger knows.
+        rejected: Rows set aside.
+        customers: How many are active.
+        studies: Customer by model, as far as tags tell.
+        reused: Studies whose recorded results would be used again.
+        trials: Trials that would be made, at most.
+        least_trials: Trials that would be made at least: of studies that a worker may find
+            unchanged once it has loaded their data, none.
+        rescored: Champions that may have to be scored on today's folds, one trial each.
+        reasons: Why the other studies would be run, with how many: the parts that changed
+            (`training.fingerprint` lists them), `new`, `never succeeded`, or `unversioned`: only
+            once a worker has loaded the data is it known whether it changed.
+        by_model: The studies by model.
+        by_group: The studies by what became of their customers.
+        estimate: How long it would take, at most.
+        least: How long it would take at least.
+        writes: What would be written, at most.
+        refusals: What guards object to, by their names.
+        accepted: What they object to and was accepted, by their names.
+        notes: What a person should know besides.
+    """
+
+    snapshot: str
+    source: str
+    changes: Changes
+    rejected: tuple[Rejected, ...]
+    customers: int
+    studies: int
+    reused: int
+    trials: int
+    least_trials: int
+    rescored: int
+    reasons: Mapping[str, int]
+    by_model: tuple[Share, ...]
+    by_group: tuple[Share, ...]
+    estimate: Estimate
+    least: Estimate
+    writes: Mapping[str, int]
+    refusals: Mapping[str, str]
+    accepted: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def plan(experiment: Experiment, accept: Collection[str] = ()) -> Plan:
+    """What a flow run would do now; nothing is written.
+
+    Args:
+        experiment: What would run.
+        accept: Names of guards whose objections would be accepted.
+
+    Raises:
+        UsageError: `accept` names no guard.
+        ConfigError: Configuration or models are wrong.
+        RegistryError: The registry failed.
+    """
+    require_guards(accept)
+    clearance = Clearance.of(experiment)
+    check(experiment, clearance)
+    snapshot = fetch_snapshot(experiment, accept, clearance=clearance)
+    check_models(experiment, snapshot, clearance)
+    with Ledger.look(experiment.ledger) as ledger:
+        ledger.require_owner(experiment.name)
+        prepared = prepare(experiment, ledger, snapshot)
+        require_storable(experiment, prepared.new)
+        certain = [study for study in prepared.new if study.fingerprint]
+        least_trials = count_trials(experiment, certain)
+        refused = {refusal.guard: refusal.reason for refusal in prepared.refusals}
+        return Plan(
+            snapshot=snapshot.id,
+            source=snapshot.source,
+            changes=prepared.changes,
+            rejected=snapshot.rejected,
+            customers=len(prepared.work),
+            studies=prepared.studies,
+            reused=prepared.studies - len(prepared.new),
+            trials=prepared.trials,
+            least_trials=least_trials,
+            rescored=len(prepared.rescored),
+            reasons=dict(reasons(ledger, prepared.new, experiment).most_common()),
+            by_model=_shares(experiment, prepared, lambda study: study.model.id),
+            by_group=_shares(experiment, prepared, _group_of(prepared.changes)),
+            estimate=estimate(
+                ledger, experiment, prepared.new, prepared.trials + len(prepared.rescored)
+            ),
+            least=estimate(ledger, experiment, certain, least_trials),
+            writes=_writes(prepared),
+            refusals={guard: why for guard, why in refused.items() if guard not in accept},
+            accepted={guard: why for guard, why in refused.items() if guard in accept},
+            notes=notes(ledger, prepared, _champions(prepared)),
+        )
+
+
+def reasons(ledger: Ledger, new: Sequence[Study], experiment: Experiment) -> Counter[str]:
+    """Why these studies have no recorded results, with how many each."""
+    last = ledger.studies.parts() if new else {}
+    return Counter(why_new(study, last.get(study.key), experiment) for study in new)
+
+
+def why_new(study: Study, last: Mapping[str, str] | None, experiment: Experiment) -> str:
+    """Why a study has no recorded results.
+
+    Args:
+        study: Which.
+        last: What its last run followed from; None where there was none.
+        experiment: Says whether the environment counts.
+    """
+    if not last:
+        return NEW
+    counted = PARTS if experiment.retrain_on == "environment" else PARTS[:-1]
+    changed = [part for part in counted if study.follows_from[part] != last.get(part)]
+    if study.fingerprint:
+        return ", ".join(changed) or NEVER_SUCCEEDED
+    # Without the data's version, that part is always another one; the others are certain.
+    return ", ".join(part for part in changed if part != "data") or UNVERSIONED
+
+
+def _shares(
+    experiment: Experiment, prepared: Preparation, name_of: Callable[[Study], str]
+) -> tuple[Share, ...]:
+    """The studies by a name each has, in the order of names."""
+    new = _by_name(prepared.new, name_of)
+    every = _by_name((s for piece in prepared.work for s in piece.studies), name_of)
+    return tuple(
+        Share(
+            name=name,
+            customers=len({study.customer.id for study in studies}),
+            studies=len(studies),
+            reused=len(studies) - len(new.get(name, ())),
+            trials=count_trials(experiment, new.get(name, ())),
+        )
+        for name, studies in sorted(every.items())
+    )
+
+
+def _by_name(
+    studies: Iterable[Study], name_of: Callable[[Study], str]
+) -> Mapping[str, Sequence[Study]]:
+    named: dict[str, list[Study]] = {}
+    for study in studies:
+        named.setdefault(name_of(study), []).append(study)
+    return named
+
+
+def _group_of(changes: Changes) -> Callable[[Study], str]:
+    """What became of a study's customer since the last flow run."""
+    customers = changes.customers
+    groups = dict.fromkeys((change.key for change in customers.changed), "changed")
+    for event in ("added", "resumed", "restored", "kept"):
+        groups |= dict.fromkeys(getattr(customers, event), event)
+    return lambda study: groups.get(study.customer.id, "unchanged")
+
+
+def _champions(prepared: Preparation) -> Mapping[str, Champion]:
+    return {piece.id: piece.champion for piece in prepared.work if piece.champion is not None}
+
+
+def _writes(prepared: Preparation) -> Mapping[str, int]:
+    """What would be written, at most: a customer without a new study keeps its champion."""
+    changes = (prepared.changes.customers, prepared.changes.models)
+    periods = sum(
+        len({c.key for c in difference.changed} | set(keys))
+        for difference in changes
+        for keys in [
+            difference.added
+            + difference.paused
+            + difference.resumed
+            + difference.removed
+            + difference.restored
+        ]
+    )
+    return {
+        "periods of customers and models": periods,
+        "MLflow runs": prepared.trials + len(prepared.rescored),
+        "model versions": len({s.customer.id for s in prepared.new + prepared.rescored}),
+    }

@@ -1,0 +1,135 @@
+"""The report of a flow run, put together from how it ended and from what the ledger holds.
+
+Touches no library itself; takes a `Run`; gives a `Report`; runs on the driver.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from orchestrator.ledger import Champion, Ledger
+from orchestrator.mapping import Run
+from orchestrator.mlflow.views import UI_PORT, links, views
+from orchestrator.pipeline.customer_plan import CustomerPlan
+from orchestrator.pipeline.notes import made_way, notes
+from orchestrator.pipeline.preparation import Preparation
+from orchestrator.pipeline.report import (
+    Report,
+    Unserved,
+    all_results,
+    count_studies,
+    count_trials,
+    failures,
+    fresh_results,
+)
+from orchestrator.pipeline.study_flow import STUDIES
+from orchestrator.promotion.outbox import Outbox
+from orchestrator.promotion.session import MlflowSession
+from orchestrator.redaction import redacted
+from orchestrator.settings import Experiment
+
+
+def put_together(
+    experiment: Experiment,
+    ended: Run,
+    prepared: Preparation,
+    ledger: Ledger,
+    *,
+    behind: str | None,
+    outbox: Outbox,
+    of_cluster: tuple[str, ...],
+    links: Mapping[str, str],
+    seconds: float,
+) -> Report:
+    """What a flow run did.
+
+    Args:
+        experiment: Of what.
+        ended: How its flow ended.
+        prepared: What it was about.
+        ledger: What is known now.
+        behind: What MLflow lacks, in a sentence.
+        outbox: Knows what was deployed, and what MLflow refused.
+        of_cluster: How workers differ from here, and which came near their limit of memory.
+        links: Where to look.
+        seconds: How long all of it took.
+    """
+    evaluated, choices = [o for name in STUDIES for o in ended.outcomes(name)], ended["choose"]
+    trials = count_trials(evaluated, choices)
+    others = {name: ended[name] for name in ("publish", "deliver", "deploy")}
+    undeployed = len(choices.failed) + len(ended["deliver"].failed) + len(outbox.refused)
+    undeployed += sum(bool(choice.barred) and choice.decision.best is None for choice in choices)
+    champions = ledger.promotions.champions()
+    not_served = (f"customer {name!r} is not served: {why}" for name, why in outbox.refused.items())
+    return Report(
+        flow_run=ended.flow_run,
+        snapshot=prepared.snapshot.id,
+        changes=prepared.changes,
+        rejected=prepared.snapshot.rejected,
+        customers=len(prepared.work),
+        served=sum(piece.id in champions for piece in prepared.work),
+        trials=trials,
+        studies=count_studies(evaluated),
+        failures=failures(all_results(evaluated), choices, others),
+        promotions=tuple(outbox.deployed),
+        fit_seconds=sum(sum(result.fit_seconds) for result in fresh_results(evaluated)),
+        seconds=seconds,
+        objections=tuple(_objections(experiment.tolerance, trials, undeployed, len(prepared.work))),
+        unserved=tuple(_unserved(ended, prepared.work, champions, outbox.refused)),
+        links=links,
+        behind=behind,
+        notes=(
+            *notes(ledger, prepared, champions),
+            *of_cluster,
+            *not_served,
+            *made_way(ledger, ended.id),
+        ),
+    )
+
+
+def _objections(
+    tolerance: float, trials: Mapping[str, int], undeployed: int, customers: int
+) -> Iterator[str]:
+    """A sentence for each share of what failed that is greater than the tolerance."""
+    failed, made = trials["failed"] + trials.get("timed_out", 0), sum(trials.values())
+    allowed = f"`tolerance: {tolerance:g}` allows"
+    if failed > tolerance * made:
+        yield f"{failed:,} of {made:,} trials failed, and {allowed} {int(tolerance * made):,}"
+    if undeployed > tolerance * customers:
+        yield (
+            f"{undeployed:,} of {customers:,} customers got no decision or no deployed champion, "
+            f"and {allowed} {int(tolerance * customers):,}"
+        )
+
+
+def _unserved(
+    ended: Run,
+    work: Sequence[CustomerPlan],
+    champions: Mapping[str, Champion],
+    refused: Mapping[str, str],
+) -> Iterator[Unserved]:
+    """Every customer that was worked on and has no model, with the nearest reason known."""
+    failed = {
+        outcome.key: outcome.error
+        for name in ("choose", "deliver")
+        for outcome in ended[name].failed
+        if outcome.error
+    }
+    decided = {choice.decision.customer.id: choice.decision.reason for choice in ended["choose"]}
+    for piece in work:
+        if piece.id not in champions:
+            reasons = (refused, failed, {piece.id: piece.problem}, decided)
+            found = (each[piece.id] for each in reasons if each.get(piece.id))
+            yield Unserved(customer=piece.id, reason=next(found, "no study of it was run"))
+
+
+def where_to_look(experiment: Experiment, opened: MlflowSession, flow_run: str) -> dict[str, str]:
+    """Where to look; nowhere while MLflow cannot be opened."""
+    if not opened.is_open:
+        return {}
+    experiment_id = opened.result().tracker.experiment_id
+    return links(web_page(experiment), experiment_id, views(experiment.evaluation, flow_run))
+
+
+def web_page(experiment: Experiment) -> str:
+    """The address of MLflow's web page."""
+    is_server = experiment.tracking.startswith(("http://", "https://"))
+    return redacted(experiment.tracking) if is_server else f"http://127.0.0.1:{UI_PORT}"

@@ -1,0 +1,17 @@
+"""From the ledger to MLflow: trials sent, champions delivered and deployed.
+
+    session          what a driver holds open: ledger, lease, MLflow
+    outbox           trials and promotions that MLflow lacks, sent
+    background_sync  trials sent while workers work
+    dispatch         orders for champions, and how far each has come
+    refit_orders     the orders, and what comes back
+    refit            a champion fitted on all rows and written, on a worker
+    delivery         champions fitted, written and read back; else the next best
+    delivery_flow    the part of a flow that delivers and deploys
+    storability      whether models can be stored, found out beforehand
+    sync             MLflow is sent what it lacks, without a flow run
+    transfer         everything sent to a new MLflow or folder
+    store_ownership  whether the stores are those the ledger has worked with
+
+Touches MLflow through `mlflow`; takes decisions; gives promotions; runs on the driver.
+"""

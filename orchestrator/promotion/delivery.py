@@ -1,0 +1,112 @@
+"""Champions delivered: fitted and written on a worker, read back here; else the next best in turn.
+
+    deliver [customers]   a coordinator a customer, on the driver
+      refit               on a worker: fits the candidate on all rows and writes its files
+
+A candidate that cannot be fitted, stored, or read back makes way for the next best that passes the
+gate. What a disk or the data is to blame for is no candidate's fault: the promotion stays intended,
+and a resume or a sync delivers it.
+
+Touches no library itself; takes `Order`s; gives promotions; runs on the driver.
+"""
+
+from collections import deque
+from dataclasses import replace
+
+from orchestrator.mapping import Fail, Outcome, task
+from orchestrator.mlflow.model_files.readback import Reading
+from orchestrator.mlflow.model_files.readers import ReadBack
+from orchestrator.promotion.dispatch import Dispatch
+from orchestrator.promotion.refit_orders import Order, Refit, Refitted, Undeployable, best_of
+from orchestrator.records import Decision, Promotion, PromotionState
+
+
+def _candidate(what: Refit) -> str:
+    trial = best_of(what.promotion).trial
+    return f"{trial.study.model.id}-{trial.number}"
+
+
+# What it returns has some of the customer's rows in it, which are not kept.
+@task(key=_candidate, cache="never", grows=True)
+def refit(what: Refit) -> Refitted | Undeployable:
+    """Fit a candidate on all rows and write its files, on a worker."""
+    # scikit-learn and MLflow are imported on the workers only
+    from orchestrator.promotion.refit import refit_and_write
+
+    return refit_and_write(what)
+
+
+class Delivery:
+    """Delivers champions.
+
+    Args:
+        dispatch: Gives the orders, and keeps what becomes of them.
+        read_back: Reads a written model in another process than the one that wrote it.
+    """
+
+    def __init__(self, dispatch: Dispatch, read_back: ReadBack) -> None:
+        self._dispatch, self._read_back = dispatch, read_back
+
+    async def carry_out(self, order: Order) -> None:
+        """Deliver one customer's champion, the first candidate that can be.
+
+        Raises:
+            Fail: None can, or a disk, a worker or the data is in the way.
+        """
+        what, following = order.refit, deque(order.runners_up)
+        while what is not None:
+            (outcome,) = (await refit.expand(what=[what])).items()
+            found = self._judged(outcome)
+            if isinstance(found, Promotion):
+                self._dispatch.ready(found)
+                return
+            what = self._next(what.promotion, found, following)
+
+    def _judged(self, outcome: Outcome) -> Promotion | Undeployable:
+        """The promotion with its files, where they are as they should be."""
+        if outcome.cause == "raised":
+            raise Fail(outcome.error or "it failed")
+        if outcome.cause is not None:  # it killed its worker, or took too long
+            return Undeployable(reason=outcome.error or "it failed", whole_model=False)
+        if not isinstance(outcome.value, Refitted):
+            undeployable: Undeployable = outcome.value
+            return undeployable
+        refitted, promotion = outcome.value, outcome.value.promotion
+        problem = self._read_back(
+            Reading(
+                source=promotion.source,
+                files=promotion.files,
+                proof=refitted.proof,
+                tracking_uri=outcome.args["what"].tracking_uri,
+            )
+        )
+        if problem is None:
+            return promotion
+        if not problem.blames_model:
+            raise Fail(
+                f"worker {outcome.worker} wrote the model, but here {problem.reason}. Give workers "
+                "and driver a folder they share, or a store that all reach (`tracking.artifacts`), "
+                "then `orchestrator sync`"
+            )
+        reason = f"read back from {promotion.source}, {problem.reason}"
+        return Undeployable(reason=reason, whole_model=False)
+
+    def _next(self, promotion: Promotion, found: Undeployable, following: deque[Decision]) -> Refit:
+        """The order for the next best.
+
+        Raises:
+            Fail: There is none, or what was delivered already is to be delivered again.
+        """
+        if promotion.state is PromotionState.CONFIRMED:
+            raise Fail(f"the champion's files are damaged or lost, and {found.reason}")
+        steps = best_of(promotion).trial.study.model.steps
+        while following:
+            decision = following.popleft()
+            best = decision.best
+            if best is None or (found.whole_model and best.trial.study.model.steps == steps):
+                continue
+            return self._dispatch.instead(promotion, decision, found.reason)
+        withdrawn = self._dispatch.passed_over(promotion, found.reason)
+        self._dispatch.withdraw(replace(withdrawn, source="", files=()))
+        reasons = "; ".join(f"{each.trial}: {each.reason}" for each in withdrawn.passed_over)
+        raise Fail(f"no candidate could be deployed: {reasons}")

@@ -1,0 +1,113 @@
+"""A transfer: everything the ledger has is sent to an MLflow, or a folder of files, that is new.
+
+Trials are sent again as runs. The model of each champion is fitted again and written where the
+configuration now says, then registered. The old MLflow and its files are left as they are.
+
+Touches no library itself; takes an `Experiment`; gives how much was sent; runs on the driver.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from orchestrator.errors import MachineryError, UsageError
+from orchestrator.ledger import Ledger
+from orchestrator.ledger.store_identity import Identity
+from orchestrator.mlflow.ownership import PLACE, RECEIVING, TAG, look_up
+from orchestrator.promotion.outbox import Mlflow, Outbox
+from orchestrator.promotion.store_ownership import Trouble, artifacts_of, identity_of, trouble
+from orchestrator.promotion.sync import deliver_here
+from orchestrator.settings import Experiment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transferred:
+    """What a new MLflow was sent: how many trials, how many champions."""
+
+    trials: int
+    promotions: int
+
+
+def to_new_mlflow(
+    experiment: Experiment, say: Callable[[str], None] = lambda _: None
+) -> Transferred:
+    """Send the configured MLflow everything; safe to repeat after a failure.
+
+    Raises:
+        UsageError: Nothing has changed, or the new MLflow has an experiment of another ledger.
+        HeldError: A driver is at work on the experiment.
+        MachineryError: MLflow refused, or the models of some champions could not be written.
+    """
+    with Ledger.open(experiment.ledger) as ledger, ledger.holding(experiment.name):
+        ledger.require_owner(experiment.name)
+        known = ledger.identity.known()
+        found = trouble(experiment, ledger)
+        if known is None or found is None:
+            raise UsageError(
+                "MLflow and the artifact root are those that this ledger has worked with: "
+                "`orchestrator sync` sends what they lack"
+            )
+        if found.kind != "changed":
+            raise found.error()
+        _require_free(experiment, known, found)
+        return _transfer(experiment, ledger, known, say)
+
+
+def _require_free(experiment: Experiment, known: Identity, found: Trouble) -> None:
+    """Refuse an experiment of the same name that holds anything of another ledger."""
+    there = look_up(experiment.tracking, experiment.name)
+    if there is None or there.receiving == known.token:
+        return
+    if there.token == known.token:
+        raise UsageError(
+            f"{found.problem}. MLflow keeps the folder of an experiment for good: name a new "
+            "database or server by `tracking.uri` as well, or change it back"
+        )
+    if there.token or not there.is_empty:
+        raise UsageError(
+            f"the experiment {experiment.name!r} of the new MLflow holds runs of another ledger: "
+            "name an MLflow without it"
+        )
+
+
+def _transfer(
+    experiment: Experiment, ledger: Ledger, known: Identity, say: Callable[[str], None]
+) -> Transferred:
+    mlflow = _open(experiment)
+    mlflow.tracker.tag_experiment({RECEIVING: known.token})
+    outbox = Outbox(ledger, _Opened(mlflow=mlflow))
+    ledger.trials.mark_unsent(ledger.trials.sent())
+    trials = outbox.send_trials()
+    serving = [chain[-1] for chain in ledger.promotions.confirmed().values()]
+    say(f"sent {trials} trials; now the models of {len(serving)} champions are fitted again")
+    failed = {each.key: each for each in deliver_here(experiment, ledger, outbox, serving)}
+    chains = ledger.promotions.confirmed()
+    outbox.redeploy([chain[-1] for customer, chain in chains.items() if customer not in failed])
+    own = identity_of(experiment, ledger, known)
+    mlflow.tracker.tag_experiment({TAG: own.token, PLACE: own.place, RECEIVING: ""})
+    ledger.identity.write(replace(own, artifacts=artifacts_of(experiment), bound=True))
+    if failed:
+        first = next(iter(failed.values()))
+        raise MachineryError(
+            f"sent {trials} trials and {len(serving) - len(failed)} champions, but the models of "
+            f"{len(failed)} customers could not be fitted again, such as {first.key}: {first.error}"
+        )
+    return Transferred(trials=trials, promotions=len(serving))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    mlflow: Mlflow
+
+    def result(self) -> Mlflow:
+        return self.mlflow
+
+
+def _open(experiment: Experiment) -> Mlflow:
+    from orchestrator.mlflow.models.opening import open_deployer  # late: they import MLflow
+    from orchestrator.mlflow.runs.opening import open_tracker
+
+    return Mlflow(
+        tracker=open_tracker(experiment.tracking, experiment.name, experiment.artifacts),
+        deployer=open_deployer(experiment.tracking, experiment.name),
+        tracking_uri=experiment.tracking,
+    )

@@ -1,0 +1,168 @@
+"""What stands and what has been: who is served by what, and the life of one customer or model.
+
+Touches no library; reads the ledger only; gives records for people and machines; driver.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.errors import UsageError
+from orchestrator.ledger import Champion, Ledger, Period, RecordedTrial
+from orchestrator.ledger.changes import FieldChange, Kind, field_changes
+from orchestrator.ledger.codec import canonical
+from orchestrator.records import Promotion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerStatus:
+    """How one customer stands at a moment.
+
+    Attributes:
+        customer: Its id.
+        state: `active`, `paused` or `removed`.
+        champion: What serves it; None when nothing does.
+        model_listed: Whether the champion's model is still in the registry.
+    """
+
+    customer: str
+    state: str
+    champion: Champion | None
+    model_listed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialsOfRun:
+    """The trials a customer or model had in one flow run; `failure` is the commonest reason."""
+
+    flow_run: str
+    at: float
+    trials: int
+    failed: int
+    failure: str
+    best: str
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """The history of one customer or model.
+
+    Attributes:
+        kind, key: Whose.
+        periods: Its registry rows as they were, oldest first.
+        changes: For each period, the fields that were others in the one before.
+        flow_runs: Its trials, flow run by flow run.
+        promotions: A customer's champions, oldest first; of a model, those it ever became.
+    """
+
+    kind: str
+    key: str
+    periods: tuple[Period, ...]
+    changes: tuple[tuple[FieldChange, ...], ...]
+    flow_runs: tuple[TrialsOfRun, ...]
+    promotions: tuple[Promotion, ...]
+
+
+def standings(ledger: Ledger, at: float | None = None) -> tuple[CustomerStatus, ...]:
+    """How every customer stands that is listed, or is served though it is no longer listed.
+
+    Args:
+        ledger: What is known.
+        at: Epoch seconds; None is now.
+    """
+    live = ledger.lives.live() if at is None else ledger.lives.live_at(at)
+    champions = ledger.promotions.champions() if at is None else ledger.promotions.at(at)
+    models = {period.key for period in live if period.kind == "model"}
+    states = {period.key: period.state for period in live if period.kind == "customer"}
+    return tuple(
+        CustomerStatus(
+            customer=customer,
+            state=states.get(customer, "removed"),
+            champion=champions.get(customer),
+            model_listed=customer not in champions or _model(champions[customer]) in models,
+        )
+        for customer in sorted(states.keys() | champions.keys())
+    )
+
+
+def life(ledger: Ledger, key: str, kind: Kind | None = None) -> Life:
+    """The history of a customer, or of a model, with this id.
+
+    Args:
+        ledger: What is known.
+        key: The id.
+        kind: Which of the two; None is the customer, where there is one.
+
+    Raises:
+        UsageError: The ledger has never seen such an id.
+    """
+    kinds: tuple[Kind, ...] = ("customer", "model") if kind is None else (kind,)
+    lives = {kind: ledger.lives.history(kind, key) for kind in kinds}
+    if lives.get("customer"):
+        trials, promotions = ledger.trials.of_customer(key), ledger.promotions.of_customer(key)
+        return _life("customer", key, lives["customer"], trials, promotions)
+    if lives.get("model"):
+        trials = ledger.trials.of_model(key)
+        return _life("model", key, lives["model"], trials, _became(ledger, key, trials))
+    raise UsageError(
+        f"no {' and no '.join(kinds)} {key!r} has ever been listed; "
+        "`orchestrator status` lists the customers"
+    )
+
+
+def _became(ledger: Ledger, model: str, trials: Sequence[RecordedTrial]) -> list[Promotion]:
+    """The promotions in which a model became champion of one of those it was tried for."""
+    return [
+        promotion
+        for customer in {trial.result.trial.study.customer.id for trial in trials}
+        for promotion in ledger.promotions.of_customer(customer)
+        if promotion.decision.best and promotion.decision.best.trial.study.model.id == model
+    ]
+
+
+def _model(champion: Champion) -> str:
+    return champion.result.trial.study.model.id
+
+
+def _life(
+    kind: str,
+    key: str,
+    periods: Sequence[Period],
+    trials: Sequence[RecordedTrial],
+    promotions: Sequence[Promotion],
+) -> Life:
+    by_run: dict[str, list[RecordedTrial]] = {}
+    for trial in trials:
+        by_run.setdefault(trial.flow_run, []).append(trial)
+    return Life(
+        kind=kind,
+        key=key,
+        periods=tuple(periods),
+        changes=_changes(key, periods),
+        flow_runs=tuple(_of_run(flow_run, some) for flow_run, some in by_run.items()),
+        promotions=tuple(promotions),
+    )
+
+
+def _changes(key: str, periods: Sequence[Period]) -> tuple[tuple[FieldChange, ...], ...]:
+    rows = [canonical(period.row) for period in periods]
+    before = [*rows[:1], *rows]  # nothing changed in the first
+    return tuple(tuple(field_changes(key, *pair)) for pair in zip(before, rows, strict=False))
+
+
+def _of_run(flow_run: str, trials: Sequence[RecordedTrial]) -> TrialsOfRun:
+    errors = Counter(t.result.error or "unknown" for t in trials if t.result.is_failure)
+    scored = [trial.result for trial in trials if trial.result.state == "success"]
+    evaluation = trials[0].result.trial.study.evaluation
+    sign = 1 if evaluation.direction == "maximize" else -1
+    best = max(scored, key=lambda r: sign * r.mean(evaluation.metric), default=None)
+    return TrialsOfRun(
+        flow_run=flow_run,
+        at=min(trial.result.started for trial in trials),
+        trials=len(trials),
+        failed=errors.total(),
+        failure=errors.most_common(1)[0][0] if errors else "",
+        best=best.trial.key if best else "",
+        score=best.mean(evaluation.metric) if best else None,
+    )

@@ -1,0 +1,72 @@
+"""What an experiment is: every setting, checked and frozen.
+
+Touches no library; made by `orchestrator.config` from a file, or by hand; runs on the driver.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from orchestrator.clusters import Cluster
+from orchestrator.permissions import Addresses
+from orchestrator.records import Evaluation, Logs, Search
+from orchestrator.registry.guards import Limits
+from orchestrator.selection import Gate
+from orchestrator.training.parallel_looks import Looks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """One project: which lists, how candidates are compared, where everything is kept.
+
+    Attributes:
+        name: MLflow's experiment, and the first part of its registered models' names.
+        registry: The source's name under `source`, and the source's own settings.
+        evaluation: The loader, and how candidates are compared.
+        search: How trials are chosen.
+        limits: What a run may do without being told that it is meant.
+        gate: What a challenger must show to replace a champion.
+        cluster: Where mapped tasks run.
+        ledger: The ledger's SQLAlchemy URL.
+        tracking: MLflow's tracking URI.
+        artifacts: The folder or URL of model files; None leaves it to a tracking server.
+        summary: Whether each flow run with news gets a run of its own in MLflow, with its report.
+        allow_pickle: Whether models that skops cannot hold may be pickled.
+        retrain_on: `environment` trains everything again when the version of scikit-learn is
+            another one than when it was scored; None only tells.
+        addresses: Which addresses the rows of the registry may name.
+        versions: How long the looks at versions of customers' data may take.
+        tolerance: The share of trials that may fail before a flow run counts as failed.
+        grace: Seconds that what runs has to end when a flow run is interrupted.
+        study_timeout: Seconds after which a study that still runs has failed and its worker is
+            ended, for it may hang; of a study that is spread, a trial. None waits for ever.
+        logs: Which of what tasks print, log and warn of is kept.
+        config: The file it was read from, for messages.
+        root: The folder that relative addresses in lists and rows start from, and that the loader
+            is imported from; None stands for the current folder.
+        document: What the file holds, as it is written there; None when it was made by hand.
+    """
+
+    name: str
+    registry: Mapping[str, Any]
+    evaluation: Evaluation
+    search: Search = field(default_factory=Search)
+    limits: Limits = field(default_factory=Limits)
+    gate: Gate = field(default_factory=Gate)
+    cluster: Cluster = field(default_factory=Cluster)
+    ledger: str
+    tracking: str
+    artifacts: str | None = None
+    summary: bool = False
+    allow_pickle: bool = False
+    retrain_on: Literal["environment"] | None = None
+    addresses: Addresses = field(default_factory=Addresses)
+    versions: Looks = field(default_factory=Looks)
+    tolerance: float = 0.0
+    grace: float = 30.0
+    study_timeout: float | None = None
+    logs: Logs = field(default_factory=Logs)
+    config: str | None = None
+    root: Path | None = None
+    document: Mapping[str, Any] | None = None

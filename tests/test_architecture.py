@@ -1,0 +1,78 @@
+"""The maps of the code are true: package docstrings, laws, names."""
+
+import ast
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parents[1]
+PRODUCT = HERE / "orchestrator"
+PACKAGES = sorted(path.parent for path in PRODUCT.rglob("__init__.py"))
+MODULES = sorted(PRODUCT.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(HERE).with_suffix("").parts)
+
+
+def docstring(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text())) or ""
+
+
+def children(package: Path) -> set[str]:
+    modules = {path.stem for path in package.glob("*.py")} - {"__init__", "__main__"}
+    return modules | {path.parent.name for path in package.glob("*/__init__.py")}
+
+
+def listed(text: str) -> set[str]:
+    """The names in the first column of a docstring's indented list."""
+    lines = re.findall(r"^(?: {4})?((?:[a-z0-9_]+, )*[a-z0-9_]+)(?:\.py)?  ", text, re.MULTILINE)
+    return {name for line in lines for name in line.split(", ")}
+
+
+@pytest.mark.parametrize(
+    "package", [each for each in PACKAGES if each != PRODUCT], ids=lambda path: path.name
+)
+def test_a_packages_docstring_lists_its_modules_and_nothing_else(package):
+    """A map that has rotted misleads more than none."""
+    assert listed(docstring(package / "__init__.py")) == children(package)
+
+
+def test_every_law_that_is_cited_stands_in_the_architecture():
+    page = (HERE / "docs" / "architecture.md").read_text()
+    laws = set(re.findall(r"^(\d+)\. \*\*", page, re.MULTILINE))
+    texts = [*MODULES, *(HERE / "docs").rglob("*.md")]
+    cited = {law for path in texts for law in re.findall(r"\blaw (\d+)\b", path.read_text())}
+    assert cited <= laws
+
+
+def test_every_room_stands_in_the_architecture():
+    page = (HERE / "docs" / "architecture.md").read_text()
+    drawing = page.split("## Rooms")[1].split("```")[1]
+    rooms = children(PRODUCT)
+    assert {room for room in rooms if not re.search(rf"\b{room}\b", drawing)} == set()
+
+
+def test_modules_that_the_architecture_names_exist():
+    page = (HERE / "docs" / "architecture.md").read_text()
+    rooms = children(PRODUCT)
+    named = {
+        name
+        for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)`", page)
+        if name.partition(".")[0] in rooms
+    }
+    known = {name_of(path).removeprefix("orchestrator.") for path in MODULES}
+    known |= {name.removesuffix(".__init__") for name in known}
+    assert {name for name in named if name not in known} == set()
+
+
+def test_no_two_public_classes_have_one_name():
+    """Twins of one seam may: they keep one contract, and a test class holds it."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found[node.name].append(name_of(path))
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}

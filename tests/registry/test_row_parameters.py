@@ -242,8 +242,8 @@ def test_the_name_of_an_allowance_is_that_of_the_class():
 @pytest.mark.slow
 def test_hostile_rows_open_import_write_and_connect_to_nothing(tmp_path):
     """Hypothesis sets bait wherever a value can stand; an audit hook watches the process."""
-    program = Path(__file__).with_name("hostile_rows.py")
-    root = str(program.parents[1])
+    program = Path(__file__).parents[1] / "support" / "hostile_rows.py"
+    root = str(program.parents[2])
     ended = subprocess.run(
         [sys.executable, "-B", str(program), str(tmp_path)],
         capture_output=True, text=True, timeout=170, cwd=root, check=False,

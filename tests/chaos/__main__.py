@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random, SystemRandom
 
-from tests.chaos import faults, mapped
+from tests.chaos import faults, lost_stores, mapped
 from tests.chaos.faults import Fault
 from tests.chaos.staging import DATABASES, Stage, why_not
 from tests.chaos.trying import Attempt, Calm, endure, undisturbed
@@ -30,6 +30,10 @@ FAULTS: tuple[Fault, ...] = (
     faults.ClockSetBack(),
     faults.SecondDriver(),
     faults.DriverOusted(),
+    lost_stores.ArtifactsLost(),
+    lost_stores.ModelDamaged(),
+    lost_stores.MlflowEmptied(),
+    lost_stores.StoreChanged(),
 )
 
 _DRIVER_TIMES = 5

@@ -206,8 +206,9 @@ class Postgres:
         return str(self._server.get_uri())
 
     def create(self, name: str, template: str = "template1") -> str:
-        """The address of a new database, a copy of another."""
+        """The address of a new database, a copy of another, in place of the one of that name."""
         with psycopg.connect(self.address, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.address.replace("/postgres?", f"/{name}?")
 

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,13 @@ import yaml
 from sqlalchemy import NullPool, create_engine, text
 
 from orchestrator.ledger import Ledger
+from orchestrator.mlflow.model_files.checksums import damage
+from orchestrator.records import Promotion
 from tests.chaos.places import HOME, kill_tree
 from tests.chaos.work import CUSTOMERS, FOLDS, MODELS, POINTS
+
+MLFLOW = "mlflow"
+"""The name of the database that MLflow begins with."""
 
 SECONDS_TO_END = 300.0
 THRESHOLDS = [round(-0.9 + 0.2 * point, 1) for point in range(POINTS)]
@@ -34,6 +39,8 @@ class Scene:
         store: The address of MLflow's database.
         tracking: What the driver is told of MLflow: the store, or a server before it.
         cluster: The driver's `cluster:` settings.
+        make_store: Makes an empty database for MLflow, by name, in place of the one there may be;
+            gives its address.
         environment: Of every process.
         places: The servers there are, by name; faults find there what they kill.
         customers: How many it trains for.
@@ -44,6 +51,7 @@ class Scene:
     store: str
     tracking: str
     cluster: Mapping[str, Any]
+    make_store: Callable[[str], str]
     environment: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Any] = field(default_factory=dict)
     customers: int = CUSTOMERS
@@ -57,6 +65,11 @@ class Scene:
     def config(self) -> Path:
         """The configuration of every driver here."""
         return self.folder / "orchestrator.yaml"
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder of all model files."""
+        return self.folder / "artifacts"
 
     @property
     def log(self) -> Path:
@@ -78,7 +91,7 @@ class Scene:
                 "allowed": ["sklearn", "tests.chaos.work"],
             },
             "cluster": dict(self.cluster),
-            "tracking": {"uri": self.tracking, "artifacts": str(self.folder / "artifacts")},
+            "tracking": {"uri": self.tracking, "artifacts": str(self.artifacts)},
             "ledger": self.ledger,
         }
         self.config.write_text(yaml.safe_dump({**content, **changes}), encoding="utf-8")
@@ -114,6 +127,28 @@ class Scene:
     def trials_recorded(self) -> int:
         """How many trials the ledger has."""
         return int(self._ask(self.ledger, "SELECT count(*) FROM ledger_trials")[0][0])
+
+    def runs_in_mlflow(self) -> int:
+        """How many trials MLflow has."""
+        return len(self._ask(self.store, _RUNS))
+
+    def confirmed(self) -> list[Promotion]:
+        """The champions that are served, by the ledger's account."""
+        with Ledger.look(self.ledger) as ledger:
+            return [chain[-1] for chain in ledger.promotions.confirmed().values()]
+
+    def damaged(self) -> list[str]:
+        """Customers with champions whose files are gone, or are not those that were written."""
+        return [
+            champion.decision.customer.id
+            for champion in self.confirmed()
+            if damage(champion.source, champion.files, self.tracking) is not None
+        ]
+
+    def move_to(self, store: str) -> None:
+        """Name another database of MLflow's in the configuration."""
+        self.store = self.tracking = store
+        self.write_config()
 
     def end(self) -> "End":
         """What there is now."""

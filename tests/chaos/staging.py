@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from tests.chaos.faults import Fault
 from tests.chaos.places import Postgres, dask_cluster, mlflow_server, network, postgres, tmpfs
-from tests.chaos.scene import Scene, environment, prepare
+from tests.chaos.scene import MLFLOW, Scene, environment, prepare
 from tests.chaos.work import CUSTOMERS
 
 Database = Literal["sqlite", "postgres"]
@@ -80,15 +80,27 @@ class Stage:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The server there is, as a place, and the addresses of ledger and MLflow."""
         if database == "sqlite":
-            shutil.copyfile(self._empty_mlflow, folder / "mlflow.db")
-            return {}, {"store": f"sqlite:///{folder}/mlflow.db"}
+
+            def make(name: str) -> str:
+                for file in folder.glob(f"{name}.db*"):  # what it had not yet written down, too
+                    file.unlink()
+                shutil.copyfile(self._empty_mlflow, folder / f"{name}.db")
+                return f"sqlite:///{folder}/{name}.db"
+
+            return {}, {"store": make(MLFLOW), "make_store": make}
         if "tmpfs" in needs:
             server = stack.enter_context(_postgres_with_mlflow(folder / "postgres"))
         else:
             server = self._server()
+        number = self._scenes
+
+        def create(name: str) -> str:
+            return server.create(f"{name}{number}", template=_TEMPLATE)
+
         return {"postgres": server}, {
-            "ledger": server.create(f"ledger{self._scenes}"),
-            "store": server.create(f"mlflow{self._scenes}", template=_TEMPLATE),
+            "ledger": server.create(f"ledger{number}"),
+            "store": create(MLFLOW),
+            "make_store": create,
         }
 
     def _server(self) -> Postgres:

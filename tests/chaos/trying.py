@@ -170,6 +170,8 @@ def _judged(scene: Scene, calm: Calm, drivers: _Drivers, *, struck: int, in_flig
         problems.append(f"{len(dict(champions.items() ^ calm.champions.items()))} champions differ")
     if end.aliases != {customer: champion[1:] for customer, champion in end.champions.items()}:
         problems.append("aliases are not what the ledger says")
+    if damaged := scene.damaged():
+        problems.append(f"the model files of {len(damaged)} champions are damaged")
     if end.pending:
         problems.append(f"MLflow lacks {end.pending}")
     if repeated > in_flight:

@@ -20,6 +20,12 @@ from orchestrator.promotion.dispatch import Dispatch
 from orchestrator.promotion.refit_orders import Order, Refit, Refitted, Undeployable, best_of
 from orchestrator.records import Decision, Promotion, PromotionState
 
+_CURES = {
+    "files": "Give workers and driver a folder they share, or a store that all reach "
+    "(`tracking.artifacts`)",
+    "store": "Make the store answer the driver",
+}
+
 
 def _candidate(what: Refit) -> str:
     trial = best_of(what.promotion).trial
@@ -82,11 +88,10 @@ class Delivery:
         )
         if problem is None:
             return promotion
-        if not problem.blames_model:
+        if problem.culprit != "model":
             raise Fail(
-                f"worker {outcome.worker} wrote the model, but here {problem.reason}. Give workers "
-                "and driver a folder they share, or a store that all reach (`tracking.artifacts`), "
-                "then `orchestrator sync`"
+                f"worker {outcome.worker} wrote the model, but here {problem.reason}. "
+                f"{_CURES[problem.culprit]}, then `orchestrator sync`"
             )
         reason = f"read back from {promotion.source}, {problem.reason}"
         return Undeployable(reason=reason, whole_model=False)

@@ -1,5 +1,8 @@
 """A model that hangs when it is read back is given up, and the next one is read as ever."""
 
+import socket
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,7 +46,7 @@ def test_a_model_that_hangs_in_another_process_is_given_up(process, tmp_path):
     process.patience = 0.5
     problem = process.read_back(hangs)
     assert problem.reason == "it was not loaded and asked within 0.5 seconds"
-    assert problem.blames_model
+    assert problem.culprit == "model"
     process.patience = PATIENT
     assert "where the fitted estimator predicted" in process.read_back(differs).reason
 
@@ -68,4 +71,27 @@ def test_files_that_are_gone_are_told_in_this_process_too(tmp_path):
             file.unlink()
     problem = ReadingThread(PATIENT).read_back(reading)
     assert "is gone" in problem.reason
-    assert not problem.blames_model
+    assert problem.culprit == "files"
+
+
+@pytest.fixture
+def silent_store():
+    """The address of a server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("in_this_process", [True, False])
+def test_a_store_that_hangs_is_not_blamed_on_the_model(
+    process, in_this_process, silent_store, tmp_path
+):
+    differs = written(DiffersElsewhere, tmp_path)
+    stored = replace(differs, source="mlflow-artifacts:/1/model", tracking_uri=silent_store)
+    reader = ReadingThread(PATIENT) if in_this_process else process
+    reader.read_back(differs)  # MLflow is imported
+    reader.patience = 2.0
+    problem = reader.read_back(stored)
+    assert problem.culprit == "store"
+    assert problem.reason == (
+        "the store did not give its files in mlflow-artifacts:/1/model within 2 seconds"
+    )

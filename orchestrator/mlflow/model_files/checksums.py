@@ -39,7 +39,7 @@ def damage(source: str, files: Sequence[StoredFile], tracking_uri: str | None = 
     """
     try:
         with here(source, tracking_uri) as folder:
-            return _damage(folder, files)
+            return damage_in(folder, files)
     except Exception as error:  # noqa: BLE001 - an artifact store raises errors of its own library
         return f"they cannot be read: {chain_of(error)}"
 
@@ -59,7 +59,8 @@ def here(source: str, tracking_uri: str | None = None) -> Iterator[Path]:
         yield Path(repository.download_artifacts("", folder))
 
 
-def _damage(folder: Path, files: Sequence[StoredFile]) -> str | None:
+def damage_in(folder: Path, files: Sequence[StoredFile]) -> str | None:
+    """How the files of a folder differ from what was written; None if they do not."""
     if not folder.is_dir():
         return "they are gone"
     for file in files:

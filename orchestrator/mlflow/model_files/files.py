@@ -94,7 +94,7 @@ def _write_here(model: Storable, path: Path, source: str, *, replace: bool) -> M
 def _is_as_good(model: Storable, path: Path) -> bool:
     """Whether the model that is there, of an earlier attempt, predicts what this one does."""
     proof = Proof(sample=model.sample, predictions=model.predictions)
-    return problem_in(str(path), proof) is None
+    return problem_in(path, proof) is None
 
 
 def _rename(unfinished: Path, path: Path) -> None:

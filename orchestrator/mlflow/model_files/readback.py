@@ -5,17 +5,17 @@ driver, in a process of its own where the driver itself wrote the model (`reader
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from orchestrator.errors import chain_of
-from orchestrator.mlflow.model_files.checksums import damage, here
+from orchestrator.mlflow.model_files.checksums import damage_in, here
 from orchestrator.records import StoredFile
 from orchestrator.user_code import RaisedError, user_code
 
@@ -54,37 +54,53 @@ class Reading:
     tracking_uri: str | None = None
 
 
+Culprit = Literal["model", "files", "store"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadbackProblem:
-    """Why a model is not as it should be, and whether it is to blame for that.
+    """Why a model could not be read back.
 
-    Files that are not there, or not those that were written, say nothing of the model.
+    Attributes:
+        reason: What is wrong, in words.
+        culprit: The model itself; its files, which are not those that were written; or the store,
+            which did not give them in time. The latter two say nothing of the model.
     """
 
     reason: str
-    blames_model: bool
+    culprit: Culprit
 
 
-def read_back(reading: Reading) -> ReadbackProblem | None:
-    """Read a model back; None if it is there, loads, and predicts what it should."""
-    lacking = damage(reading.source, reading.files, reading.tracking_uri)
-    if lacking is not None:
-        reason = f"its files in {reading.source} are not those that were written: {lacking}"
-        return ReadbackProblem(reason=reason, blames_model=False)
-    problem = problem_in(reading.source, reading.proof, reading.tracking_uri)
-    return None if problem is None else ReadbackProblem(reason=problem, blames_model=True)
+def read_back(
+    reading: Reading, fetched: Callable[[], object] = lambda: None
+) -> ReadbackProblem | None:
+    """Read a model back; None if it is there, loads, and predicts what it should.
+
+    Args:
+        reading: Which model.
+        fetched: Called once its files are here and compared; what follows is the model's own time.
+    """
+    try:
+        with here(reading.source, reading.tracking_uri) as folder:
+            lacking = damage_in(folder, reading.files)
+            if lacking is None:
+                fetched()
+                problem = problem_in(folder, reading.proof)
+                return None if problem is None else ReadbackProblem(reason=problem, culprit="model")
+    except Exception as error:  # noqa: BLE001 - an artifact store raises errors of its own library
+        lacking = f"they cannot be read: {chain_of(error)}"
+    reason = f"its files in {reading.source} are not those that were written: {lacking}"
+    return ReadbackProblem(reason=reason, culprit="files")
 
 
-def problem_in(source: str, proof: Proof, tracking_uri: str | None = None) -> str | None:
+def problem_in(folder: Path, proof: Proof) -> str | None:
     """Why a stored model is not what was fitted; None if it is."""
     try:
-        with here(source, tracking_uri) as folder, _own_modules_dropped(folder), user_code():
+        with _own_modules_dropped(folder), user_code():
             return _compared(folder, proof)
     except RaisedError as raised:
-        error: BaseException = raised.error
-    except Exception as own:  # noqa: BLE001 - an artifact store raises errors of its own library
-        error = own
-    return f"it cannot be loaded or asked: {type(error).__name__}: {chain_of(error)}"
+        error = raised.error
+        return f"it cannot be loaded or asked: {type(error).__name__}: {chain_of(error)}"
 
 
 def _compared(folder: Path, proof: Proof) -> str | None:

@@ -1,7 +1,8 @@
 """Who reads models back: this process, or another one that is started once and reused.
 
-Where this process wrote the models itself, only another one can tell that they load. A model that
-hangs while it is loaded or asked is given up after a while, in either process.
+Where this process wrote the models itself, only another one can tell that they load. A store that
+hangs while it gives the files, and a model that hangs while it is loaded or asked, are given up
+after a while, in either process.
 
 Touches no library but MLflow through `readback`; takes `Reading`s; gives their problems; runs on
 the driver.
@@ -13,18 +14,22 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
 from functools import cache
 from threading import Event, Lock, Thread, Timer
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from orchestrator.mlflow.model_files.readback import ReadbackProblem, Reading, read_back
 
 ReadBack = Callable[[Reading], ReadbackProblem | None]
 
 PATIENCE_SECONDS = 600.0
-"""How long one model may take to be fetched, loaded and asked."""
+"""How long a store may take to give a model's files, and then the model to be loaded and asked."""
+
+_Fetched = Literal["fetched"]
+_FETCHED: _Fetched = "fetched"
+"""What the reading process says between the two."""
 
 _PROGRAM = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
@@ -47,7 +52,7 @@ class ReadingThread:
     A model that hangs keeps its thread, and its modules and path stay: it could spoil the next one.
 
     Args:
-        patience: Seconds that one model may take.
+        patience: Seconds that a store may take to give the files, and again the model.
     """
 
     def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
@@ -58,22 +63,24 @@ class ReadingThread:
         """As `readback.read_back`."""
         if self._has_hung:
             return _reading_process().read_back(reading)
+        fetched = Future[None]()
         answer = Future[ReadbackProblem | None]()
+        either: list[Future[Any]] = [fetched, answer]
 
         def read() -> None:
             try:
-                answer.set_result(read_back(reading))
+                answer.set_result(read_back(reading, lambda: fetched.set_result(None)))
             except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
                 answer.set_exception(error)
 
         Thread(target=read, name="read back", daemon=True).start()
-        try:
-            return answer.result(self.patience)
-        except TimeoutError:
-            if answer.done():
-                raise  # the store's own
-            self._has_hung = True
-            return _overdue(self.patience)
+        wait(either, self.patience, return_when=FIRST_COMPLETED)
+        if fetched.done():
+            wait([answer], self.patience)
+        if answer.done():
+            return answer.result()
+        self._has_hung = True
+        return _overdue(self.patience, reading, is_fetched=fetched.done())
 
 
 class ReadingProcess:
@@ -82,7 +89,8 @@ class ReadingProcess:
     It imports MLflow once, which takes it some seconds, and then answers in milliseconds.
 
     Attributes:
-        patience: Seconds that one model may take; the process is then ended.
+        patience: Seconds that a store may take to give the files, and again the model; the process
+            is then ended.
     """
 
     def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
@@ -96,19 +104,26 @@ class ReadingProcess:
             process = self._running()
             assert process.stdin is not None  # noqa: S101 - both are pipes
             assert process.stdout is not None  # noqa: S101 - as above
+            is_fetched = False
             try:
                 with _ended_after(self.patience, process) as is_overdue:
                     _send(process.stdin, (sys.path, reading))
-                    answer: ReadbackProblem | None = pickle.load(process.stdout)  # noqa: S301 - of our own process
+                    answer = _receive(process.stdout)
+                if answer == _FETCHED and not is_overdue.is_set():
+                    is_fetched = True
+                    with _ended_after(self.patience, process) as is_overdue:
+                        answer = _receive(process.stdout)
             except (EOFError, OSError):
                 code = process.wait()
                 self.close()
                 if is_overdue.is_set():
-                    return _overdue(self.patience)
+                    return _overdue(self.patience, reading, is_fetched=is_fetched)
                 reason = f"the process that loaded it ended with code {code}"
-                return ReadbackProblem(reason=reason, blames_model=True)
+                return ReadbackProblem(reason=reason, culprit="model")
             if is_overdue.is_set():  # it answered as it was being ended
                 self.close()
+            if answer == _FETCHED:
+                return _overdue(self.patience, reading, is_fetched=False)
             return answer
 
     def close(self) -> None:
@@ -144,7 +159,7 @@ def serve() -> None:
             sys.path[:], reading = pickle.load(sys.stdin.buffer)  # noqa: S301 - of our driver
         except EOFError:
             return
-        _send(answers, read_back(reading))
+        _send(answers, read_back(reading, lambda: _send(answers, _FETCHED)))
 
 
 @cache
@@ -157,6 +172,11 @@ def _reading_process() -> ReadingProcess:
 @cache
 def _reading_thread() -> ReadingThread:
     return ReadingThread()
+
+
+def _receive(pipe: IO[bytes]) -> ReadbackProblem | _Fetched | None:
+    received: ReadbackProblem | _Fetched | None = pickle.load(pipe)  # noqa: S301 - of our process
+    return received
 
 
 def _send(pipe: IO[bytes], value: Any) -> None:
@@ -183,6 +203,9 @@ def _ended_after(seconds: float, process: "subprocess.Popen[bytes]") -> Iterator
         timer.join()
 
 
-def _overdue(seconds: float) -> ReadbackProblem:
-    reason = f"it was not loaded and asked within {seconds:g} seconds"
-    return ReadbackProblem(reason=reason, blames_model=True)
+def _overdue(seconds: float, reading: Reading, *, is_fetched: bool) -> ReadbackProblem:
+    if is_fetched:
+        reason = f"it was not loaded and asked within {seconds:g} seconds"
+        return ReadbackProblem(reason=reason, culprit="model")
+    reason = f"the store did not give its files in {reading.source} within {seconds:g} seconds"
+    return ReadbackProblem(reason=reason, culprit="store")

@@ -12,6 +12,8 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 from orchestrator.errors import FlowError
@@ -38,6 +40,9 @@ from orchestrator.user_code import RaisedError, user_code
 
 if TYPE_CHECKING:
     from distributed import Client
+
+_OWN_CODE = str(Path(__file__).parent)
+"""Files of this package, which no flow function is to blame for."""
 
 _End = Literal["success", "failed", "interrupted"]
 
@@ -79,7 +84,8 @@ class Flow:
                 returned = self.function(**params)
         except RaisedError as raised:
             if isinstance(raised.error, RecursionError):
-                raise FlowError(f"flow {self.name!r} {self._depth(raised.error)}") from None
+                problem = _depth(raised.error, getattr(self.function, "__code__", None))
+                raise FlowError(f"flow {self.name!r} {problem}") from None
             if isinstance(raised.error, Exception):
                 raise raised.error from raised.error.__cause__  # the caller's own, as it was raised
             raise FlowError(f"flow {self.name!r} raised {raised}") from raised.error
@@ -91,16 +97,6 @@ class Flow:
             self._require_short(node)
             require_pool(self.pools, node.name, node.task.settings.pool)
         return scope, returned
-
-    def _depth(self, error: RecursionError) -> str:
-        """Why building it went too deep."""
-        own = getattr(self.function, "__code__", None)
-        if sum(f.f_code is own for f, _ in traceback.walk_tb(error.__traceback__)) > 1:
-            return "calls itself: a flow cannot have a cycle"
-        return (
-            "goes too deep: too many calls or sequences are inside each other, such as a zip of a "
-            "zip; give one zip() all its sequences"
-        )
 
     def run(
         self,
@@ -298,6 +294,26 @@ def _logs_of(flow: str, given: Any) -> Logs | None:
             f"{', '.join(get_args(KeptLogs))}, bytes at least 1"
         )
     return logs
+
+
+def _depth(error: RecursionError, own: CodeType | None) -> str:
+    """Why building a flow went too deep.
+
+    Args:
+        error: What Python raised.
+        own: The code of the flow's function.
+    """
+    calls = Counter(frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__))
+    if own is not None and calls[own] > 1:
+        return "calls itself: a flow cannot have a cycle"
+    users = {code: n for code, n in calls.items() if not code.co_filename.startswith(_OWN_CODE)}
+    if users and (most := max(users.values())) > 1:
+        code = next(code for code in users if users[code] == most)
+        return (
+            f"goes too deep: {code.co_name}() in {code.co_filename}, line {code.co_firstlineno}, "
+            f"is called {most} times from within itself; end its recursion earlier, or use a loop"
+        )
+    return "goes too deep: an argument has too many lists, dicts or dataclasses inside each other"
 
 
 def new_id() -> str:

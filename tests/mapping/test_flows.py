@@ -167,6 +167,25 @@ class TestMistakes:
         with pytest.raises(FlowError, match="calls itself"):
             endless.run()
 
+    def test_a_helper_without_an_end_is_named(self):
+        def grow(n):
+            return grow(n + 1)
+
+        with pytest.raises(FlowError, match=r"grow\(\) in .*test_flows.py, line \d+, is called"):
+            run_of(lambda: itself(grow(0)))
+
+    def test_sequences_deep_inside_each_other_are_refused_where_they_are_written(self):
+        def tower(levels):
+            numbers = itself.options(key="{x}").expand(x=[1, 2])
+            for _ in range(levels):
+                numbers = numbers.zip([1, 2])
+            return itself.options(key="k{x}").expand(x=numbers)
+
+        with pytest.raises(FlowError, match="more than 100 sequences are inside each other"):
+            run_of(lambda: tower(300))
+        run = run_of(lambda: tower(90))
+        assert run.state == "success"
+
     def test_a_flow_is_run_and_not_called(self):
         @flow
         def quiet():

@@ -28,6 +28,11 @@ from orchestrator.mapping.execution.invoke import Deferred, Zipped
 from orchestrator.user_code import shown
 
 
+MOST_LEVELS = 100
+"""So deep sequences may be inside each other: all that is asked of them goes down level by level,
+on workers too, and Python allows about a thousand calls."""
+
+
 class Origin(NamedTuple):
     """An instance whose value an item is made of: the number of its node, and its map index."""
 
@@ -41,6 +46,9 @@ class Lazy(ABC):
     Sub-classes say how many items there are, what each one is, what it is called, and which
     instances it comes from.
     """
+
+    levels = 0
+    """How deep other sequences are inside it."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -195,6 +203,7 @@ class Mapped(Lazy):
 
     def __init__(self, inner: Lazy, functions: tuple[Callable[[Any], Any], ...]) -> None:
         self.inner, self.functions = inner, functions
+        self.levels = inner.levels
 
     def __len__(self) -> int:
         return len(self.inner)
@@ -244,10 +253,19 @@ class Combined(Lazy):
 
     Attributes:
         parts: These.
+
+    Raises:
+        FlowError: Too many are inside each other.
     """
 
     def __init__(self, parts: Sequence[Lazy]) -> None:
         self.parts = tuple(parts)
+        self.levels = 1 + max((part.levels for part in self.parts), default=0)
+        if self.levels > MOST_LEVELS:
+            raise FlowError(
+                f"more than {MOST_LEVELS} sequences are inside each other, such as a zip of a zip: "
+                "give one zip() or concat() all its sequences"
+            )
 
     @property
     def named(self) -> bool:

@@ -62,15 +62,12 @@ def open_experiment(
     return client, experiment
 
 
-def find_experiment(
-    uri: str, name: str, *, within: float | None = None
-) -> tuple[MlflowClient, Experiment] | None:
+def find_experiment(uri: str, name: str) -> tuple[MlflowClient, Experiment] | None:
     """MLflow's client and the experiment, if both it and its database are there; none is made.
 
     Args:
         uri: MLflow's tracking address.
         name: The experiment's name.
-        within: Seconds in which a server has to answer; None stands for the usual limit.
 
     Raises:
         UsageError: The address is none MLflow can use.
@@ -78,7 +75,7 @@ def find_experiment(
     """
     if not may_exist(uri) or is_half_made(uri):
         return None
-    check_answers(uri, within=within)
+    check_answers(uri)
     with as_machinery_error(f"MLflow at {without_password(uri)} cannot be read", *FOREIGN):
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         experiment = client.get_experiment_by_name(name)

@@ -25,19 +25,18 @@ _IMPATIENCE = {MLFLOW_HTTP_REQUEST_TIMEOUT: 30, MLFLOW_HTTP_REQUEST_MAX_RETRIES:
 """For all that is asked later; models are sent with it too, so it is not the time of a check."""
 
 
-def check_answers(uri: str, *, within: float | None = None) -> None:
+def check_answers(uri: str) -> None:
     """Connect to the tracking address once.
 
     Args:
         uri: The tracking address.
-        within: Seconds in which a server has to answer; None stands for the usual limit.
 
     Raises:
         UsageError: It is no address of a database or a server, or its driver is not installed.
         MachineryError: Nothing answers there.
     """
     if is_server(uri):
-        _check_server(uri, min(_SECONDS_TO_ANSWER, within or _SECONDS_TO_ANSWER))
+        _check_server(uri, _SECONDS_TO_ANSWER)
     else:
         _check_database(uri)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from sqlalchemy import Connection, column, func, literal, select, table, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from orchestrator.errors import as_machinery_error
+from orchestrator.deadline import within
+from orchestrator.errors import MachineryError, as_machinery_error
 from orchestrator.mlflow.addresses import is_server, without_password
 from orchestrator.mlflow.databases import may_exist
 from orchestrator.sql.engines import visiting
@@ -59,19 +60,20 @@ class Ownership:
     has_champions: bool
 
 
-def look_up(uri: str, experiment: str, *, within: float | None = None) -> Ownership | None:
+def look_up(uri: str, experiment: str, *, seconds: float | None = None) -> Ownership | None:
     """Whose an experiment is; None where there is no such experiment, or no database.
 
     Args:
         uri: The tracking address.
         experiment: The experiment's name.
-        within: Seconds in which a server has to answer; None stands for the usual limit.
+        seconds: In which a server has to answer all that it is asked; None stands for the
+            usual limits of each question.
 
     Raises:
         MachineryError: MLflow cannot be reached.
     """
     if is_server(uri):
-        return _ask(uri, experiment, within)
+        return _ask(uri, experiment, seconds)
     if not may_exist(uri):
         return None
     failed = as_machinery_error(
@@ -138,23 +140,35 @@ def _read(connection: Connection, name: str) -> Ownership | None:
     )
 
 
-def _ask(uri: str, name: str, within: float | None) -> Ownership | None:
-    from orchestrator.mlflow.experiments import find_experiment  # late: it imports MLflow
+def _ask(uri: str, name: str, seconds: float | None) -> Ownership | None:
+    # Late: it imports MLflow, which takes seconds that are not the server's.
+    from orchestrator.mlflow.experiments import find_experiment
 
-    found = find_experiment(uri, name, within=within)
-    if found is None:
-        return None
-    client, experiment = found
-    with as_machinery_error(f"MLflow at {without_password(uri)} cannot be read", Exception):
-        runs = client.search_runs([experiment.experiment_id], max_results=1)
-        models = client.search_registered_models(f"tags.experiment = '{name}'", max_results=1)
-    return _ownership(
-        experiment.experiment_id,
-        experiment.artifact_location,
-        experiment.tags,
-        is_empty=not runs,
-        has_champions=bool(models),
-    )
+    def asked() -> Ownership | None:
+        found = find_experiment(uri, name)
+        if found is None:
+            return None
+        client, experiment = found
+        with as_machinery_error(f"MLflow at {without_password(uri)} cannot be read", Exception):
+            runs = client.search_runs([experiment.experiment_id], max_results=1)
+            models = client.search_registered_models(f"tags.experiment = '{name}'", max_results=1)
+        return _ownership(
+            experiment.experiment_id,
+            experiment.artifact_location,
+            experiment.tags,
+            is_empty=not runs,
+            has_champions=bool(models),
+        )
+
+    if seconds is None:
+        return asked()
+    try:
+        return within(seconds, asked)
+    except TimeoutError as error:
+        raise MachineryError(
+            f"MLflow at {without_password(uri)} has not answered within {seconds:g} s, to which "
+            f"ledger its experiment {name!r} belongs"
+        ) from error
 
 
 def _ownership(

@@ -63,8 +63,8 @@ class Trouble:
 def trouble(experiment: Experiment, ledger: Ledger) -> Trouble | None:
     """What keeps the ledger from using the configured stores; nothing is written.
 
-    A ledger that knows no MLflow yet asks a server only if its health check answers in seconds;
-    otherwise opening it tells.
+    A ledger that knows no MLflow yet waits only some seconds for a server's answers; after that,
+    opening it reports what is wrong.
 
     Raises:
         MachineryError: MLflow's address has changed, and the new one does not answer.
@@ -72,7 +72,7 @@ def trouble(experiment: Experiment, ledger: Ledger) -> Trouble | None:
     known = ledger.identity.known()
     if known is None:
         with suppress(MachineryError):  # opening it tells what is wrong with it
-            found = look_up(experiment.tracking, experiment.name, within=_SECONDS_FOR_A_SERVER)
+            found = look_up(experiment.tracking, experiment.name, seconds=_SECONDS_FOR_A_SERVER)
             return _unknown(experiment, ledger, found)
         return None
     return (

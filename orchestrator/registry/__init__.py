@@ -6,7 +6,6 @@
     rows, spaces, specs      the shapes of rows, and what they say
     snapshots                both lists fetched, checked and made immutable
     guards                   what stops a suspicious answer
-    deadline                 a limit of time for what has none of its own
     importing                lists put into the SQL registry
 
 Touches SQLAlchemy, fsspec and httpx, each in one module; driver.

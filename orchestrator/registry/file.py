@@ -20,8 +20,8 @@ from typing import IO, Any, Literal, Self
 import fsspec
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from orchestrator.deadline import within
 from orchestrator.errors import RegistryError
-from orchestrator.registry.deadline import within
 from orchestrator.registry.documents import read_json, read_yaml
 from orchestrator.registry.sources import (
     Kind,

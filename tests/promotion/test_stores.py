@@ -3,7 +3,9 @@
 import json
 import shutil
 import sqlite3
+import threading
 import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psycopg
 import pytest
@@ -12,8 +14,11 @@ from mlflow import MlflowClient
 from mlflow.pyfunc import load_model
 
 from orchestrator import config
+from orchestrator.errors import MachineryError
 from orchestrator.ledger import Ledger
+from orchestrator.mlflow.ownership import look_up
 from orchestrator.mlflow.ui import web_page
+from orchestrator.promotion.store_ownership import trouble
 
 CHAMPION = "models:/shop.acme@champion"
 STATE = "state/shop"
@@ -272,6 +277,44 @@ def test_one_server_follows_another_with_everything(
         assert command(typed, one, "run")[0] == 0
         code, out, _ = command(typed, one, "doctor")
         assert (code, "all is well" in out) == (0, True), out
+
+
+@pytest.fixture
+def only_healthy():
+    """The address of a server that answers its health check, and nothing else."""
+    closing = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path != "/health":
+                closing.wait()
+                return
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    closing.set()
+    server.shutdown()
+    serving.join()
+    server.server_close()
+
+
+def test_a_server_that_is_only_healthy_holds_up_no_new_ledger(
+    one, only_healthy, monkeypatch, tmp_path
+):
+    with pytest.raises(MachineryError, match=r"has not answered within 0\.3 s, to which ledger"):
+        look_up(only_healthy, "shop", seconds=0.3)
+    monkeypatch.chdir(tmp_path)
+    configure(one, tracking={"uri": only_healthy}, ledger="sqlite:///new.db")
+    experiment = config.load(one / "orchestrator.yaml")
+    with Ledger.open(experiment.ledger) as ledger:
+        assert trouble(experiment, ledger) is None
 
 
 @pytest.mark.parametrize("command_line", [("run",), ("doctor",)])

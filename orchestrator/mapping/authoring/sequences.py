@@ -27,7 +27,6 @@ from orchestrator.mapping.authoring.rows import names_of_rows, rows
 from orchestrator.mapping.execution.invoke import Deferred, Zipped
 from orchestrator.user_code import shown
 
-
 MOST_LEVELS = 100
 """So deep sequences may be inside each other: all that is asked of them goes down level by level,
 on workers too, and Python allows about a thousand calls."""

@@ -17,9 +17,9 @@ from typing import Any, Self
 import httpx
 from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
+from orchestrator.deadline import within
 from orchestrator.errors import RegistryError
 from orchestrator.identity import digest
-from orchestrator.registry.deadline import within
 from orchestrator.registry.http.copies import Copies, Document
 from orchestrator.registry.http.download import Download, same_host
 from orchestrator.registry.sources import Kind, Listing, Settings, public_address, well_formed

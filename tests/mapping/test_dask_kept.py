@@ -4,6 +4,7 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -203,3 +204,40 @@ def test_what_a_value_raises_while_it_is_mapped_over_fails_its_instance(client):
     run = mapped_as_a_value.run(client, error=ValueError(SAID), driver=os.getpid())
     (failed,) = run["length_here"].failed
     assert SAID in failed.error
+
+
+class Noted:
+    """Notes when it comes to the driver."""
+
+    here: ClassVar[list] = []
+
+    def __init__(self, driver):
+        self.driver, self.ballast = driver, bytes(200_000)
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        if os.getpid() == self.driver:
+            self.here.append(self)
+
+
+@task
+def noted(driver):
+    return [Noted(driver), Noted(driver)]
+
+
+@task
+def weight(value):
+    return len(value.ballast)
+
+
+@flow
+def weighed_often(driver):
+    values = noted(driver)
+    return [weight.expand(value=values) for _ in range(10)]
+
+
+def test_a_large_list_comes_here_once_for_all_that_are_mapped_over_it(client):
+    Noted.here.clear()
+    run = weighed_often.run(client, driver=os.getpid())
+    assert [ends(outcomes) for outcomes in run.result()] == [[200_000, 200_000]] * 10
+    assert len(Noted.here) == 2

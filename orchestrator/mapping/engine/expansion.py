@@ -263,8 +263,10 @@ def _known(leaf: Lazy, state_of: StateOf) -> Lazy:
     source = state_of(leaf.node)
     if source.mapped:
         return Instances(source)
-    value = source.value  # its items are counted and named here, also those of a large one
-    return lazy(value.fetch() if isinstance(value, Kept) else value)
+    if source.listed is None:  # counted and named here, also a large one, and brought here once
+        value = source.value
+        source.listed = lazy(value.fetch() if isinstance(value, Kept) else value)
+    return source.listed
 
 
 def _names_are_known(leaf: Lazy) -> bool:

@@ -68,6 +68,7 @@ class NodeState:
         uses: The limits of the flow run that its instances keep.
         lifted: Whether they no longer need to, since coordinators waited for each other.
         columns: How its instances stand.
+        listed: The items of a plain call's value, once a node is mapped over them.
         counts: Instances by state, of those that have ended.
         chosen: Keys that a `key` option gave, by index.
         ordinal: How many calls of this node its coordinator had made before.
@@ -98,6 +99,7 @@ class NodeState:
     uses: tuple[Use, ...] = ()
     lifted: bool = False
     columns: Columns = field(default_factory=Columns)
+    listed: Lazy | None = None
     counts: dict[State, int] = field(default_factory=dict)
     chosen: dict[int, str] = field(default_factory=dict)
     ordinal: int = 0

@@ -10,6 +10,7 @@ Touches distributed; takes a client; gives answers. Runs on the driver.
 
 import logging
 import time
+from collections.abc import Callable
 
 from distributed import Client
 
@@ -21,8 +22,9 @@ LOOK_AGAIN_SECONDS = 0.1
 """Nobody tells that a client is connected again."""
 
 _LONGEST_UNANSWERED = 60.0
-"""Seconds of a scheduler that is connected again and again, but never answers. A number of tries
-would be used up in the moment before Dask's client notices that the scheduler has gone."""
+"""Seconds of a scheduler that is connected again and again, but never answers; those in which it is
+away do not count. A number of tries would be used up in the moment before Dask's client notices
+that the scheduler has gone."""
 
 
 class Connection:
@@ -30,17 +32,19 @@ class Connection:
 
     Args:
         client: A connected client.
+        clock: Gives the seconds of a monotonic clock.
 
     Attributes:
         lost: Whether it was lost and what was running is still to be given again.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client, self._clock = client, clock
         self._address = client.scheduler.address if client.scheduler else ""
         self._joined = client.scheduler_comm
         self.lost = False
         self._unanswered_since: float | None = None
+        self._away_since: float | None = None
 
     def join(self) -> None:
         """Note that the executor joins the scheduler that is there now."""
@@ -64,11 +68,14 @@ class Connection:
         """
         status = self._client.status
         if status == "running":
+            self._leave_out_absence()
             if self._client.scheduler_comm is not self._joined:
                 self._note()
             return ""
         if status == "connecting" and self._may_return():
             self._note()
+            if self._away_since is None:
+                self._away_since = self._clock()
             return ""
         if self.lost:
             return f"the Dask scheduler at {self._address} was lost and did not come back in time"
@@ -84,7 +91,7 @@ class Connection:
         Raises:
             MachineryError: It has not answered for too long.
         """
-        now = time.monotonic()
+        now = self._clock()
         if self._unanswered_since is None:
             self._unanswered_since = now
         if now - self._unanswered_since > _LONGEST_UNANSWERED:
@@ -93,6 +100,12 @@ class Connection:
     def answered(self) -> None:
         """The executor has joined the scheduler that is there now."""
         self.lost, self._unanswered_since = False, None
+
+    def _leave_out_absence(self) -> None:
+        """Count the time in which the scheduler was away as none in which it did not answer."""
+        if self._away_since is not None and self._unanswered_since is not None:
+            self._unanswered_since += self._clock() - self._away_since
+        self._away_since = None
 
     def _may_return(self) -> bool:
         return self._client.cluster is None

@@ -31,6 +31,9 @@ from orchestrator.sql.inserts import Rows, insert_missing, insert_or_replace
 _DROPPED_AT_ONCE = 50
 """Earlier flow runs: each success drops what those before it kept, so few have anything left."""
 
+_UNFINISHED = ("running", "interrupted")
+"""States of flow runs that were interrupted, or whose driver died or lives."""
+
 TrialsOf = Callable[[InstanceRecord], Sequence[TrialResult]]
 """Finds the trials in what an instance returned; an empty sequence if it holds none."""
 
@@ -69,8 +72,8 @@ class LedgerRecorder:
     def finish(self, flow_run: FlowRun) -> None:
         """Write how the flow run ended.
 
-        What was kept for earlier flow runs of the flow alone is dropped: this one is the one that
-        may be resumed or rerun from now on.
+        Once it has ended well, what was kept for earlier flow runs of the flow alone is dropped,
+        except for those that were interrupted: a resume continues them without repeating anything.
         """
         with self._database.write() as connection:
             insert_or_replace(connection, flow_runs, [_flow_run_row(flow_run)])
@@ -234,7 +237,8 @@ def _instance_row(node: int, instance: InstanceRecord) -> dict[str, Any]:
 
 def _drop_results_of_earlier(connection: Connection, flow_run: FlowRun) -> None:
     of_flow = select(flow_runs.c.id).where(flow_runs.c.flow == flow_run.flow)
-    earlier = of_flow.where(flow_runs.c.id != flow_run.id).order_by(flow_runs.c.started.desc())
+    others = of_flow.where(flow_runs.c.id != flow_run.id, flow_runs.c.state.not_in(_UNFINISHED))
+    earlier = others.order_by(flow_runs.c.started.desc())
     for each in connection.execute(earlier.limit(_DROPPED_AT_ONCE)).scalars().all():
         own = begins_with(results.c.fingerprint, own_prefix(each))
         connection.execute(delete(results).where(own))

@@ -207,6 +207,16 @@ def test_what_only_a_resumption_or_rerun_needs_is_gone_after_the_next_success(tm
         assert ledger.recorder().known(names) == frozenset()
 
 
+def test_an_interrupted_flow_run_repeats_nothing_after_a_newer_one_has_ended_well(recorder, calls):
+    begun = look_ups.run(None, recorder, stop=calls.stop_after(4))
+    assert begun.state == "interrupted"
+    assert look_ups.run(None, recorder).state == "success"
+    calls.made.clear()
+    ended = look_ups.run(None, recorder, resumed=begun.flow_run)
+    assert (ended.id, ended.state) == (begun.id, "success")
+    assert calls.made.total() == 6
+
+
 @task(trigger_rule="all_done")
 def reduced(outcomes):
     made.note("reduced")

@@ -310,7 +310,7 @@ class Journal:
                 logger.warning(
                     "task %r: %d instances that had succeeded before the interruption ran again: "
                     "its code or its arguments have changed since, or its results are of a kind "
-                    "that is not kept",
+                    "that is not kept, or were dropped when a later flow run ended well",
                     node,
                     number,
                 )

@@ -9,6 +9,7 @@
     snapshots                           what the registry returned
     history, changes                    valid-time periods of customers and models
     flow_runs, recorder, logs           flow runs and their instances
+    flow_run_rows, instance_rows        their rows as records, and records as rows
     trials, trial_rows, studies         results
     promotions, retirements             what is served, and what no longer is
     store_identity                      the MLflow and the folder that belong to this ledger

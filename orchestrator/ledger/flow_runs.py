@@ -1,13 +1,12 @@
 """Flow runs and their instances, read again.
 
 Touches SQLAlchemy; gives `FlowRun` and `InstanceRecord`; runs on the driver. `recorder` writes
-what this module reads.
+what this module reads; `flow_run_rows` and `instance_rows` turn rows into records.
 """
 
-import json
 import re
 import time
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import translate
 from itertools import islice
 from typing import Any
@@ -26,6 +25,8 @@ from sqlalchemy import (
 from orchestrator import keys
 from orchestrator.errors import UsageError
 from orchestrator.ledger.database import Database
+from orchestrator.ledger.flow_run_rows import flow_run_of
+from orchestrator.ledger.instance_rows import instance_of
 from orchestrator.ledger.leases.leases import all_leases
 from orchestrator.ledger.lookup import begins_with, of_task, one_id
 from orchestrator.ledger.tables import flow_runs, instances, nodes, results
@@ -53,7 +54,7 @@ class FlowRuns:
         query = select(flow_runs).order_by(*_LATEST_FIRST).limit(limit)
         with self._database.read() as connection:
             over = _left_by_the_dead(connection)
-            return [_flow_run(row, over) for row in connection.execute(query)]
+            return [flow_run_of(row, is_over=row.id in over) for row in connection.execute(query)]
 
     def get(self, flow_run: str) -> FlowRun:
         """One flow run.
@@ -67,7 +68,8 @@ class FlowRuns:
         with self._database.read() as connection:
             full = full_id(connection, flow_run)
             query = select(flow_runs).where(flow_runs.c.id == full)
-            return _flow_run(connection.execute(query).one(), _left_by_the_dead(connection))
+            row = connection.execute(query).one()
+            return flow_run_of(row, is_over=row.id in _left_by_the_dead(connection))
 
     def last_of(self, flow: str) -> FlowRun | None:
         """The flow run of a flow that started last, None before the first."""
@@ -93,7 +95,9 @@ class FlowRuns:
     def _first(self, query: Select[Any]) -> FlowRun | None:
         with self._database.read() as connection:
             row = connection.execute(query.order_by(*_LATEST_FIRST).limit(1)).one_or_none()
-            return None if row is None else _flow_run(row, _left_by_the_dead(connection))
+            if row is None:
+                return None
+            return flow_run_of(row, is_over=row.id in _left_by_the_dead(connection))
 
     def counts(self, flow_run: str) -> dict[str, dict[State, int]]:
         """How many instances of each node ended in each state; `flow_run` as `get` takes it."""
@@ -159,7 +163,7 @@ class FlowRuns:
             # In portions, so that a million instances need not fit in memory.
             with connection.execution_options(yield_per=1_000).execute(query) as rows:
                 wanted = islice(_matching(rows, key_pattern), offset, stop)
-                return [_instance(full, row) for row in wanted]
+                return [instance_of(full, row) for row in wanted]
 
 
 def _start_of_last() -> ScalarSelect[Any]:
@@ -233,34 +237,3 @@ def _driven(connection: Connection) -> frozenset[str]:
     now = time.time()
     live = (lease for lease in all_leases(connection) if not lease.seems_over(now))
     return frozenset(lease.flow_run for lease in live)
-
-
-def _flow_run(row: Row[Any], over: Container[str]) -> FlowRun:
-    is_over = row.state == "running" and row.id in over
-    return FlowRun(
-        id=row.id,
-        flow=row.flow,
-        state="interrupted" if is_over else row.state,
-        params=json.loads(row.params),
-        started=row.started,
-        ended=row.ended,
-        counts=json.loads(row.counts),
-        context=json.loads(row.context),
-    )
-
-
-def _instance(flow_run: str, row: Row[Any]) -> InstanceRecord:
-    return InstanceRecord(
-        flow_run=flow_run,
-        node=row.name,
-        key=row.key,
-        index=row.idx,
-        state=State(row.state),
-        tries=row.tries,
-        started=row.started,
-        ended=row.ended,
-        worker=row.worker,
-        error=row.error,
-        arguments=row.arguments,
-        fingerprint=row.fingerprint,
-    )

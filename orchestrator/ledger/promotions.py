@@ -79,8 +79,9 @@ class Promotions:
         """What is now known of a confirmed promotion: another version, or files written again."""
         of = (promotion.decision.flow_run, promotion.decision.customer.id)
         this = and_(promotions.c.flow_run == of[0], promotions.c.customer == of[1])
+        known = {"trial": _trial(promotion), "content": dump(promotion)}
         with self._database.write() as connection:
-            connection.execute(update(promotions).where(this).values(content=dump(promotion)))
+            connection.execute(update(promotions).where(this).values(known))
 
     def relocate(self, *, before: str, after: str) -> None:
         """The files of all promotions below one address are now below another one."""
@@ -174,7 +175,9 @@ class Promotions:
             promotions.c.confirmed.is_(None),
         )
         told = update(promotions).where(these)
-        told = told.values(content=bindparam("as_known"), state=state, **columns)
+        told = told.values(
+            content=bindparam("as_known"), trial=bindparam("of_trial"), state=state, **columns
+        )
         with self._database.write() as connection:
             connection.execute(told, [_known(promotion) for promotion in intended])
 
@@ -214,16 +217,24 @@ def _row(promotion: Promotion) -> dict[str, Any]:
         "flow_run": promotion.decision.flow_run,
         "customer": promotion.decision.customer.id,
         "at": promotion.at,
+        "trial": _trial(promotion),
         "content": dump(promotion),
     }
 
 
-def _known(promotion: Promotion) -> dict[str, str]:
+def _known(promotion: Promotion) -> dict[str, str | None]:
     return {
         "of_flow_run": promotion.decision.flow_run,
         "of_customer": promotion.decision.customer.id,
+        "of_trial": _trial(promotion),
         "as_known": dump(promotion),
     }
+
+
+def _trial(promotion: Promotion) -> str | None:
+    """Return the run id of the trial that is promoted."""
+    best = promotion.decision.best
+    return None if best is None else best.trial.run_id
 
 
 def _champion(promotion: Promotion) -> Champion:

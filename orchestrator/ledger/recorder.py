@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select
 
-from orchestrator.ledger.codec import NOTHING, clean, dump_for_people, freeze, storable, thaw
+from orchestrator.ledger.codec import NOTHING, clean, freeze, thaw
 from orchestrator.ledger.database import Database
+from orchestrator.ledger.flow_run_rows import flow_run_row
+from orchestrator.ledger.instance_rows import customer_of, instance_row
 from orchestrator.ledger.logs import content_of
-from orchestrator.ledger.lookup import begins_with
 from orchestrator.ledger.tables import flow_runs, instances, logs, nodes, results
 from orchestrator.ledger.trials import add_trials
 from orchestrator.records import (
@@ -23,9 +24,7 @@ from orchestrator.records import (
     InstanceRecord,
     State,
     TrialResult,
-    own_prefix,
 )
-from orchestrator.redaction import without_secrets
 from orchestrator.sql.inserts import Rows, insert_missing, insert_or_replace
 
 _DROPPED_AT_ONCE = 50
@@ -76,7 +75,7 @@ class LedgerRecorder:
         except for those that were interrupted: a resume continues them without repeating anything.
         """
         with self._database.write() as connection:
-            insert_or_replace(connection, flow_runs, [_flow_run_row(flow_run)])
+            insert_or_replace(connection, flow_runs, [flow_run_row(flow_run)])
             if flow_run.state == "success":
                 _drop_results_of_earlier(connection, flow_run)
 
@@ -93,12 +92,14 @@ class LedgerRecorder:
         """Write what attempts said."""
         with self._database.write() as connection:
             numbers = _node_numbers(connection, {(log.flow_run, log.node) for log in said})
+            trained = _of_experiments(connection, {log.flow_run for log in said})
             rows = [
                 {
                     "node": numbers[log.flow_run, log.node],
                     "key": clean(log.key),
                     "attempt": log.attempt,
                     "content": content_of(log.text),
+                    "customer": customer_of(log.key) if log.flow_run in trained else None,
                 }
                 for log in said
             ]
@@ -186,7 +187,7 @@ class LedgerRecorder:
 
     def _write(self, flow_run: FlowRun) -> None:
         with self._database.write() as connection:
-            insert_or_replace(connection, flow_runs, [_flow_run_row(flow_run)])
+            insert_or_replace(connection, flow_runs, [flow_run_row(flow_run)])
 
     def _trials(self, ended: Sequence[InstanceRecord]) -> list[TrialResult]:
         if self._trials_of is None:
@@ -203,9 +204,22 @@ class LedgerRecorder:
         return self._has_results
 
 
+def _of_experiments(connection: Connection, flow_run_ids: Iterable[str]) -> frozenset[str]:
+    """Those of some flow runs that are of an experiment, so that their instances have customers."""
+    query = select(flow_runs.c.id).where(
+        flow_runs.c.id.in_(list(flow_run_ids)), flow_runs.c.kind == "experiment"
+    )
+    return frozenset(connection.execute(query).scalars())
+
+
 def _write_instances(connection: Connection, ended: Sequence[InstanceRecord]) -> None:
-    numbers = _node_numbers(connection, {(i.flow_run, i.node) for i in ended})
-    rows = [_instance_row(numbers[i.flow_run, i.node], i) for i in ended]
+    names = {(i.flow_run, i.node) for i in ended}
+    numbers = _node_numbers(connection, names)
+    trained = _of_experiments(connection, {flow_run for flow_run, _ in names})
+    rows = [
+        instance_row(numbers[i.flow_run, i.node], i, of_customer=i.flow_run in trained)
+        for i in ended
+    ]
     insert_or_replace(connection, instances, rows)
 
 
@@ -219,29 +233,12 @@ def _node_numbers(
     return {(flow_run, name): number for flow_run, name, number in connection.execute(query)}
 
 
-def _instance_row(node: int, instance: InstanceRecord) -> dict[str, Any]:
-    return {
-        "node": node,
-        "key": clean(instance.key),  # an identity: a secret that is part of it stays
-        "idx": instance.index,
-        "state": instance.state.value,
-        "tries": instance.tries,
-        "started": instance.started,
-        "ended": instance.ended,
-        "worker": instance.worker,
-        "error": None if instance.error is None else storable(instance.error),
-        "arguments": storable(instance.arguments),
-        "fingerprint": instance.fingerprint,
-    }
-
-
 def _drop_results_of_earlier(connection: Connection, flow_run: FlowRun) -> None:
     of_flow = select(flow_runs.c.id).where(flow_runs.c.flow == flow_run.flow)
     others = of_flow.where(flow_runs.c.id != flow_run.id, flow_runs.c.state.not_in(_UNFINISHED))
     earlier = others.order_by(flow_runs.c.started.desc())
     for each in connection.execute(earlier.limit(_DROPPED_AT_ONCE)).scalars().all():
-        own = begins_with(results.c.fingerprint, own_prefix(each))
-        connection.execute(delete(results).where(own))
+        connection.execute(delete(results).where(results.c.scope == each))
 
 
 def _result_rows(ended: Sequence[InstanceRecord]) -> Rows:
@@ -250,18 +247,12 @@ def _result_rows(ended: Sequence[InstanceRecord]) -> Rows:
         if instance.is_to_be_kept:
             frozen = freeze(instance.value)
             if frozen is not None:
-                rows.append({"fingerprint": instance.fingerprint, "value": frozen, "recorded": now})
+                rows.append(
+                    {
+                        "fingerprint": instance.fingerprint,
+                        "scope": instance.scope,
+                        "value": frozen,
+                        "recorded": now,
+                    }
+                )
     return rows
-
-
-def _flow_run_row(flow_run: FlowRun) -> dict[str, Any]:
-    return {
-        "id": flow_run.id,
-        "flow": flow_run.flow,
-        "state": flow_run.state,
-        "params": dump_for_people(without_secrets(flow_run.params)),
-        "started": flow_run.started,
-        "ended": flow_run.ended,
-        "counts": dump_for_people(flow_run.counts),
-        "context": dump_for_people(flow_run.context),
-    }

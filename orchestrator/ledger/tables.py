@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """Raised by one with every change of this file, together with a revision in `migrations`."""
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")
@@ -122,7 +122,8 @@ flow_runs = Table(
     Column("started", Double, nullable=False),
     Column("ended", Double),
     Column("counts", Text, nullable=False, comment="instances by state, JSON"),
-    Column("context", Text, nullable=False, comment="JSON"),
+    Column("kind", Text, comment="experiment, file or erasure; null: a program called `run`"),
+    Column("context", Text, nullable=False, comment="the record of that kind, JSON"),
     # Listing the latest, of all flows or of one.
     Index("ledger_flow_runs_by_start", "started"),
     Index("ledger_flow_runs_of_flow", "flow", "started"),
@@ -153,6 +154,7 @@ instances = Table(
     Column("error", Text),
     Column("arguments", Text, nullable=False),
     Column("fingerprint", Name),
+    Column("customer", Name, comment="in flow runs of an experiment; null: of all customers"),
     # Listing a page; counting by state, and finding the failures among a million.
     Index("ledger_instances_in_order", "node", "idx"),
     Index("ledger_instances_by_state", "node", "state", "idx"),
@@ -166,6 +168,7 @@ logs = Table(
     Column("key", Name, primary_key=True),
     Column("attempt", Integer, primary_key=True, autoincrement=False),
     Column("content", LargeBinary, nullable=False, comment="zlib of UTF-8; bounded"),
+    Column("customer", Name, comment="as of the instance"),
     comment="What an attempt of an instance printed, logged and warned of, where that is kept.",
 )
 
@@ -173,8 +176,16 @@ results = Table(
     "ledger_results",
     metadata,
     Column("fingerprint", Name, primary_key=True),
+    Column("scope", Name, comment="the flow run that alone may use it; null: all may"),
     Column("value", LargeBinary, nullable=False, comment="cloudpickle"),
     Column("recorded", Double, nullable=False),
+    # Dropping what only an earlier flow run could use.
+    Index(
+        "ledger_results_of_scope",
+        "scope",
+        sqlite_where=text("scope IS NOT NULL"),
+        postgresql_where=text("scope IS NOT NULL"),
+    ),
     comment="What work of a fingerprint returned, to be used again.",
 )
 
@@ -243,6 +254,7 @@ promotions = Table(
     Column("flow_run", Name, nullable=False),
     Column("customer", Name, nullable=False),
     Column("at", Double, nullable=False),
+    Column("trial", Name, comment="the promoted one, by its run_id"),
     Column("confirmed", Double, comment="when the alias was moved; null: not yet, or never"),
     Column(
         "state",

@@ -19,7 +19,6 @@ from sqlalchemy import (
     update,
 )
 
-from orchestrator import keys
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.studies import last_studies
 from orchestrator.ledger.tables import studies, trials
@@ -108,10 +107,21 @@ class Trials:
         """All trials a customer ever had, oldest first."""
         return self._read(_recorded().where(studies.c.customer == customer))
 
-    def of_study(self, key: str) -> Sequence[RecordedTrial]:
-        """All trials that studies of this key ever had, oldest first."""
-        customer, model = keys.split(key)
-        named = (studies.c.customer == customer, studies.c.model == model, studies.c.key == key)
+    def of_study(
+        self, customer: str, model: str, *, champion: bool = False
+    ) -> Sequence[RecordedTrial]:
+        """All trials that studies of a customer and model ever had, oldest first.
+
+        Args:
+            customer: Its id.
+            model: Its id.
+            champion: Of the studies that scored the champion again, else of the searches.
+        """
+        named = (
+            studies.c.customer == customer,
+            studies.c.model == model,
+            studies.c.champion.is_(champion),
+        )
         return self._read(_recorded().where(*named))
 
     def of_model(self, model: str) -> Sequence[RecordedTrial]:

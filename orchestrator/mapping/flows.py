@@ -35,7 +35,7 @@ from orchestrator.mapping.execution.deferred import DeferredExecutor
 from orchestrator.mapping.execution.executor import Executor
 from orchestrator.mapping.execution.inline import InlineExecutor
 from orchestrator.mapping.flow_run import Run
-from orchestrator.records import FlowRun, KeptLogs, Logs, State
+from orchestrator.records import FlowRun, KeptLogs, Logs, RunOrigin, State
 from orchestrator.user_code import RaisedError, user_code
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Flow:
         *,
         flow_run_id: str | None = None,
         resumed: FlowRun | None = None,
-        context: Mapping[str, Any] | None = None,
+        origin: RunOrigin | None = None,
         observer: Observer | None = None,
         stop: Callable[[], bool] | None = None,
         grace: float = math.inf,
@@ -125,7 +125,7 @@ class Flow:
             flow_run_id: Its id; a new one when None.
             resumed: A flow run that has not ended well and is to go on, in place of a new one:
                 coordinators run from the start, and what succeeded is not repeated.
-            context: JSON kept with the flow run.
+            origin: What this is a run of, kept so that a command can resume or repeat it.
             observer: Told of progress.
             stop: Asked often; once it says yes nothing more is started, and the flow run ends
                 `interrupted` when what was running has ended.
@@ -152,7 +152,7 @@ class Flow:
             flow=self.name,
             params={name: _jsonable(value) for name, value in params.items()},
             started=resumed.started if resumed else time.time(),
-            context=dict(context or {}),
+            origin=origin,
         )
         anew = Again(engine, again) if again is not None else None
         journal = None

@@ -68,7 +68,9 @@ def informed(study: Study, carried: Carried) -> Study:
 def _known(ledger: Ledger, study: Study) -> tuple[TrialResult, ...]:
     """Recorded successes that are points of the study's grid, the latest of each."""
     by_point: dict[str, TrialResult] = {}
-    for recorded in ledger.trials.of_study(study.key):
+    for recorded in ledger.trials.of_study(
+        study.customer.id, study.model.id, champion=study.champion
+    ):
         result = recorded.result
         if result.trial.study.flow_run == study.flow_run:
             continue  # it goes on, and is told what it was told before

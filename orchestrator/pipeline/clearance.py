@@ -2,7 +2,7 @@
 
 Metrics, models and grids are checked against the estimators and scorers themselves, and importing
 these takes seconds. The outcome follows from the settings, the lists, the code and the versions of
-packages. A flow run keeps digests of all these in its context once they have passed; the next flow
+packages. A flow run keeps digests of all these in its record once they have passed; the next flow
 run checks only what has another digest. Refused metrics and lists leave no digest, since no flow
 run begins with them.
 
@@ -18,12 +18,9 @@ from typing import Any
 from orchestrator.identity import digest
 from orchestrator.ledger import Ledger
 from orchestrator.project_code import files_hash, installed_versions, module_rests_on
-from orchestrator.records import Customer, FlowRun, ModelSpec, Snapshot
+from orchestrator.records import Customer, ExperimentRun, FlowRun, ModelSpec, Snapshot
 from orchestrator.search import find_strategy
 from orchestrator.settings import Experiment
-
-CONTEXT_KEY = "cleared"
-"""Under which a flow run's context keeps the digests."""
 
 _BENEATH = frozenset({"sklearn", "numpy", "scipy"})
 """Packages that every check rests on."""
@@ -57,7 +54,8 @@ class Clearance:
     @classmethod
     def left_by(cls, flow_run: FlowRun, experiment: Experiment) -> "Clearance":
         """Return what one of the experiment's flow runs has left; nothing if it kept none."""
-        return cls(experiment, flow_run.context.get(CONTEXT_KEY, ()))
+        origin = flow_run.origin
+        return cls(experiment, origin.cleared if isinstance(origin, ExperimentRun) else ())
 
     @property
     def known(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ Touches no library itself; takes an `Execution`; gives a `Report`; runs on the d
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from orchestrator.clusters import threads
 from orchestrator.errors import MachineryError, StoppedError
@@ -16,7 +16,6 @@ from orchestrator.mapping.driver.task_logs import Listener
 from orchestrator.mlflow.model_files.readers import reader
 from orchestrator.mlflow.views import link_to_file
 from orchestrator.pipeline.carry_over import carried_over
-from orchestrator.pipeline.clearance import CONTEXT_KEY
 from orchestrator.pipeline.cluster import OnDemandCluster
 from orchestrator.pipeline.config_snapshot import kept
 from orchestrator.pipeline.placement import Durations, longest_first, to_spread
@@ -30,7 +29,7 @@ from orchestrator.promotion.dispatch import Dispatch
 from orchestrator.promotion.outbox import Outbox
 from orchestrator.promotion.session import MlflowSession
 from orchestrator.promotion.storability import rules_of
-from orchestrator.records import FlowRun, Snapshot
+from orchestrator.records import ExperimentRun, FlowRun, Snapshot, study_key
 from orchestrator.settings import Experiment
 
 
@@ -149,7 +148,7 @@ def _run_flow(execution: Execution, outbox: Outbox, cluster: OnDemandCluster) ->
         Delivery(dispatch, reader(wrote_itself=writes_itself)),
         flow_run=execution.flow_run,
         fingerprints=fingerprints(experiment),
-        to_spread=spread,
+        to_spread={study_key(customer, model) for customer, model in spread},
         carried={} if execution.fresh else carried_over(execution.ledger, prepared.new),
         lost=prepared.lost,
     )
@@ -158,15 +157,15 @@ def _run_flow(execution: Execution, outbox: Outbox, cluster: OnDemandCluster) ->
         execution.ledger.recorder(trials_of, prepared.recorded),
         flow_run_id=execution.flow_run,
         resumed=execution.resumed,
-        context={
-            "snapshot": prepared.snapshot.id,
-            "config": experiment.config,
-            "settings": kept(experiment.document),
-            "fresh": execution.fresh,
-            "spread": sorted(spread),
-            "logs": asdict(experiment.logs),
-            CONTEXT_KEY: execution.cleared,
-        },
+        origin=ExperimentRun(
+            snapshot=prepared.snapshot.id,
+            config=experiment.config,
+            settings=kept(experiment.document),
+            fresh=execution.fresh,
+            spread=tuple(sorted(spread)),
+            cleared=execution.cleared,
+            logs=experiment.logs,
+        ),
         logs=experiment.logs,
         on_log=execution.on_log,
         observer=execution.observer,
@@ -187,13 +186,17 @@ def _in_a_sentence(prepared: Preparation) -> str:
 
 def _to_spread(
     execution: Execution, cluster: OnDemandCluster, durations: Durations
-) -> frozenset[str]:
-    """The keys of the studies to be spread; those that were stay so in a resumed flow run."""
-    prepared, before = execution.prepared, execution.resumed
-    found = frozenset[str]()
+) -> frozenset[tuple[str, str]]:
+    """The studies to be spread, by customer and model; a resumed flow run keeps those it had."""
+    prepared, resumed = execution.prepared, execution.resumed
+    found = frozenset[tuple[str, str]]()
     if prepared.new:
-        found = to_spread(prepared.new, durations, threads(cluster.client()))
-    return found if before is None else found.union(before.context.get("spread", ()))
+        keys = to_spread(prepared.new, durations, threads(cluster.client()))
+        spread = (study for study in prepared.new if study.key in keys)
+        found = frozenset((study.customer.id, study.model.id) for study in spread)
+    if resumed is None or not isinstance(resumed.origin, ExperimentRun):
+        return found
+    return found.union(resumed.origin.spread)
 
 
 def _take_over(ledger: Ledger, experiment: Experiment, snapshot: Snapshot) -> None:

@@ -7,6 +7,7 @@ an `Experiment`; gives a `Report`; runs on the driver.
 import time
 from collections.abc import Callable, Collection
 
+from orchestrator.errors import UsageError
 from orchestrator.mapping.driver.progress import Observer
 from orchestrator.mapping.driver.task_logs import Listener
 from orchestrator.mapping.flows import new_id
@@ -16,7 +17,7 @@ from orchestrator.pipeline.preparation import check, check_models, fetch_snapsho
 from orchestrator.pipeline.report import Report
 from orchestrator.promotion.session import at_work
 from orchestrator.promotion.storability import require_storable
-from orchestrator.records import FlowRun, Snapshot
+from orchestrator.records import ExperimentRun, FlowRun, Snapshot
 from orchestrator.registry import guards
 from orchestrator.settings import Experiment
 
@@ -107,13 +108,15 @@ def resume(
     Raises:
         ConfigError: Configuration or models are wrong; nothing was started.
         HeldError: Another driver is at work on the experiment; nothing was changed.
+        UsageError: The flow run is not one of an experiment.
         MachineryError: Ledger or cluster failed; what was recorded is kept.
     """
     started = time.time()
+    origin = _experiment_run(flow_run)
     clearance = Clearance.left_by(flow_run, experiment)
     check(experiment, clearance)
     with at_work(experiment, flow_run.id, force=force, say=say) as (opened, ledger, hold):
-        snapshot = ledger.snapshots.get(flow_run.context["snapshot"])
+        snapshot = ledger.snapshots.get(origin.snapshot)
         prepared = prepare(experiment, ledger, snapshot, flow_run=flow_run.id)
         execution = Execution(
             experiment=experiment,
@@ -123,7 +126,7 @@ def resume(
             flow_run=flow_run.id,
             resumed=flow_run,
             cleared=clearance.known,
-            fresh=flow_run.context.get("fresh", False),
+            fresh=origin.fresh,
             observer=observer,
             stop=hold.guarded(stop),
             say=say,
@@ -144,3 +147,13 @@ def _fetched(
     require_wanted(stop)
     check_models(experiment, snapshot, clearance)
     return snapshot, clearance.digests(snapshot)
+
+
+def _experiment_run(flow_run: FlowRun) -> ExperimentRun:
+    """Return what an experiment's flow run keeps so that it can be resumed."""
+    if not isinstance(flow_run.origin, ExperimentRun):
+        raise UsageError(
+            f"flow run {flow_run.id} of {flow_run.flow} is not one of an experiment: only such a "
+            "one can be resumed with its configuration"
+        )
+    return flow_run.origin

@@ -1,7 +1,7 @@
 """The frozen vocabulary that flows between rooms; each record contains the one before it.
 
     Snapshot -> Study -> Trial -> TrialResult -> Decision -> Promotion
-    FlowRun  -> InstanceRecord, InstanceLog
+    ExperimentRun, FileRun, ErasureRun -> FlowRun -> InstanceRecord, InstanceLog
 
     lists      what the registry lists
     studies    studies, trials and their results
@@ -21,7 +21,17 @@ from orchestrator.records.decisions import (
     PromotionState,
     StoredFile,
 )
-from orchestrator.records.flow_runs import FlowRun, InstanceRecord, State, own_prefix
+from orchestrator.records.flow_runs import (
+    ErasureRun,
+    ExperimentRun,
+    FileRun,
+    FlowRun,
+    InstanceRecord,
+    RerunChoice,
+    RunOrigin,
+    State,
+    own_fingerprint,
+)
 from orchestrator.records.lists import (
     Customer,
     Distribution,
@@ -62,7 +72,10 @@ __all__ = [
     "Customer",
     "Decision",
     "Distribution",
+    "ErasureRun",
     "Evaluation",
+    "ExperimentRun",
+    "FileRun",
     "FlowRun",
     "Grid",
     "InstanceLog",
@@ -76,6 +89,8 @@ __all__ = [
     "Promotion",
     "PromotionState",
     "Rejected",
+    "RerunChoice",
+    "RunOrigin",
     "Search",
     "Selector",
     "Snapshot",
@@ -87,6 +102,6 @@ __all__ = [
     "TrialResult",
     "TrialState",
     "grid_content",
-    "own_prefix",
+    "own_fingerprint",
     "study_key",
 ]

@@ -1,4 +1,7 @@
-"""What runs: `FlowRun` -> `InstanceRecord`, and the states of an instance.
+"""Flow runs and their instances: `FlowRun` -> `InstanceRecord`, with the states of an instance.
+
+A flow run says what it is a run of: `ExperimentRun`, `FileRun` or `ErasureRun`, each of which holds
+what is needed to resume or repeat it.
 
 Touches no library; driver and workers. All times are seconds since the epoch.
 """
@@ -7,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
+
+from orchestrator.records.logs import Logs
 
 
 class State(StrEnum):
@@ -24,6 +29,88 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentRun:
+    """A flow run of an experiment.
+
+    Attributes:
+        snapshot: The id of the snapshot it works on.
+        config: The configuration file it was started with; None where there was none.
+        settings: That file's content, without secrets and lists; None where there was no file.
+        fresh: Whether it uses no result that another flow run recorded.
+        spread: The studies whose trials are spread over the workers, by customer and model.
+        cleared: Digests of the metrics and lists that had passed every check when it began.
+        logs: Which of what tasks print, log and warn of is kept.
+    """
+
+    snapshot: str
+    config: str | None = None
+    settings: Mapping[str, Any] | None = None
+    fresh: bool = False
+    spread: tuple[tuple[str, str], ...] = ()
+    cleared: tuple[str, ...] = ()
+    logs: Logs = field(default_factory=Logs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RerunChoice:
+    """Which instances of a flow run are run again: those that failed, where nothing is chosen.
+
+    Attributes:
+        task: Only calls of this task.
+        state: Only those in this state.
+        key: Only those with keys like this pattern.
+    """
+
+    task: str | None = None
+    state: State | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRun:
+    """A flow run of a flow that a Python file defines.
+
+    Attributes:
+        file: The file's absolute path.
+        flow: The flow's name in the file.
+        digest: A hash of the file's content when the flow run began.
+        params: The flow's parameters, as they were typed.
+        secret_params: Parameters that are secret: the names of the environment variables in them.
+        cluster: Whether it runs on the configured cluster, else in the driver's process.
+        fresh: Whether it uses no result that another flow run recorded.
+        rerun_of: The flow run of which it repeats a part; None for a whole flow run.
+        choice: Which part that is.
+        logs: Which of what tasks print, log and warn of is kept.
+    """
+
+    file: str
+    flow: str
+    digest: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    secret_params: Mapping[str, str] = field(default_factory=dict)
+    cluster: bool = False
+    fresh: bool = False
+    rerun_of: str | None = None
+    choice: RerunChoice | None = None
+    logs: Logs = field(default_factory=Logs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureRun:
+    """The record that a customer was removed; it does not name the customer.
+
+    Attributes:
+        removed: How many rows were removed, by table.
+    """
+
+    removed: Mapping[str, int] = field(default_factory=dict)
+
+
+RunOrigin = ExperimentRun | FileRun | ErasureRun
+"""What a flow run is a run of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlowRun:
     """One execution of a flow.
 
@@ -33,7 +120,7 @@ class FlowRun:
         state: `running` until it ended, then `success` or `failed` (or `interrupted`).
         params: The flow's parameters, as JSON where they are JSON, else their repr.
         counts: Instances by state, once it ended.
-        context: Free JSON: snapshot id, configuration, where to look.
+        origin: What it is a run of; None where a program called `run` itself.
     """
 
     id: str
@@ -43,7 +130,7 @@ class FlowRun:
     started: float = 0.0
     ended: float | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
-    context: Mapping[str, Any] = field(default_factory=dict)
+    origin: RunOrigin | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +149,7 @@ class InstanceRecord:
         error: Type and message, then the traceback; None unless it failed.
         arguments: Its arguments in short, for people.
         fingerprint: Hash of code and arguments (law 4); None when it must not be reused.
+        scope: The flow run in which alone the fingerprint counts; None where it counts in all.
         value: What it returned; recorders store it where small enough.
     """
 
@@ -77,6 +165,7 @@ class InstanceRecord:
     error: str | None = None
     arguments: str = ""
     fingerprint: str | None = None
+    scope: str | None = None
     value: Any = None
 
     @property
@@ -88,10 +177,10 @@ class InstanceRecord:
         """
         if self.fingerprint is None:
             return False
-        is_own = self.fingerprint.startswith(own_prefix(self.flow_run))
-        return self.state is State.SUCCESS or (self.state is State.CACHED and is_own)
+        taken_over = self.state is State.CACHED and self.scope is not None
+        return self.state is State.SUCCESS or taken_over
 
 
-def own_prefix(flow_run: str) -> str:
-    """How the fingerprints begin that count for the instances of one flow run only."""
-    return f"{flow_run}:"
+def own_fingerprint(flow_run: str, fingerprint: str) -> str:
+    """Return the fingerprint that counts for the instances of one flow run only."""
+    return f"{flow_run}:{fingerprint}"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.records import State
+from orchestrator.records import ExperimentRun, State
 from tests.support.ledger_records import flow_run, instance
 
 FAILED, SUCCESS = State.FAILED, State.SUCCESS
@@ -30,7 +30,7 @@ def keys(instances):
 
 def test_a_flow_run_comes_back_as_it_was(ledger):
     recorder = ledger.recorder()
-    begun = flow_run(params={"x": [1, None, {"y": 0.5}]}, context={"snapshot": "s"})
+    begun = flow_run(params={"x": [1, None, {"y": 0.5}]}, origin=ExperimentRun(snapshot="s"))
     recorder.begin(begun)
     assert ledger.flow_runs.get("run-1") == begun
     ended = dataclasses.replace(begun, state="failed", ended=101.5, counts={"success": 3})

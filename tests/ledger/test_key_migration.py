@@ -140,7 +140,7 @@ def test_studies_are_known_by_their_new_keys_and_champions_are_marked(old):
 
 def test_a_run_that_can_be_resumed_knows_its_studies(old):
     with Ledger.open(old) as ledger:
-        assert ledger.flow_runs.get(RUN).context["spread"] == ["acme/tree", "eu%2F7/tree"]
+        assert ledger.flow_runs.get(RUN).origin.spread == (("acme", "tree"), ("eu/7", "tree"))
 
 
 def test_run_ids_stay_but_for_a_failed_study_that_had_a_trials_name(old):

@@ -16,7 +16,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.maintenance.removal import clean, cleanable, forget
 from orchestrator.mapping import flow, task
 from orchestrator.pipeline.pipeline import run
-from orchestrator.records import InstanceRecord, study_key
+from orchestrator.records import ExperimentRun, InstanceRecord
 from orchestrator.reports.status import standings
 from tests.pipeline.test_experiment import ROUTES, TREE, an_experiment, champions, listing, tracked
 from tests.support.ledger_records import flow_run, instance
@@ -216,38 +216,41 @@ def test_a_forgotten_customer_is_nowhere(experiment, tmp_path):
         assert [standing.customer for standing in standings(ledger)] == ["AA-SFO"]
         record = ledger.flow_runs.get(found.record)
     assert record.flow == "forget"
-    assert record.context["removed"]["trials"] == 3
+    assert record.origin.removed["trials"] == 3
 
 
 def test_what_a_flow_run_keeps_to_go_on_names_nobody_who_was_forgotten(tmp_path):
     """Keys of studies that were spread, and a registry that is written in the configuration."""
     rows = [{"id": "acme", "data": {}}, {"id": "other"}]
     inline = {"source": "inline", "customers": rows}
-    context = {
-        "settings": {"registry": {"customers": inline, "models": [{"id": "tree"}]}},
-        "older": {"registry": inline},
-        "spread": ["acme/tree", "other/tree"],
-    }
+    origin = ExperimentRun(
+        snapshot="s",
+        settings={"registry": {"customers": inline, "models": [{"id": "tree"}]}},
+        spread=(("acme", "tree"), ("other", "tree")),
+    )
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        ledger.recorder().begin(flow_run(context=context))
+        ledger.recorder().begin(flow_run(origin=origin))
         ledger.forgetting.forget("acme", record="record")
-        left = ledger.flow_runs.get("run-1").context
+        left = ledger.flow_runs.get("run-1").origin
     assert b"acme" not in b"".join(each.read_bytes() for each in tmp_path.iterdir())
-    assert left["spread"] == ["other/tree"]
-    assert left["settings"]["registry"]["customers"]["customers"] == [{"id": "other"}]
-    assert left["settings"]["registry"]["models"] == [{"id": "tree"}]
+    assert left.spread == (("other", "tree"),)
+    assert left.settings["registry"]["customers"]["customers"] == [{"id": "other"}]
+    assert left.settings["registry"]["models"] == [{"id": "tree"}]
 
 
 def test_a_flow_run_keeps_how_others_go_on_whose_ids_begin_alike(ledger):
-    others = [study_key(each, "tree") for each in ("a%", "a/b", "ab", "A")]
-    ledger.recorder().begin(flow_run(context={"spread": ["a/tree", *others]}))
+    others = tuple((each, "tree") for each in ("a%", "a/b", "ab", "A"))
+    origin = ExperimentRun(snapshot="s", spread=(("a", "tree"), *others))
+    ledger.recorder().begin(flow_run(origin=origin))
     ledger.forgetting.forget("a", record="record")
-    assert ledger.flow_runs.get("run-1").context["spread"] == others
+    assert ledger.flow_runs.get("run-1").origin.spread == others
 
 
 def test_what_calls_for_all_customers_together_returned_is_forgotten(ledger):
     """A list that was fetched, or a reduce, of a flow run that may go on."""
-    together = instance("", node="listed", fingerprint="run-1:f", value=["acme", "zen"])
+    together = instance(
+        "", node="listed", fingerprint="run-1:f", scope="run-1", value=["acme", "zen"]
+    )
     own = instance("zen", fingerprint="f", value=1)
     ledger.recorder().begin(flow_run())
     ledger.recorder().record([together, own])

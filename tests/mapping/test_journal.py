@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.mapping import Fail, MemoryRecorder, Skip, flow, task
-from orchestrator.records import State
+from orchestrator.records import FileRun, State
 
 
 class Listening(MemoryRecorder):
@@ -122,11 +122,12 @@ class TestRecords:
         def counted(n, odd):
             return itself.expand(x=range(n))
 
-        run = counted.run(None, recorder, n=2, odd=object(), context={"why": "test"})
+        origin = FileRun(file="/flows.py", flow="counted", digest="d", params={"n": "2"})
+        run = counted.run(None, recorder, n=2, odd=object(), origin=origin)
         flow_run = recorder.flow_runs[run.id]
         assert flow_run.params == {"n": 2, "odd": "<object>"}
         assert flow_run.counts == {"success": 2}
-        assert flow_run.context == {"why": "test"}
+        assert flow_run.origin == origin
         assert flow_run.state == "success"
 
 

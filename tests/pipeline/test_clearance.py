@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.errors import ConfigError
 from orchestrator.ledger import Ledger
-from orchestrator.pipeline.clearance import CONTEXT_KEY, Clearance
+from orchestrator.pipeline.clearance import Clearance
 from orchestrator.pipeline.pipeline import run
 from orchestrator.pipeline.preparation import fetch_snapshot
 from orchestrator.records import Search
@@ -150,7 +150,7 @@ def test_an_edited_own_module_is_checked_again(tmp_path, mlflow_url, monkeypatch
     experiment = dataclasses.replace(experiment, evaluation=evaluation, allow_pickle=True)
     run(experiment)
     with Ledger.look(experiment.ledger) as ledger:
-        known = ledger.flow_runs.last_of("flights").context[CONTEXT_KEY]
+        known = ledger.flow_runs.last_of("flights").origin.cleared
     snapshot = fetch_snapshot(experiment)
     assert is_cleared(experiment, known, snapshot)
     (tmp_path / "oaks.py").write_text(OWN.replace("Oak", "Elm"))

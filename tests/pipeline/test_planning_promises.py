@@ -114,7 +114,7 @@ def test_a_flow_run_that_goes_on_tells_that_data_has_changed(served_by_logistic,
     with Ledger.open(served_by_logistic.ledger) as ledger:
         begun = ledger.flow_runs.get("latest")
         service.write_text("changed meanwhile")
-        snapshot = ledger.snapshots.get(begun.context["snapshot"])
+        snapshot = ledger.snapshots.get(begun.origin.snapshot)
         prepared = prepare(served_by_logistic, ledger, snapshot, flow_run=begun.id)
         (told,) = notes(ledger, prepared, {})
     assert prepared.new == (), "what had ended is as it was then"

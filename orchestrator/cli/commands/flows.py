@@ -31,6 +31,7 @@ from orchestrator.cli.options import (
     ShowLogs,
 )
 from orchestrator.cli.rendering import output
+from orchestrator.records import RerunChoice
 
 
 def run(
@@ -108,7 +109,7 @@ def rerun(
 
     Example: orchestrator rerun latest --key 'AA-*'
     """
-    from orchestrator.cli.flow_runs.rerun import RerunChoice, rerun_part  # late: brings the ledger
+    from orchestrator.cli.flow_runs.rerun import rerun_part  # late: brings the ledger
 
     manner = RunOptions(
         config=config,

@@ -15,7 +15,15 @@ from orchestrator.cli.options import Config, FlowRunId, Json, Key, OfTask
 from orchestrator.cli.rendering.output import as_json, report, say
 from orchestrator.errors import UsageError
 from orchestrator.escapes import visible
-from orchestrator.records import FlowRun, InstanceLog, InstanceRecord, State
+from orchestrator.records import (
+    ExperimentRun,
+    FileRun,
+    FlowRun,
+    InstanceLog,
+    InstanceRecord,
+    Logs,
+    State,
+)
 
 if TYPE_CHECKING:
     from orchestrator.ledger import Ledger
@@ -127,5 +135,6 @@ def _why_nothing(
             f"no instance of flow run {run.id} is meant; `orchestrator instances {run.id}` lists "
             "them"
         )
-    kept = run.context.get("logs", {}).get("keep", "failed")
+    origin = run.origin
+    kept = (origin.logs if isinstance(origin, ExperimentRun | FileRun) else Logs()).keep
     return f"nothing is kept of what these instances of flow run {run.id} said: {_WHY[kept]}"

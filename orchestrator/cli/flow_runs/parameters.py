@@ -13,6 +13,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from orchestrator.errors import UsageError
 from orchestrator.mapping import Flow
+from orchestrator.records import FileRun
 from orchestrator.redaction import as_variables, with_values
 
 
@@ -33,30 +34,27 @@ def split(given: Sequence[str]) -> dict[str, str]:
     return texts
 
 
-def to_keep(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """The texts as a flow run's context keeps them: secrets by the names of their variables."""
+def to_keep(texts: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the texts as a flow run keeps them: clear ones, and secrets by their variables."""
     secret = {name: shown for name, text in texts.items() if (shown := as_variables(text))}
     clear = {name: text for name, text in texts.items() if name not in secret}
-    return {"params": clear, "secret_params": secret}
+    return clear, secret
 
 
-def kept(context: Mapping[str, Any]) -> dict[str, str]:
-    """The texts again, of the context of a flow run, with the environment's values of now.
+def kept(run: FileRun) -> dict[str, str]:
+    """Return the texts that a flow run has kept, with the current values of the environment.
 
     Raises:
-        UsageError: A variable is not set any more.
+        UsageError: A variable is no longer set.
     """
-    secret: Mapping[str, str] = context.get("secret_params", {})
     try:
-        return {
-            **context["params"],
-            **{name: with_values(shown) for name, shown in secret.items()},
-        }
+        secret = {name: with_values(shown) for name, shown in run.secret_params.items()}
     except KeyError as error:
         raise UsageError(
             f"the environment variable {error.args[0]} is not set: a parameter of the flow run had "
             "its value, which is not kept; set it, then try again"
         ) from error
+    return {**run.params, **secret}
 
 
 def typed(flow: Flow, texts: Mapping[str, str]) -> dict[str, Any]:

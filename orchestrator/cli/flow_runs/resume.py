@@ -12,15 +12,16 @@ from orchestrator import config
 from orchestrator.cli.commands.training import carry_out_experiment
 from orchestrator.cli.flow_runs import flow_files, parameters
 from orchestrator.cli.flow_runs.flow_files import FlowFile
-from orchestrator.cli.flow_runs.rerun import RerunChoice
+from orchestrator.cli.flow_runs.rerun import chosen_instances
 from orchestrator.cli.flow_runs.run_file import Request, carry_out
 from orchestrator.cli.flow_runs.run_options import RunOptions
 from orchestrator.cli.rendering import output
 from orchestrator.cli.settings import RunSettings, place, stand_in_root
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.ledger import Ledger
+from orchestrator.mapping.driver.rerun import Chosen
 from orchestrator.pipeline.config_snapshot import differences, with_secrets
-from orchestrator.records import FlowRun
+from orchestrator.records import ErasureRun, ExperimentRun, FileRun, FlowRun
 from orchestrator.settings import Experiment
 
 
@@ -43,15 +44,15 @@ def resume(flow_run: str | None, manner: RunOptions, *, as_it_is_now: bool) -> i
         last = ledger.flow_runs.last_of(found.flow)
     if found.state == "success":
         raise UsageError(f"flow run {found.id} has ended well: there is nothing to go on with")
-    if "snapshot" in found.context:
+    if isinstance(found.origin, ExperimentRun):
         if last is not None and last.id != found.id:
             raise UsageError(
                 f"flow run {found.id} was followed by {last.id}, which has decided anew: start the "
                 "next one with `orchestrator run`; what was recorded is used again"
             )
-        return _resume_experiment(found, where, manner, as_it_is_now=as_it_is_now)
-    if "digest" in found.context:
-        return _resume_file(found, where, manner, as_it_is_now=as_it_is_now)
+        return _resume_experiment(found, found.origin, where, manner, as_it_is_now=as_it_is_now)
+    if isinstance(found.origin, FileRun):
+        return _resume_file(found, found.origin, where, manner, as_it_is_now=as_it_is_now)
     raise UsageError(
         f"flow run {found.id} of {found.flow} was started by no command of this program: whoever "
         "started it can go on with it, by `run(resumed=...)`"
@@ -64,8 +65,9 @@ def _find(ledger: Ledger, flow_run: str | None) -> FlowRun:
     found = ledger.flow_runs.last_unfinished()
     if found is not None:
         return found
-    # `forget` leaves a record of itself, which is of no flow that could go on.
-    latest = next((each for each in ledger.flow_runs.list() if each.flow != "forget"), None)
+    # `forget` leaves a record of itself, which cannot be resumed.
+    runs = ledger.flow_runs.list()
+    latest = next((each for each in runs if not isinstance(each.origin, ErasureRun)), None)
     if latest is None:
         raise UsageError(
             f"no flow run is recorded in {ledger.address}{_other_ledgers()}; begin with: "
@@ -91,27 +93,26 @@ def _other_ledgers() -> str:
 
 
 def _resume_file(
-    old: FlowRun, where: RunSettings, manner: RunOptions, *, as_it_is_now: bool
+    old: FlowRun, origin: FileRun, where: RunSettings, manner: RunOptions, *, as_it_is_now: bool
 ) -> int:
-    context = old.context
-    file = flow_files.load(f"{context['file']}:{context['flow']}")
-    _require_same(file, old, as_it_is_now=as_it_is_now)
+    file = flow_files.load(f"{origin.file}:{origin.flow}")
+    _require_same(file, old, origin, as_it_is_now=as_it_is_now)
     output.say(f"going on with flow run {old.id} of {old.flow}")
     request = Request(
         file=file,
-        texts=parameters.kept(context),
-        on_cluster=context["cluster"],
-        fresh=context.get("fresh", False),
-        again=_again(old, where),
-        choice=context.get("choice"),
-        rerun_of=context["rerun_of"],
+        texts=parameters.kept(origin),
+        on_cluster=origin.cluster,
+        fresh=origin.fresh,
+        again=_again(origin, where),
+        choice=origin.choice,
+        rerun_of=origin.rerun_of,
         resumed=old,
     )
     return carry_out(request, manner)
 
 
-def _require_same(file: FlowFile, old: FlowRun, *, as_it_is_now: bool) -> None:
-    if file.digest == old.context["digest"]:
+def _require_same(file: FlowFile, old: FlowRun, origin: FileRun, *, as_it_is_now: bool) -> None:
+    if file.digest == origin.digest:
         return
     if not as_it_is_now:
         raise UsageError(
@@ -121,12 +122,12 @@ def _require_same(file: FlowFile, old: FlowRun, *, as_it_is_now: bool) -> None:
     output.say(f"{file.file} has changed since: tasks that do something else now run again")
 
 
-def _again(old: FlowRun, where: RunSettings) -> Any:
-    """What a rerun was to do once more, found as it was found then."""
-    if old.context["rerun_of"] is None:
+def _again(origin: FileRun, where: RunSettings) -> Chosen | None:
+    """Return the instances that a rerun was to run again, found by the choice made then."""
+    if origin.rerun_of is None or origin.choice is None:
         return None
     with Ledger.look(where.ledger) as ledger:
-        chosen = RerunChoice.of_context(old.context["choice"]).of(ledger, old.context["rerun_of"])
+        chosen = chosen_instances(origin.choice, ledger, origin.rerun_of)
     return lambda node, key: (node, key) in chosen
 
 
@@ -134,11 +135,16 @@ def _again(old: FlowRun, where: RunSettings) -> Any:
 
 
 def _resume_experiment(
-    old: FlowRun, where: RunSettings, manner: RunOptions, *, as_it_is_now: bool
+    old: FlowRun,
+    origin: ExperimentRun,
+    where: RunSettings,
+    manner: RunOptions,
+    *,
+    as_it_is_now: bool,
 ) -> int:
     from orchestrator.pipeline.pipeline import resume as go_on  # late: the rest of the program
 
-    then_or_now = _settings(old, manner.config, as_it_is_now=as_it_is_now)
+    then_or_now = _settings(old, origin, manner.config, as_it_is_now=as_it_is_now)
     experiment = replace(then_or_now, ledger=where.ledger, grace=where.grace, logs=where.logs)
     stand_in_root(experiment)
     output.say(f"going on with flow run {old.id} of {old.flow}")
@@ -149,10 +155,12 @@ def _resume_experiment(
     )
 
 
-def _settings(old: FlowRun, configured: str | None, *, as_it_is_now: bool) -> Experiment:
+def _settings(
+    old: FlowRun, origin: ExperimentRun, configured: str | None, *, as_it_is_now: bool
+) -> Experiment:
     """The experiment as it was configured then, or is now if that is wanted."""
     file = config.find(configured)
-    before, now = old.context.get("settings"), config.read(file)
+    before, now = origin.settings, config.read(file)
     if before is not None:
         before = _at_the_same_root(before, now)
     changes = differences(before, now) if before is not None else []

@@ -4,7 +4,7 @@ Touches no library itself; takes a flow file and its parameters; gives an exit c
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator import clusters
@@ -20,7 +20,7 @@ from orchestrator.errors import StoppedError
 from orchestrator.ledger import Hold, Ledger
 from orchestrator.mapping import Run
 from orchestrator.mapping.flows import new_id
-from orchestrator.records import FlowRun, Logs
+from orchestrator.records import FileRun, FlowRun, Logs, RerunChoice
 
 _EXIT_CODES = {"success": 0, "failed": 1, "interrupted": EXIT_INTERRUPTED}
 
@@ -46,23 +46,25 @@ class Request:
     on_cluster: bool
     fresh: bool = False
     again: Callable[[str, str], bool] | None = None
-    choice: Mapping[str, Any] | None = None
+    choice: RerunChoice | None = None
     rerun_of: str | None = None
     resumed: FlowRun | None = None
 
-    def context(self, logs: Logs) -> dict[str, Any]:
-        """What is kept with the flow run, so that it can be run again."""
-        return {
-            "logs": asdict(logs),
-            "file": str(self.file.file.resolve()),
-            "flow": self.file.name,
-            "digest": self.file.digest,
-            **parameters.to_keep(self.texts),
-            "cluster": self.on_cluster,
-            "fresh": self.fresh,
-            "rerun_of": self.rerun_of,
-            "choice": self.choice,
-        }
+    def origin(self, logs: Logs) -> FileRun:
+        """Return what is kept with the flow run, so that it can be run again."""
+        clear, secret = parameters.to_keep(self.texts)
+        return FileRun(
+            file=str(self.file.file.resolve()),
+            flow=self.file.name,
+            digest=self.file.digest,
+            params=clear,
+            secret_params=secret,
+            cluster=self.on_cluster,
+            fresh=self.fresh,
+            rerun_of=self.rerun_of,
+            choice=self.choice,
+            logs=logs,
+        )
 
 
 def run_file(
@@ -151,7 +153,7 @@ def _run(
                 ledger.recorder(),
                 flow_run_id=flow_run,
                 resumed=request.resumed,
-                context=request.context(where.logs),
+                origin=request.origin(where.logs),
                 logs=where.logs,
                 on_log=output.show_log if manner.shows_logs(inline=client is None) else None,
                 observer=observer,

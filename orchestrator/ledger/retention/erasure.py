@@ -6,13 +6,15 @@ Touches SQLAlchemy; takes a customer's id; gives how much went; runs on the driv
 import json
 import time
 import zlib
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, select, update
 
 from orchestrator import keys
-from orchestrator.ledger.codec import dump_for_people
+from orchestrator.ledger.codec import clean, dump
 from orchestrator.ledger.database import Database
+from orchestrator.ledger.flow_run_rows import origin_columns, origin_of
 from orchestrator.ledger.logs import naming
 from orchestrator.ledger.lookup import begins_with
 from orchestrator.ledger.tables import (
@@ -28,6 +30,7 @@ from orchestrator.ledger.tables import (
     studies,
     trials,
 )
+from orchestrator.records import ErasureRun, ExperimentRun
 
 _BLANKED = "the error named a customer that was forgotten"
 
@@ -91,7 +94,7 @@ class Erasure:
                     started=now,
                     ended=now,
                     counts="{}",
-                    context=dump_for_people({"removed": counts}),
+                    **origin_columns(ErasureRun(removed=counts)),
                 )
             )
         self._database.compact()
@@ -104,18 +107,26 @@ def _count(connection: Connection, table: Table, condition: Any) -> int:
 
 def _forget_instances(connection: Connection, customer: str) -> dict[str, int]:
     """Remove the customer's instances in all flow runs, and what they returned."""
-    key = keys.part(customer)
-    below = begins_with(instances.c.key, keys.below(key, ""))
-    own = connection.execute(select(instances).where((instances.c.key == key) | below))
     counts = {"results": 0, "instances": 0, "logs": 0}
-    said = (logs.c.key == key) | begins_with(logs.c.key, keys.below(key, ""))
-    counts["logs"] = _count(connection, logs, said)
+    counts["logs"] = _count(connection, logs, _of_customer(logs, customer))
+    own = connection.execute(select(instances).where(_of_customer(instances, customer)))
     for row in own.all():
         this = (instances.c.node == row.node) & (instances.c.key == row.key)
         counts["results"] += _count(connection, results, results.c.fingerprint == row.fingerprint)
         counts["instances"] += _count(connection, instances, this)
     _forget_in_calls_for_all(connection, customer)
     return counts
+
+
+def _of_customer(table: Table, customer: str) -> ColumnElement[bool]:
+    """A condition: rows are a customer's.
+
+    Flows of files map over what they like, so their rows have no customer: there, a key that is the
+    customer's id, or begins with it, counts.
+    """
+    key = keys.part(customer)
+    named = (table.c.key == key) | begins_with(table.c.key, keys.below(key, ""))
+    return (table.c.customer == clean(customer)) | (table.c.customer.is_(None) & named)
 
 
 def _forget_in_calls_for_all(connection: Connection, customer: str) -> None:
@@ -161,15 +172,25 @@ def _forget_rejections(connection: Connection, customer: str) -> None:
 
 
 def _forget_in_contexts(connection: Connection, customer: str) -> None:
-    """Take the customer out of what flow runs keep so that they can go on."""
-    for row in connection.execute(select(flow_runs.c.id, flow_runs.c.context)).all():
-        context = json.loads(row.context)
-        left = _without_customer(context, customer)
-        if "spread" in context:
-            left["spread"] = [key for key in context["spread"] if keys.split(key)[0] != customer]
-        if left != context:
+    """Take the customer out of what flow runs keep so that they can be resumed."""
+    columns = select(flow_runs.c.id, flow_runs.c.kind, flow_runs.c.context)
+    for row in connection.execute(columns).all():
+        left = _context_without(row.kind, row.context, customer)
+        if left != row.context:
             this = update(flow_runs).where(flow_runs.c.id == row.id)
-            connection.execute(this.values(context=dump_for_people(left)))
+            connection.execute(this.values(context=left))
+
+
+def _context_without(kind: str | None, context: str, customer: str) -> str:
+    origin = origin_of(kind, context)
+    if isinstance(origin, ExperimentRun):
+        left = replace(
+            origin,
+            settings=_without_customer(origin.settings, customer),
+            spread=tuple(each for each in origin.spread if each[0] != customer),
+        )
+        return str(origin_columns(left)["context"])
+    return context if origin else dump(_without_customer(json.loads(context), customer))
 
 
 def _without_customer(document: Any, customer: str) -> Any:

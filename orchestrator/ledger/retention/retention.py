@@ -4,19 +4,16 @@ Touches SQLAlchemy; takes a rule; gives what there is to remove as plain rows, f
 removes it; runs on the driver.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    FromClause,
     Select,
-    and_,
     delete,
+    exists,
     func,
     select,
 )
@@ -32,7 +29,7 @@ from orchestrator.ledger.tables import (
     studies,
     trials,
 )
-from orchestrator.records import State, study_key
+from orchestrator.records import State
 
 _AT_ONCE = 500
 
@@ -82,19 +79,22 @@ class Old:
         turn = func.row_number().over(partition_by=studies.c.key, order_by=studies.c.id.desc())
         ranked = select(studies.c.id, turn.label("turn")).subquery()
         unsent = select(trials.c.study).where(trials.c.sent.is_(None))
+        promoted = select(promotions.c.trial).where(promotions.c.trial.is_not(None))
+        deployed = select(trials.c.study).where(trials.c.run_id.in_(promoted))
         query = (
             select(studies)
             .join(ranked, ranked.c.id == studies.c.id)
             .join(flow_runs, flow_runs.c.id == studies.c.flow_run)
-            .where(ranked.c.turn > max(keep_last, 1), studies.c.id.not_in(unsent))
+            .where(ranked.c.turn > max(keep_last, 1))
+            .where(studies.c.id.not_in(unsent), studies.c.id.not_in(deployed))
             .order_by(studies.c.id)
         )
         if before is not None:
             query = query.where(flow_runs.c.started < before)
         with self._database.read() as connection:
-            needed = _deployed(connection) | _in_use(connection)
+            in_use = _in_use(connection)
             found = [
-                row for row in connection.execute(query) if (row.flow_run, row.key) not in needed
+                row for row in connection.execute(query) if (row.flow_run, row.key) not in in_use
             ]
             run_ids = _run_ids(connection, [row.id for row in found])
         return [
@@ -121,7 +121,10 @@ class Old:
         """
         ranked = _ranked().subquery()
         succeeded = ranked.c.state == State.SUCCESS.value
-        may_be_used_again = succeeded & ranked.c.fingerprint.is_not(None) & ~_is_own(ranked)
+        for_all = exists().where(
+            results.c.fingerprint == ranked.c.fingerprint, results.c.scope.is_(None)
+        )
+        may_be_used_again = succeeded & for_all
         query = (
             select(ranked.c.node, ranked.c.key)
             .where(ranked.c.turn > max(keep_last, 1), ~may_be_used_again)
@@ -154,19 +157,15 @@ class Old:
         with self._database.write() as connection:
             for node, keys in _by_node(old_instances):
                 these = (instances.c.node == node) & instances.c.key.in_(keys)
-                own = select(instances.c.fingerprint).where(these, _is_own(instances))
-                connection.execute(delete(results).where(results.c.fingerprint.in_(own)))
+                gone = select(instances.c.fingerprint).where(these)
+                own = results.c.fingerprint.in_(gone) & results.c.scope.is_not(None)
+                connection.execute(delete(results).where(own))
                 connection.execute(delete(instances).where(these))
                 connection.execute(delete(logs).where(logs.c.node == node, logs.c.key.in_(keys)))
             _remove_results(connection, {(study.flow_run, study.key) for study in old_studies})
             for some in _chunks([study.id for study in old_studies]):
                 connection.execute(delete(trials).where(trials.c.study.in_(some)))
                 connection.execute(delete(studies).where(studies.c.id.in_(some)))
-
-
-def _is_own(of: FromClause) -> ColumnElement[bool]:
-    """Whether what instances returned counts within their own flow run only (`own_prefix`)."""
-    return and_(of.c.fingerprint.is_not(None), of.c.fingerprint.contains(":"))
 
 
 def _ranked() -> Select[Any]:
@@ -192,16 +191,6 @@ def _in_use(connection: Connection) -> set[tuple[str, str]]:
     )
     latest = {key: flow_run for flow_run, key in connection.execute(query)}
     return {(flow_run, key) for key, flow_run in latest.items()}
-
-
-def _deployed(connection: Connection) -> set[tuple[str, str]]:
-    """Flow run and key of every study that a version in MLflow was made of."""
-    found = set()
-    for content in connection.execute(select(promotions.c.content)).scalars():
-        study = json.loads(content)["decision"]["best"]["trial"]["study"]
-        customer, model = study["customer"]["id"], study["model"]["id"]
-        found.add((study["flow_run"], study_key(customer, model, champion=study["champion"])))
-    return found
 
 
 def _run_ids(connection: Connection, numbers: Sequence[int]) -> dict[int, list[str]]:

@@ -28,7 +28,7 @@ from orchestrator.mapping.engine.engine import Engine
 from orchestrator.mapping.engine.node_state import NodeState
 from orchestrator.mapping.execution.executor import Kept
 from orchestrator.mapping.execution.invoke import Failure
-from orchestrator.records import FlowRun, InstanceLog, InstanceRecord, State, own_prefix
+from orchestrator.records import FlowRun, InstanceLog, InstanceRecord, State, own_fingerprint
 from orchestrator.user_code import MOST_CHARACTERS, RaisedError, is_of_person, user_code, writable
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,8 @@ class Journal:
         self._repeated: Counter[str] = Counter()
         self._done: dict[str, frozenset[str]] = {}
         self._recorded_before: dict[int, set[int]] = {}
-        self._fingerprints: dict[int, dict[int, str]] = {}
+        self._lasting: dict[int, dict[int, str]] = {}
+        self._own: dict[int, dict[int, str]] = {}
         self._looked: dict[int, set[int]] = {}
         self._ahead: dict[int, dict[int, Any]] = {}
         self._codes: dict[int, bytes | None] = {}
@@ -120,15 +121,16 @@ class Journal:
     def _look_up(self, state: NodeState, indices: Sequence[int]) -> Mapping[int, Any]:
         """The recorded values of instances that may start now or soon, in one question."""
         done = self._done_before(state, indices)
-        names = {i: n for i, n in zip(indices, self._names(state, indices), strict=True) if n}
-        self._fingerprints.setdefault(state.number, {}).update(names)
-        own, found = own_prefix(self._flow_run.id), dict[str, list[int]]()
-        for index, name in names.items():
-            if index in done or not name.startswith(own):
-                found.setdefault(name, []).append(index)
-            elif self._rerun_of is not None:
-                of_then = own_prefix(self._rerun_of) + name.removeprefix(own)
-                found.setdefault(of_then, []).append(index)
+        lasting, own = self._names(state, indices)
+        self._lasting.setdefault(state.number, {}).update(lasting)
+        self._own.setdefault(state.number, {}).update(own)
+        found: dict[str, list[int]] = {}
+        for index, name in lasting.items():
+            found.setdefault(name, []).append(index)
+        for index, name in own.items():
+            of = self._flow_run.id if index in done else self._rerun_of
+            if of is not None:
+                found.setdefault(own_fingerprint(of, name), []).append(index)
         values = self._recorder.recall([*found]) if found else {}
         recalled = {index: value for name, value in values.items() for index in found[name]}
         self._repeated[state.node.name] += len(done - recalled.keys())
@@ -263,33 +265,41 @@ class Journal:
         task = state.node.task
         return not task.coordinates and task.settings.cache != NEVER and state.constants_are_final
 
-    def _names(self, state: NodeState, indices: Sequence[int]) -> Sequence[str | None]:
-        """The fingerprints of some instances; where `cache` forbids one, it is their own."""
+    def _names(
+        self, state: NodeState, indices: Sequence[int]
+    ) -> tuple[dict[int, str], dict[int, str]]:
+        """Return fingerprints by index: those that count in all flow runs, and in this one only.
+
+        Instances of which a `cache` option says nothing, and tasks that nothing vouches for, have
+        the latter.
+        """
         code, cache = self._code(state), state.node.task.settings.cache
         if code is None:
-            return [None] * len(indices)
+            return {}, {}
         if not callable(cache) or not state.mapped:
             lasting = self._lasting_code(state) if state.mapped and cache == RUNS else None
             columns = state.columns_of(indices)
             names = fingerprints(lasting or code, state.constants, columns, len(indices))
-            return names if lasting else self._own_names(code, state, indices, names)
+            if lasting:
+                return _named(indices, names), {}
+            return {}, self._own_names(code, state, indices, names)
         told = [_as_told(code, cache, state, index) for index in indices]
         untold = [index for index, name in zip(indices, told, strict=True) if name is None]
         if not untold:
-            return told
+            return _named(indices, told), {}
         names = fingerprints(code, state.constants, state.columns_of(untold), len(untold))
-        own = iter(self._own_names(code, state, untold, names))
-        return [name or next(own) for name in told]
+        return _named(indices, told), self._own_names(code, state, untold, names)
 
     def _own_names(
         self, code: bytes, state: NodeState, indices: Sequence[int], names: Sequence[str | None]
-    ) -> Sequence[str | None]:
-        """Fingerprints that count for one instance of this flow run, and for no other."""
-        prefix, node = own_prefix(self._flow_run.id), state.node.name
-        return [
-            name and f"{prefix}{fingerprint(code, (node, key, name))}"
-            for key, name in zip(state.names.at(indices), names, strict=True)
-        ]
+    ) -> dict[int, str]:
+        """Return fingerprints that count for one instance of this flow run, and for no other."""
+        node, of_instances = state.node.name, state.names.at(indices)
+        return {
+            index: own
+            for index, key, name in zip(indices, of_instances, names, strict=True)
+            if name and (own := fingerprint(code, (node, key, name)))
+        }
 
     def _code(self, state: NodeState) -> bytes | None:
         if state.number not in self._codes:
@@ -322,9 +332,8 @@ class Journal:
         if before:
             indices = [index for index in indices if index not in before]
         names, shorts = state.names.at(indices), _in_short(state, indices)
-        known = self._fingerprints.get(state.number, {})
         return [
-            self._record(state, index, name, short, known.pop(index, None))
+            self._record(state, index, name, short)
             for index, name, short in zip(indices, names, shorts, strict=True)
         ]
 
@@ -339,13 +348,12 @@ class Journal:
             error=state.reason,
         )
 
-    def _record(
-        self, state: NodeState, index: int, key: str, arguments: str, name: str | None
-    ) -> InstanceRecord:
+    def _record(self, state: NodeState, index: int, key: str, arguments: str) -> InstanceRecord:
         columns = state.columns
         failure, started = columns.failures.get(index), columns.started[index]
         # A value that stays on the cluster is gone with it: there is nothing to use again.
         is_kept = isinstance(columns.values[index], Kept)
+        name, scope = self._name_and_scope(state.number, index)
         return InstanceRecord(
             flow_run=self._flow_run.id,
             node=state.node.name,
@@ -359,8 +367,20 @@ class Journal:
             error=None if failure is None else _whole(failure),
             arguments=arguments,
             fingerprint=None if is_kept else name,
+            scope=None if is_kept else scope,
             value=None if is_kept else columns.values[index],
         )
+
+    def _name_and_scope(self, number: int, index: int) -> tuple[str | None, str | None]:
+        """Return an instance's fingerprint, and the flow run in which alone it counts, if any."""
+        own = self._own.get(number, {}).pop(index, None)
+        if own is not None:
+            return own_fingerprint(self._flow_run.id, own), self._flow_run.id
+        return self._lasting.get(number, {}).pop(index, None), None
+
+
+def _named(indices: Sequence[int], names: Sequence[str | None]) -> dict[int, str]:
+    return {index: name for index, name in zip(indices, names, strict=True) if name}
 
 
 def _whole(failure: Failure) -> str:

@@ -126,7 +126,7 @@ def test_what_was_last_used_stays_when_its_customer_has_left_meanwhile(experimen
 def test_what_only_an_old_flow_run_itself_could_use_goes_with_it(ledger):
     for number in (1, 2):
         run = flow_run(f"run-{number}", started=number, ended=number + 1, state="failed")
-        reduce = instance("", of=run.id, node="reduce", fingerprint=f"{run.id}:f", value=1)
+        reduce = instance("", of=run.id, node="reduce", fingerprint=f"{run.id}:f", scope=run.id)
         used_again = instance("a", of=run.id, fingerprint="f", value=1)
         ledger.recorder().begin(run)
         ledger.recorder().record([reduce, used_again])

@@ -45,6 +45,7 @@ def test_a_flow_of_a_file_is_rerun_in_part(project, typed):
 
 @pytest.mark.slow
 def test_an_experiment_is_resumed_and_its_champions_serve_again(project, typed):
+    typed("doctor", "--fix")  # MLflow and the folder of model files are lost
     code, _, err = typed("resume", STOPPED)
     assert code == 0, err
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")

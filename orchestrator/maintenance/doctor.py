@@ -83,10 +83,11 @@ def _compare(experiment: Experiment, ledger: Ledger) -> Drift:
 
 def _repair(experiment: Experiment) -> None:
     """Send again what MLflow has lost, and give champions their aliases back."""
-    with at_work(experiment, to_repair=True) as (opened, ledger, _):
-        opened.result()  # which makes the experiment, where MLflow has lost that too
+    with at_work(experiment, to_repair=True) as driver:
+        ledger = driver.ledger
+        driver.mlflow.open()  # which makes the experiment, where MLflow has lost that too
         found = _compare(experiment, ledger)
-        outbox = Outbox(ledger, opened)
+        outbox = Outbox(ledger, driver.mlflow)
         ledger.trials.mark_unsent(found.lost)
         outbox.send_trials()
         outbox.redeploy([promotion for promotion, _ in found.displaced])

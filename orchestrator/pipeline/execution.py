@@ -27,7 +27,7 @@ from orchestrator.promotion.background_sync import BackgroundSync
 from orchestrator.promotion.delivery import Delivery
 from orchestrator.promotion.dispatch import Dispatch
 from orchestrator.promotion.outbox import Outbox
-from orchestrator.promotion.session import MlflowSession
+from orchestrator.promotion.session import DriverSession
 from orchestrator.promotion.storability import rules_of
 from orchestrator.records import ExperimentRun, FlowRun, Snapshot, study_key
 from orchestrator.settings import Experiment
@@ -39,8 +39,7 @@ class Execution:
 
     Attributes:
         experiment: What is run.
-        opened: Its MLflow.
-        ledger: Its ledger, which this driver alone writes to.
+        driver: Its MLflow, its ledger, and the lease on it.
         prepared: What is to be done.
         flow_run: The flow run's id.
         resumed: The flow run that goes on; None for a new one.
@@ -54,8 +53,7 @@ class Execution:
     """
 
     experiment: Experiment
-    opened: MlflowSession
-    ledger: Ledger
+    driver: DriverSession
     prepared: Preparation
     flow_run: str
     resumed: FlowRun | None = None
@@ -76,9 +74,10 @@ def carry_out(execution: Execution) -> Report:
         LeaseLostError: Another driver took this one's place.
         MachineryError: Ledger or cluster failed; what was recorded is kept.
     """
-    experiment, ledger, opened = execution.experiment, execution.ledger, execution.opened
+    experiment = execution.experiment
+    ledger, mlflow = execution.driver.ledger, execution.driver.mlflow
     execution.say(_in_a_sentence(execution.prepared))
-    outbox = Outbox(ledger, opened)
+    outbox = Outbox(ledger, mlflow)
     courier = BackgroundSync(outbox, experiment.evaluation, execution.flow_run, say=execution.say)
     models = execution.prepared.snapshot.models
     with OnDemandCluster(experiment, execution.say, models) as cluster:
@@ -92,7 +91,7 @@ def carry_out(execution: Execution) -> Report:
         of_cluster = (*cluster.differences, *cluster.short_of_memory())
         cluster.release_data()
     behind = courier.what_is_lacking()
-    links = where_to_look(experiment, opened, execution.flow_run)
+    links = where_to_look(experiment, mlflow, execution.flow_run)
     if experiment.summary and outbox.has_sent and behind is None:
         links |= _summary(execution, outbox, ended.flow_run)
     return put_together(
@@ -121,7 +120,7 @@ def _summary(execution: Execution, outbox: Outbox, flow_run: FlowRun) -> dict[st
     experiment, tracker = execution.experiment, outbox.mlflow.tracker
     searched = sorted({study.customer.id for study in execution.prepared.new})
     try:
-        place = send_summary(experiment.name, execution.ledger, tracker, flow_run, searched)
+        place = send_summary(experiment.name, execution.driver.ledger, tracker, flow_run, searched)
     except MachineryError as error:
         execution.say(f"{error}; `orchestrator report` writes the report at any time")
         return {}
@@ -131,10 +130,10 @@ def _summary(execution: Execution, outbox: Outbox, flow_run: FlowRun) -> dict[st
 
 def _run_flow(execution: Execution, outbox: Outbox, cluster: OnDemandCluster) -> Run:
     experiment, prepared = execution.experiment, execution.prepared
-    durations: Durations = execution.ledger.trials.durations() if prepared.new else {}
+    durations: Durations = execution.driver.ledger.trials.durations() if prepared.new else {}
     spread = _to_spread(execution, cluster, durations)
     dispatch = Dispatch(
-        execution.ledger,
+        execution.driver.ledger,
         outbox,
         allow_pickle=experiment.allow_pickle,
         rules=rules_of(experiment),
@@ -149,12 +148,12 @@ def _run_flow(execution: Execution, outbox: Outbox, cluster: OnDemandCluster) ->
         flow_run=execution.flow_run,
         fingerprints=fingerprints(experiment),
         to_spread={study_key(customer, model) for customer, model in spread},
-        carried={} if execution.fresh else carried_over(execution.ledger, prepared.new),
+        carried={} if execution.fresh else carried_over(execution.driver.ledger, prepared.new),
         lost=prepared.lost,
     )
     return flow.run(
         cluster.client() if prepared.has_work else cluster.client,
-        execution.ledger.recorder(trials_of, prepared.recorded),
+        execution.driver.ledger.recorder(trials_of, prepared.recorded),
         flow_run_id=execution.flow_run,
         resumed=execution.resumed,
         origin=ExperimentRun(

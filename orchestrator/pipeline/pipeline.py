@@ -54,7 +54,8 @@ def run(
     """
     started, flow_run = time.time(), new_id()
     snapshot, cleared = _fetched(experiment, accept, stop)
-    with at_work(experiment, flow_run, force=force, say=say) as (opened, ledger, hold):
+    with at_work(experiment, flow_run, force=force, say=say) as driver:
+        ledger = driver.ledger
         require_wanted(stop)
         left = ledger.flow_runs.left_unfinished(experiment.name)
         prepared = prepare(experiment, ledger, snapshot, flow_run=flow_run, fresh=fresh)
@@ -67,14 +68,13 @@ def run(
             )
         execution = Execution(
             experiment=experiment,
-            opened=opened,
-            ledger=ledger,
+            driver=driver,
             prepared=prepared,
             flow_run=flow_run,
             cleared=cleared,
             fresh=fresh,
             observer=observer,
-            stop=hold.guarded(stop),
+            stop=driver.hold.guarded(stop),
             say=say,
             on_log=on_log,
             started=started,
@@ -115,20 +115,20 @@ def resume(
     origin = _experiment_run(flow_run)
     clearance = Clearance.left_by(flow_run, experiment)
     check(experiment, clearance)
-    with at_work(experiment, flow_run.id, force=force, say=say) as (opened, ledger, hold):
+    with at_work(experiment, flow_run.id, force=force, say=say) as driver:
+        ledger = driver.ledger
         snapshot = ledger.snapshots.get(origin.snapshot)
         prepared = prepare(experiment, ledger, snapshot, flow_run=flow_run.id)
         execution = Execution(
             experiment=experiment,
-            opened=opened,
-            ledger=ledger,
+            driver=driver,
             prepared=prepared,
             flow_run=flow_run.id,
             resumed=flow_run,
             cleared=clearance.known,
             fresh=origin.fresh,
             observer=observer,
-            stop=hold.guarded(stop),
+            stop=driver.hold.guarded(stop),
             say=say,
             on_log=on_log,
             started=started,

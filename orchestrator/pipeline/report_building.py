@@ -21,8 +21,8 @@ from orchestrator.pipeline.report import (
     fresh_results,
 )
 from orchestrator.pipeline.study_flow import STUDIES
+from orchestrator.promotion.mlflow_session import MlflowSession
 from orchestrator.promotion.outbox import Outbox
-from orchestrator.promotion.session import MlflowSession
 from orchestrator.redaction import redacted
 from orchestrator.settings import Experiment
 
@@ -121,11 +121,11 @@ def _unserved(
             yield Unserved(customer=piece.id, reason=next(found, "no study of it was run"))
 
 
-def where_to_look(experiment: Experiment, opened: MlflowSession, flow_run: str) -> dict[str, str]:
+def where_to_look(experiment: Experiment, mlflow: MlflowSession, flow_run: str) -> dict[str, str]:
     """Where to look; nowhere while MLflow cannot be opened."""
-    if not opened.is_open:
+    if not mlflow.is_open:
         return {}
-    experiment_id = opened.result().tracker.experiment_id
+    experiment_id = mlflow.tracker.experiment_id
     return links(web_page(experiment), experiment_id, views(experiment.evaluation, flow_run))
 
 

@@ -1,6 +1,7 @@
 """From the ledger to MLflow: trials sent, champions delivered and deployed.
 
-    session          what a driver holds open: ledger, lease, MLflow
+    session          what the one driver holds: ledger, lease, MLflow
+    mlflow_session   MLflow's runs and registered models, opened when first asked for
     outbox           trials and promotions that MLflow lacks, sent
     background_sync  trials sent while workers work
     dispatch         orders for champions, and how far each has come

@@ -10,16 +10,16 @@ Touches no library itself; takes decisions; gives promotions; runs on the driver
 import getpass
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Lock
-from typing import Protocol
 
 from orchestrator.errors import ClaimLostError, LeaseLostError, UsageError
 from orchestrator.ledger import Ledger
-from orchestrator.mlflow.models.deployer import Challenger, Deployed, Deployer, ModelState
+from orchestrator.mlflow.models.deployer import Challenger, Deployed, ModelState
 from orchestrator.mlflow.runs.tracked_run import tracked_run
-from orchestrator.mlflow.runs.tracker import Location, Tracker
+from orchestrator.mlflow.runs.tracker import Location
 from orchestrator.mlflow.views import view_tags, views
+from orchestrator.promotion.mlflow_session import MlflowSession
 from orchestrator.promotion.refit_orders import best_of
 from orchestrator.records import Decision, Evaluation, PassedOver, Promotion, PromotionState
 
@@ -27,52 +27,27 @@ _SENT_AT_ONCE = 1_000
 """Trials in one transaction of MLflow's database."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mlflow:
-    """MLflow, opened: its runs, its registered models, and the address workers send files to."""
-
-    tracker: Tracker
-    deployer: Deployer
-    tracking_uri: str
-
-
-class Opened(Protocol):
-    """MLflow that is being opened."""
-
-    def result(self) -> Mlflow:
-        """MLflow; raises what opening it raised, and tries again the next time."""
-        ...
-
-
 class Outbox:
     """What the driver writes to MLflow during one flow run.
 
     Args:
         ledger: What is true.
-        opened: MLflow, or the `MachineryError` of opening it, which a step then raises.
+        mlflow: The experiment's MLflow. A step raises the `MachineryError` of opening it.
 
     Attributes:
+        mlflow: The same.
         deployed: The promotions that were deployed.
         has_sent: Whether MLflow was sent a trial or a promotion.
         refused: By customer, why its champion cannot be registered.
     """
 
-    def __init__(self, ledger: Ledger, opened: "Opened") -> None:
-        self._ledger, self._opened = ledger, opened
+    def __init__(self, ledger: Ledger, mlflow: MlflowSession) -> None:
+        self._ledger, self.mlflow = ledger, mlflow
         self.has_sent = False
         self.deployed: list[Promotion] = []
         self.refused: dict[str, str] = {}
         self._fronts: dict[str, bool] = {}
         self._sending = Lock()  # a courier sends beside the thread that drives the flow
-
-    @property
-    def mlflow(self) -> Mlflow:
-        """MLflow, as it was opened.
-
-        Raises:
-            MachineryError: It could not be.
-        """
-        return self._opened.result()
 
     @property
     def has_trials_to_send(self) -> bool:

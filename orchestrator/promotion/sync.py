@@ -29,8 +29,9 @@ def sync(experiment: Experiment) -> tuple[int, int]:
         HeldError: A driver is at work on the experiment; it sends them itself.
         MachineryError: MLflow refused, or a model could not be written.
     """
-    with at_work(experiment) as (opened, ledger, _):
-        outbox = Outbox(ledger, opened)
+    with at_work(experiment) as driver:
+        ledger = driver.ledger
+        outbox = Outbox(ledger, driver.mlflow)
         trials = outbox.send_trials()
         failed = deliver_here(experiment, ledger, outbox, ledger.promotions.pending())
         outbox.mark_listed()

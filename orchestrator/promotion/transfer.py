@@ -13,7 +13,8 @@ from orchestrator.errors import MachineryError, UsageError
 from orchestrator.ledger import Ledger
 from orchestrator.ledger.store_identity import Identity
 from orchestrator.mlflow.ownership import PLACE, RECEIVING, TAG, look_up
-from orchestrator.promotion.outbox import Mlflow, Outbox
+from orchestrator.promotion.mlflow_session import MlflowSession
+from orchestrator.promotion.outbox import Outbox
 from orchestrator.promotion.store_ownership import Trouble, artifacts_of, identity_of, trouble
 from orchestrator.promotion.sync import deliver_here
 from orchestrator.settings import Experiment
@@ -72,9 +73,9 @@ def _require_free(experiment: Experiment, known: Identity, found: Trouble) -> No
 def _transfer(
     experiment: Experiment, ledger: Ledger, known: Identity, say: Callable[[str], None]
 ) -> Transferred:
-    mlflow = _open(experiment)
+    mlflow = MlflowSession.of(experiment)
     mlflow.tracker.tag_experiment({RECEIVING: known.token})
-    outbox = Outbox(ledger, _Opened(mlflow=mlflow))
+    outbox = Outbox(ledger, mlflow)
     ledger.trials.mark_unsent(ledger.trials.sent())
     trials = outbox.send_trials()
     serving = [chain[-1] for chain in ledger.promotions.confirmed().values()]
@@ -92,22 +93,3 @@ def _transfer(
             f"{len(failed)} customers could not be fitted again, such as {first.key}: {first.error}"
         )
     return Transferred(trials=trials, promotions=len(serving))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
-    mlflow: Mlflow
-
-    def result(self) -> Mlflow:
-        return self.mlflow
-
-
-def _open(experiment: Experiment) -> Mlflow:
-    from orchestrator.mlflow.models.opening import open_deployer  # late: they import MLflow
-    from orchestrator.mlflow.runs.opening import open_tracker
-
-    return Mlflow(
-        tracker=open_tracker(experiment.tracking, experiment.name, experiment.artifacts),
-        deployer=open_deployer(experiment.tracking, experiment.name),
-        tracking_uri=experiment.tracking,
-    )

@@ -428,7 +428,9 @@ def test_a_parameter_that_is_a_secret_is_kept_by_the_name_of_its_variable(
 def test_a_secret_parameter_whose_variable_is_gone_is_asked_for(monkeypatch):
     monkeypatch.delenv("TOKEN", raising=False)
     with pytest.raises(UsageError, match="environment variable TOKEN is not set"):
-        parameters.kept({"params": {}, "secret_params": {"token": "${TOKEN}"}})
+        parameters.kept(
+            FileRun(file="f.py", flow="f", digest="d", secret_params={"token": "${TOKEN}"})
+        )
 
 
 def test_nothing_chosen_is_said(orchestrator, numbers):
@@ -494,6 +496,7 @@ SLOW = """
 import os
 import time
 from orchestrator.mapping import flow, task
+from orchestrator.records import FileRun
 
 @task(batch=1)
 def work(x, seconds):

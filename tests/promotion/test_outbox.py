@@ -9,7 +9,8 @@ from orchestrator.errors import LeaseLostError
 from orchestrator.ledger import Ledger
 from orchestrator.mlflow.models.deployer import Deployed, ModelState
 from orchestrator.mlflow.models.opening import open_deployer
-from orchestrator.promotion.outbox import Mlflow, Outbox
+from orchestrator.promotion.mlflow_session import MlflowSession
+from orchestrator.promotion.outbox import Outbox
 from tests.support.ledger_records import flow_run, promotion, result
 
 
@@ -20,8 +21,9 @@ class Registry:
     meanwhile: object = None
     aliases: dict = field(default_factory=dict)
 
-    def result(self):
-        return Mlflow(tracker=self, deployer=self, tracking_uri="")
+    @property
+    def session(self):
+        return MlflowSession("", lambda: (self, self))
 
     def tag(self, tags):
         return frozenset()
@@ -66,7 +68,7 @@ def test_who_lost_the_lease_moves_no_alias(ledgers):
     with old.holding("train"):
         oust(new)
         with pytest.raises(LeaseLostError):
-            Outbox(old, registry).deploy()
+            Outbox(old, registry.session).deploy()
     assert registry.aliases == {}
 
 
@@ -74,7 +76,7 @@ def test_who_loses_it_while_mlflow_moves_aliases_says_what_puts_them_right(ledge
     old, new = ledgers
     registry = Registry(meanwhile=lambda: oust(new))
     with old.holding("train"), pytest.raises(LeaseLostError, match=r"1 aliases.*doctor --fix"):
-        Outbox(old, registry).deploy()
+        Outbox(old, registry.session).deploy()
 
 
 class PausedBeforeItDeploys:
@@ -89,14 +91,9 @@ class PausedBeforeItDeploys:
         return self.deployer.deploy(challengers)
 
 
-@dataclass
-class Opened:
+def registered_models(deployer):
     """MLflow's registered models, without its runs."""
-
-    deployer: object
-
-    def result(self):
-        return Mlflow(tracker=Registry(), deployer=self.deployer, tracking_uri="")
+    return MlflowSession("", lambda: (Registry(), deployer))
 
 
 def test_who_was_ousted_before_mlflow_moved_aliases_leaves_its_successors(ledgers, mlflow_url):
@@ -110,11 +107,11 @@ def test_who_was_ousted_before_mlflow_moved_aliases_leaves_its_successors(ledger
             new.recorder().begin(flow_run("run-2"))
             new.promotions.intend([later])
             new.promotions.ready([later])
-            Outbox(new, Opened(open_deployer(mlflow_url, "flights"))).deploy()
+            Outbox(new, registered_models(open_deployer(mlflow_url, "flights"))).deploy()
 
     paused = PausedBeforeItDeploys(open_deployer(mlflow_url, "flights"), another_drives)
     with old.holding("train"), pytest.raises(LeaseLostError):
-        Outbox(old, Opened(paused)).deploy()
+        Outbox(old, registered_models(paused)).deploy()
     champion = mlflow.get_model_version_by_alias("flights.acme", "champion")
     assert champion.run_id == later.run_id == new.promotions.champion("acme").run_id
 
@@ -127,6 +124,6 @@ def test_whose_claim_was_taken_by_one_without_the_lease_claims_again(ledgers, ml
         open_deployer(mlflow_url, "flights"), open_deployer(mlflow_url, "flights").claim
     )
     with old.holding("train"):
-        (done,) = Outbox(old, Opened(paused)).deploy()
+        (done,) = Outbox(old, registered_models(paused)).deploy()
     champion = mlflow.get_model_version_by_alias("flights.acme", "champion")
     assert champion.run_id == done.run_id

@@ -1,0 +1,83 @@
+"""An experiment's MLflow: its runs and registered models, opened when they are first asked for.
+
+Touches MLflow through its room; takes an address; gives a `Tracker` and a `Deployer`; driver.
+"""
+
+from collections.abc import Callable
+from threading import Lock
+
+from orchestrator.mlflow.models.deployer import Deployer
+from orchestrator.mlflow.runs.tracker import Tracker
+from orchestrator.settings import Experiment
+
+Open = Callable[[], tuple[Tracker, Deployer]]
+"""Opens MLflow's runs and registered models."""
+
+
+class MlflowSession:
+    """An experiment's MLflow, opened when it is first asked for; where that failed, tried again.
+
+    It takes seconds to import MLflow, and seconds to make its database, so a thread may ask for it
+    while the driver does something else. A run that a guard refuses must not ask, since a database
+    that is not there is made.
+
+    Args:
+        tracking_uri: MLflow's address, to which workers send files.
+        open_both: Opens it.
+
+    Attributes:
+        tracking_uri: The same.
+    """
+
+    def __init__(self, tracking_uri: str, open_both: Open) -> None:
+        self.tracking_uri = tracking_uri
+        self._open_both, self._trying = open_both, Lock()
+        self._both: tuple[Tracker, Deployer] | None = None
+
+    @classmethod
+    def of(
+        cls, experiment: Experiment, bind: Callable[[Tracker], None] = lambda _: None
+    ) -> "MlflowSession":
+        """Return the session of an experiment.
+
+        Args:
+            experiment: It names MLflow's address.
+            bind: Called with the tracker once it is open, before anything is sent.
+        """
+
+        def open_both() -> tuple[Tracker, Deployer]:
+            from orchestrator.mlflow.models.opening import open_deployer  # late: they import MLflow
+            from orchestrator.mlflow.runs.opening import open_tracker
+
+            tracker = open_tracker(experiment.tracking, experiment.name, experiment.artifacts)
+            bind(tracker)
+            return tracker, open_deployer(experiment.tracking, experiment.name)
+
+        return cls(experiment.tracking, open_both)
+
+    @property
+    def tracker(self) -> Tracker:
+        """MLflow's runs; raises what `open` raises."""
+        return self.open()[0]
+
+    @property
+    def deployer(self) -> Deployer:
+        """MLflow's registered models; raises what `open` raises."""
+        return self.open()[1]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it could be opened by now."""
+        return self._both is not None
+
+    def open(self) -> tuple[Tracker, Deployer]:
+        """Open it, unless it is open; the next call tries again after a failure.
+
+        Raises:
+            UsageError: MLflow's address is not valid, or its experiment was deleted there.
+            MachineryError: MLflow is in trouble, perhaps not the next time.
+        """
+        with self._trying:
+            if self._both is None:
+                self._both = self._open_both()
+            return self._both

@@ -15,6 +15,7 @@ import pytest
 from orchestrator.cli import main
 from orchestrator.cli.flow_runs import parameters
 from orchestrator.errors import UsageError
+from orchestrator.records import FileRun
 
 FLOW = """
 from pathlib import Path
@@ -496,7 +497,6 @@ SLOW = """
 import os
 import time
 from orchestrator.mapping import flow, task
-from orchestrator.records import FileRun
 
 @task(batch=1)
 def work(x, seconds):

@@ -4,6 +4,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+from distributed.protocol import dumps, loads
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,17 @@ from orchestrator.mapping.dask.batch_sizing import BATCHES_PER_THREAD, MOST_IN_F
 from orchestrator.mapping.dask.batches import Running, after_death, after_timeout, put_back
 from orchestrator.mapping.dask.cluster import Members
 from orchestrator.mapping.dask.gate import SuspectGate
+from orchestrator.mapping.dask.messages import (
+    BatchLost,
+    BatchStuck,
+    CallBegan,
+    WorkerDescription,
+    WorkerLeft,
+    WorkerOutOfMemory,
+    WorkersJoined,
+    read,
+    written,
+)
 from orchestrator.mapping.dask.scheduler import batch_key, number_of, summary_key
 from orchestrator.mapping.dask.worker import LEFT, LOADING
 from orchestrator.mapping.execution.executor import Withdrawn
@@ -266,11 +278,33 @@ def test_towards_the_end_batches_get_smaller():
 # -- members, keys, gate -----------------------------------------------------------------------
 
 
+def worker(address, name, **resources):
+    return WorkerDescription(
+        address=address, name=name, threads=1, resources=resources, nanny=True, memory_limit=0
+    )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        WorkersJoined((worker("tcp://a:1", "a", GPU=1.0), worker("tcp://b:1", "b"))),
+        WorkerLeft("tcp://a:1"),
+        WorkerOutOfMemory("tcp://a:1"),
+        CallBegan(3, 7, True, "tcp://a:1"),
+        BatchLost(3),
+        BatchStuck(3),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_a_message_is_the_same_after_dask_has_carried_it(message):
+    assert read(loads(dumps(written(message)))) == message
+
+
 def test_members_are_known_by_address_name_and_host():
     members = Members()
-    members.joined({"tcp://10.0.0.5:1234": ["alice", 2, {"GPU": 1.0}, True, 0]})
-    for worker in ("tcp://10.0.0.5:1234", "alice", "10.0.0.5"):
-        assert members.refusal(((), (worker,))) is None
+    members.joined([worker("tcp://10.0.0.5:1234", "alice", GPU=1.0)])
+    for named in ("tcp://10.0.0.5:1234", "alice", "10.0.0.5"):
+        assert members.refusal(((), (named,))) is None
     assert "'bob'" in members.refusal(((), ("bob",)))
     assert members.refusal(((("GPU", 1.0),), ())) is None
     assert "2 GPU" in members.refusal(((("GPU", 2.0),), ()))
@@ -278,9 +312,7 @@ def test_members_are_known_by_address_name_and_host():
 
 def test_a_lane_is_not_refused_because_its_worker_is_away_but_is_stranded_in_the_end():
     members, lane = Members(), lane_of(some(1, resources=(("GPU", 1.0),)).placement)
-    members.joined(
-        {"tcp://a:1": ["a", 1, {"GPU": 1.0}, True, 0], "tcp://b:1": ["b", 1, {}, True, 0]}
-    )
+    members.joined([worker("tcp://a:1", "a", GPU=1.0), worker("tcp://b:1", "b")])
     members.left("tcp://a:1")
     assert members.refusal(lane) is None
     assert not members.can_take(lane)

@@ -17,6 +17,7 @@ from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 
 from orchestrator.mapping.dask.attribution import NotRunError
+from orchestrator.mapping.dask.messages import CallBegan, written
 from orchestrator.mapping.dask.serialization import unpack
 from orchestrator.mapping.dask.worker import LEFT, LOADING, Ran
 from orchestrator.mapping.dask.worker_results import pack_result
@@ -353,8 +354,8 @@ class PretendedCluster:
 
         def tell(position):
             if batch.suspect:
-                began = [batch.number, position, True, address]
-                self.there.log_event(batch.topic, {"began": began})
+                began = CallBegan(batch.number, position, True, address)
+                self.there.log_event(batch.topic, written(began))
 
         tell(LOADING)
         if batch.suspect:

@@ -1,12 +1,12 @@
 """The executor for a Dask cluster: `executor.DaskExecutor`.
 
-    executor                   joins the parts; the seam of
-    `orchestrator.mapping.execution.executor`
+    executor                   joins the parts; implements `execution.executor.Executor`
     backlog, batch_sizing      what waits, and how many calls make a batch
     batch_merging              calls of several nodes in one batch
     serialization, submission  calls to bytes, and to the cluster
     worker, gate               what runs on workers: batches, and what may run beside a suspect
     scheduler                  what runs on the scheduler: deaths reported, hung workers ended
+    messages                   one record for each kind of report
     event_queue, batches       what Dask reports, and what is under way
     batch_results              values of a batch
     worker_results             results pickled on workers, and those too large to travel

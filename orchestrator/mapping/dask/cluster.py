@@ -5,53 +5,35 @@ driver.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 from dask.utils import format_bytes
 
 from orchestrator.mapping.dask.backlog import ANYWHERE, Lane
+from orchestrator.mapping.dask.messages import WorkerDescription
 
 
-class Member:
-    """A worker.
-
-    Attributes:
-        address: Where it listens.
-        name: What Dask's dashboard calls it.
-        threads: How many calls it runs at once.
-        resources: What it offers of each.
-        nanny: Whether somebody can end its process.
-        memory_limit: Bytes it may use; 0 for as many as there are.
-    """
-
-    __slots__ = ("address", "memory_limit", "name", "nanny", "resources", "threads")
-
-    def __init__(self, address: str, described: Sequence[Any]) -> None:
-        self.address = address
-        self.name, self.threads, self.resources, self.nanny, self.memory_limit = described
-
-    def can_run(self, lane: Lane) -> bool:
-        """Whether it has the resources, and is one of the workers, that a lane asks for."""
-        resources, workers = lane
-        enough = all(self.resources.get(name, 0) >= amount for name, amount in resources)
-        host = self.address.rpartition("//")[2].rpartition(":")[0]
-        return enough and (not workers or not {self.address, self.name, host}.isdisjoint(workers))
+def can_run(worker: WorkerDescription, lane: Lane) -> bool:
+    """Whether a worker has the resources, and is one of the workers, that a lane asks for."""
+    resources, workers = lane
+    enough = all(worker.resources.get(name, 0) >= amount for name, amount in resources)
+    host = worker.address.rpartition("//")[2].rpartition(":")[0]
+    return enough and (not workers or not {worker.address, worker.name, host}.isdisjoint(workers))
 
 
 class Members:
     """The workers of the cluster, now and since the executor began."""
 
     def __init__(self) -> None:
-        self._present: dict[str, Member] = {}
-        self._ever: dict[str, Member] = {}
+        self._present: dict[str, WorkerDescription] = {}
+        self._ever: dict[str, WorkerDescription] = {}
         self._stranded: dict[Lane, float] = {}
         self._out_of_memory: set[str] = set()
         self._last_left: tuple[str, str] | None = None
 
-    def joined(self, described: Mapping[str, Sequence[Any]]) -> None:
+    def joined(self, workers: Iterable[WorkerDescription]) -> None:
         """Workers have come."""
-        members = {address: Member(address, what) for address, what in described.items()}
+        members = {worker.address: worker for worker in workers}
         self._present.update(members)
         self._ever.update(members)
 
@@ -97,14 +79,14 @@ class Members:
 
     def addresses(self, lane: Lane) -> list[str]:
         """Those that can run a lane's calls now."""
-        return [member.address for member in self._present.values() if member.can_run(lane)]
+        return [member.address for member in self._present.values() if can_run(member, lane)]
 
     def can_take(self, lane: Lane) -> bool:
         """Whether Dask should be given a lane's calls now.
 
         Those that ask for nothing may wait there: an adaptive cluster grows by what waits.
         """
-        return lane == ANYWHERE or any(m.can_run(lane) for m in self._present.values())
+        return lane == ANYWHERE or any(can_run(m, lane) for m in self._present.values())
 
     def has_nanny(self, address: str) -> bool:
         """Whether somebody can end this worker's process."""
@@ -116,7 +98,7 @@ class Members:
 
     def refusal(self, lane: Lane) -> str | None:
         """Why nobody can ever run a lane's calls; None when somebody can, or might yet come."""
-        if not self._present or any(member.can_run(lane) for member in self._ever.values()):
+        if not self._present or any(can_run(member, lane) for member in self._ever.values()):
             return None
         return self._nobody(lane)
 
@@ -147,7 +129,7 @@ class Members:
         bad = [
             lane
             for lane in lanes
-            if not any(member.can_run(lane) for member in self._present.values())
+            if not any(can_run(member, lane) for member in self._present.values())
         ]
         self._stranded = {lane: self._stranded.get(lane, now) for lane in bad}
         over = {lane: self._nobody(lane) for lane in bad if now >= self._stranded[lane] + patience}

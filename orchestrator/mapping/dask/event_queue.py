@@ -1,14 +1,13 @@
-"""All that Dask tells, in one queue: batches that end, calls that begin, workers that come and go.
+"""Everything that Dask reports, in one queue: ends of batches, and messages (`messages`).
 
-Touches distributed; takes futures; gives `BatchEnded` and `Told`. It is filled by Dask's own
-thread and
-emptied by the driver's, and is the only place where the two meet.
+Touches distributed; takes futures; gives `BatchEnded` and `Told`. It is filled by Dask's own thread
+and emptied by the driver's, and is the only place where the two meet.
 """
 
 import asyncio
 import time
 from asyncio import CancelledError as AsyncCancelledError
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -19,6 +18,13 @@ from distributed import Client, Future
 from orchestrator.errors import MachineryError, as_machinery_error
 from orchestrator.mapping.dask.attribution import NotFetchedError
 from orchestrator.mapping.dask.batches import Running
+from orchestrator.mapping.dask.messages import (
+    BatchesBegun,
+    BatchSpared,
+    ClusterBroken,
+    Message,
+    read,
+)
 from orchestrator.mapping.dask.scheduler import Watch, end_worker, summary_key
 from orchestrator.mapping.dask.submission import AT_ONCE
 from orchestrator.mapping.dask.worker import Ran, begun, summary
@@ -43,7 +49,11 @@ class Told:
     """The scheduler or a worker said something, at a time of the driver's monotonic clock."""
 
     at: float
-    message: dict[str, Any]
+    message: Message
+
+
+def _told(carried: Mapping[str, Any]) -> Told:
+    return Told(time.monotonic(), read(carried))
 
 
 class UnansweredError(MachineryError):
@@ -65,7 +75,9 @@ class Listener:
         self._client, self._topic = client, topic
         self._news: SimpleQueue[BatchEnded | Told] = SimpleQueue()
         news = self._news  # not self: the client keeps the handler for as long as it lives
-        client.subscribe_topic(topic, lambda event: news.put(Told(time.monotonic(), event[1])))
+        client.subscribe_topic(
+            topic, lambda event: news.put(Told(time.monotonic(), read(event[1])))
+        )
         doing = f"cannot begin on {client.scheduler.address}"
         try:
             with as_machinery_error(doing, Exception):
@@ -148,19 +160,19 @@ class Listener:
 
     async def _end_worker(self, number: int, *at: Any) -> None:
         """In Dask's thread; when the worker dies, its batches end with `KilledWorker`."""
-        message: dict[str, Any] = {"spared": number}
+        message: Message = BatchSpared(number)
         try:
             if await self._client.run_on_scheduler(end_worker, self._topic, number, *at):
                 return
         except OSError:  # the scheduler is lost, or may answer the next time
             pass
         except Exception as error:  # noqa: BLE001 - whatever the scheduler raises
-            message = {"broken": f"a worker that hangs could not be ended: {error}"}
+            message = ClusterBroken(f"a worker that hangs could not be ended: {error}")
         self._news.put(Told(time.monotonic(), message))
 
     async def _ask_what_began(self, keys: list[str]) -> None:
         """In Dask's thread."""
         with suppress(Exception):  # a cluster in trouble tells of it elsewhere
             answers = await self._client.run(begun, keys, on_error="ignore")
-            began = [key for of_worker in answers.values() for key in of_worker]
-            self._news.put(Told(time.monotonic(), {"asked": keys, "began": began}))
+            begun_there = tuple(key for of_worker in answers.values() for key in of_worker)
+            self._news.put(Told(time.monotonic(), BatchesBegun(tuple(keys), begun_there)))

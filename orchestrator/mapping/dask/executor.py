@@ -26,6 +26,17 @@ from orchestrator.mapping.dask.cluster import Members
 from orchestrator.mapping.dask.connection import LOOK_AGAIN_SECONDS, Connection
 from orchestrator.mapping.dask.demand import demand_on
 from orchestrator.mapping.dask.event_queue import BatchEnded, Listener, Told, UnansweredError
+from orchestrator.mapping.dask.messages import (
+    BatchesBegun,
+    BatchLost,
+    BatchSpared,
+    BatchStuck,
+    CallBegan,
+    ClusterBroken,
+    WorkerLeft,
+    WorkerOutOfMemory,
+    WorkersJoined,
+)
 from orchestrator.mapping.dask.recovery import all_failed, verdict
 from orchestrator.mapping.dask.submission import CannotTravelError, Sender, TooLargeError
 from orchestrator.mapping.dask.worker import Ran
@@ -258,24 +269,24 @@ class DaskExecutor:
 
     def _told(self, news: Told) -> None:
         match news.message:
-            case {"joined": described}:
-                self._members.joined(described)
-                self._ending.difference_update(described)
-            case {"left": address}:
+            case WorkersJoined(workers):
+                self._members.joined(workers)
+                self._ending.difference_update(each.address for each in workers)
+            case WorkerLeft(address):
                 self._members.left(address)
-            case {"out of memory": address}:
+            case WorkerOutOfMemory(address):
                 self._members.ran_out_of_memory(address)
-            case {"began": [number, position, alone, worker]} if number in self._running:
+            case CallBegan(number, position, alone, worker) if number in self._running:
                 self._running[number].note(position, worker, alone=alone, at=news.at)
-            case {"lost": number} if number in self._running:
+            case BatchLost(number) if number in self._running:
                 self._listener.follow(number, self._running[number].future)
-            case {"stuck": number} if number in self._running:
+            case BatchStuck(number) if number in self._running:
                 self._take_back(number)
-            case {"spared": number} if number in self._running:
+            case BatchSpared(number) if number in self._running:
                 self._running[number].spare(news.at)
-            case {"asked": asked, "began": began}:
-                self._withdraw_others(frozenset(asked).difference(began))
-            case {"broken": problem}:
+            case BatchesBegun(asked, begun):
+                self._withdraw_others(frozenset(asked).difference(begun))
+            case ClusterBroken(problem):
                 self._broken = problem
         self._pace.threads = self._members.threads
 

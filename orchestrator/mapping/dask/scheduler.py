@@ -19,6 +19,18 @@ from typing import Any
 from distributed import Scheduler
 from distributed.diagnostics.plugin import SchedulerPlugin
 
+from orchestrator.mapping.dask.messages import (
+    BatchLost,
+    BatchStuck,
+    CallBegan,
+    WorkerDescription,
+    WorkerLeft,
+    WorkerOutOfMemory,
+    WorkersJoined,
+    read,
+    written,
+)
+
 logger = logging.getLogger(__name__)
 
 _KILL_SECONDS = 1.0
@@ -77,7 +89,7 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no type
 
     def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
         """A worker has gone, in whatever way."""
-        scheduler.log_event(self.name, {"left": worker})
+        scheduler.log_event(self.name, written(WorkerLeft(worker)))
 
     def remove_client(self, scheduler: Scheduler, client: str) -> None:
         """The driver has gone, perhaps without a word: nobody listens any more."""
@@ -98,19 +110,21 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no type
         if finish == "memory":
             self._scheduler.tasks[key].suspicious = 0
         elif (start, finish) == ("memory", "released"):
-            self._scheduler.log_event(self.name, {"lost": number})
+            self._scheduler.log_event(self.name, written(BatchLost(number)))
         elif finish == "no-worker":
-            self._scheduler.log_event(self.name, {"stuck": number})
+            self._scheduler.log_event(self.name, written(BatchStuck(number)))
         elif finish in ("released", "forgotten"):
             self._began.pop(number, None)
 
     def log_event(self, topic: str, msg: Any) -> None:
         """A call has begun: remember how far its batch is. Or a worker is ended by its nanny."""
-        if topic == self.name and "began" in msg:
-            number, position, *_ = msg["began"]
-            self._began[number] = position
+        if topic == self.name:
+            message = read(msg)
+            if isinstance(message, CallBegan):
+                self._began[message.number] = message.position
         elif topic == _MEMORY_TOPIC:
-            self._scheduler.log_event(self.name, {"out of memory": msg["worker"]})
+            out_of_memory = WorkerOutOfMemory(msg["worker"])
+            self._scheduler.log_event(self.name, written(out_of_memory))
 
     def is_at(self, number: int, position: int) -> bool:
         """Whether a batch's last call to begin is still this one."""
@@ -118,14 +132,18 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no type
 
     def _joined(self, addresses: Iterable[str]) -> None:
         workers = [self._scheduler.workers[address] for address in addresses]
-        described = {
-            ws.address: [
-                *(str(ws.name), ws.nthreads, dict(ws.resources)),
-                *(bool(ws.nanny), ws.memory_limit),
-            ]
+        described = tuple(
+            WorkerDescription(
+                address=ws.address,
+                name=str(ws.name),
+                threads=ws.nthreads,
+                resources=dict(ws.resources),
+                nanny=bool(ws.nanny),
+                memory_limit=ws.memory_limit,
+            )
             for ws in workers
-        }
-        self._scheduler.log_event(self.name, {"joined": described})
+        )
+        self._scheduler.log_event(self.name, written(WorkersJoined(described)))
 
 
 async def end_worker(

@@ -17,6 +17,7 @@ from distributed.utils import sync
 
 from orchestrator.mapping.dask.attribution import NotRunError
 from orchestrator.mapping.dask.gate import GATE
+from orchestrator.mapping.dask.messages import CallBegan, written
 from orchestrator.mapping.dask.serialization import unpack
 from orchestrator.mapping.dask.worker_results import LARGE, pack_result
 from orchestrator.mapping.execution.capture import Callers, Listening
@@ -236,12 +237,12 @@ class _Teller:
 
     def now(self, position: int) -> None:
         """Tell, however recently something was told."""
-        began = [self._batch.number, position, self._alone, self._worker.address]
+        began = CallBegan(self._batch.number, position, self._alone, self._worker.address)
         sync(
             self._worker.loop,
             self._worker.scheduler.log_event,
             topic=self._batch.topic,
-            msg={"began": began},
+            msg=written(began),
         )
         self._last = time.monotonic()
 

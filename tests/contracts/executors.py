@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.mapping.execution.executor import BatchReport, Calls, Executor, Lost, Placement
+from orchestrator.mapping.execution.executor import Calls, Ended, Executor, Lost, Placement
 from orchestrator.mapping.execution.invoke import Deferred, Fail, Failure, Skip, Zipped
 
 LIMIT_SECONDS = 150
@@ -57,7 +57,7 @@ def carried_out(executor: Executor, *many: Calls) -> list[dict[int, object]]:
     return [ended[of.node] for of in many]
 
 
-def _note(ended: dict[int, object], report: BatchReport) -> None:
+def _note(ended: dict[int, object], report: Ended) -> None:
     performed = report.performed
     assert len(report.indices) == len(performed.values) == len(performed.started)
     assert len(performed.ended) == len(performed.values)

@@ -23,7 +23,7 @@ from orchestrator.errors import MachineryError
 from orchestrator.mapping.dask.executor import DaskExecutor
 from orchestrator.mapping.dask.serialization import KeptValue
 from orchestrator.mapping.execution.deferred import DeferredExecutor
-from orchestrator.mapping.execution.executor import BatchReport, Lost
+from orchestrator.mapping.execution.executor import Ended, Lost
 from orchestrator.mapping.execution.inline import InlineExecutor
 from orchestrator.mapping.execution.invoke import Deferred, Failure, Zipped
 from tests.chaos.places import dask_cluster, environment_of, wait_until
@@ -513,7 +513,7 @@ def with_losses(executor, made, most=3):
         events = executor.wait(PATIENCE_SECONDS)
         assert events, f"nothing in time; {len(ended)} ended, {blamed}"
         for event in events:
-            if isinstance(event, BatchReport):
+            if isinstance(event, Ended):
                 ended.update(zip(event.indices, event.performed.values, strict=True))
                 continue
             assert isinstance(event, Lost)

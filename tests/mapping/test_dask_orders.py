@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 
 from orchestrator.mapping.dask import event_queue
 from orchestrator.mapping.dask.executor import DaskExecutor
-from orchestrator.mapping.execution.executor import BatchReport, Lost
+from orchestrator.mapping.execution.executor import Ended, Lost
 from tests.contracts.executors import calls
 from tests.support.pretended_cluster import PretendedCluster
 
@@ -64,7 +64,7 @@ class Orders(RuleBasedStateMachine):
     @rule()
     def hear(self):
         for event in self.executor.wait(0.0):
-            assert isinstance(event, BatchReport | Lost)
+            assert isinstance(event, Ended | Lost)
             assert not self.cancelled.intersection(event.indices)
             assert not self.ended.keys() & set(event.indices)
             if isinstance(event, Lost):

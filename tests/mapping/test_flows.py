@@ -346,7 +346,7 @@ def mapped_node(of, count, **options):
 
 def failed_once(engine, index, *, retryable=True):
     failure = Failure(error="no", retryable=retryable)
-    engine.ended(Ended(0, [index], Performed.failed([failure]), "w"))
+    engine.ended(Ended(node=0, indices=[index], performed=Performed.failed([failure]), worker="w"))
 
 
 class TestRetries:

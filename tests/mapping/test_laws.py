@@ -16,7 +16,7 @@ from orchestrator.mapping.authoring.product import Product
 from orchestrator.mapping.authoring.sequences import Items, Lazy, lazy
 from orchestrator.mapping.authoring.trigger_rules import Rule
 from orchestrator.mapping.engine.engine import Engine
-from orchestrator.mapping.engine.events import Ended
+from orchestrator.mapping.execution.executor import Ended
 from orchestrator.mapping.execution.invoke import Failure, Performed, settle
 from orchestrator.records import State
 
@@ -439,7 +439,7 @@ class Driver:
         performed = Performed.failed([Failure(error="")] * len(some))
         performed.values = [None if p in failures else value for p in range(len(some))]
         performed.failures = failures
-        self.engine.ended(Ended(node, some, performed, "worker"))
+        self.engine.ended(Ended(node=node, indices=some, performed=performed, worker="worker"))
 
     def look_at_effects(self):
         effects = self.engine.effects()

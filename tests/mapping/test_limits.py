@@ -14,7 +14,7 @@ from orchestrator.mapping.authoring.limit_groups import Rate
 from orchestrator.mapping.authoring.nodes import Scope
 from orchestrator.mapping.driver.pacing import Pacer
 from orchestrator.mapping.engine.engine import Engine
-from orchestrator.mapping.engine.events import Ended
+from orchestrator.mapping.execution.executor import Ended
 from orchestrator.mapping.execution.invoke import Performed
 
 
@@ -47,7 +47,7 @@ def end(engine, start, count=None):
     performed = Performed(values=[None] * len(indices))
     performed.started.extend(now)
     performed.ended.extend(now)
-    engine.ended(Ended(start.node, indices, performed, "here"))
+    engine.ended(Ended(node=start.node, indices=indices, performed=performed, worker="here"))
 
 
 @task(pool="api")
@@ -140,7 +140,7 @@ def test_no_order_of_ends_breaks_a_limit_or_stops_the_flow(sizes, slots, most, d
         performed = Performed(values=[None])
         performed.started.append(0.0)
         performed.ended.append(0.0)
-        engine.ended(Ended(node, [index], performed, "here"))
+        engine.ended(Ended(node=node, indices=[index], performed=performed, worker="here"))
 
 
 class Clock:

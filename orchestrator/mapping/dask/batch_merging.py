@@ -8,7 +8,7 @@ again. Touches no library; takes and gives `Calls` and events. Runs on the drive
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
-from orchestrator.mapping.execution.executor import BatchReport, Calls, Event, Lost
+from orchestrator.mapping.execution.executor import Calls, Ended, Event, Lost
 
 _ANY_NODE = -1
 _BITS = 40
@@ -89,7 +89,7 @@ def by_node(event: Event) -> Iterator[Event]:
 
 def _of_node(event: Event, node: int, positions: Sequence[int]) -> Event:
     indices = [_index(event.indices[position]) for position in positions]
-    if isinstance(event, BatchReport):
+    if isinstance(event, Ended):
         whole = len(positions) == len(event.indices)
         performed = event.performed if whole else event.performed.at(positions)
         return replace(event, node=node, indices=indices, performed=performed)

@@ -1,6 +1,6 @@
 """Reports of batches: values unpickled, calls nobody waits for left out.
 
-Touches no library; takes a `Ran` and gives a `BatchReport`. Runs on the driver.
+Touches no library; takes a `Ran` and gives a `Ended`. Runs on the driver.
 """
 
 import pickle
@@ -11,12 +11,12 @@ from dataclasses import replace
 from orchestrator.mapping.dask.batches import Running
 from orchestrator.mapping.dask.serialization import KeptValue
 from orchestrator.mapping.dask.worker import Ran
-from orchestrator.mapping.execution.executor import BatchReport, Calls, Event
+from orchestrator.mapping.execution.executor import Calls, Ended, Event
 from orchestrator.mapping.execution.invoke import Failure, Performed, failure_of
 from orchestrator.user_code import RaisedError, interruptible, is_of_person
 
 
-def ran_report(running: Running, ran: Ran, keep: Callable[[int], KeptValue]) -> BatchReport:
+def ran_report(running: Running, ran: Ran, keep: Callable[[int], KeptValue]) -> Ended:
     """A batch has ended: its values are here, or are kept on the cluster.
 
     Args:
@@ -41,13 +41,13 @@ def ran_report(running: Running, ran: Ran, keep: Callable[[int], KeptValue]) -> 
     return _report(running.calls, performed, ran.worker)
 
 
-def failed_report(calls: Calls, failures: Mapping[int, Failure]) -> BatchReport:
+def failed_report(calls: Calls, failures: Mapping[int, Failure]) -> Ended:
     """The calls at some positions have failed without having begun."""
     performed = Performed.failed(list(failures.values()))
     return _report(calls.at(list(failures)), performed, "")
 
 
-def hung_report(running: Running, position: int, failure: Failure) -> BatchReport:
+def hung_report(running: Running, position: int, failure: Failure) -> Ended:
     """One call of a batch was ended with its worker."""
     performed = Performed.failed([failure])
     performed.started[0] -= time.monotonic() - running.since
@@ -62,13 +62,13 @@ def without(event: Event, indices: Container[int]) -> Event | None:
     if not heard:
         return None
     left = [event.indices[p] for p in heard]
-    if isinstance(event, BatchReport):
+    if isinstance(event, Ended):
         return replace(event, indices=left, performed=event.performed.at(heard))
     return replace(event, indices=left)
 
 
-def _report(calls: Calls, performed: Performed, worker: str) -> BatchReport:
-    return BatchReport(node=calls.node, indices=calls.indices, performed=performed, worker=worker)
+def _report(calls: Calls, performed: Performed, worker: str) -> Ended:
+    return Ended(node=calls.node, indices=calls.indices, performed=performed, worker=worker)
 
 
 def _unreadable(name: str, error: RaisedError) -> Failure:

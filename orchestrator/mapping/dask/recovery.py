@@ -21,7 +21,7 @@ from orchestrator.mapping.dask.batches import (
 )
 from orchestrator.mapping.dask.cluster import Members
 from orchestrator.mapping.dask.worker import timed_out
-from orchestrator.mapping.execution.executor import BatchReport, Calls, Event, Lost
+from orchestrator.mapping.execution.executor import Calls, Ended, Event, Lost
 from orchestrator.mapping.execution.invoke import Failure
 from orchestrator.user_code import described
 
@@ -70,7 +70,7 @@ def verdict(
             return Verdict(event=all_failed(calls, described(error)))
 
 
-def all_failed(calls: Calls, error: str) -> BatchReport:
+def all_failed(calls: Calls, error: str) -> Ended:
     """Every one of the calls has failed of the same."""
     return failed_report(calls, dict.fromkeys(range(len(calls.indices)), Failure(error=error)))
 

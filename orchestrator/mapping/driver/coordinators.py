@@ -17,11 +17,10 @@ from orchestrator.mapping.authoring.nodes import FirstEnded, Reference, Scope
 from orchestrator.mapping.authoring.sequences import Origin
 from orchestrator.mapping.driver.task_logs import Said
 from orchestrator.mapping.engine.engine import Engine
-from orchestrator.mapping.engine.events import Ended
 from orchestrator.mapping.engine.node_state import NodeState
 from orchestrator.mapping.execution.capture import said_by, speaking
 from orchestrator.mapping.execution.context import Attempt
-from orchestrator.mapping.execution.executor import Kept
+from orchestrator.mapping.execution.executor import Ended, Kept
 from orchestrator.mapping.execution.invoke import Failure, Performed, Skip, failure_of
 from orchestrator.mapping.execution.own_arguments import own
 from orchestrator.records import State
@@ -246,7 +245,9 @@ class Coordinators:
     def _end(self, state: NodeState, index: int, performed: Performed) -> None:
         if performed.said:
             self._said.take(state, (index,), performed)
-        self._engine.ended(Ended(state.number, (index,), performed, WORKER))
+        self._engine.ended(
+            Ended(node=state.number, indices=(index,), performed=performed, worker=WORKER)
+        )
 
 
 def _close(coroutine: Coroutine[Any, Any, Any]) -> None:

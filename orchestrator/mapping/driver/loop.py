@@ -20,12 +20,12 @@ from orchestrator.mapping.driver.pacing import Pacer
 from orchestrator.mapping.driver.progress import Observer, progress
 from orchestrator.mapping.driver.task_logs import Said
 from orchestrator.mapping.engine.engine import Engine
-from orchestrator.mapping.engine.events import Ended, Start
+from orchestrator.mapping.engine.events import Start
 from orchestrator.mapping.engine.node_state import WHOLE_ITEM, NodeState
 from orchestrator.mapping.execution.capture import Callers, Listening
 from orchestrator.mapping.execution.executor import (
-    BatchReport,
     Calls,
+    Ended,
     Event,
     Executor,
     Placement,
@@ -194,7 +194,7 @@ class DriverLoop:
                     place = None if runs_on == _DRIVER else placement(settings, arguments)
             except RaisedError as error:
                 failure = failure_of(error, settings.retry_on)
-                self._end(state, [index], _all_failed(1, failure), _DRIVER)
+                self._end_here(state, [index], _all_failed(1, failure))
             else:
                 groups.setdefault(place, []).append(index)
         return groups
@@ -250,7 +250,7 @@ class DriverLoop:
                     self._perform_here(state, [index], function, one)
             else:
                 failure = failure_of(error, state.node.task.settings.retry_on)
-                self._end(state, indices, _all_failed(1, failure), _DRIVER)
+                self._end_here(state, indices, _all_failed(1, failure))
             return
         callers = Callers(
             hearing=self._said.hearing,
@@ -268,7 +268,7 @@ class DriverLoop:
                 before_each=listening.begin,
             )
         performed.said = callers.hearing.wanted(listening.said, performed.failures)
-        self._end(state, indices, performed, _DRIVER)
+        self._end_here(state, indices, performed)
 
     # -- ending --------------------------------------------------------------------------------
 
@@ -310,19 +310,22 @@ class DriverLoop:
     def _take_in(self, event: Event) -> None:
         self._in_flight -= len(event.indices)
         state = self._engine.nodes[event.node]
-        if isinstance(event, BatchReport):
-            self._end(state, event.indices, event.performed, event.worker)
+        if isinstance(event, Ended):
+            self._end(state, event)
         elif isinstance(event, Withdrawn):
             self._engine.withdrawn(event.node, event.indices)
         else:
             self._engine.lost(event.node, event.indices, event.culprit, event.reason)
 
-    def _end(
-        self, state: NodeState, indices: Sequence[int], performed: Performed, worker: str
-    ) -> None:
-        if performed.said:
-            self._said.take(state, indices, performed)
-        self._engine.ended(Ended(state.number, indices, performed, worker))
+    def _end(self, state: NodeState, ended: Ended) -> None:
+        if ended.performed.said:
+            self._said.take(state, ended.indices, ended.performed)
+        self._engine.ended(ended)
+
+    def _end_here(self, state: NodeState, indices: Sequence[int], performed: Performed) -> None:
+        number = state.number
+        ended = Ended(node=number, indices=indices, performed=performed, worker=_DRIVER)
+        self._end(state, ended)
 
     def _follow_up(self) -> None:
         """Carry out what the engine says of what has happened."""

@@ -20,7 +20,7 @@ from orchestrator.mapping.authoring.limit_groups import Group
 from orchestrator.mapping.authoring.nodes import Node, resolved
 from orchestrator.mapping.authoring.sequences import Lazy, Origin
 from orchestrator.mapping.engine.admission import Admission
-from orchestrator.mapping.engine.events import Effects, Ended, Retry, Start
+from orchestrator.mapping.engine.events import Effects, Retry, Start
 from orchestrator.mapping.engine.expansion import (
     argument,
     expand,
@@ -40,6 +40,7 @@ from orchestrator.mapping.engine.limits import Pool
 from orchestrator.mapping.engine.node_state import RUNNING, NodeState
 from orchestrator.mapping.engine.transitions import Ends
 from orchestrator.mapping.engine.trigger_verdicts import made_of, shared_verdict, verdicts
+from orchestrator.mapping.execution.executor import Ended
 from orchestrator.mapping.execution.invoke import Failure, failure_of
 from orchestrator.records import State
 from orchestrator.user_code import RaisedError, said, user_code

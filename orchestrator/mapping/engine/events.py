@@ -1,29 +1,10 @@
-"""What the engine is told, and what it says: events and instructions, as plain records.
+"""The engine's instructions and effects, as plain records; its events are those of executors.
 
 Touches no library; made and read by the driver loop and the coordinators; driver.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-from orchestrator.mapping.execution.invoke import Performed
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """An event: attempts of some instances of a node have ended.
-
-    Attributes:
-        node: Its number.
-        indices: Which.
-        performed: How; one entry for each of `indices`.
-        worker: Where.
-    """
-
-    node: int
-    indices: Sequence[int]
-    performed: Performed
-    worker: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The seam where instances are carried out: `Calls` in, `BatchReport`, `Lost` and `Withdrawn` out.
+"""The seam where instances are carried out: `Calls` in, `Ended`, `Lost` and `Withdrawn` out.
 
 Touches no library. Executors: `inline` (this process) and `dask` (a cluster). Both perform calls
 by `orchestrator.mapping.execution.invoke.perform`. Runs on the driver.
@@ -105,8 +105,15 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchReport:
-    """How some instances of a node ended; `performed` has one entry for each of `indices`."""
+class Ended:
+    """Attempts of some instances of a node have ended: an executor reports it, the engine takes it.
+
+    Attributes:
+        node: The node's number.
+        indices: The instances.
+        performed: How they ended; one entry for each of `indices`.
+        worker: Where they ran.
+    """
 
     node: int
     indices: Sequence[int]
@@ -139,7 +146,7 @@ class Withdrawn:
     indices: Sequence[int]
 
 
-Event = BatchReport | Lost | Withdrawn
+Event = Ended | Lost | Withdrawn
 
 
 class Kept(ABC):
@@ -157,12 +164,10 @@ class Kept(ABC):
 class Executor(Protocol):
     """Carries out calls.
 
-    The contract: every instance submitted ends up in exactly one `BatchReport`, `Lost` or
-    `Withdrawn`,
-    unless it is cancelled first; after a `Lost` it may be submitted again. A call that exceeds
-    its timeout, or arguments or results that cannot be pickled, end in a `BatchReport` with a
-    `Failure`
-    that says so; batch mates are unharmed. Anything raised is a failure of the machinery.
+    The contract: every instance submitted ends up in exactly one `Ended`, `Lost` or `Withdrawn`,
+    unless it is cancelled first; after a `Lost` it may be submitted again. A call that exceeds its
+    timeout, or arguments or results that cannot be pickled, end in an `Ended` with a `Failure` that
+    says so; batch mates are unharmed. Anything raised is a failure of the machinery.
     """
 
     def room(self) -> int:

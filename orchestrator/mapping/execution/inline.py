@@ -6,7 +6,7 @@ Touches no library; carries out `Calls`; a breakpoint in a task stops where one 
 from collections.abc import Sequence
 
 from orchestrator.mapping.execution.capture import Listening
-from orchestrator.mapping.execution.executor import BatchReport, Calls, Event
+from orchestrator.mapping.execution.executor import Calls, Ended, Event
 from orchestrator.mapping.execution.invoke import Failure, perform
 
 
@@ -44,9 +44,7 @@ class InlineExecutor:
                     )
         performed.said = calls.hearing.wanted(listening.said, performed.failures)
         self._events.append(
-            BatchReport(
-                node=calls.node, indices=calls.indices, performed=performed, worker="inline"
-            )
+            Ended(node=calls.node, indices=calls.indices, performed=performed, worker="inline")
         )
 
     def wait(self, timeout: float | None) -> Sequence[Event]:  # noqa: ARG002 - nothing is under way

@@ -78,6 +78,11 @@ bench: $(READY)  ## the benchmarks; writes build/bench.json
 bench-compare: $(READY)  ## what a change did to the job: make bench-compare BASE=<git revision>
 	$(BIN)/python -m bench._compare $(BASE)
 
+.PHONY: docs
+docs: $(READY)  ## write docs/configuration.md and its schema from the settings
+	$(BIN)/orchestrator config schema > docs/configuration.schema.json
+	$(BIN)/orchestrator config docs > docs/configuration.md
+
 .PHONY: all
 all: lint types arch test  ## what CI runs
 

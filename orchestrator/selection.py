@@ -19,12 +19,15 @@ from orchestrator.records import COSTS, Customer, Decision, Evaluation, TrialRes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """What a challenger must show before it is served; the words are mlflow's MetricThreshold.
+    """The conditions under which a challenger replaces a champion, in MLflow's words.
 
     Attributes:
-        threshold: The least (or, when minimizing, the greatest) score that is served at all.
-        min_absolute_change: How much better than the incumbent, in units of the metric.
-        min_relative_change: How much better, as a share of the incumbent's score.
+        threshold: The least score that is served at all; the greatest where `direction` is
+            `minimize`. None for no threshold.
+        min_absolute_change: How much better than the champion a challenger must be, in units of
+            the metric.
+        min_relative_change: How much better than the champion a challenger must be, as a share of
+            the champion's score: 0.01 asks for 1 %.
     """
 
     threshold: float | None = None

@@ -25,23 +25,24 @@ class Experiment:
         registry: The source's name under `source`, and the source's own settings.
         evaluation: The loader, and how candidates are compared.
         search: How trials are chosen.
-        limits: What a run may do without being told that it is meant.
-        gate: What a challenger must show to replace a champion.
+        limits: The limits of one run; beyond them it refuses to start without `--accept`.
+        gate: The conditions under which a challenger replaces a champion.
         cluster: Where mapped tasks run.
         ledger: The ledger's SQLAlchemy URL.
         tracking: MLflow's tracking URI.
         artifacts: The folder or URL of model files; None leaves it to a tracking server.
         summary: Whether each flow run with news gets a run of its own in MLflow, with its report.
         allow_pickle: Whether models that skops cannot hold may be pickled.
-        retrain_on: `environment` trains everything again when the version of scikit-learn is
-            another one than when it was scored; None only tells.
-        addresses: Which addresses the rows of the registry may name.
-        versions: How long the looks at versions of customers' data may take.
+        retrain_on: `environment` trains everything again when the version of scikit-learn differs
+            from the one that results were scored with; None only reports it.
+        addresses: The addresses that rows of the registry may name.
+        versions: The limits of time for looking up the versions of customers' data.
         tolerance: The share of trials that may fail before a flow run counts as failed.
-        grace: Seconds that what runs has to end when a flow run is interrupted.
-        study_timeout: Seconds after which a study that still runs has failed and its worker is
-            ended, for it may hang; of a study that is spread, a trial. None waits for ever.
-        logs: Which of what tasks print, log and warn of is kept.
+        grace: The seconds that running tasks have to end when a flow run is interrupted.
+        study_timeout: The seconds after which a study that still runs counts as failed and its
+            worker is ended; for a study whose trials are distributed, the seconds of one trial.
+            None for no limit.
+        logs: The output of tasks that is kept.
         config: The file it was read from, for messages.
         root: The folder that relative addresses in lists and rows start from, and that the loader
             is imported from; None stands for the current folder.

@@ -24,6 +24,7 @@ import typer
 from orchestrator.cli import logs
 from orchestrator.cli.commands import (
     backup,
+    configuration,
     doctor,
     flows,
     instance_logs,
@@ -81,6 +82,7 @@ app.command(rich_help_panel="Look")(trials.trials)
 app.command(rich_help_panel="Look")(pages.report)
 app.command(rich_help_panel="Remove")(removal.clean)
 app.command(rich_help_panel="Remove")(removal.forget)
+app.add_typer(configuration.config_app, name="config", rich_help_panel="Look")
 app.add_typer(snapshots.snapshot_app, name="snapshot", rich_help_panel="Look")
 app.command(rich_help_panel="Look")(ui.ui)
 app.add_typer(registry.registry_app, name="registry", rich_help_panel="Run")

@@ -16,7 +16,13 @@ from orchestrator.mapping.execution.executor import PATIENCE_SECONDS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """The files Dask's TLS needs: the authority's certificate, our certificate, our key."""
+    """The files of a `tls://` connection.
+
+    Attributes:
+        ca: The certificate of the authority that signed the others.
+        cert: The certificate of the driver.
+        key: The private key of the driver.
+    """
 
     ca: str
     cert: str
@@ -25,7 +31,12 @@ class Tls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adaptive:
-    """As many workers as there is work for, between two numbers."""
+    """As many workers as there is work for, between two numbers.
+
+    Attributes:
+        min: The least number of workers.
+        max: The greatest number of workers.
+    """
 
     min: int = 1
     max: int
@@ -38,23 +49,23 @@ class Cluster:
     Attributes:
         kind: `local` starts worker processes on this machine and ends them with the flow run;
             `remote` connects to the scheduler at `address`; `inline` uses this process alone.
-        workers: Worker processes of a local cluster, a number or `{min, max}`; None means one a
-            core.
-        threads: Threads of each local worker.
-        memory_limit: Of each local worker, in Dask's words: "2 GiB", or "auto" for its share of
-            the machine's. A worker that uses 95 % of it is ended and started again.
+        workers: The worker processes of a local cluster, a number or `{min, max}`; None starts one
+            for each core.
+        threads: The threads of each local worker.
+        memory_limit: The memory of each local worker, as Dask writes it: `2 GiB`, or `auto` for its
+            share of the machine's. A worker that uses 95 % of it is ended and started again.
         dashboard: Whether a local cluster serves Dask's dashboard, on a free loopback port.
-        address: A remote scheduler, e.g. "tls://scheduler:8786".
-        tls: Certificates for a `tls://` address; `temporary` makes some for a local cluster, which
-            nobody else on this machine can then talk to.
-        insecure: Allow a plain `tcp://` scheduler on another machine: who reaches its port runs
-            code on its workers.
-        connect_timeout: Seconds to wait for a remote scheduler when a flow run begins, and for
-            each worker's answer to what it has.
-        reconnect_timeout: Seconds to wait for it to come back when it is lost meanwhile.
+        address: The address of a remote scheduler, such as `tls://scheduler:8786`.
+        tls: The certificate files for a `tls://` address; `temporary` makes certificates for a
+            local cluster, so that no other user of this machine can connect to it.
+        insecure: Whether a plain `tcp://` scheduler on another machine is allowed: anyone who
+            reaches its port can run code on its workers.
+        connect_timeout: The seconds to wait for a remote scheduler when a flow run begins, and for
+            each worker's answer about its packages.
+        reconnect_timeout: The seconds to wait for a lost scheduler to return.
         versions: `warn` allows a remote cluster whose workers have other versions of packages
-            that can change results; they are refused otherwise.
-        patience: Seconds that calls wait for a worker that can run them, when there is none.
+            that can change results; None refuses it.
+        patience: The seconds that calls wait when no worker can run them.
     """
 
     kind: Literal["local", "remote", "inline"] = "local"

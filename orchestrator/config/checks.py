@@ -4,12 +4,14 @@ Touches pydantic; takes records' types and names of their fields; gives validato
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from math import inf, isfinite
 from typing import Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import core_schema
 
 LONGEST = 1e9
 """Seconds: 30 years. Clocks of operating systems fail on much longer waits."""
@@ -57,14 +59,40 @@ def unknown_key(key: str, known: list[str]) -> str:
     return f"unknown key {key!r}; {hint}"
 
 
-def within(name: str, least: float, most: float = inf) -> AfterValidator:
-    """Refuse a record in which this number could never work."""
+@dataclass(frozen=True, slots=True)
+class within:  # noqa: N801 - stands in annotations beside pydantic's own functions
+    """Refuse a record in which this number could never work; the schema states the bounds.
 
-    def check(record: Any) -> Any:
-        number = getattr(record, name)
-        if number is not None and not least <= number <= most:
-            bound = f"at least {least:g}" if number < least else f"at most {most:g}"
-            raise ValueError(f"{name} must be {bound}, not {number:g}")
+    Args:
+        name: The number's attribute.
+        least: The least value it may have.
+        most: The greatest.
+    """
+
+    name: str
+    least: float
+    most: float = inf
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        found = handler(schema)
+        number = handler.resolve_ref_schema(found)["properties"][self.name]
+        bounds = {"minimum": self.least} | ({} if self.most == inf else {"maximum": self.most})
+        for each in number.get("anyOf", [number]):
+            if each.get("type") in {"integer", "number"}:
+                each.update(bounds)
+        return found
+
+    def _check(self, record: Any) -> Any:
+        number = getattr(record, self.name)
+        if number is not None and not self.least <= number <= self.most:
+            is_less = number < self.least
+            bound = f"at least {self.least:g}" if is_less else f"at most {self.most:g}"
+            raise ValueError(f"{self.name} must be {bound}, not {number:g}")
         return record
-
-    return AfterValidator(check)

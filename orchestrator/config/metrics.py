@@ -19,7 +19,7 @@ from orchestrator.records import TIMES
 _DEFAULTS = {"classification": "roc_auc", "regression": "r2"}
 """The metric of a task where the configuration names none."""
 
-_CONSTRAINT = re.compile(r"\s*([\w.:]+)\s*(<=|>=)\s*(\S+)\s*")
+CONSTRAINT = re.compile(r"\s*([\w.:]+)\s*(<=|>=)\s*(\S+)\s*")
 
 
 def evaluation_fields(written: Any) -> Any:
@@ -93,7 +93,7 @@ def _constraint(text: Any) -> dict[str, Any]:
     Raises:
         ValueError: It is not written as one.
     """
-    found = _CONSTRAINT.fullmatch(str(text))
+    found = CONSTRAINT.fullmatch(str(text))
     try:
         bound = float(found[3]) if found else math.nan
     except ValueError:

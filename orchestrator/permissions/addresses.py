@@ -41,11 +41,12 @@ _EDGES = "".join(map(chr, range(0x21)))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Which addresses the rows of a registry may name.
+    """The addresses that rows of a registry may name.
 
     Attributes:
-        schemes: Allowed besides plain paths and `file`, `s3`, `gs`, `az`, `https`.
-        hosts: Loopback or link-local hosts that rows may name nevertheless.
+        schemes: The schemes that are allowed besides plain paths and `file`, `s3`, `gs`, `az` and
+            `https`.
+        hosts: The loopback or link-local hosts that rows may name; others of these are refused.
     """
 
     schemes: tuple[str, ...] = ()

@@ -15,11 +15,12 @@ KeptLogs = Literal["failed", "all", "none"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logs:
-    """Which of what tasks print, log and warn of is kept.
+    """The output of tasks that is kept: what they print, log and warn of.
 
     Attributes:
-        keep: Of which attempts.
-        bytes: Of each attempt at most; of more, its beginning and its end.
+        keep: The attempts whose output is kept: those that failed, all, or none.
+        bytes: The most bytes kept of one attempt; of longer output, the beginning and the end are
+            kept.
     """
 
     keep: KeptLogs = "failed"

@@ -60,20 +60,26 @@ class Evaluation:
     """How candidates are compared; the same for every study of an experiment.
 
     Attributes:
-        loader: Import path `package.module:function` of the data loader.
-        folds: Stratified cross-validation folds.
-        metrics: Names of scorers, scikit-learn's or those of `scorers`; all are recorded.
-        metric: The one of `metrics` that selects.
-        direction: Optuna's word for which way `metric` is better; a scorer's more is better, unless
-            it is a project's own plain function.
-        scorers: By name, the import path `package.module:function` of a project's own scorers.
-        objectives: What selects, `metric` first, then what decides between candidates that are
-            within `slack` of its best: metrics, or `TIMES`. Without any, `metric` alone.
-        slack: How far behind the best `metric` the later objectives may choose.
-        constraints: What the candidate that is served has to meet.
-        seed: The experiment's seed (law 9).
-        task: What the target is; decides between stratified and plain folds.
-        allowed: Packages whose estimators may be used (law 8), and parameters that rows may set to
+        loader: The import path `package.module:function` of the function that loads a customer's
+            data.
+        folds: The folds of the cross-validation.
+        metrics: The scorers that are recorded: scikit-learn's names, or import paths of scorers
+            `(estimator, X, y) -> number`. Without any, `metric` alone.
+        metric: The metric that selects. By default the first of `objectives` or `metrics`;
+            without either, `roc_auc` for classification and `r2` for regression.
+        direction: Whether more or less of `metric` is better. Only a plain function of the
+            project's own may be minimized: more is better of every scikit-learn scorer.
+        scorers: Import paths of the project's own scorers by the names that `metrics` gives them.
+        objectives: The metrics and costs that select, in order of importance: `metric` first, then
+            those that decide between candidates within `slack` of its best. Without any, `metric`
+            alone.
+        slack: How far behind the best `metric` a candidate may be that later objectives choose.
+        constraints: The conditions a candidate must meet to be served: a metric or a cost, `<=` or
+            `>=`, and a number.
+        seed: The seed that every random number of the experiment follows from.
+        task: The kind of target: `classification` cross-validates with stratified folds,
+            `regression` with plain ones.
+        allowed: The packages whose estimators rows may name, and parameters that rows may set to
             anything, as `package.module:Class.parameter`.
     """
 
@@ -97,21 +103,22 @@ class Search:
     """How trials are chosen, and where and how long they run.
 
     Attributes:
-        strategy: The strategy's name.
+        strategy: The strategy that chooses the trials, which has settings of its own.
         settings: Its own settings, e.g. `n_trials` of `optuna`.
-        max_parallel: Trials of one study under way at once; None leaves it to the strategy. A
-            strategy that learns from results is told of each this much later, on any number of
-            workers, so it is part of what trials follow from.
-        warm_start: Whose champions' parameters are tried first: those of the customer itself, of
-            the best in its `segment` as well, or `never` anybody's.
-        placement: `study` runs a study as a whole on one worker, `trials` spreads its trials over
-            the workers; `auto` chooses by what they took last time. The trials are the same.
-        timeout: Seconds a trial may take; None for no limit.
-        seconds: How long a study may go on beginning trials; None for no limit. It makes trials
-            depend on the machine, as only `reproducible: false` does besides.
-        reproducible: Whether a strategy that learns is told results strictly in the order of
-            trials, and nothing of seconds. Otherwise it is told of each trial as soon as it has
-            ended, and of what was measured in seconds, so that it suggests other trials each time.
+        max_parallel: The trials of one study under way at once; None leaves it to the strategy. It
+            decides which results a strategy that learns has when it suggests a trial, so that
+            trials do not depend on the number of workers.
+        warm_start: The champions whose parameters are tried first: the customer's own, the best of
+            its `segment` as well, or none.
+        placement: `study` runs a study as a whole on one worker, `trials` distributes its trials
+            over the workers; `auto` chooses by how long they took last time. The trials are the
+            same.
+        timeout: The seconds a trial may take; None for no limit.
+        seconds: The seconds in which a study may begin trials; None for no limit. With a limit,
+            the trials depend on the machine.
+        reproducible: Whether a strategy that learns receives results strictly in the order of
+            trials, and no measured seconds. With `false` it receives each result as soon as its
+            trial has ended, measured seconds included, so that it suggests other trials each time.
     """
 
     strategy: str = "grid"

@@ -88,13 +88,15 @@ class FileSource(Settings):
     """Models and customers in files.
 
     Attributes:
-        path: A YAML or JSON file with both lists, for those that have no file of their own.
-        models: The file of models alone.
-        customers: The file of customers alone, or a glob whose files are the customers.
-        format: The files' format, where their names do not tell.
-        storage_options: What fsspec needs to open them, e.g. keys of an object store.
-        timeout: Seconds for one list.
-        max_bytes: Of one file.
+        path: A YAML or JSON file with both lists; a list with a file of its own is not read here.
+        models: The file with the list of models alone.
+        customers: The file with the list of customers alone, or a glob whose files are the
+            customers.
+        format: The format of the files; needed where the ending of their names does not show it.
+        storage_options: The arguments that fsspec needs to open the files, such as the keys of an
+            object store.
+        timeout: The seconds that reading one list may take.
+        max_bytes: The most bytes that one file may have.
     """
 
     path: str | None = None

@@ -23,13 +23,13 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a run may do without being told that it is meant.
+    """The limits of one run; beyond them it refuses to start without `--accept`.
 
     Attributes:
-        max_removed: The share of customers, in [0, 1], that may vanish at once.
-        max_trials: The trials one run may make.
-        seconds: How long one run may go on beginning studies; those it has not begun by then are
-            skipped, and the next run makes them. None for no limit.
+        max_removed: The share of customers that may disappear from the registry at once.
+        max_trials: The trials that one run may make.
+        seconds: The seconds in which one run may begin studies; it skips those that it has not
+            begun by then, and the next run makes them. None for no limit.
     """
 
     max_removed: float = 0.10

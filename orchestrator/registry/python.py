@@ -25,7 +25,7 @@ class PythonSource(Settings):
     Attributes:
         models: The import path of a function that returns the models' rows.
         customers: The import path of a function that returns the customers' rows.
-        arguments: Keyword arguments both are called with.
+        arguments: The keyword arguments that both functions are called with.
     """
 
     models: str | None = None

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestrator.errors import ConfigError, OrchestratorError
 
-_GROUP = "orchestrator.sources"
+ENTRY_POINTS = "orchestrator.sources"
 _LINKS = re.compile(r"::(?=\w+://)")
 
 Kind = Literal["models", "customers"]
@@ -104,8 +104,8 @@ class InlineSource(Settings):
     """Lists that stand in the configuration itself, or in memory.
 
     Attributes:
-        models: The models' rows.
-        customers: The customers' rows.
+        models: The rows of the models.
+        customers: The rows of the customers.
     """
 
     models: list[Any] = []
@@ -188,7 +188,7 @@ def open_source(
 
 
 def _find(name: Any, *, file: str | None, key: str) -> Any:
-    known: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=_GROUP)}
+    known: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if not isinstance(name, str) or name not in known:
         problem = f"there is no source {name!r}; known are {', '.join(sorted(known))}"
         raise ConfigError(problem, file=file, key=key)

@@ -28,11 +28,13 @@ class SqlSource(Settings):
     """Models and customers in a SQL database.
 
     Attributes:
-        url: A SQLAlchemy URL; `postgresql://` means the driver psycopg.
-        models: A table's name, or a SELECT.
-        customers: A table's name, or a SELECT.
-        parameters: Values of the `:name` parameters of the queries; bound, never formatted in.
-        timeout: Seconds a connection and a statement may take, where the database can tell.
+        url: The database's SQLAlchemy URL; `postgresql://` uses the driver psycopg.
+        models: The table of models, or a SELECT.
+        customers: The table of customers, or a SELECT.
+        parameters: The values of the `:name` parameters of the queries; they are bound, never
+            formatted in.
+        timeout: The seconds that a connection and a statement may take, where the database
+            supports a limit.
     """
 
     url: SecretStr

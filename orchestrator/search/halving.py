@@ -33,13 +33,13 @@ class HalvingStrategy:
 
     Args:
         suggest: The strategy that gives the candidates, and its settings.
-        resource: What is rationed. `folds` are the cheapest in bias; `iterations` are those of the
-            last step's `n_estimators` or `max_iter`; `rows` favour what suits small samples.
-        eta: One in how many goes up, and by how much.
-        rungs: How many rungs at most; None is as many as the folds allow, and 3 for iterations
-            and rows.
-        brackets: Of how many kinds candidates are, as in Hyperband: those of the second begin on
-            the second rung, and so on, so that late bloomers are seen.
+        resource: The resource that is rationed. `folds` are the cheapest in bias; `iterations` are
+            those of the last step's `n_estimators` or `max_iter`; `rows` favour candidates that
+            suit small samples.
+        eta: One in `eta` candidates is promoted, to `eta` times the resource.
+        rungs: The most rungs; None is as many as the folds allow, and 3 for iterations and rows.
+        brackets: The number of brackets, as in Hyperband: candidates of the second begin on the
+            second rung, and so on, so that late bloomers are seen.
 
     Raises:
         ConfigError: A setting is wrong.

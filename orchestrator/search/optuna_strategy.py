@@ -43,9 +43,9 @@ class OptunaStrategy:
     the state of its samplers, so this is what makes a resumed search equal.
 
     Args:
-        n_trials: How many; a grid with no more points than this is tried as a whole.
+        n_trials: The number of trials; a grid with no more points than this is tried as a whole.
         sampler: The name of a class in `optuna.samplers`.
-        sampler_args: Its arguments, without `seed`.
+        sampler_args: The arguments of that class, without `seed`.
 
     Raises:
         ConfigError: A setting is wrong, or the sampler needs a package that is not installed.

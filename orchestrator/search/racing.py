@@ -37,7 +37,7 @@ class RacingStrategy:
 
     Args:
         suggest: The strategy that gives the candidates, and its settings.
-        p_threshold: The chance below which a candidate is given up.
+        p_threshold: The chance of beating the best below which a candidate is pruned.
 
     Raises:
         ConfigError: A setting is wrong.

@@ -25,7 +25,7 @@ class RandomStrategy:
     """Points drawn uniformly, none twice; a larger `n_trials` begins with the same points.
 
     Args:
-        n_trials: How many; a grid with fewer points is tried as a whole.
+        n_trials: The number of trials; a grid with fewer points is tried as a whole.
 
     Raises:
         ConfigError: `n_trials` is not a positive whole number.

@@ -18,14 +18,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looks:
-    """How long looks at the versions of customers' data may take.
+    """The limits of time for looking up the versions of customers' data.
 
     Attributes:
-        seconds: For the look at one customer's version.
-        total_seconds: For all customers' together.
-        at_once: How many are made at a time, each in a thread of its own.
-        by_address: Whether the version of data without a `version` beside the loader is looked up
-            at its address; without, a worker loads the data and hashes it.
+        seconds: The seconds that one customer's version may take.
+        total_seconds: The seconds that all versions together may take.
+        at_once: The number of versions looked up at a time, each in a thread of its own.
+        by_address: Whether the version is looked up at the data's address where the loader's module
+            has no function `version`; with `false` a worker loads the data and hashes it.
     """
 
     seconds: float = 30.0

@@ -5,6 +5,7 @@
     runs           runs, instances
     instance_logs  logs
     registry       registry import, registry show
+    configuration  config schema, config docs
     snapshots      snapshot list, snapshot show, snapshot diff
     trials         trials
     pages          report: one HTML file

@@ -34,18 +34,19 @@ class HttpSource(Settings):
     """Models and customers of a web service.
 
     Attributes:
-        models: The first page of models.
-        customers: The first page of customers.
-        token: Sent as `Authorization: Bearer`.
-        headers: Sent too.
-        items: Where the rows stand in a page, as `data.rows`.
-        next: Where a page names the next one.
-        cursor: The query parameter that takes what `next` holds, where that is no URL.
+        models: The URL of the first page of models.
+        customers: The URL of the first page of customers.
+        token: The token that is sent as `Authorization: Bearer`.
+        headers: Further headers that are sent.
+        items: The place of the rows in a page, such as `data.rows`; by default the list's own name.
+        next: The place in a page that names the next page.
+        cursor: The query parameter that takes the value under `next`, where that is not a URL.
         page: The query parameter that counts the pages, from 1.
-        timeout: Seconds for one list, all pages together.
-        max_bytes: Of one list, all pages together.
-        attempts: How often a page is asked for when the server is busy or unreachable.
-        cache: A folder that keeps pages by their ETag, so that unchanged ones are not sent again.
+        timeout: The seconds that one list may take, all pages together.
+        max_bytes: The most bytes that one list may have, all pages together.
+        attempts: How often a page is requested while the server is busy or unreachable.
+        cache: A folder that keeps pages by their ETag, so that the server need not send unchanged
+            pages again.
     """
 
     models: str | None = None

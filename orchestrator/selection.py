@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import ge
 
-from orchestrator.records import COSTS, Customer, Decision, Evaluation, TrialResult
+from orchestrator.records import Customer, Decision, Evaluation, TrialResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,16 +204,13 @@ def _rank(result: TrialResult, evaluation: Evaluation) -> tuple[tuple[float, ...
 
 def _values(result: TrialResult, evaluation: Evaluation) -> tuple[float, ...]:
     """What was measured of each objective, turned so that greater is better."""
-    _, *later = evaluation.objectives or (evaluation.metric,)
-    signs = (-1 if name in COSTS else 1 for name in later)
-    others = (sign * result.measured(name) for sign, name in zip(signs, later, strict=True))
-    return _goodness(result, evaluation), *others
+    objectives = map(evaluation.measure, evaluation.objectives or (evaluation.metric,))
+    return tuple(each.goodness(result.measured(each.name)) for each in objectives)
 
 
 def _goodness(result: TrialResult, evaluation: Evaluation) -> float:
     """The deciding score, turned so that greater is better."""
-    mean = result.mean(evaluation.metric)
-    return mean if evaluation.direction == "maximize" else -mean
+    return evaluation.selecting.goodness(result.mean(evaluation.metric))
 
 
 def _in_words(result: TrialResult, evaluation: Evaluation) -> str:
@@ -251,8 +248,7 @@ def _may_be_served(result: TrialResult, evaluation: Evaluation, gate: Gate) -> b
 def _below_threshold(best: TrialResult, evaluation: Evaluation, gate: Gate) -> str | None:
     if gate.threshold is None:
         return None
-    sign = 1 if evaluation.direction == "maximize" else -1
-    if _goodness(best, evaluation) >= sign * gate.threshold:
+    if _goodness(best, evaluation) >= evaluation.selecting.goodness(gate.threshold):
         return None
     mean = best.mean(evaluation.metric)
     return f"the best {evaluation.metric} of {mean:.4g} misses the threshold of {gate.threshold:g}"

@@ -76,3 +76,18 @@ def test_no_two_public_classes_have_one_name():
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 found[node.name].append(name_of(path))
     assert {name: places for name, places in found.items() if len(places) > 1} == {}
+
+
+def test_only_a_measure_asks_which_way_it_is_better():
+    """Elsewhere a direction is data, and `Measure` compares values by it."""
+    asked = [
+        name_of(path)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Compare)
+        and any(
+            isinstance(each, ast.Constant) and each.value in {"maximize", "minimize"}
+            for each in (node.left, *node.comparators)
+        )
+    ]
+    assert asked == ["orchestrator.records.measures"]

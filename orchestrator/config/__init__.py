@@ -15,6 +15,7 @@ Relative addresses start from the folder of the file, or from the one its key `r
     sections        the keys, as pydantic reads them
     checks          keys, numbers and bounds of a section
     metrics         what a configuration writes about metrics
+    measures        measures of installed packages, and of the configuration itself
     places          relative addresses made absolute
     stores          the addresses of ledger, MLflow and model files
     attribute_docs  the meaning of each key, from docstrings

@@ -23,6 +23,7 @@ from pydantic import (
 
 from orchestrator import clusters
 from orchestrator.config.checks import LONGEST, keys_of, numbers_of, within
+from orchestrator.config.measures import require_well_formed
 from orchestrator.config.metrics import evaluation_fields
 from orchestrator.config.places import root_of
 from orchestrator.config.stores import artifacts_address, ledger_address, tracking_address
@@ -79,6 +80,7 @@ class Configuration(_Section):
         numbers_of(Evaluation),
         keys_of(Evaluation),
         within("folds", 2, 100_000),
+        AfterValidator(require_well_formed),
     ]
     search: Annotated[
         Search,

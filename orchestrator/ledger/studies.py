@@ -6,7 +6,7 @@ writes what this reads.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import Select, exists, func, select
 from orchestrator.ledger.codec import load
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.tables import studies, trials
-from orchestrator.records import Study
+from orchestrator.records import Measure, Study
 
 _STUDY = TypeAdapter(Study)
 
@@ -130,21 +130,17 @@ _OF_STUDY = ("id", "customer", "model", "flow_run", "metric", "direction")
 
 def _tally(rows: Sequence[Any]) -> StudyTally:
     first = rows[0]
-    maximizing = first.direction == "maximize"
-    scores = _known(row.highest if maximizing else row.lowest for row in rows)
+    metric = Measure(name=first.metric, source=first.metric, direction=first.direction)
+    extremes = [score for row in rows for score in (row.highest, row.lowest)]
     return StudyTally(
         customer=first.customer,
         model=first.model,
         flow_run=first.flow_run,
         metric=first.metric,
         trials={row.state: row.number for row in rows},
-        best=(max if maximizing else min)(scores, default=None),
+        best=metric.best(score for score in extremes if score is not None),
         seconds=sum(row.seconds for row in rows),
     )
-
-
-def _known(scores: Iterable[float | None]) -> list[float]:
-    return [score for score in scores if score is not None]
 
 
 def last_studies() -> Select[tuple[int]]:

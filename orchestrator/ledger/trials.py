@@ -23,7 +23,7 @@ from orchestrator.ledger.database import Database
 from orchestrator.ledger.studies import last_studies
 from orchestrator.ledger.tables import studies, trials
 from orchestrator.ledger.trial_rows import RecordedTrial, records, study_row, trial_row
-from orchestrator.records import Study, TrialResult, TrialState
+from orchestrator.records import Measure, Study, TrialResult, TrialState
 from orchestrator.sql.inserts import insert_missing
 
 StudyName = tuple[str, str]
@@ -139,7 +139,8 @@ class Trials:
             last = connection.execute(_last_comparison(customer)).one_or_none()
             if last is None:
                 return []
-            query = _comparable(customer, last.metric, last.direction)
+            metric = Measure(name=last.metric, source=last.metric, direction=last.direction)
+            query = _comparable(customer, metric)
             if model is not None:
                 query = query.where(studies.c.model == model)
             return records(connection.execute(query.limit(n)))
@@ -243,10 +244,11 @@ def _last_comparison(customer: str) -> Select[Any]:
     )
 
 
-def _comparable(customer: str, metric: str, direction: str) -> Select[Any]:
+def _comparable(customer: str, metric: Measure) -> Select[Any]:
     score: ColumnElement[Any] = trials.c.score
+    best_first = score if metric.is_minimized else score.desc()
     return (
         _recorded()
-        .where(studies.c.customer == customer, studies.c.metric == metric, score.is_not(None))
-        .order_by(score.desc() if direction == "maximize" else score, studies.c.id, trials.c.number)
+        .where(studies.c.customer == customer, studies.c.metric == metric.name, score.is_not(None))
+        .order_by(best_first, studies.c.id, trials.c.number)
     )

@@ -56,7 +56,7 @@ def views(evaluation: Evaluation, flow_run: str) -> tuple[View, ...]:
         flow_run: The flow run the second view shows.
     """
     metrics = [f"metrics.`{name}`" for name in (*evaluation.metrics, f"{evaluation.metric}_std")]
-    order_by, ascending = f"metrics.`{evaluation.metric}`", evaluation.direction == "minimize"
+    order_by, ascending = f"metrics.`{evaluation.metric}`", evaluation.selecting.is_minimized
     scores = ["tags.`customer`", "tags.`model`", *metrics, "metrics.`fit_seconds`"]
     return (
         View(

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.ledger import Champion, Ledger
-from orchestrator.records import TIMES, Params, Study, TrialResult
+from orchestrator.records import Params, Study, TrialResult
 from orchestrator.search.spaces import point_of
 from orchestrator.selection import best_result
 from orchestrator.training.fingerprint import PARTS
@@ -55,7 +55,7 @@ def informed(study: Study, carried: Carried) -> Study:
     """
     known = carried.get(study.key, ())
     points = tuple(
-        (r.trial.params, {name: r.measured(name) for name in (*r.scores, *TIMES)})
+        (r.trial.params, {name: r.measured(name) for name in r.has_measured})
         for r in known[:_MOST_TOLD]
     )
     best = best_result(known, study.evaluation)
@@ -78,8 +78,10 @@ def _known(ledger: Ledger, study: Study) -> tuple[TrialResult, ...]:
         alike = _scores_alike(study, result.trial.study.follows_from)
         if point is not None and alike and result.state == "success":
             by_point[repr(point)] = replace(result, trial=replace(result.trial, params=point))
-    metric, sign = study.evaluation.metric, 1 if study.evaluation.direction == "maximize" else -1
-    return tuple(sorted(by_point.values(), key=lambda result: -sign * result.mean(metric)))
+    metric = study.evaluation.selecting
+    return tuple(
+        sorted(by_point.values(), key=lambda r: metric.goodness(r.mean(metric.name)), reverse=True)
+    )
 
 
 def _scores_alike(study: Study, parts: Mapping[str, str]) -> bool:
@@ -121,13 +123,13 @@ class WarmStarts:
 
     def _best_of_segments(self, study: Study) -> dict[Group, Champion]:
         """The champions with the best scores, found once for all studies that compare alike."""
-        metric = study.evaluation.metric
-        if metric not in self._best:
-            sign = 1 if study.evaluation.direction == "maximize" else -1
-            comparable = [c for c in self._champions.values() if metric in c.result.scores]
-            comparable.sort(key=lambda c: (sign * c.result.mean(metric), c.customer))
-            self._best[metric] = {_group(champion): champion for champion in comparable}
-        return self._best[metric]
+        metric = study.evaluation.selecting
+        name = metric.name
+        if name not in self._best:
+            comparable = [c for c in self._champions.values() if name in c.result.scores]
+            comparable.sort(key=lambda c: (metric.goodness(c.result.mean(name)), c.customer))
+            self._best[name] = {_group(champion): champion for champion in comparable}
+        return self._best[name]
 
 
 def _group(champion: Champion) -> Group:

@@ -79,7 +79,7 @@ class Clearance:
         evaluation = self._experiment.evaluation
         # The loader is imported before anything is checked, and may change what can be found.
         loader = module_rests_on(_module(evaluation.loader)).files
-        scorers = map(_module, evaluation.scorers.values())
+        scorers = map(_module, evaluation.own_scorers.values())
         return digest("metrics", repr(evaluation), files_hash(loader), self._ground(scorers))
 
     def _lists(self, models: Sequence[ModelSpec], customers: Sequence[Customer]) -> str:

@@ -24,7 +24,7 @@ def needs_of(experiment: Experiment, models: Iterable[ModelSpec]) -> Needs:
 
 def _modules(experiment: Experiment, models: Iterable[ModelSpec]) -> Iterator[str]:
     evaluation = experiment.evaluation
-    for path in (evaluation.loader, *evaluation.scorers.values()):
+    for path in (evaluation.loader, *evaluation.own_scorers.values()):
         yield path.partition(":")[0]
     for model in models:
         yield from (step.estimator.partition(":")[0] for step in model.steps)

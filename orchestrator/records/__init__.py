@@ -4,6 +4,7 @@
     ExperimentRun, FileRun, ErasureRun -> FlowRun -> InstanceRecord, InstanceLog
 
     lists      what the registry lists
+    measures   what trials are measured by
     studies    studies, trials and their results
     decisions  what is served, and why
     flow_runs  flow runs and instances
@@ -46,11 +47,9 @@ from orchestrator.records.lists import (
     grid_content,
 )
 from orchestrator.records.logs import InstanceLog, KeptLogs, Logs
+from orchestrator.records.measures import MEASURES, OF_TRIAL, Direction, Measure
 from orchestrator.records.studies import (
     CHAMPION,
-    COSTS,
-    MODEL_KB,
-    TIMES,
     Budget,
     Constraint,
     Evaluation,
@@ -64,13 +63,13 @@ from orchestrator.records.studies import (
 
 __all__ = [
     "CHAMPION",
-    "COSTS",
-    "MODEL_KB",
-    "TIMES",
+    "MEASURES",
+    "OF_TRIAL",
     "Budget",
     "Constraint",
     "Customer",
     "Decision",
+    "Direction",
     "Distribution",
     "ErasureRun",
     "Evaluation",
@@ -83,6 +82,7 @@ __all__ = [
     "Json",
     "KeptLogs",
     "Logs",
+    "Measure",
     "ModelSpec",
     "Params",
     "PassedOver",

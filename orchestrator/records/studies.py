@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from orchestrator import identity, keys
 from orchestrator.records.lists import Customer, Grid, ModelSpec, Params
+from orchestrator.records.measures import MEASURES, OF_TRIAL, Direction, Measure
 from orchestrator.records.pickling import quickly_pickled
 
 CHAMPION = "@champion"
@@ -27,14 +28,7 @@ def study_key(customer: str, model: str, *, champion: bool = False) -> str:
     return keys.join(customer, f"{model}{CHAMPION}" if champion else model)
 
 
-TIMES = ("fit_seconds", "score_seconds")
-"""What every trial measures besides its metrics: seconds, of all its folds together."""
-
-MODEL_KB = "model_kb"
-"""The metric that is no score: kilobytes of the fitted estimator."""
-
-COSTS = frozenset({*TIMES, MODEL_KB})
-"""What less of is better."""
+_OF_TRIAL = tuple(each.name for each in MEASURES.values() if each.source == OF_TRIAL)
 
 
 @quickly_pickled
@@ -70,6 +64,8 @@ class Evaluation:
         direction: Whether more or less of `metric` is better. Only a plain function of the
             project's own may be minimized: more is better of every scikit-learn scorer.
         scorers: Import paths of the project's own scorers by the names that `metrics` gives them.
+        measures: Further measures of the project's own, such as costs; every trial is measured by
+            them, and objectives and constraints may name them.
         objectives: The metrics and costs that select, in order of importance: `metric` first, then
             those that decide between candidates within `slack` of its best. Without any, `metric`
             alone.
@@ -87,7 +83,7 @@ class Evaluation:
     folds: int = 3
     metrics: tuple[str, ...] = ("roc_auc",)
     metric: str = "roc_auc"
-    direction: Literal["maximize", "minimize"] = "maximize"
+    direction: Direction = "maximize"
     seed: int = 0
     task: Literal["classification", "regression"] = "classification"
     allowed: tuple[str, ...] = ("sklearn",)
@@ -95,6 +91,32 @@ class Evaluation:
     objectives: tuple[str, ...] = ()
     slack: float = 0.0
     constraints: tuple[Constraint, ...] = ()
+    measures: tuple[Measure, ...] = ()
+
+    @property
+    def own_scorers(self) -> Mapping[str, str]:
+        """The import paths of all scorers of the project's own, those of measures included."""
+        return {**self.scorers, **{each.name: each.source for each in self.measures}}
+
+    @property
+    def selecting(self) -> Measure:
+        """The measure of `metric`."""
+        return self.measure(self.metric)
+
+    def measure(self, name: str) -> Measure:
+        """Return the measure of this name; one that no table lists is a score.
+
+        Args:
+            name: A metric, an objective, or what a constraint is about.
+        """
+        if name in MEASURES:
+            return MEASURES[name]
+        for each in self.measures:
+            if each.name == name:
+                return each
+        direction: Direction = self.direction if name == self.metric else "maximize"
+        source = self.scorers.get(name, name)
+        return Measure(name=name, source=source, direction=direction, kind="score")
 
 
 @quickly_pickled
@@ -294,11 +316,14 @@ class TrialResult:
         """Whether something went wrong; a pruned trial is none."""
         return self.state in {"failed", "timed_out"}
 
+    @property
+    def has_measured(self) -> Sequence[str]:
+        """The names of everything that was measured: metrics, and what every trial has."""
+        return (*self.scores, *(name for name in _OF_TRIAL if getattr(self, name)))
+
     def measured(self, name: str) -> float:
-        """The mean of a metric, or all seconds of `TIMES`."""
-        if name in TIMES:
-            return math.fsum(self.fit_seconds if name == "fit_seconds" else self.score_seconds)
-        return self.mean(name)
+        """Return the mean of a measure over folds; of those every trial has, the sum."""
+        return math.fsum(getattr(self, name)) if name in _OF_TRIAL else self.mean(name)
 
     def violated(self, constraints: Sequence[Constraint]) -> tuple[Constraint, ...]:
         """The constraints it does not meet."""

@@ -5,7 +5,7 @@ Touches plotly through its room; pure; takes trial results; gives a `Section`; r
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.records import COSTS, TIMES, TrialResult
+from orchestrator.records import Measure, TrialResult
 from orchestrator.reports import charts
 from orchestrator.reports.formatting import in_short
 from orchestrator.reports.page import Chart, Section, Table
@@ -35,7 +35,7 @@ def front_section(results: Sequence[TrialResult], serving: TrialResult | None) -
         "good in all objectives and better in one. Of those within "
         f"{evaluation.slack:g} of the best {metric}, the best by {other} is chosen.",
         parts=[
-            _chart(comparable, front, metric, other),
+            _chart(comparable, front, *map(evaluation.measure, (metric, other))),
             Table(
                 title="On the front",
                 columns=("trial", *objectives, "parameters", ""),
@@ -47,21 +47,25 @@ def front_section(results: Sequence[TrialResult], serving: TrialResult | None) -
 
 
 def _chart(
-    results: Sequence[TrialResult], front: Sequence[TrialResult], metric: str, other: str
+    results: Sequence[TrialResult],
+    front: Sequence[TrialResult],
+    metric: Measure,
+    other: Measure,
 ) -> Chart:
     keys = {each.trial.key for each in front}
     points: dict[str, list[tuple[float, float, str]]] = {"on the front": [], "behind it": []}
     for each in results:
         group = "on the front" if each.trial.key in keys else "behind it"
-        points[group].append((each.measured(other), each.measured(metric), each.trial.key))
-    figure = charts.clouds(points, x=other, y=metric, log=other in COSTS)
-    return Chart(title=f"{metric} and {other}", figure=figure, wide=True)
+        point = each.measured(other.name), each.measured(metric.name), each.trial.key
+        points[group].append(point)
+    figure = charts.clouds(points, x=str(other), y=str(metric), log=other.kind == "cost")
+    return Chart(title=f"{metric.name} and {other.name}", figure=figure, wide=True)
 
 
 def _has_all(result: TrialResult, objectives: Sequence[str]) -> bool:
     """Whether it was tried by the same objectives, and has them all."""
     alike = tuple(objectives) == result.trial.study.evaluation.objectives
-    return alike and result.state == "success" and {*result.scores, *TIMES} >= set(objectives)
+    return alike and result.state == "success" and {*result.has_measured} >= set(objectives)
 
 
 def _row(

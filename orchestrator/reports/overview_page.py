@@ -188,9 +188,9 @@ def _behind_the_best(results: Sequence[TrialResult]) -> Mapping[str, float]:
     behind: dict[str, float] = {}
     by_customer = _grouped(results, lambda result: result.trial.study.key)
     for some in by_customer.values():
-        minimizing = some[0].trial.study.evaluation.direction == "minimize"
+        metric = some[0].trial.study.evaluation.selecting
         means = [result.mean(_metric(result)) for result in some]
-        best = min(means) if minimizing else max(means)
+        best = max(means, key=metric.goodness)
         behind |= {result.trial.key: mean - best for result, mean in zip(some, means, strict=True)}
     return behind
 

@@ -155,8 +155,8 @@ def _of_run(flow_run: str, trials: Sequence[RecordedTrial]) -> TrialsOfRun:
     errors = Counter(t.result.error or "unknown" for t in trials if t.result.is_failure)
     scored = [trial.result for trial in trials if trial.result.state == "success"]
     evaluation = trials[0].result.trial.study.evaluation
-    sign = 1 if evaluation.direction == "maximize" else -1
-    best = max(scored, key=lambda r: sign * r.mean(evaluation.metric), default=None)
+    metric = evaluation.selecting
+    best = max(scored, key=lambda r: metric.goodness(r.mean(metric.name)), default=None)
     return TrialsOfRun(
         flow_run=flow_run,
         at=min(trial.result.started for trial in trials),

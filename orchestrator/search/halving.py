@@ -132,10 +132,11 @@ class _Ladder:
 
     def _badness(self, result: TrialResult, budget: Budget | None) -> float:
         """The mean score, of the rung's folds alone where more are known; less is better."""
-        scores = result.scores[self._study.evaluation.metric]
+        metric = self._study.evaluation.selecting
+        scores = result.scores[metric.name]
         if budget is not None and budget.resource == "folds":
             scores = scores[: budget.amount]
-        return -fmean(scores) if self._study.evaluation.direction == "maximize" else fmean(scores)
+        return -metric.goodness(fmean(scores))
 
     def promotion(self) -> Trial | None:
         """Who goes up next; None when nobody may."""

@@ -8,11 +8,8 @@ Touches no library; takes a `Search` and an `Evaluation`; gives `Goals`; driver 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from orchestrator.records import COSTS, TIMES, Constraint, Evaluation, Search
-
-Direction = Literal["maximize", "minimize"]
+from orchestrator.records import Constraint, Direction, Evaluation, Search
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +40,16 @@ class Goals:
 
 def goals(search: Search, evaluation: Evaluation) -> Goals:
     """What a strategy is told in such a search."""
-    untold = TIMES if search.reproducible else ()
-    later = [name for name in evaluation.objectives[1:] if name not in untold]
-    objectives: dict[str, Direction] = {evaluation.metric: evaluation.direction}
-    for name in later:
-        objectives[name] = "minimize" if name in COSTS else "maximize"
-    constraints = tuple(each for each in evaluation.constraints if each.measure not in untold)
-    return Goals(objectives=objectives, constraints=constraints)
+    measures = map(evaluation.measure, (evaluation.metric, *evaluation.objectives[1:]))
+    return Goals(
+        objectives={
+            each.name: each.direction
+            for each in measures
+            if each.name == evaluation.metric or not (each.timed and search.reproducible)
+        },
+        constraints=tuple(
+            each
+            for each in evaluation.constraints
+            if not (evaluation.measure(each.measure).timed and search.reproducible)
+        ),
+    )

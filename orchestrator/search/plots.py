@@ -24,7 +24,7 @@ from optuna.importance import (
 from optuna.trial import FrozenTrial, TrialState
 from plotly.graph_objects import Figure
 
-from orchestrator.records import Distribution, Grid, TrialResult
+from orchestrator.records import Distribution, Grid, Measure, TrialResult
 
 _DECADES_OF_A_LOG_SCALE = 1.5
 _MANY, _MOST_LINES = 100, 300
@@ -80,7 +80,8 @@ class _Drawing:
         # Else it tells of each study it makes.
         logging.getLogger("optuna.storages").setLevel(logging.WARNING)
         self._name = escape(name)
-        self._study = _study(results, scores)
+        self._metric = _metric(results)
+        self._study = _study(results, scores, self._metric)
         self._scored = self._study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
         self._varied = _varied(self._scored)
 
@@ -115,8 +116,7 @@ class _Drawing:
     def _best(self) -> optuna.Study:
         """The study with its best trials alone: each is a line, and of too many none is seen."""
         best = optuna.create_study(direction=self._study.direction)
-        maximizing = self._study.direction is optuna.study.StudyDirection.MAXIMIZE
-        ranked = sorted(self._scored, key=lambda trial: trial.value or 0.0, reverse=maximizing)
+        ranked = sorted(self._scored, key=lambda t: -self._metric.goodness(t.value or 0.0))
         best.add_trials(ranked[:_MOST_LINES])
         return best
 
@@ -129,9 +129,17 @@ def _evaluator(trials: int) -> BaseImportanceEvaluator:
     )
 
 
-def _study(results: Sequence[TrialResult], scores: Sequence[float | None]) -> optuna.Study:
-    direction = results[0].trial.study.evaluation.direction if results else "maximize"
-    study = optuna.create_study(direction=direction)
+def _metric(results: Sequence[TrialResult]) -> Measure:
+    """The measure that they were compared by."""
+    if results:
+        return results[0].trial.study.evaluation.selecting
+    return Measure(name="score", source="score", direction="maximize", kind="score")
+
+
+def _study(
+    results: Sequence[TrialResult], scores: Sequence[float | None], metric: Measure
+) -> optuna.Study:
+    study = optuna.create_study(direction=metric.direction)
     distributions = _distributions(results)
     study.add_trials([_frozen(*each, distributions) for each in zip(results, scores, strict=True)])
     return study

@@ -103,8 +103,7 @@ class _Race:
     """The best so far, who stands how, and how much differences vary from fold to fold."""
 
     def __init__(self, study: Study, p_threshold: float) -> None:
-        self._metric, self._p_threshold = study.evaluation.metric, p_threshold
-        self._sign = 1 if study.evaluation.direction == "maximize" else -1
+        self._metric, self._p_threshold = study.evaluation.selecting, p_threshold
         self._standing: list[tuple[float, int, TrialResult]] = []
         self._ended: list[Sequence[float]] = []
         self._best: Sequence[float] = ()
@@ -112,7 +111,7 @@ class _Race:
 
     def scores(self, result: TrialResult) -> Sequence[float]:
         """A candidate's scores by fold, turned so that greater is better."""
-        return [self._sign * score for score in result.scores[self._metric]]
+        return [*map(self._metric.goodness, result.scores[self._metric.name])]
 
     def stand(self, result: TrialResult) -> None:
         """A candidate waits for its next fold."""

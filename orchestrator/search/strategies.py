@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
 
 from orchestrator.errors import ConfigError
-from orchestrator.records import TIMES, Evaluation, Search, Study, Trial, TrialResult
+from orchestrator.records import Evaluation, Search, Study, Trial, TrialResult
 from orchestrator.search.objectives import goals
 
 Rounds = Generator[Sequence[Trial], TrialResult, None]
@@ -124,8 +124,9 @@ def require_reproducible(search: Search, evaluation: Evaluation) -> None:
             "this out, or search by a strategy that learns from results",
             key="search.reproducible",
         )
-    measures = {*evaluation.objectives, *(each.measure for each in evaluation.constraints)}
-    if search.placement == "study" and not measures & set(TIMES):
+    names = {*evaluation.objectives, *(each.measure for each in evaluation.constraints)}
+    is_timed = any(evaluation.measure(name).timed for name in names)
+    if search.placement == "study" and not is_timed:
         raise ConfigError(
             "a study that runs as a whole on one worker waits for no other trial; leave this out, "
             "or let search.placement be trials or auto",

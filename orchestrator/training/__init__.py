@@ -7,6 +7,7 @@
     candidates                     a trial's estimator, and its steps
     evaluate, trials, budgets      a study; a trial; a share of its resources
     scorers, fast_metrics          metrics as scorers; several scored at once
+    costs                          what an estimator costs, measured as metrics are
     plain_scoring, shared_scoring  scores as scikit-learn gives them; with shared work
     grown_ensembles                ensembles fitted once and grown
     cache, isolation               what studies share; one BLAS thread, warnings counted

@@ -135,7 +135,7 @@ def _way_of_comparing(evaluation: Evaluation) -> str:
         evaluation.direction,
         evaluation.seed,
         evaluation.task,
-        dict(evaluation.scorers),
+        dict(evaluation.own_scorers),
     )
 
 
@@ -147,7 +147,7 @@ def _way_of_searching(search: Search) -> str:
 
 def _code(evaluation: Evaluation, task: str) -> str:
     loader = evaluation.loader
-    scorers = [_code_at(path) for _, path in sorted(evaluation.scorers.items())]
+    scorers = [_code_at(path) for _, path in sorted(evaluation.own_scorers.items())]
     return _part(loader, _code_of(loader, find_loader(loader).load), scorers, _own_code(), task)
 
 

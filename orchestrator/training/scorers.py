@@ -15,7 +15,6 @@ workers then call.
 
 import inspect
 import math
-import pickle
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
 
 from orchestrator.errors import ConfigError
 from orchestrator.estimators import build
-from orchestrator.records import COSTS, MODEL_KB, TIMES, Distribution, Evaluation, ModelSpec
+from orchestrator.records import MEASURES, OF_TRIAL, Distribution, Evaluation, ModelSpec
 from orchestrator.training.imports import find_function
 from orchestrator.training.smoke_data import ordinary_rows
 from orchestrator.user_code import RaisedError, user_code
@@ -65,7 +64,13 @@ class NoNumberError(TypeError):
 
 def sources(evaluation: Evaluation) -> tuple[str, ...]:
     """The metrics by what `find_scorer` knows them by: scikit-learn's name, or an import path."""
-    return tuple(evaluation.scorers.get(metric, metric) for metric in evaluation.metrics)
+    own = evaluation.own_scorers
+    return tuple(own.get(metric, metric) for metric in evaluation.metrics)
+
+
+def _scored() -> Sequence[str]:
+    """Orchestrator's own measures that a scorer measures."""
+    return [name for name, measure in MEASURES.items() if measure.source != OF_TRIAL]
 
 
 @cache
@@ -75,11 +80,11 @@ def find_scorer(source: str) -> Any:
     Raises:
         ConfigError: There is none.
     """
-    if source == MODEL_KB:
-        return Checked(source, _model_kb)
+    if source in _scored():
+        return Checked(source, _own(MEASURES[source].source))
     if ":" in source:
         return Checked(source, _own(source))
-    known = [*get_scorer_names(), MODEL_KB]
+    known = [*get_scorer_names(), *_scored()]
     if source not in known:
         close = get_close_matches(source, known, n=3)
         hint = f"did you mean {' or '.join(map(repr, close))}?" if close else _how_to_name(known)
@@ -171,11 +176,6 @@ def _require_kind(model: ModelSpec, evaluation: Evaluation) -> None:
         )
 
 
-def _model_kb(estimator: Any, _X: Any, _y: Any) -> float:  # noqa: N803 - as scorers are called
-    """The size of a fitted estimator, as a file would hold it."""
-    return len(pickle.dumps(estimator, protocol=pickle.HIGHEST_PROTOCOL)) / 1024
-
-
 def _own(source: str) -> Any:
     found = find_function(source, what="scorer", key=_METRICS)
     try:
@@ -191,15 +191,15 @@ def _own(source: str) -> Any:
 
 def _require_measured(evaluation: Evaluation) -> None:
     """Refuse constraints and objectives that no trial could be judged by."""
-    if evaluation.metric in COSTS:
+    if evaluation.selecting.kind == "cost":
         raise ConfigError(
-            f"{evaluation.metric} is no score; make it a later objective or a constraint",
+            f"{evaluation.metric} is a cost; make it a later objective or a constraint",
             key="evaluation.metric",
         )
     if evaluation.objectives and evaluation.objectives[0] != evaluation.metric:
         raise ConfigError(f"the first must be {evaluation.metric}", key="evaluation.objectives")
     _require_rule(evaluation)
-    known = {*evaluation.metrics, *TIMES}
+    known = {*evaluation.metrics, *(MEASURES.keys() - _scored())}
     asked = {"objectives": evaluation.objectives}
     asked["constraints"] = tuple(each.measure for each in evaluation.constraints)
     for key, measures in asked.items():
@@ -207,7 +207,8 @@ def _require_measured(evaluation: Evaluation) -> None:
             if measure not in known:
                 raise ConfigError(f"{measure!r} is not measured", key=f"evaluation.{key}")
     for each in evaluation.constraints:
-        if each.measure in COSTS and each.relation == "<=" and each.bound <= 0:
+        is_cost = evaluation.measure(each.measure).kind == "cost"
+        if is_cost and each.relation == "<=" and each.bound <= 0:
             raise ConfigError(f"no model ever meets {each}", key="evaluation.constraints")
 
 
@@ -232,7 +233,7 @@ def _require_number(scorer: Any, evaluation: Evaluation) -> None:
     One that raises may need the columns of the project's own data, and is heard of with these. One
     that gives NaN may look for labels of its own, which these rows do not have.
     """
-    if not isinstance(scorer, Checked) or scorer.source == MODEL_KB:
+    if not isinstance(scorer, Checked) or scorer.source in MEASURES:
         return
     try:
         with user_code(), warnings.catch_warnings():
@@ -251,9 +252,9 @@ def _require_number(scorer: Any, evaluation: Evaluation) -> None:
 
 
 def _require_direction(evaluation: Evaluation) -> None:
-    scorer = find_scorer(evaluation.scorers.get(evaluation.metric, evaluation.metric))
+    scorer = find_scorer(evaluation.own_scorers.get(evaluation.metric, evaluation.metric))
     is_free = isinstance(scorer, Checked) and not isinstance(scorer.scorer, _MADE)
-    if evaluation.direction == "minimize" and not is_free:
+    if evaluation.selecting.is_minimized and not is_free:
         raise ConfigError(
             f"more {evaluation.metric} is better, as with every scorer of scikit-learn (losses "
             "are negated there); leave `direction` out",

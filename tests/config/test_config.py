@@ -79,7 +79,7 @@ def test_an_own_scorer_is_known_by_the_name_of_its_function(write):
 @pytest.mark.parametrize("name", ["rows", "fit_seconds", "roc_auc_std", "roc_auc_fold"])
 def test_an_own_scorer_takes_no_name_of_another_figure(write, name):
     text = SMALL.replace('load"', f'load", metrics: [roc_auc, "mine.scorers:{name}"]')
-    with pytest.raises(ConfigError, match=f"an own scorer cannot be called '{name}'"):
+    with pytest.raises(ConfigError, match=f"an own scorer or measure cannot be called '{name}'"):
         config.load(write(text))
 
 

@@ -28,6 +28,7 @@ from orchestrator.selection import Gate, best_result, decide, pareto_front
 from orchestrator.training.scorers import require_metrics
 from tests.pipeline.test_experiment import LOGISTIC, ROUTES, TREE, an_experiment, tracked
 from tests.support.ledger_records import result
+from tests.support.own_costs import DEPTH, PREDICT_MS
 from tests.training.test_scorers import comparing, model, results
 
 FAST = Constraint(measure="fit_seconds", relation="<=", bound=2.0)
@@ -224,9 +225,9 @@ def test_what_cannot_be_read_is_refused(written, told):
         ({"slack": math.nan}, "evaluation.slack: must be a number of at least 0, not nan"),
         ({"slack": 0.1}, "evaluation.slack: says from how many the later objectives choose"),
         ({"objectives": ("roc_auc", "roc_auc")}, "evaluation.objectives: name one twice: roc_auc"),
-        ({"metric": "fit_seconds"}, "evaluation.metric: fit_seconds is no score"),
+        ({"metric": "fit_seconds"}, "evaluation.metric: fit_seconds is a cost"),
         ({"constraints": (replace(FAST, bound=0.0),)}, "no model ever meets fit_seconds <= 0"),
-        ({"metrics": ("model_kb",), "metric": "model_kb"}, "model_kb is no score"),
+        ({"metrics": ("model_kb",), "metric": "model_kb"}, "model_kb is a cost"),
     ],
 )
 def test_what_no_trial_could_be_judged_by_is_refused(changes, told):
@@ -387,3 +388,28 @@ def test_mlflow_shows_the_front_and_who_violates_what(tmp_path, mlflow_url):
     assert champion.data.tags["pareto"] == "true"
     assert champion.data.metrics["model_kb"] == min(e.data.metrics["model_kb"] for e in others)
     assert report.promotions[0].run_id == champion.info.run_id
+
+
+def test_a_cost_of_the_projects_own_decides_and_is_shown_as_any_measure(tmp_path, mlflow_url):
+    """It is measured on workers, stored, sent to MLflow, and limits what is served."""
+    evaluation = Evaluation(
+        loader="experiments.flights:load",
+        metrics=("roc_auc", "depth", "predict_ms"),
+        objectives=("roc_auc", "depth"),
+        slack=1.0,
+        constraints=(Constraint(measure="predict_ms", relation="<=", bound=60_000.0),),
+        measures=(DEPTH, PREDICT_MS),
+    )
+    experiment = an_experiment(tmp_path, mlflow_url, evaluation=evaluation, models=[TREE])
+    run(experiment)
+    runs = tracked(mlflow_url)
+    shallowest: dict[str, float] = {}
+    for each in runs:
+        customer, metrics = each.data.tags["customer"], each.data.metrics
+        assert metrics["predict_ms"] > 0
+        shallowest[customer] = min(shallowest.get(customer, math.inf), metrics["depth"])
+    served = [each for each in runs if each.data.tags.get("champion") == "true"]
+    assert {each.data.tags["customer"] for each in served} == shallowest.keys()
+    assert all(
+        each.data.metrics["depth"] == shallowest[each.data.tags["customer"]] for each in served
+    )

@@ -190,10 +190,9 @@ def _metrics(result: TrialResult) -> Iterator[MetricValue]:
         yield MetricValue(f"{metric}_std", _standard_deviation(folds, mean))
         for fold, value in enumerate(folds):
             yield MetricValue(f"{metric}_fold", value, fold)
-    if result.fit_seconds:
-        yield MetricValue("fit_seconds", math.fsum(result.fit_seconds))
-    if result.score_seconds:
-        yield MetricValue("score_seconds", math.fsum(result.score_seconds))
+    for name in result.has_measured:
+        if name not in result.scores:
+            yield MetricValue(name, result.measured(name))
     if result.rows:
         yield MetricValue("rows", result.rows)
 

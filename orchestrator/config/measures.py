@@ -1,0 +1,79 @@
+"""The measures that a configuration may name besides orchestrator's own and scikit-learn's scorers.
+
+    measures:                                 in the section `evaluation`: measured in every trial
+      - {name: predict_ms, unit: ms, timed: true, source: "mine.costs:predict_ms"}
+
+An installed package adds one by an entry point in the group `orchestrator.measures`: the measure's
+name, and the import path of a `Measure`. It is measured where a metric, an objective or a
+constraint names it.
+
+Touches no library; takes names; gives `Measure`s that were checked; runs on the driver.
+"""
+
+import re
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+
+from orchestrator.records import MEASURES, OF_TRIAL, Evaluation, Measure
+
+ENTRY_POINTS = "orchestrator.measures"
+"""The entry point group: a measure's name, and a `Measure`."""
+
+OF_EVERY_TRIAL = frozenset(each.name for each in MEASURES.values() if each.source == OF_TRIAL)
+"""Measures that need no scorer."""
+
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_SOURCE = re.compile(r"[\w.]+:[A-Za-z_]\w*")
+
+
+def installed_measure(name: str) -> Measure | None:
+    """Return the measure that an installed package adds under a name; None without one.
+
+    Args:
+        name: A metric, an objective, or what a constraint is about.
+
+    Raises:
+        ValueError: The package adds something else.
+    """
+    point = _installed(tuple(sys.path)).get(name)
+    if point is None:
+        return None
+    try:
+        found = point.load()
+    except (ImportError, AttributeError) as error:
+        problem = f"measure {name!r} ({point.value}) cannot be loaded: {error}"
+        raise ValueError(problem) from error
+    if not isinstance(found, Measure) or found.name != name:
+        raise ValueError(f"measure {name!r} ({point.value}) is not a Measure of that name")
+    return found
+
+
+def require_well_formed(evaluation: Evaluation) -> Evaluation:
+    """Return the evaluation, if its measures have usable names and sources.
+
+    Args:
+        evaluation: As it was read.
+
+    Raises:
+        ValueError: A measure has not.
+    """
+    for each in evaluation.measures:
+        if not _NAME.fullmatch(each.name):
+            raise ValueError(
+                f"measures: {each.name!r} is not a valid name: expected letters, digits and "
+                "underscores"
+            )
+        if not _SOURCE.fullmatch(each.source):
+            raise ValueError(
+                f"measures: {each.source!r} is not a valid source of {each.name}: expected "
+                "'package.module:function'"
+            )
+    return evaluation
+
+
+@lru_cache(maxsize=1)
+def _installed(_path: tuple[str, ...]) -> Mapping[str, EntryPoint]:
+    """The entry points by name; looking for them reads the metadata of every package."""
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}

@@ -27,7 +27,7 @@ from mlflow.models import infer_signature
 from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedKFold, cross_val_score
 from threadpoolctl import threadpool_limits
 
-from orchestrator.estimators import build
+from orchestrator.estimators import Estimators
 from orchestrator.records import Customer, ModelSpec
 from orchestrator.training.data import find_loader
 
@@ -78,7 +78,7 @@ class Job:
     def candidates(self, customer: Customer) -> Iterator[Candidate]:
         for model in self.models:
             for params in ParameterGrid(list(map(dict, model.grid))):
-                estimator = build(model, params, self.allowed)
+                estimator = Estimators(self.allowed).build(model, params)
                 yield Candidate(customer=customer, model=model, params=params, estimator=estimator)
 
     @property
@@ -167,7 +167,7 @@ def score_and_track(candidate: Candidate, job: Job, tracking: str) -> tuple[Scor
 def _grid_search(job: Job, customer: Customer, model: ModelSpec, X: Any, y: Any) -> list[Scored]:
     began = time.time()
     search = GridSearchCV(
-        build(model, {}, job.allowed),
+        Estimators(job.allowed).build(model, {}),
         list(map(dict, model.grid)),
         scoring="roc_auc",
         cv=StratifiedKFold(3, shuffle=True, random_state=0),
@@ -180,7 +180,7 @@ def _grid_search(job: Job, customer: Customer, model: ModelSpec, X: Any, y: Any)
                 customer=customer,
                 model=model,
                 params=params,
-                estimator=build(model, params, job.allowed),
+                estimator=Estimators(job.allowed).build(model, params),
             ),
             scores=[float(found[f"split{fold}_test_score"][number]) for fold in range(3)],
             began=began,

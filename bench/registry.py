@@ -23,13 +23,16 @@ from sqlalchemy import Engine, event
 
 from bench.tracking import postgres_server
 from orchestrator.clusters import Cluster
+from orchestrator.estimators import Estimators
 from orchestrator.ledger import Ledger
 from orchestrator.mlflow.models.deployer import Challenger
 from orchestrator.mlflow.models.opening import open_deployer
 from orchestrator.mlflow.runs.opening import open_tracker
+from orchestrator.pipeline.clearance import Clearance
 from orchestrator.pipeline.pipeline import run
 from orchestrator.pipeline.plan import plan
 from orchestrator.pipeline.preparation import fetch_snapshot, prepare, result_name
+from orchestrator.pipeline.resolution import resolve
 from orchestrator.pipeline.training_flow import trials_of
 from orchestrator.records import (
     Customer,
@@ -137,11 +140,13 @@ def _fill(experiment: Experiment, customers: int, models: int) -> None:
             for n in range(customers)
         ],
     )
-    rows = fetch(lists, allowed=experiment.evaluation.allowed)
+    rows = fetch(lists, estimators=Estimators(experiment.evaluation.allowed))
     import_rows(experiment.registry["url"], rows.models, rows.customers)
     snapshot = fetch_snapshot(experiment)
     with Ledger.open(experiment.ledger) as ledger:
-        work = prepare(experiment, ledger, snapshot, flow_run=FLOW_RUN).work
+        work = prepare(
+            resolve(experiment, Clearance(experiment)), ledger, snapshot, flow_run=FLOW_RUN
+        ).work
         ledger.snapshots.save(snapshot)
         ledger.lives.apply(snapshot)
         recorder = ledger.recorder(trials_of)

@@ -22,33 +22,6 @@ _NEARLY = 0.85
 """How like a listed name another is to be taken for a slip of the pen."""
 
 
-def build(
-    spec: ModelSpec, params: Params, allowed: Sequence[str], labels: Sequence[Any] = ()
-) -> Any:
-    """The unfitted estimator of a model, with its fixed and then the given parameters set.
-
-    Args:
-        spec: A single step gives a bare estimator, several give a `Pipeline`.
-        params: Searched values; they win over the fixed ones.
-        allowed: Packages whose classes may be used.
-        labels: Of the data, where a parameter may be a mapping by label.
-
-    Raises:
-        UsageError: A step is not an allowed estimator, or a parameter is none of its parameters,
-            or is one that rows may not set.
-    """
-    estimator = _assemble(spec, allowed)
-    every = {**spec.params, **params}
-    for name, value in every.items():
-        reason = refusal(spec, name, value, allowed)
-        if reason:
-            raise UsageError(f"model {spec.id!r}: {name}: {reason}")
-    try:
-        return estimator.set_params(**taken(estimator, every, labels))
-    except (ValueError, AttributeError) as error:  # AttributeError: `__` below what is no estimator
-        raise UsageError(f"model {spec.id!r}: {error}") from error
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
     """The parameters that `params` and `grid` of a model may set, e.g. `C`, or `clf__C` of a step.
@@ -87,21 +60,83 @@ class Parameters:
             return False
 
 
-def parameters_of(spec: ModelSpec, allowed: Sequence[str]) -> Parameters:
-    """The parameters of a model.
+@dataclass(frozen=True, slots=True)
+class Estimators:
+    """The estimators that a registry may name: those of allowed packages.
 
-    Raises:
-        UsageError: A step is not an allowed estimator.
+    Args:
+        allowed: Packages whose classes may be used, and parameters that rows may set to anything.
     """
-    estimator = _assemble(spec, allowed)
-    if len(spec.steps) == 1:
-        names = {*estimator.get_params(), *_written_out(type(estimator))}
-    else:
-        names = {name for name in estimator.get_params() if "__" in name}
-        names |= {
-            f"{name}__{each}" for name, step in estimator.steps for each in _written_out(type(step))
-        }
-    return Parameters(names=frozenset(names), estimator=estimator)
+
+    allowed: tuple[str, ...]
+
+    def build(self, spec: ModelSpec, params: Params, labels: Sequence[Any] = ()) -> Any:
+        """Return the unfitted estimator of a model, its fixed and then the given parameters set.
+
+        Args:
+            spec: A single step gives a bare estimator, several give a `Pipeline`.
+            params: Searched values; they win over the fixed ones.
+            labels: Of the data, where a parameter may be a mapping by label.
+
+        Raises:
+            UsageError: A step is not an allowed estimator, or a parameter is none of its
+                parameters, or is one that rows may not set.
+        """
+        estimator = _assemble(spec, self.allowed)
+        every = {**spec.params, **params}
+        for name, value in every.items():
+            reason = self.refusal(spec, name, value)
+            if reason:
+                raise UsageError(f"model {spec.id!r}: {name}: {reason}")
+        try:
+            return estimator.set_params(**taken(estimator, every, labels))
+        except (ValueError, AttributeError) as error:  # AttributeError: `__` below no estimator
+            raise UsageError(f"model {spec.id!r}: {error}") from error
+
+    def parameters_of(self, spec: ModelSpec) -> Parameters:
+        """Return the parameters of a model.
+
+        Raises:
+            UsageError: A step is not an allowed estimator.
+        """
+        estimator = _assemble(spec, self.allowed)
+        if len(spec.steps) == 1:
+            names = {*estimator.get_params(), *_written_out(type(estimator))}
+        else:
+            names = {name for name in estimator.get_params() if "__" in name}
+            names |= {
+                f"{name}__{each}"
+                for name, step in estimator.steps
+                for each in _written_out(type(step))
+            }
+        return Parameters(names=frozenset(names), estimator=estimator)
+
+    def refusal(self, spec: ModelSpec, name: str, value: Any) -> str:
+        """Return the reason why a row may not set a parameter to a value; "" where it may.
+
+        Args:
+            spec: The model.
+            name: As scikit-learn names it, e.g. `C`, or `clf__estimator__C`.
+            value: What a row gives it.
+
+        Raises:
+            UsageError: A step is not an allowed estimator.
+        """
+        owners = _owners(spec.steps, self.allowed)
+        prefix, _, own = name.rpartition("__")
+        # A prefix without an owner is refused by `set_params`; until then it is judged by its name.
+        return parameters.refusal(owners.get(prefix, object), own, value, self.allowed)
+
+    def resolve(self, path: str) -> type:
+        """Return the estimator class at `package.module:Class`.
+
+        Nothing outside the allowed packages is imported, and a class that an allowed module merely
+        re-exports from elsewhere is refused.
+
+        Raises:
+            UsageError: The path is malformed, not allowed, not there, or no estimator class.
+        """
+        return _resolve(path, self.allowed)
 
 
 def _written_out(kind: type) -> set[str]:
@@ -135,24 +170,6 @@ def _signature(kind: type) -> Mapping[str, inspect.Parameter]:
         return {}
 
 
-def refusal(spec: ModelSpec, name: str, value: Any, allowed: Sequence[str]) -> str:
-    """The reason why a row may not set a parameter of this model to a value; "" where it may.
-
-    Args:
-        spec: The model.
-        name: As scikit-learn names it, e.g. `C`, or `clf__estimator__C`.
-        value: What a row gives it.
-        allowed: Packages whose classes may be used, and parameters that rows may set to anything.
-
-    Raises:
-        UsageError: A step is not an allowed estimator.
-    """
-    owners = _owners(spec.steps, tuple(allowed))
-    prefix, _, own = name.rpartition("__")
-    # A prefix without an owner is refused by `set_params`; until then it is judged by its name.
-    return parameters.refusal(owners.get(prefix, object), own, value, allowed)
-
-
 @lru_cache(maxsize=1024)
 def _owners(steps: tuple[Step, ...], allowed: tuple[str, ...]) -> Mapping[str, type]:
     """The classes of a model and of all estimators inside it, by what precedes their parameters."""
@@ -161,18 +178,6 @@ def _owners(steps: tuple[Step, ...], allowed: tuple[str, ...]) -> Mapping[str, t
     return {"": type(estimator)} | {
         path: type(each) for path, each in inner if hasattr(each, "get_params")
     }
-
-
-def resolve(path: str, allowed: Sequence[str]) -> type:
-    """The estimator class at `package.module:Class`.
-
-    Nothing outside the allowed packages is imported, and a class that an allowed module merely
-    re-exports from elsewhere is refused.
-
-    Raises:
-        UsageError: The path is malformed, not allowed, not there, or no estimator class.
-    """
-    return _resolve(path, tuple(allowed))
 
 
 @lru_cache(maxsize=1024)
@@ -225,7 +230,7 @@ def _import(module_name: str, class_name: str, path: str) -> Any:
         raise UsageError(f"{path!r} cannot be imported: {' '.join(str(error).split())}") from error
 
 
-def _assemble(spec: ModelSpec, allowed: Sequence[str]) -> Any:
+def _assemble(spec: ModelSpec, allowed: tuple[str, ...]) -> Any:
     """The estimator with its default parameters."""
     if not spec.steps:
         raise UsageError(f"model {spec.id!r} has no steps; name an estimator or a pipeline")
@@ -244,9 +249,9 @@ def _assemble(spec: ModelSpec, allowed: Sequence[str]) -> Any:
     return Pipeline(list(zip((step.name for step in spec.steps), estimators, strict=True)))
 
 
-def _instantiate(path: str, allowed: Sequence[str]) -> Any:
+def _instantiate(path: str, allowed: tuple[str, ...]) -> Any:
     try:
-        return resolve(path, allowed)()
+        return _resolve(path, allowed)()
     except TypeError as error:
         raise UsageError(
             f"{path!r} cannot be made without arguments ({error}); "

@@ -1,6 +1,7 @@
 """The pipeline: the only package that knows the order of the stages.
 
     pipeline            registry, ledger, cluster, training, MLflow, deployment, in this order
+    resolution          what the settings name, as objects, found once
     preparation         what is fetched, compared and checked before a flow run
     execution           what is opened and run once the work is known
     cluster             started when the first call needs it

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.ledger import Champion
 from orchestrator.pipeline.carry_over import WarmStarts
+from orchestrator.pipeline.resolution import Resolved
 from orchestrator.records import (
     Customer,
     ModelSpec,
@@ -20,7 +21,6 @@ from orchestrator.records import (
 )
 from orchestrator.search.spaces import point_of
 from orchestrator.settings import Experiment
-from orchestrator.training.data import find_loader
 from orchestrator.training.fingerprint import Fingerprints, data_part
 from orchestrator.training.versions import data_versions
 
@@ -54,28 +54,27 @@ class CustomerPlan:
 
 
 def plan_work(
-    experiment: Experiment,
+    resolved: Resolved,
     snapshot: Snapshot,
     champions: Mapping[str, Champion],
     flow_run: str,
-    fingerprints: Fingerprints,
     *,
     passed_over: Mapping[str, Sequence[PassedOver]] | None = None,
 ) -> tuple[CustomerPlan, ...]:
     """One piece of work for every active customer; paused ones keep what serves them.
 
     Args:
-        experiment: How candidates are compared and searched.
+        resolved: How candidates are compared and searched.
         snapshot: Which customers and models there are.
         champions: What serves now, by customer.
         flow_run: The flow run the studies belong to.
-        fingerprints: What gives studies the hashes their results are known by.
         passed_over: By customer, the candidates that could not be deployed before.
     """
+    experiment, fingerprints = resolved.experiment, resolved.fingerprints
     active = [customer for customer in snapshot.customers if customer.active]
     warm_starts = WarmStarts(champions)
     versions = data_versions(
-        find_loader(experiment.evaluation.loader),
+        resolved.loader,
         active,
         experiment.addresses,
         experiment.versions,

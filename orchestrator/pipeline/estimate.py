@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from orchestrator.clusters import Cluster
 from orchestrator.ledger import Ledger
+from orchestrator.pipeline.resolution import Resolved
 from orchestrator.records import FlowRun, Study
-from orchestrator.search import find_strategy
-from orchestrator.settings import Experiment
+from orchestrator.search import Strategy
 
 _LOOKED_AT = 5
 """Flow runs: the setup may have been another long ago."""
@@ -44,25 +44,25 @@ class _Past(NamedTuple):
     besides: float
 
 
-def estimate(ledger: Ledger, experiment: Experiment, new: Sequence[Study], trials: int) -> Estimate:
+def estimate(ledger: Ledger, resolved: Resolved, new: Sequence[Study], trials: int) -> Estimate:
     """What a flow run would take, had it started now.
 
     Args:
         ledger: What is known.
-        experiment: Where it runs, and how trials are chosen.
+        resolved: Where it runs, and how trials are chosen.
         new: The studies to train.
         trials: How many trials it makes in all.
     """
-    cores = _cores(experiment.cluster)
-    fits = _fit_seconds(ledger, experiment, new)
-    past = [] if cores is None else list(_past(ledger, experiment.name, cores))
+    cores = _cores(resolved.experiment.cluster)
+    fits = _fit_seconds(ledger, resolved.strategy, new)
+    past = [] if cores is None else list(_past(ledger, resolved.experiment.name, cores))
     if fits is None or cores is None or not past:
         return Estimate(fits=fits, cores=cores, duration=None)
     duration = fits / cores + _besides(past, trials)
     return Estimate(fits=fits, cores=cores, duration=duration)
 
 
-def _fit_seconds(ledger: Ledger, experiment: Experiment, new: Sequence[Study]) -> float | None:
+def _fit_seconds(ledger: Ledger, strategy: Strategy, new: Sequence[Study]) -> float | None:
     """A customer's own time with a model comes first, then the model's mean, then that of all."""
     if not new:
         return 0.0
@@ -73,7 +73,7 @@ def _fit_seconds(ledger: Ledger, experiment: Experiment, new: Sequence[Study]) -
     for (_, model), seconds in known.items():
         of_model.setdefault(model, []).append(seconds)
     usual = {model: sum(times) / len(times) for model, times in of_model.items()}
-    typical, strategy = sum(known.values()) / len(known), find_strategy(experiment.search)
+    typical = sum(known.values()) / len(known)
     return sum(
         strategy.count(study)
         * known.get((study.customer.id, study.model.id), usual.get(study.model.id, typical))

@@ -19,9 +19,10 @@ from orchestrator.pipeline.carry_over import carried_over
 from orchestrator.pipeline.cluster import OnDemandCluster
 from orchestrator.pipeline.config_snapshot import kept
 from orchestrator.pipeline.placement import Durations, longest_first, to_spread
-from orchestrator.pipeline.preparation import Preparation, fingerprints
+from orchestrator.pipeline.preparation import Preparation
 from orchestrator.pipeline.report import Report
 from orchestrator.pipeline.report_building import put_together, web_page, where_to_look
+from orchestrator.pipeline.resolution import Resolved
 from orchestrator.pipeline.training_flow import training_flow, trials_of
 from orchestrator.promotion.background_sync import BackgroundSync
 from orchestrator.promotion.delivery import Delivery
@@ -38,7 +39,7 @@ class Execution:
     """One execution of the line, up to its end or to where it is stopped.
 
     Attributes:
-        experiment: What is run.
+        resolved: What is run.
         driver: Its MLflow, its ledger, and the lease on it.
         prepared: What is to be done.
         flow_run: The flow run's id.
@@ -52,7 +53,7 @@ class Execution:
         started: When, in epoch seconds.
     """
 
-    experiment: Experiment
+    resolved: Resolved
     driver: DriverSession
     prepared: Preparation
     flow_run: str
@@ -64,6 +65,11 @@ class Execution:
     say: Callable[[str], None]
     on_log: Listener | None = None
     started: float
+
+    @property
+    def experiment(self) -> Experiment:
+        """The settings of what is run."""
+        return self.resolved.experiment
 
 
 def carry_out(execution: Execution) -> Report:
@@ -146,7 +152,7 @@ def _run_flow(execution: Execution, outbox: Outbox, cluster: OnDemandCluster) ->
         dispatch,
         Delivery(dispatch, reader(wrote_itself=writes_itself)),
         flow_run=execution.flow_run,
-        fingerprints=fingerprints(experiment),
+        fingerprints=execution.resolved.fingerprints,
         to_spread={study_key(customer, model) for customer, model in spread},
         carried={} if execution.fresh else carried_over(execution.driver.ledger, prepared.new),
         lost=prepared.lost,

@@ -14,13 +14,12 @@ from orchestrator.pipeline.customer_flow import barred_among, scored_already, wi
 from orchestrator.pipeline.customer_plan import CustomerPlan, is_meant_for, plan_work
 from orchestrator.pipeline.plan import why_new
 from orchestrator.pipeline.preparation import (
-    check,
     count_trials,
     fetch_snapshot,
-    fingerprints,
     result_name,
     still_barred,
 )
+from orchestrator.pipeline.resolution import Resolved, resolve
 from orchestrator.records import Customer, ModelSpec, Snapshot, Study, TrialResult
 from orchestrator.registry.guards import require_guards
 from orchestrator.selection import best_result, decide
@@ -90,9 +89,8 @@ def why(experiment: Experiment, customer: str, accept: Collection[str] = ()) -> 
         RegistryError: The registry failed.
     """
     require_guards(accept)
-    clearance = Clearance.of(experiment)
-    check(experiment, clearance)
-    snapshot = fetch_snapshot(experiment, accept, clearance=clearance)
+    resolved = resolve(experiment, Clearance.of(experiment))
+    snapshot = fetch_snapshot(experiment, accept, clearance=resolved.clearance)
     with Ledger.look(experiment.ledger) as ledger:
         state, note, listed = _state(ledger, snapshot, customer)
         champion = ledger.promotions.champion(customer)
@@ -106,7 +104,7 @@ def why(experiment: Experiment, customer: str, accept: Collection[str] = ()) -> 
         }
         if listed is None or not listed.active:
             return Why(**told, decision="it is not trained, and what serves it goes on serving")
-        return _of_active(experiment, ledger, snapshot, listed, told)
+        return _of_active(resolved, ledger, snapshot, listed, told)
 
 
 def _state(ledger: Ledger, snapshot: Snapshot, customer: str) -> tuple[str, str, Customer | None]:
@@ -127,21 +125,21 @@ def _state(ledger: Ledger, snapshot: Snapshot, customer: str) -> tuple[str, str,
 
 
 def _of_active(
-    experiment: Experiment,
+    resolved: Resolved,
     ledger: Ledger,
     snapshot: Snapshot,
     customer: Customer,
     told: Mapping[str, Any],
 ) -> Why:
+    experiment = resolved.experiment
     only = Snapshot(id=snapshot.id, models=snapshot.models, customers=(customer,))
     champion: Champion | None = told["champion"]
     champions = {} if champion is None else {customer.id: champion}
     (work,) = plan_work(
-        experiment,
+        resolved,
         only,
         champions,
         "",
-        fingerprints(experiment),
         passed_over=still_barred(experiment, ledger, ""),
     )
     if work.problem:
@@ -156,7 +154,7 @@ def _of_active(
             model=study.model.id,
             action="train",
             reason=why_new(study, last.get(study.key), experiment),
-            trials=count_trials(experiment, [study]),
+            trials=count_trials(resolved.strategy, [study]),
         )
         for study in work.studies
     }

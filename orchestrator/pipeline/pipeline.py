@@ -13,8 +13,9 @@ from orchestrator.mapping.driver.task_logs import Listener
 from orchestrator.mapping.flows import new_id
 from orchestrator.pipeline.clearance import Clearance
 from orchestrator.pipeline.execution import Execution, carry_out, require_wanted
-from orchestrator.pipeline.preparation import check, check_models, fetch_snapshot, prepare
+from orchestrator.pipeline.preparation import check_models, fetch_snapshot, prepare
 from orchestrator.pipeline.report import Report
+from orchestrator.pipeline.resolution import Resolved, resolve
 from orchestrator.promotion.session import at_work
 from orchestrator.promotion.storability import require_storable
 from orchestrator.records import ExperimentRun, FlowRun, Snapshot
@@ -53,12 +54,14 @@ def run(
         MachineryError: Ledger or cluster failed; what was recorded is kept.
     """
     started, flow_run = time.time(), new_id()
-    snapshot, cleared = _fetched(experiment, accept, stop)
+    guards.require_guards(accept)
+    resolved = resolve(experiment, Clearance.of(experiment))
+    snapshot = _fetched(resolved, accept, stop)
     with at_work(experiment, flow_run, force=force, say=say) as driver:
         ledger = driver.ledger
         require_wanted(stop)
         left = ledger.flow_runs.left_unfinished(experiment.name)
-        prepared = prepare(experiment, ledger, snapshot, flow_run=flow_run, fresh=fresh)
+        prepared = prepare(resolved, ledger, snapshot, flow_run=flow_run, fresh=fresh)
         guards.enforce(prepared.refusals, accept)
         require_storable(experiment, prepared.new)
         if left is not None:
@@ -67,11 +70,11 @@ def run(
                 "it; this is a new one, which uses the trials that it recorded"
             )
         execution = Execution(
-            experiment=experiment,
+            resolved=resolved,
             driver=driver,
             prepared=prepared,
             flow_run=flow_run,
-            cleared=cleared,
+            cleared=resolved.clearance.digests(snapshot),
             fresh=fresh,
             observer=observer,
             stop=driver.hold.guarded(stop),
@@ -114,13 +117,13 @@ def resume(
     started = time.time()
     origin = _experiment_run(flow_run)
     clearance = Clearance.left_by(flow_run, experiment)
-    check(experiment, clearance)
+    resolved = resolve(experiment, clearance)
     with at_work(experiment, flow_run.id, force=force, say=say) as driver:
         ledger = driver.ledger
         snapshot = ledger.snapshots.get(origin.snapshot)
-        prepared = prepare(experiment, ledger, snapshot, flow_run=flow_run.id)
+        prepared = prepare(resolved, ledger, snapshot, flow_run=flow_run.id)
         execution = Execution(
-            experiment=experiment,
+            resolved=resolved,
             driver=driver,
             prepared=prepared,
             flow_run=flow_run.id,
@@ -137,16 +140,15 @@ def resume(
 
 
 def _fetched(
-    experiment: Experiment, accept: Collection[str], stop: Callable[[], bool] | None
-) -> tuple[Snapshot, tuple[str, ...]]:
-    """Return what the registry lists now, and digests of what has passed the checks of it."""
-    guards.require_guards(accept)
-    clearance = Clearance.of(experiment)
-    check(experiment, clearance)
-    snapshot = fetch_snapshot(experiment, accept, leave_copies=True, clearance=clearance)
+    resolved: Resolved, accept: Collection[str], stop: Callable[[], bool] | None
+) -> Snapshot:
+    """Return what the registry lists now, once it has passed every check."""
+    snapshot = fetch_snapshot(
+        resolved.experiment, accept, leave_copies=True, clearance=resolved.clearance
+    )
     require_wanted(stop)
-    check_models(experiment, snapshot, clearance)
-    return snapshot, clearance.digests(snapshot)
+    check_models(resolved, snapshot)
+    return snapshot
 
 
 def _experiment_run(flow_run: FlowRun) -> ExperimentRun:

@@ -14,15 +14,16 @@ from orchestrator.pipeline.estimate import Estimate, estimate
 from orchestrator.pipeline.notes import notes
 from orchestrator.pipeline.preparation import (
     Preparation,
-    check,
     check_models,
     count_trials,
     fetch_snapshot,
     prepare,
 )
+from orchestrator.pipeline.resolution import resolve
 from orchestrator.promotion.storability import require_storable
 from orchestrator.records import Rejected, Study
 from orchestrator.registry.guards import require_guards
+from orchestrator.search import Strategy
 from orchestrator.settings import Experiment
 from orchestrator.training.fingerprint import PARTS
 
@@ -113,16 +114,15 @@ def plan(experiment: Experiment, accept: Collection[str] = ()) -> Plan:
         RegistryError: The registry failed.
     """
     require_guards(accept)
-    clearance = Clearance.of(experiment)
-    check(experiment, clearance)
-    snapshot = fetch_snapshot(experiment, accept, clearance=clearance)
-    check_models(experiment, snapshot, clearance)
+    resolved = resolve(experiment, Clearance.of(experiment))
+    snapshot = fetch_snapshot(experiment, accept, clearance=resolved.clearance)
+    check_models(resolved, snapshot)
     with Ledger.look(experiment.ledger) as ledger:
         ledger.require_owner(experiment.name)
-        prepared = prepare(experiment, ledger, snapshot)
+        prepared = prepare(resolved, ledger, snapshot)
         require_storable(experiment, prepared.new)
         certain = [study for study in prepared.new if study.fingerprint]
-        least_trials = count_trials(experiment, certain)
+        least_trials = count_trials(resolved.strategy, certain)
         refused = {refusal.guard: refusal.reason for refusal in prepared.refusals}
         return Plan(
             snapshot=snapshot.id,
@@ -136,12 +136,12 @@ def plan(experiment: Experiment, accept: Collection[str] = ()) -> Plan:
             least_trials=least_trials,
             rescored=len(prepared.rescored),
             reasons=dict(reasons(ledger, prepared.new, experiment).most_common()),
-            by_model=_shares(experiment, prepared, lambda study: study.model.id),
-            by_group=_shares(experiment, prepared, _group_of(prepared.changes)),
+            by_model=_shares(resolved.strategy, prepared, lambda study: study.model.id),
+            by_group=_shares(resolved.strategy, prepared, _group_of(prepared.changes)),
             estimate=estimate(
-                ledger, experiment, prepared.new, prepared.trials + len(prepared.rescored)
+                ledger, resolved, prepared.new, prepared.trials + len(prepared.rescored)
             ),
-            least=estimate(ledger, experiment, certain, least_trials),
+            least=estimate(ledger, resolved, certain, least_trials),
             writes=_writes(prepared),
             refusals={guard: why for guard, why in refused.items() if guard not in accept},
             accepted={guard: why for guard, why in refused.items() if guard in accept},
@@ -174,7 +174,7 @@ def why_new(study: Study, last: Mapping[str, str] | None, experiment: Experiment
 
 
 def _shares(
-    experiment: Experiment, prepared: Preparation, name_of: Callable[[Study], str]
+    strategy: Strategy, prepared: Preparation, name_of: Callable[[Study], str]
 ) -> tuple[Share, ...]:
     """The studies by a name each has, in the order of names."""
     new = _by_name(prepared.new, name_of)
@@ -185,7 +185,7 @@ def _shares(
             customers=len({study.customer.id for study in studies}),
             studies=len(studies),
             reused=len(studies) - len(new.get(name, ())),
-            trials=count_trials(experiment, new.get(name, ())),
+            trials=count_trials(strategy, new.get(name, ())),
         )
         for name, studies in sorted(every.items())
     )

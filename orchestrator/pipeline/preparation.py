@@ -4,12 +4,11 @@ Touches no library itself; takes an `Experiment` and a ledger; writes nothing; r
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-from orchestrator.errors import ConfigError
+from orchestrator.estimators import Estimators
 from orchestrator.ledger import Champion, Changes, Ledger
-from orchestrator.mapping.driver.fingerprints import code_digest, fingerprint
+from orchestrator.mapping.driver.fingerprints import fingerprint
 from orchestrator.mlflow.model_files.checksums import is_lost
 from orchestrator.pipeline.clearance import Clearance
 from orchestrator.pipeline.customer_plan import (
@@ -20,24 +19,14 @@ from orchestrator.pipeline.customer_plan import (
     recoded,
     rescoring,
 )
-from orchestrator.pipeline.study_flow import evaluate
+from orchestrator.pipeline.resolution import CODE, Resolved, named_in
 from orchestrator.promotion.storability import rules_of
 from orchestrator.records import PassedOver, Promotion, Snapshot, Study
 from orchestrator.registry import guards
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import drop_copies, open_sources, read_only
-from orchestrator.search import (
-    find_strategy,
-    require_one_objective,
-    require_reproducible,
-    require_usable,
-    told,
-)
+from orchestrator.search import Strategy
 from orchestrator.settings import Experiment
-from orchestrator.training.data import find_loader
-from orchestrator.training.fingerprint import Fingerprints
-
-_CODE = code_digest(evaluate.function) or b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,27 +71,6 @@ class Preparation:
         return bool(self.new or self.rescored or self.lost)
 
 
-def check(experiment: Experiment, clearance: Clearance) -> None:
-    """Refuse settings that could not work, before anything is started.
-
-    Args:
-        experiment: Has the settings.
-        clearance: Tells whether its metrics were checked before.
-
-    Raises:
-        ConfigError: Naming the key.
-    """
-    with _in_file(experiment):
-        require_usable(experiment.search)
-        require_one_objective(experiment.search, experiment.evaluation)
-        require_reproducible(experiment.search, experiment.evaluation)
-        find_loader(experiment.evaluation.loader)
-        if not clearance.covers_metrics():
-            from orchestrator.training.scorers import require_metrics  # late: scikit-learn
-
-            require_metrics(experiment.evaluation)
-
-
 def fetch_snapshot(
     experiment: Experiment,
     accept: Collection[str] = (),
@@ -123,14 +91,14 @@ def fetch_snapshot(
         RegistryError: A source cannot be read, or returns nothing.
     """
     clearance = clearance or Clearance(experiment)
-    with _in_file(experiment):
+    with named_in(experiment.config):
         models, customers = open_sources(experiment.registry, file=experiment.config)
         if not leave_copies:
             models, customers = read_only(models), read_only(customers)
         return fetch(
             models,
             customers,
-            allowed=experiment.evaluation.allowed,
+            estimators=Estimators(experiment.evaluation.allowed),
             addresses=experiment.addresses,
             accept=tuple(accept),
             is_cleared=clearance.covers,
@@ -147,32 +115,32 @@ def drop_copies_of_lists(experiment: Experiment) -> None:
         drop_copies(source)
 
 
-def check_models(experiment: Experiment, snapshot: Snapshot, clearance: Clearance) -> None:
-    """Refuse models that could never be scored.
+def check_models(resolved: Resolved, snapshot: Snapshot) -> None:
+    """Refuse models that could never be scored, unless they were checked before.
 
     Args:
-        experiment: How they would be scored.
+        resolved: How they would be scored.
         snapshot: Lists the models.
-        clearance: Tells whether they were checked before.
 
     Raises:
         ConfigError: A metric asks for a method that a model does not have, or a strategy for
             iterations it does not count.
     """
-    if clearance.covers(snapshot.models, snapshot.customers):
+    if resolved.clearance.covers(snapshot.models, snapshot.customers):
         return
     # late: they import scikit-learn
     from orchestrator.training.budgets import require_iterations
-    from orchestrator.training.scorers import require_methods
+    from orchestrator.training.scorers import Scorers
 
-    with _in_file(experiment):
-        require_methods(snapshot.models, experiment.evaluation)
-        if getattr(find_strategy(experiment.search), "resource", "") == "iterations":
-            require_iterations(snapshot.models, experiment.evaluation)
+    experiment = resolved.experiment
+    with named_in(experiment.config):
+        Scorers.of(experiment.evaluation).require_methods(snapshot.models)
+        if getattr(resolved.strategy, "resource", "") == "iterations":
+            require_iterations(snapshot.models, resolved.estimators)
 
 
 def prepare(
-    experiment: Experiment,
+    resolved: Resolved,
     ledger: Ledger,
     snapshot: Snapshot,
     *,
@@ -182,20 +150,20 @@ def prepare(
     """Compare a snapshot with the ledger, and find out what is to be done.
 
     Args:
-        experiment: How candidates are compared and searched.
+        resolved: How candidates are compared and searched.
         ledger: What is known.
         snapshot: What was fetched.
         flow_run: The flow run the studies belong to; it may have begun before.
         fresh: No recorded result is used.
     """
+    experiment, named = resolved.experiment, resolved.fingerprints
     changes = ledger.lives.preview(snapshot)
-    named = fingerprints(experiment)
     # What was last decided to serve is what has to be beaten, deployed yet or not; a flow run that
     # goes on decides as it did before.
     champions = ledger.promotions.incumbents(before=flow_run)
     ended = ledger.studies.ended_in(flow_run)
     barred = still_barred(experiment, ledger, flow_run)
-    planned = plan_work(experiment, snapshot, champions, flow_run, named, passed_over=barred)
+    planned = plan_work(resolved, snapshot, champions, flow_run, passed_over=barred)
     work = as_ended(planned, ended)
     searched = _by_name(study for piece in work for study in piece.studies)
     rescored = _by_name(study for piece in work if (study := rescoring(piece, named)) is not None)
@@ -203,8 +171,8 @@ def prepare(
     known = frozenset() if fresh else ledger.recorder().known(names)
     new = tuple(study for study, name in searched if name not in known)
     left = tuple(study for study, name in rescored if name not in known)
-    with _in_file(experiment):
-        trials = count_trials(experiment, new)
+    with named_in(experiment.config):
+        trials = count_trials(resolved.strategy, new)
     removed = ledger.lives.removed("customer")
     return Preparation(
         snapshot=snapshot,
@@ -249,39 +217,11 @@ def _by_name(studies: Iterable[Study]) -> list[tuple[Study, str]]:
     return [(study, result_name(study)) for study in studies]
 
 
-def fingerprints(experiment: Experiment) -> Fingerprints:
-    """What gives the experiment's studies the hashes their results are known by.
-
-    Raises:
-        ConfigError: An own scorer is not to be found, be it used or not.
-    """
-    with _in_file(experiment):
-        return Fingerprints(
-            experiment.evaluation,
-            experiment.search,
-            task=_CODE.hex(),
-            goals=told(experiment.search, experiment.evaluation),
-            with_environment=experiment.retrain_on == "environment",
-        )
-
-
 def result_name(study: Study) -> str:
     """The name a study's results are recorded under; "" when they must not be used again."""
-    return (study.fingerprint and fingerprint(_CODE, study.fingerprint)) or ""
+    return (study.fingerprint and fingerprint(CODE, study.fingerprint)) or ""
 
 
-def count_trials(experiment: Experiment, studies: Collection[Study]) -> int:
+def count_trials(strategy: Strategy, studies: Collection[Study]) -> int:
     """How many trials the search of these studies makes at most."""
-    strategy = find_strategy(experiment.search)
     return sum(strategy.count(study) for study in studies)
-
-
-@contextmanager
-def _in_file(experiment: Experiment) -> Iterator[None]:
-    """Name the configuration file in errors of settings that do not know it."""
-    try:
-        yield
-    except ConfigError as error:
-        if error.file is not None:
-            raise
-        raise ConfigError(error.problem, file=experiment.config, key=error.key) from error

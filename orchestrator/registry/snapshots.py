@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
 from typing import Any, Literal, TypeVar
 
-from orchestrator import estimators
 from orchestrator.errors import ConfigError, OrchestratorError, RegistryError
+from orchestrator.estimators import Estimators
 from orchestrator.identity import digest
 from orchestrator.permissions import Addresses
 from orchestrator.records import Customer, Json, ModelSpec, Rejected, Snapshot, grid_content
@@ -37,7 +37,7 @@ def fetch(
     models: Source,
     customers: Source | None = None,
     *,
-    allowed: Sequence[str],
+    estimators: Estimators,
     addresses: Addresses | None = None,
     accept: Collection[str] = (),
     is_cleared: IsCleared = lambda _models, _customers: False,
@@ -47,7 +47,7 @@ def fetch(
     Args:
         models: Where the list of models is.
         customers: Where the list of customers is, if elsewhere.
-        allowed: Packages whose estimators may be used.
+        estimators: The estimators that rows may name.
         addresses: Which addresses customers' `data` may name; None stands for the standard ones.
         accept: Names of guards whose refusal is accepted; here that is `empty`.
         is_cleared: Asked whether these models, and the grids of these customers, were compared
@@ -65,11 +65,11 @@ def fetch(
     specs_of_models = [model for _, model in read_models]
     if bad_models or not is_cleared(specs_of_models, [customer for _, customer in good]):
         _, refused_models = _compared(
-            model_rows, read_models, lambda row, model: specs.require_model(row, model, allowed)
+            model_rows, read_models, lambda row, model: specs.require_model(row, model, estimators)
         )
         _require_good_models(bad_models + refused_models, models.description)
         _require_unique(read_models, "models", models.description)
-        good, refused = _compared(customer_rows, good, _grid_check(specs_of_models, allowed))
+        good, refused = _compared(customer_rows, good, _grid_check(specs_of_models, estimators))
         bad = sorted(bad + refused, key=itemgetter(0))
     rejected = _rejected(customer_rows, bad)
     _require_unique(good, "customers", customers.description)
@@ -164,10 +164,10 @@ def _compared(
 
 
 def _grid_check(
-    models: Sequence[ModelSpec], allowed: Sequence[str]
+    models: Sequence[ModelSpec], estimators: Estimators
 ) -> Callable[[Any, Customer], None]:
-    parameters = {model.id: estimators.parameters_of(model, allowed) for model in models}
-    refusals = {model.id: specs.refusal_of(model, allowed) for model in models}
+    parameters = {model.id: estimators.parameters_of(model) for model in models}
+    refusals = {model.id: specs.refusal_of(model, estimators) for model in models}
     return lambda row, customer: specs.require_grids(row, customer, parameters, refusals)
 
 

@@ -15,10 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from orchestrator import estimators
 from orchestrator.containers import require_taken
 from orchestrator.errors import UsageError
-from orchestrator.estimators import Parameters
+from orchestrator.estimators import Estimators, Parameters
 from orchestrator.permissions import Addresses
 from orchestrator.records import Customer, Distribution, Grid, ModelSpec, Selector, Step
 from orchestrator.registry.cells import BadRowError, RowProblem
@@ -49,20 +48,20 @@ def read_model(row: object) -> ModelSpec:
     )
 
 
-def require_model(row: object, spec: ModelSpec, allowed: Sequence[str]) -> None:
+def require_model(row: object, spec: ModelSpec, estimators: Estimators) -> None:
     """Refuse a model whose estimators may not be used, or do not take its parameters.
 
     Args:
         row: Its fields by name.
         spec: What `read_model` made of the row.
-        allowed: Packages whose estimators may be used.
+        estimators: The estimators that rows may name.
 
     Raises:
         BadRowError: With every problem found, keyed as `grid.C` or `pipeline[1].estimator`.
     """
     fields = validated(ModelRow, row)
-    problems = _estimator_problems(spec, fields, allowed)
-    problems = problems or _parameter_problems(spec, fields, allowed)
+    problems = _estimator_problems(spec, fields, estimators)
+    problems = problems or _parameter_problems(spec, fields, estimators)
     if problems:
         raise BadRowError(*problems)
 
@@ -140,9 +139,9 @@ def require_grids(
         raise BadRowError(*problems)
 
 
-def refusal_of(spec: ModelSpec, allowed: Sequence[str]) -> Refusal:
+def refusal_of(spec: ModelSpec, estimators: Estimators) -> Refusal:
     """What says why a row may not set a parameter of this model to a value; "" where it may."""
-    return lambda name, value: estimators.refusal(spec, name, value, allowed)
+    return lambda name, value: estimators.refusal(spec, name, value)
 
 
 def usable_id(row: object) -> str | None:
@@ -210,12 +209,12 @@ def _names(grid: Grid) -> list[str]:
 
 
 def _estimator_problems(
-    spec: ModelSpec, fields: ModelRow, allowed: Sequence[str]
+    spec: ModelSpec, fields: ModelRow, estimators: Estimators
 ) -> list[RowProblem]:
     problems = []
     for index, step in enumerate(spec.steps):
         try:
-            estimators.resolve(step.estimator, allowed)
+            estimators.resolve(step.estimator)
         except UsageError as error:
             key = f"pipeline[{index}].estimator" if fields.pipeline else "estimator"
             problems.append(RowProblem(key, str(error)))
@@ -223,17 +222,17 @@ def _estimator_problems(
 
 
 def _parameter_problems(
-    spec: ModelSpec, fields: ModelRow, allowed: Sequence[str]
+    spec: ModelSpec, fields: ModelRow, estimators: Estimators
 ) -> list[RowProblem]:
     try:
-        known = estimators.parameters_of(spec, allowed)
+        known = estimators.parameters_of(spec)
     except UsageError as error:
         return [RowProblem("pipeline" if len(spec.steps) > 1 else "estimator", str(error))]
     return [
         *_unknown_names("params", list(spec.params), known),
         *_unknown_names(_key_of_grid(fields), _names(spec.grid), known),
-        *_refused_values("params", (_listed(spec.params),), known, refusal_of(spec, allowed)),
-        *_refused_values(_key_of_grid(fields), spec.grid, known, refusal_of(spec, allowed)),
+        *_refused_values("params", (_listed(spec.params),), known, refusal_of(spec, estimators)),
+        *_refused_values(_key_of_grid(fields), spec.grid, known, refusal_of(spec, estimators)),
         *_not_taken("params", (_listed(spec.params),), known),
         *_not_taken(_key_of_grid(fields), spec.grid, known),
         *_condition_problems(_key_of_grid(fields), spec.grid),

@@ -12,16 +12,16 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from orchestrator.errors import ConfigError
-from orchestrator.estimators import build
+from orchestrator.estimators import Estimators
 from orchestrator.identity import derive_seed
-from orchestrator.records import Budget, Evaluation, ModelSpec, Study
+from orchestrator.records import Budget, ModelSpec, Study
 from orchestrator.training.dataset import Indices, PreparedData
 
 _ITERATIONS = ("n_estimators", "max_iter")
 """By what an estimator is told its iterations, in scikit-learn's conventions."""
 
 
-def require_iterations(models: Sequence[ModelSpec], evaluation: Evaluation) -> None:
+def require_iterations(models: Sequence[ModelSpec], estimators: Estimators) -> None:
     """Refuse models whose last step does not count iterations, or has no number of them set.
 
     Raises:
@@ -29,7 +29,7 @@ def require_iterations(models: Sequence[ModelSpec], evaluation: Evaluation) -> N
     """
     for model in models:
         prefix = f"{model.steps[-1].name}__" if len(model.steps) > 1 else ""
-        params = build(model, {}, evaluation.allowed).get_params()
+        params = estimators.build(model, {}).get_params()
         searched = {name for part in model.grid for name in part}
         counted = [name for each in _ITERATIONS if (name := f"{prefix}{each}") in params]
         if not any(name in searched or _is_number(params[name]) for name in counted):

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from orchestrator.containers import has_mapping
-from orchestrator.estimators import build
+from orchestrator.estimators import Estimators
 from orchestrator.identity import derive_seed
 from orchestrator.records import Trial
 
@@ -100,7 +100,7 @@ def candidate(trial: Trial, y: Any = None) -> Any:
     """
     study = trial.study
     labels = _labels(y) if has_mapping({**study.model.params, **trial.params}) else ()
-    estimator = build(study.model, trial.params, study.evaluation.allowed, labels)
+    estimator = Estimators(study.evaluation.allowed).build(study.model, trial.params, labels)
     params = estimator.get_params(deep=True)
     chosen = {}
     for path, value in params.items():

@@ -32,7 +32,7 @@ from orchestrator.project_code import (
     rests_on,
 )
 from orchestrator.records import Customer, Evaluation, ModelSpec, Search, Step, Study, grid_content
-from orchestrator.training.data import find_loader
+from orchestrator.training.data import Loader
 from orchestrator.training.imports import find_function
 
 PARTS = ("data", "params", "grid", "folds", "search", "code", "environment")
@@ -47,18 +47,20 @@ class Fingerprints:
     Args:
         evaluation: How candidates are compared.
         search: How they are chosen.
+        loader: What loads customers' data.
         task: A hash of the code of the task that runs a study.
         goals: What the strategy is told besides the metric that selects.
         with_environment: Whether a changed library version makes another hash.
 
     Raises:
-        ConfigError: There is no such loader.
+        ConfigError: An own scorer is not to be found.
     """
 
     def __init__(
         self,
         evaluation: Evaluation,
         search: Search,
+        loader: Loader,
         *,
         task: str = "",
         goals: Sequence[str] = (),
@@ -68,7 +70,7 @@ class Fingerprints:
             "folds": _way_of_comparing(evaluation),
             "search": _part(_way_of_searching(search), list(goals)),
         }
-        self._code = _code(evaluation, task)
+        self._code = _code(evaluation, loader, task)
         self._hashed = PARTS if with_environment else PARTS[:-1]
         self._models: dict[int, tuple[ModelSpec, Mapping[str, str]]] = {}
 
@@ -145,10 +147,10 @@ def _way_of_searching(search: Search) -> str:
     return _part(search.strategy, dict(search.settings), *limits)
 
 
-def _code(evaluation: Evaluation, task: str) -> str:
-    loader = evaluation.loader
+def _code(evaluation: Evaluation, loader: Loader, task: str) -> str:
     scorers = [_code_at(path) for _, path in sorted(evaluation.own_scorers.items())]
-    return _part(loader, _code_of(loader, find_loader(loader).load), scorers, _own_code(), task)
+    code = _code_of(loader.path, loader.load)
+    return _part(loader.path, code, scorers, _own_code(), task)
 
 
 def _part(*content: Any) -> str:

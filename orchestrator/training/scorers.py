@@ -16,7 +16,7 @@ workers then call.
 import inspect
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -27,7 +27,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
 
 from orchestrator.errors import ConfigError
-from orchestrator.estimators import build
+from orchestrator.estimators import Estimators
 from orchestrator.records import MEASURES, OF_TRIAL, Distribution, Evaluation, ModelSpec
 from orchestrator.training.imports import find_function
 from orchestrator.training.smoke_data import ordinary_rows
@@ -92,12 +92,11 @@ def find_scorer(source: str) -> Any:
     return get_scorer(source)
 
 
-def sees_only_predictions(source: str) -> bool:
+def sees_only_predictions(scorer: Any) -> bool:
     """Whether a scorer asks an estimator for predictions, and looks at nothing else of it.
 
     Then it may be given the last step of a pipeline and what the others make of the rows.
     """
-    scorer = find_scorer(source)
     return isinstance(scorer.scorer if isinstance(scorer, Checked) else scorer, _MADE)
 
 
@@ -123,57 +122,105 @@ class Checked:
         return float(value)
 
 
-def require_metrics(evaluation: Evaluation) -> None:
-    """Refuse metrics that cannot be measured, or not for such a target.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scorers:
+    """The metrics of an experiment, each with the scorer that its name or import path stands for.
 
-    Raises:
-        ConfigError: A metric is unknown, is of classes where the target is an amount, or is
-            minimized though more of it is better, or an own one gives no number; or a constraint or
-            objective is not measured, or can never be met.
+    Attributes:
+        evaluation: Names the metrics.
+        scorers: The scorers by metric.
+        estimators: The estimators that models may name.
     """
-    _require_measured(evaluation)
-    for metric, source in zip(evaluation.metrics, sources(evaluation), strict=True):
-        scorer = find_scorer(source)
-        _require_number(scorer, evaluation)
-        if evaluation.task == "regression" and _is_of_classes(scorer):
-            raise ConfigError(
-                f"{metric} compares classes, and evaluation.task is regression; "
-                "take for instance r2 or neg_root_mean_squared_error",
-                key=_METRICS,
-            )
-    _require_direction(evaluation)
 
+    evaluation: Evaluation
+    scorers: Mapping[str, Any]
+    estimators: Estimators
 
-def require_methods(models: Iterable[ModelSpec], evaluation: Evaluation) -> None:
-    """Refuse models that can never be scored: of the wrong kind, or without a method a metric asks.
+    @classmethod
+    def of(cls, evaluation: Evaluation) -> "Scorers":
+        """Find the scorers of an evaluation.
 
-    Raises:
-        ConfigError: Naming the model, and the metric.
-    """
-    for model in models:
-        _require_kind(model, evaluation)
-        for metric, source in zip(evaluation.metrics, sources(evaluation), strict=True):
-            methods = _methods(find_scorer(source))
-            if not any(_has_one_of(methods, each) for each in _variants(model, evaluation)):
+        Raises:
+            ConfigError: A metric is unknown, or a constraint or objective is not measured or can
+                never be met.
+        """
+        _require_measured(evaluation)
+        found = map(find_scorer, sources(evaluation))
+        return cls(
+            evaluation=evaluation,
+            scorers=dict(zip(evaluation.metrics, found, strict=True)),
+            estimators=Estimators(evaluation.allowed),
+        )
+
+    def require_usable(self) -> None:
+        """Refuse metrics that cannot be measured for such a target.
+
+        Raises:
+            ConfigError: A metric compares classes where the target is an amount, or is minimized
+                though more of it is better, or an own one gives no number.
+        """
+        task = self.evaluation.task
+        for metric, scorer in self.scorers.items():
+            _require_number(scorer, task)
+            if task == "regression" and _is_of_classes(scorer):
                 raise ConfigError(
-                    f"{metric} needs {' or '.join(methods)}, which model {model.id!r} "
-                    f"({model.steps[-1].estimator}) has not with any of its parameters; "
-                    "take another metric, or the model out of the registry",
+                    f"{metric} compares classes, and evaluation.task is regression; "
+                    "take for instance r2 or neg_root_mean_squared_error",
                     key=_METRICS,
                 )
+        self._require_direction()
 
+    def require_methods(self, models: Iterable[ModelSpec]) -> None:
+        """Refuse models that can never be scored: of the wrong kind, or without a method.
 
-def _require_kind(model: ModelSpec, evaluation: Evaluation) -> None:
-    """Refuse what predicts amounts where classes are to be told, and the other way round."""
-    estimator = build(model, {}, evaluation.allowed)
-    told = {"classification": is_regressor, "regression": is_classifier}[evaluation.task](estimator)
-    if told:
-        kind = "amounts" if evaluation.task == "classification" else "classes"
-        raise ConfigError(
-            f"is {evaluation.task}, and model {model.id!r} ({model.steps[-1].estimator}) predicts "
-            f"{kind}; take it out of the registry, or change the task",
-            key="evaluation.task",
-        )
+        Raises:
+            ConfigError: Naming the model, and the metric.
+        """
+        for model in models:
+            self._require_kind(model)
+            for metric, scorer in self.scorers.items():
+                methods = _methods(scorer)
+                if not any(_has_one_of(methods, each) for each in self._variants(model)):
+                    raise ConfigError(
+                        f"{metric} needs {' or '.join(methods)}, which model {model.id!r} "
+                        f"({model.steps[-1].estimator}) has not with any of its parameters; "
+                        "take another metric, or the model out of the registry",
+                        key=_METRICS,
+                    )
+
+    def _require_kind(self, model: ModelSpec) -> None:
+        """Refuse models that predict amounts where classes are asked for, and the reverse."""
+        task, estimator = self.evaluation.task, self.estimators.build(model, {})
+        if {"classification": is_regressor, "regression": is_classifier}[task](estimator):
+            kind = "amounts" if task == "classification" else "classes"
+            raise ConfigError(
+                f"is {task}, and model {model.id!r} ({model.steps[-1].estimator}) predicts "
+                f"{kind}; take it out of the registry, or change the task",
+                key="evaluation.task",
+            )
+
+    def _variants(self, model: ModelSpec) -> Iterator[Any]:
+        """The model as it is listed, then with each searched value by itself.
+
+        Some have a method with some parameters only, such as SGDClassifier(loss="log_loss").
+        """
+        yield self.estimators.build(model, {})
+        for part in model.grid:
+            for name, values in part.items():
+                for value in values.choices if isinstance(values, Distribution) else values:
+                    yield self.estimators.build(model, {name: value})
+
+    def _require_direction(self) -> None:
+        """Refuse to minimize a scorer of which more is better by its making."""
+        selecting = self.evaluation.selecting
+        scorer = self.scorers[selecting.name]
+        is_free = isinstance(scorer, Checked) and not isinstance(scorer.scorer, _MADE)
+        if selecting.is_minimized and not is_free:
+            raise ConfigError(
+                f"more {selecting.name} is better, as with every scorer of scikit-learn (losses "
+                "are negated there); leave `direction` out",
+                key="evaluation.direction",
+            )
 
 
 def _own(source: str) -> Any:
@@ -227,7 +274,7 @@ def _require_rule(evaluation: Evaluation) -> None:
         )
 
 
-def _require_number(scorer: Any, evaluation: Evaluation) -> None:
+def _require_number(scorer: Any, task: str) -> None:
     """Refuse an own scorer that gives something else than a number on ordinary rows.
 
     One that raises may need the columns of the project's own data, and is heard of with these. One
@@ -238,27 +285,16 @@ def _require_number(scorer: Any, evaluation: Evaluation) -> None:
     try:
         with user_code(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a mean of nothing, where no label is its own
-            value = scorer(*ordinary_rows(evaluation.task))
+            value = scorer(*ordinary_rows(task))
     except RaisedError as raised:
         if isinstance(raised.error, NoNumberError):
             problem = f"{raised.error}; a scorer has to return one"
             raise ConfigError(problem, key=_METRICS) from raised.error
         return
-    if evaluation.task == "regression" and not math.isfinite(value):
+    if task == "regression" and not math.isfinite(value):
         raise ConfigError(
             f"the {scorer.source} is {value} on ordinary rows; a scorer has to return a number",
             key=_METRICS,
-        )
-
-
-def _require_direction(evaluation: Evaluation) -> None:
-    scorer = find_scorer(evaluation.own_scorers.get(evaluation.metric, evaluation.metric))
-    is_free = isinstance(scorer, Checked) and not isinstance(scorer.scorer, _MADE)
-    if evaluation.selecting.is_minimized and not is_free:
-        raise ConfigError(
-            f"more {evaluation.metric} is better, as with every scorer of scikit-learn (losses "
-            "are negated there); leave `direction` out",
-            key="evaluation.direction",
         )
 
 
@@ -282,15 +318,3 @@ def _methods(scorer: Any) -> tuple[str, ...]:
 
 def _has_one_of(methods: Sequence[str], estimator: Any) -> bool:
     return any(hasattr(estimator, method) for method in methods)
-
-
-def _variants(model: ModelSpec, evaluation: Evaluation) -> Iterator[Any]:
-    """The model as it is listed, then with each searched value by itself.
-
-    Some have a method with some parameters only, such as SGDClassifier(loss="log_loss").
-    """
-    yield build(model, {}, evaluation.allowed)
-    for part in model.grid:
-        for name, values in part.items():
-            for value in values.choices if isinstance(values, Distribution) else values:
-                yield build(model, {name: value}, evaluation.allowed)

@@ -19,7 +19,7 @@ from sklearn import config_context
 from orchestrator.training.cache import SharedCache
 from orchestrator.training.candidates import CandidateStep, shareable_steps
 from orchestrator.training.dataset import PreparedData
-from orchestrator.training.fast_metrics import score_by_sklearn, score_quickly
+from orchestrator.training.fast_metrics import score_by_sklearn, score_quickly, scorers
 from orchestrator.training.folds import Fold, Inputs, lent
 from orchestrator.training.grown_ensembles import Grown, ensemble, key_of
 from orchestrator.training.plain_scoring import FoldScores, fit_params, score_plainly
@@ -70,7 +70,7 @@ def score_by_sharing(
     Raises:
         Exception: Something failed, perhaps only because it was shared.
     """
-    if not all(map(sees_only_predictions, metrics)):
+    if not all(map(sees_only_predictions, scorers(metrics).values())):
         return None
     steps = shareable_steps(estimator)
     if not steps:

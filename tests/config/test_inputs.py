@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from orchestrator.errors import ConfigError
+from orchestrator.estimators import Estimators
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import InlineSource
 
@@ -116,7 +117,7 @@ def test_addresses_that_can_work_are_not_refused(plan):
 def test_a_space_too_large_to_search_concerns_its_customer_only(space):
     wrong = {"id": "acme", "spaces": {"tree": {"max_depth": space}}}
     source = InlineSource(models=[TREE], customers=[wrong, {"id": "globex"}])
-    snapshot = fetch(source, allowed=["sklearn"])
+    snapshot = fetch(source, estimators=Estimators(("sklearn",)))
     assert [customer.id for customer in snapshot.customers] == ["globex"]
     (rejected,) = snapshot.rejected
     assert rejected.id == "acme"
@@ -127,7 +128,7 @@ def test_whole_numbers_are_searched_as_far_as_floats_are_exact():
     def grid(largest):
         space = {"max_depth": {"int": [1, largest]}}
         source = InlineSource(models=[{**TREE, "space": space}], customers=[{"id": "acme"}])
-        return fetch(source, allowed=["sklearn"]).models[0].grid
+        return fetch(source, estimators=Estimators(("sklearn",))).models[0].grid
 
     assert grid(2**53)[0]["max_depth"].high == 2**53
     with pytest.raises(ConfigError, match="whole numbers are searched between"):
@@ -155,7 +156,7 @@ def customers_of(plan, monkeypatch, name):
 
     models = InlineSource(models=[TREE])
     customers = PythonSource(customers="tests.config.test_inputs:rows", arguments={"name": name})
-    return fetch(models, customers, allowed=["sklearn"]).customers
+    return fetch(models, customers, estimators=Estimators(("sklearn",))).customers
 
 
 def test_what_pandas_calls_missing_is_an_empty_cell(plan, monkeypatch):

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from orchestrator.errors import ConfigError, UsageError
-from orchestrator.estimators import resolve
+from orchestrator.estimators import Estimators
 from orchestrator.records import Customer, Evaluation, ModelSpec, Search, Step, Study
 from orchestrator.training.cache import SharedCache
 from orchestrator.training.data import find_loader
 from orchestrator.training.dataset import prepare
 from orchestrator.training.fingerprint import Fingerprints
-from orchestrator.training.scorers import require_metrics
+from orchestrator.training.scorers import Scorers
 
 HERE = __name__
 MODEL = ModelSpec(
@@ -108,11 +108,12 @@ def test_a_loader_may_be_a_partial_or_an_object_that_can_be_called(loader, scale
 @pytest.mark.parametrize("loader", ["scaled", "an_object"])
 def test_its_code_is_part_of_what_results_follow_from(loader):
     evaluation = Evaluation(loader=f"{HERE}:{loader}", scorers={"c": f"{HERE}:caught_left"})
-    assert Fingerprints(evaluation, Search(), task="t")
+    assert Fingerprints(evaluation, Search(), find_loader(evaluation.loader), task="t")
 
 
 def test_a_builtin_has_no_code_to_follow_from():
-    assert Fingerprints(Evaluation(loader="builtins:len"), Search(), task="t")
+    evaluation = Evaluation(loader="builtins:len")
+    assert Fingerprints(evaluation, Search(), find_loader("builtins:len"), task="t")
 
 
 def test_what_cannot_be_called_with_a_customer_is_not_a_loader():
@@ -122,23 +123,22 @@ def test_what_cannot_be_called_with_a_customer_is_not_a_loader():
 
 @pytest.mark.parametrize("scorer", ["caught_left", "caught_ones"])
 def test_a_scorer_is_not_refused_for_labels_that_only_the_data_has(scorer):
-    require_metrics(
-        Evaluation(
-            loader="x:y", metrics=(scorer,), metric=scorer, scorers={scorer: f"{HERE}:{scorer}"}
-        )
+    evaluation = Evaluation(
+        loader="x:y", metrics=(scorer,), metric=scorer, scorers={scorer: f"{HERE}:{scorer}"}
     )
+    Scorers.of(evaluation).require_usable()
 
 
 def test_a_scorer_that_gives_nothing_is_refused():
     own = {"nothing": f"{HERE}:nothing"}
     evaluation = Evaluation(loader="x:y", metrics=("nothing",), metric="nothing", scorers=own)
     with pytest.raises(ConfigError, match="nothing"):
-        require_metrics(evaluation)
+        Scorers.of(evaluation).require_usable()
 
 
 def test_an_estimator_without_scikit_learns_base_is_refused_with_the_cure():
     with pytest.raises(UsageError, match=r"derive the class from sklearn\.base\.BaseEstimator"):
-        resolve(f"{HERE}:Bare", [HERE])
+        Estimators((HERE,)).resolve(f"{HERE}:Bare")
 
 
 def test_what_is_masked_is_missing():

@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from orchestrator.records import OF_TRIAL, Constraint, Evaluation, Measure
-from orchestrator.training.scorers import find_scorer, require_metrics
+from orchestrator.training.scorers import Scorers, find_scorer
 from orchestrator.training.smoke_data import ordinary_rows
 
 
@@ -47,7 +47,7 @@ class MeasureContract:
 
     def test_an_evaluation_knows_it_by_its_name(self, measure: Measure, evaluation: Evaluation):
         assert evaluation.measure(measure.name) == measure
-        require_metrics(evaluation)
+        Scorers.of(evaluation).require_usable()
 
     def test_goodness_follows_its_direction(self, measure: Measure):
         better, worse = (1.0, 2.0) if measure.is_minimized else (2.0, 1.0)

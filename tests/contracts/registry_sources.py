@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator.errors import RegistryError
+from orchestrator.estimators import Estimators
 from orchestrator.records import Snapshot
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import InlineSource, Source
@@ -63,7 +64,7 @@ CUSTOMERS = [
 
 
 def snapshot(source: Source) -> Snapshot:
-    return fetch(source, allowed=["sklearn"])
+    return fetch(source, estimators=Estimators(("sklearn",)))
 
 
 def as_text(row: dict) -> dict[str, str | None]:

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from experiments import demo, flights
+from orchestrator.estimators import Estimators
 from orchestrator.registry.documents import read_yaml
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import InlineSource
@@ -12,7 +13,7 @@ KNOWN_ON_ARRIVAL = {"arr_time", "arr_delay", "air_time", "late"}
 
 
 def snapshot(lists):
-    return fetch(InlineSource(**lists), allowed=["sklearn"])
+    return fetch(InlineSource(**lists), estimators=Estimators(("sklearn",)))
 
 
 @pytest.fixture

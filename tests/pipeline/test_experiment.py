@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from orchestrator import config
 from orchestrator.clusters import Cluster
 from orchestrator.errors import RegistryError, UsageError
+from orchestrator.estimators import Estimators
 from orchestrator.ledger import Ledger
 from orchestrator.mapping.dask.memory import peaks
 from orchestrator.pipeline.cluster import short_of_memory
@@ -381,7 +382,9 @@ def drawn(experiment, flow_run):
 
 @pytest.mark.postgres
 def test_registry_ledger_and_mlflow_on_postgresql(tmp_path, mlflow_postgres_url, postgres_url):
-    lists = fetch(InlineSource(models=[LOGISTIC, TREE], customers=ROUTES), allowed=("sklearn",))
+    lists = fetch(
+        InlineSource(models=[LOGISTIC, TREE], customers=ROUTES), estimators=Estimators(("sklearn",))
+    )
     import_rows(postgres_url, lists.models, lists.customers)
     experiment = an_experiment(
         tmp_path,

@@ -7,9 +7,11 @@ import sys
 import pytest
 
 from orchestrator.ledger import Ledger
+from orchestrator.pipeline.clearance import Clearance
 from orchestrator.pipeline.pipeline import run
 from orchestrator.pipeline.plan import plan
 from orchestrator.pipeline.preparation import prepare
+from orchestrator.pipeline.resolution import resolve
 from orchestrator.records import Evaluation
 from orchestrator.training.fingerprint import environment
 from tests.pipeline.test_experiment import TREE, an_experiment, listing
@@ -70,9 +72,11 @@ def test_code_that_changed_is_reported_when_a_flow_run_is_resumed(project, exper
     ended = run(experiment).flow_run.id
     with Ledger.open(experiment.ledger) as ledger:
         snapshot = ledger.snapshots.latest()
-        assert prepare(experiment, ledger, snapshot, flow_run=ended).recoded == ()
+        resolved = resolve(experiment, Clearance(experiment))
+        assert prepare(resolved, ledger, snapshot, flow_run=ended).recoded == ()
         (project / "followed_models.py").write_text(MODEL + "    fixed = True\n")
-        resumed = prepare(experiment, ledger, snapshot, flow_run=ended)
+        resolved = resolve(experiment, Clearance(experiment))
+        resumed = prepare(resolved, ledger, snapshot, flow_run=ended)
     assert resumed.recoded == ("acme/own",)
     assert resumed.new == ()
 

@@ -25,7 +25,7 @@ from orchestrator.records import (
 from orchestrator.search import open_strategy, require_one_objective, require_reproducible, told
 from orchestrator.search.objectives import goals
 from orchestrator.selection import Gate, best_result, decide, pareto_front
-from orchestrator.training.scorers import require_metrics
+from orchestrator.training.scorers import Scorers
 from tests.pipeline.test_experiment import LOGISTIC, ROUTES, TREE, an_experiment, tracked
 from tests.support.ledger_records import result
 from tests.support.own_costs import DEPTH, PREDICT_MS
@@ -232,7 +232,7 @@ def test_what_cannot_be_read_is_refused(written, told):
 )
 def test_what_no_trial_could_be_judged_by_is_refused(changes, told):
     with pytest.raises(ConfigError, match=told):
-        require_metrics(replace(comparing("roc_auc"), **changes))
+        Scorers.of(replace(comparing("roc_auc"), **changes)).require_usable()
 
 
 @pytest.mark.parametrize("strategy", ["racing", "halving"])

@@ -10,11 +10,13 @@ from orchestrator.cli.rendering.reports import life_as_json, show_life
 from orchestrator.errors import RegistryError, UsageError
 from orchestrator.ledger import Ledger
 from orchestrator.maintenance.removal import forget
+from orchestrator.pipeline.clearance import Clearance
 from orchestrator.pipeline.explanation import why
 from orchestrator.pipeline.notes import notes
 from orchestrator.pipeline.pipeline import run
 from orchestrator.pipeline.plan import plan
 from orchestrator.pipeline.preparation import prepare
+from orchestrator.pipeline.resolution import resolve
 from orchestrator.records import Evaluation, Rejected
 from orchestrator.registry.guards import Limits
 from orchestrator.reports.status import life
@@ -115,7 +117,8 @@ def test_a_flow_run_that_goes_on_tells_that_data_has_changed(served_by_logistic,
         begun = ledger.flow_runs.get("latest")
         service.write_text("changed meanwhile")
         snapshot = ledger.snapshots.get(begun.origin.snapshot)
-        prepared = prepare(served_by_logistic, ledger, snapshot, flow_run=begun.id)
+        resolved = resolve(served_by_logistic, Clearance(served_by_logistic))
+        prepared = prepare(resolved, ledger, snapshot, flow_run=begun.id)
         (told,) = notes(ledger, prepared, {})
     assert prepared.new == (), "what had ended is as it was then"
     assert "the data of 2 customers, such as 'acme', changed after studies of this" in told

@@ -8,6 +8,7 @@ from orchestrator.ledger import Champion
 from orchestrator.pipeline.carry_over import WarmStarts
 from orchestrator.records import Customer, Distribution, Search, Study, Trial
 from orchestrator.search.spaces import point_of
+from orchestrator.training.data import find_loader
 from orchestrator.training.fingerprint import Fingerprints
 from tests.contracts.strategies import trials_of
 from tests.search.test_search import MIXED_GRID, SPACE, STEPS, study_of
@@ -146,8 +147,8 @@ def test_what_is_no_point_of_the_search_is_left_out():
 def test_what_is_tried_first_is_no_part_of_the_fingerprint():
     """Else every promotion would be a reason to search again."""
     cold = replace(study_of(), data_version="1")
-    fingerprints = Fingerprints(
-        replace(cold.evaluation, loader="tests.support.synthetic:load"), cold.search
-    )
+    loader = "tests.support.synthetic:load"
+    evaluation = replace(cold.evaluation, loader=loader)
+    fingerprints = Fingerprints(evaluation, cold.search, find_loader(loader))
     warm = replace(cold, first=({"C": 1},))
     assert fingerprints.of(warm, "d").fingerprint == fingerprints.of(cold, "d").fingerprint

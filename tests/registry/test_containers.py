@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_breast_cancer
 
 from orchestrator.errors import ConfigError
-from orchestrator.estimators import build
+from orchestrator.estimators import Estimators
 from orchestrator.identity import digest
 from orchestrator.records import Customer, Evaluation, Search, Study, Trial
 from orchestrator.registry.documents import read_yaml
@@ -37,7 +37,7 @@ TEXT = {
 
 def snapshot(row, *customers):
     source = InlineSource(models=[row], customers=[{"id": "acme"}, *customers])
-    return fetch(source, allowed=["sklearn", HERE])
+    return fetch(source, estimators=Estimators(("sklearn", HERE)))
 
 
 def model(**row):
@@ -45,7 +45,7 @@ def model(**row):
 
 
 def given(spec, params=(), labels=()):
-    return build(spec, dict(params), ["sklearn", HERE], labels).get_params()
+    return Estimators(("sklearn", HERE)).build(spec, dict(params), labels).get_params()
 
 
 def load(customer):
@@ -230,10 +230,12 @@ def test_catboosts_parameters_are_those_of_its_signature():
         models=[{**row, "params": {"iterations": 5}, "grid": {"depth": [2, 3]}}],
         customers=[{"id": "acme"}],
     )
-    assert fetch(source, allowed=["catboost"]).models[0].grid == ({"depth": (2, 3)},)
+    assert fetch(source, estimators=Estimators(("catboost",))).models[0].grid == (
+        {"depth": (2, 3)},
+    )
     wrong = InlineSource(models=[{**row, "params": {"iteration": 5}}], customers=[{"id": "acme"}])
     with pytest.raises(ConfigError, match="did you mean 'iterations'"):
-        fetch(wrong, allowed=["catboost"])
+        fetch(wrong, estimators=Estimators(("catboost",)))
 
 
 def test_lightgbms_parameters_are_those_it_knows_itself():
@@ -242,7 +244,7 @@ def test_lightgbms_parameters_are_those_it_knows_itself():
 
     def fetched(**params):
         source = InlineSource(models=[{**row, "params": params}], customers=[{"id": "acme"}])
-        return fetch(source, allowed=["lightgbm"]).models[0].params
+        return fetch(source, estimators=Estimators(("lightgbm",))).models[0].params
 
     assert fetched(verbosity=-1, bagging_fraction=0.5) == {"bagging_fraction": 0.5, "verbosity": -1}
     with pytest.raises(ConfigError, match="did you mean 'bagging_fraction'"):

@@ -4,6 +4,7 @@ import pytest
 import sqlalchemy
 
 from orchestrator.errors import RegistryError
+from orchestrator.estimators import Estimators
 from orchestrator.registry.importing import import_rows
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import InlineSource
@@ -27,7 +28,7 @@ def put(url, wanted):
 
 
 def read(url):
-    return fetch(SqlSource(url=url), allowed=["sklearn"])
+    return fetch(SqlSource(url=url), estimators=Estimators(("sklearn",)))
 
 
 def test_what_was_imported_reads_as_the_same_snapshot(url):

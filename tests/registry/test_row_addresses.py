@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.estimators import Estimators
 from orchestrator.permissions import Addresses
 from orchestrator.records import Customer
 from orchestrator.registry.snapshots import fetch
@@ -115,7 +116,9 @@ def test_the_configuration_can_allow_schemes_and_hosts():
 )
 def test_a_row_is_set_aside_wherever_its_data_names_it(data, key):
     rows = [{"id": "good"}, {"id": "bad", "data": data}]
-    snapshot = fetch(InlineSource(models=[TREE], customers=rows), allowed=["sklearn"])
+    snapshot = fetch(
+        InlineSource(models=[TREE], customers=rows), estimators=Estimators(("sklearn",))
+    )
     (rejected,) = snapshot.rejected
     assert (rejected.id, rejected.row) == ("bad", 1)
     assert rejected.reason.startswith(f"{key}: 'ftp://h/x' has the scheme 'ftp'")

@@ -12,7 +12,7 @@ from sklearn.utils import all_estimators
 from sklearn.utils._param_validation import StrOptions
 
 from orchestrator.errors import ConfigError, UsageError
-from orchestrator.estimators import build
+from orchestrator.estimators import Estimators
 from orchestrator.permissions.parameters import allowance, refusal
 from orchestrator.records import ModelSpec, Step
 from orchestrator.registry.snapshots import fetch
@@ -36,7 +36,7 @@ TEXTS = {
 
 def snapshot(model, *customers):
     source = InlineSource(models=[model], customers=list(customers) or [{"id": "c"}])
-    return fetch(source, allowed=["sklearn"])
+    return fetch(source, estimators=Estimators(("sklearn",)))
 
 
 @pytest.mark.parametrize("place", ["params", "grid", "space"])
@@ -99,9 +99,9 @@ def test_a_recorded_model_is_judged_again_before_it_is_built():
         id="m", steps=(Step(name="a", estimator=AGGLOMERATION),), params={"memory": "/x"}
     )
     with pytest.raises(UsageError, match="model 'm': memory: rows may not set it"):
-        build(spec, {}, ("sklearn",))
+        Estimators(("sklearn",)).build(spec, {})
     entry = "sklearn.cluster._agglomerative:FeatureAgglomeration.memory"
-    assert build(spec, {}, ("sklearn", entry)).memory == "/x"
+    assert Estimators(("sklearn", entry)).build(spec, {}).memory == "/x"
 
 
 def library_class(package, base=BaseEstimator):

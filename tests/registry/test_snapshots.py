@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import ConfigError, RegistryError
+from orchestrator.estimators import Estimators
 from orchestrator.ledger import Ledger
 from orchestrator.records import Selector, Step
 from orchestrator.registry.snapshots import fetch
@@ -22,7 +23,7 @@ PIPELINE = ["sklearn.preprocessing:StandardScaler", "sklearn.linear_model:Logist
 
 def fetched(models=(TREE,), customers=({"id": "AA"},)):
     source = InlineSource(models=list(models), customers=list(customers))
-    return fetch(source, allowed=["sklearn"])
+    return fetch(source, estimators=Estimators(("sklearn",)))
 
 
 def model_of(**row):
@@ -222,7 +223,7 @@ def test_an_empty_list_fails_closed(kind):
 
 def test_an_empty_list_may_be_accepted():
     source = InlineSource(models=[TREE])
-    assert fetch(source, allowed=["sklearn"], accept=["empty"]).customers == ()
+    assert fetch(source, estimators=Estimators(("sklearn",)), accept=["empty"]).customers == ()
 
 
 def test_a_list_without_one_usable_customer_fails_closed_with_reasons():
@@ -238,7 +239,7 @@ def test_whatever_a_strangers_source_raises_is_a_failure_of_the_registry():
             return Listing(rows=(1 / 0 for _ in range(1)))
 
     with pytest.raises(RegistryError, match=r"a stranger's source: .*ZeroDivisionError"):
-        fetch(Broken(), allowed=["sklearn"])
+        fetch(Broken(), estimators=Estimators(("sklearn",)))
 
 
 def test_the_server_s_version_of_a_list_is_kept():
@@ -247,7 +248,7 @@ def test_the_server_s_version_of_a_list_is_kept():
             return Listing(rows=super().read(kind).rows, etag=f"{kind}-7")
 
     source = Versioned(models=MODELS, customers=CUSTOMERS)
-    assert fetch(source, allowed=["sklearn"]).etag == "models-7, customers-7"
+    assert fetch(source, estimators=Estimators(("sklearn",))).etag == "models-7, customers-7"
 
 
 rows = st.lists(

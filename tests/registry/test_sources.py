@@ -14,6 +14,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow import parquet
 
 from orchestrator.errors import ConfigError, RegistryError
+from orchestrator.estimators import Estimators
 from orchestrator.registry.file import FileSource
 from orchestrator.registry.importing import import_rows
 from orchestrator.registry.python import PythonSource
@@ -211,7 +212,7 @@ class TestPython(SourceContract):
 
 
 def fetched(source):
-    return fetch(source, allowed=["sklearn"])
+    return fetch(source, estimators=Estimators(("sklearn",)))
 
 
 def file_with(tmp_path, name, content):
@@ -303,7 +304,7 @@ def test_models_and_customers_may_come_from_different_sources(tmp_path):
             "customers": {"source": "file", "customers": path},
         }
     )
-    found = fetch(models, customers, allowed=["sklearn"])
+    found = fetch(models, customers, estimators=Estimators(("sklearn",)))
     assert found.id == snapshot(InlineSource(models=MODELS, customers=CUSTOMERS)).id
     assert found.source == f"the configuration's own lists, {path}"
 

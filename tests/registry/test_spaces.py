@@ -6,6 +6,7 @@ import math
 import pytest
 
 from orchestrator.errors import ConfigError
+from orchestrator.estimators import Estimators
 from orchestrator.records import Distribution
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import InlineSource
@@ -15,7 +16,7 @@ SVM = {"id": "svm", "estimator": "sklearn.svm:SVC"}
 
 def fetched(customers=({"id": "AA"},), **row):
     source = InlineSource(models=[{**SVM, **row}], customers=list(customers))
-    return fetch(source, allowed=["sklearn"])
+    return fetch(source, estimators=Estimators(("sklearn",)))
 
 
 def searched(**row):

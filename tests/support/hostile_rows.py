@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import make_classification
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.estimators import build
+from orchestrator.estimators import Estimators
 from orchestrator.permissions import Addresses
 from orchestrator.records import Distribution
 from orchestrator.registry.snapshots import fetch
@@ -144,7 +144,9 @@ def use(model, rows):
     """What a run does with rows: read, look at versions, build and fit every candidate."""
     FIT["rows"] += 1
     try:
-        found = fetch(InlineSource(models=[model], customers=rows), allowed=["sklearn"])
+        found = fetch(
+            InlineSource(models=[model], customers=rows), estimators=Estimators(("sklearn",))
+        )
     except OrchestratorError:
         return
     limits = Looks(seconds=20)
@@ -158,7 +160,7 @@ def use(model, rows):
                 for name, values in part.items()
             }
             try:
-                build(spec, params, ("sklearn",)).fit(X, Y)
+                Estimators(("sklearn",)).build(spec, params).fit(X, Y)
             except Exception:  # noqa: BLE001, S112 - a value that does not fit is refused by sklearn
                 continue
 

@@ -278,7 +278,7 @@ def planned(study, **settings):
     """The study with its parts and its fingerprint, as planning gives them."""
     loader = find_loader(study.evaluation.loader)
     version = data_versions(loader, [study.customer])[0].text
-    fingerprints = Fingerprints(study.evaluation, study.search, **settings)
+    fingerprints = Fingerprints(study.evaluation, study.search, loader, **settings)
     data = data_part(study.customer, version)
     return fingerprints.of(replace(study, data_version=version), data)
 

@@ -1,4 +1,4 @@
-"""Metrics by name and by import path: exact, checked when planning, and numbers or a failure."""
+"""Scorers by name and by import path: exact, checked when planning, and numbers or a failure."""
 
 from dataclasses import replace
 
@@ -13,10 +13,11 @@ from orchestrator.errors import ConfigError
 from orchestrator.records import Customer, Evaluation, ModelSpec, Step, Study
 from orchestrator.search import open_strategy
 from orchestrator.training.cache import SharedCache
+from orchestrator.training.data import find_loader
 from orchestrator.training.dataset import prepare
 from orchestrator.training.evaluate import evaluate_study
 from orchestrator.training.fingerprint import Fingerprints
-from orchestrator.training.scorers import require_methods, require_metrics
+from orchestrator.training.scorers import Scorers
 from orchestrator.training.shared_scoring import score, score_by_sharing
 from tests.support import own_scorers
 
@@ -140,39 +141,47 @@ def test_the_fold_is_the_one_that_went_wrong():
 )
 def test_metrics_that_cannot_be_meant_are_refused_before_anything_starts(evaluation, told):
     with pytest.raises(ConfigError) as refused:
-        require_metrics(evaluation)
+        Scorers.of(evaluation).require_usable()
     assert told in str(refused.value)
 
 
 def test_metrics_that_can_be_meant_are_not_refused():
-    require_metrics(comparing("roc_auc", "ftwo", "cost"))
-    require_metrics(comparing("cost", direction="minimize"))
-    require_metrics(comparing("r2", "neg_mean_squared_error", "cost", task="regression"))
+    Scorers.of(comparing("roc_auc", "ftwo", "cost")).require_usable()
+    Scorers.of(comparing("cost", direction="minimize")).require_usable()
+    Scorers.of(
+        comparing("r2", "neg_mean_squared_error", "cost", task="regression")
+    ).require_usable()
 
 
 def test_a_model_without_the_method_a_metric_asks_is_refused():
     with pytest.raises(ConfigError, match="neg_log_loss needs predict_proba, which model 'the-mod"):
-        require_methods([model(SVC)], comparing("roc_auc", "neg_log_loss"))
+        Scorers.of(comparing("roc_auc", "neg_log_loss")).require_methods([model(SVC)])
     with pytest.raises(ConfigError, match="roc_auc needs decision_function or predict_proba"):
-        require_methods([model("sklearn.preprocessing:StandardScaler")], comparing("roc_auc"))
+        Scorers.of(comparing("roc_auc")).require_methods(
+            [model("sklearn.preprocessing:StandardScaler")]
+        )
 
 
 def test_a_method_that_comes_with_a_parameter_is_found():
     by_probability = comparing("neg_log_loss")
     losses = ({"loss": ("hinge", "log_loss")},)
-    require_methods([model(SGD, grid=losses), model(SGD, loss="log_loss")], by_probability)
+    Scorers.of(by_probability).require_methods(
+        [model(SGD, grid=losses), model(SGD, loss="log_loss")]
+    )
     scaled = model(
         "sklearn.preprocessing:StandardScaler", SGD, grid=({"sgdclassifier__loss": ("log_loss",)},)
     )
-    require_methods([scaled], by_probability)
+    Scorers.of(by_probability).require_methods([scaled])
     with pytest.raises(ConfigError, match="neg_log_loss needs predict_proba"):
-        require_methods([model(SGD, grid=({"alpha": (0.1, 1.0)},))], by_probability)
-    require_methods([model(SVC)], comparing("roc_auc", "cost"))
+        Scorers.of(by_probability).require_methods([model(SGD, grid=({"alpha": (0.1, 1.0)},))])
+    Scorers.of(comparing("roc_auc", "cost")).require_methods([model(SVC)])
 
 
 def test_another_scorer_makes_another_fingerprint():
     def name(evaluation):
-        fingerprints = Fingerprints(evaluation, study(evaluation).search)
+        fingerprints = Fingerprints(
+            evaluation, study(evaluation).search, find_loader(evaluation.loader)
+        )
         return fingerprints.of(replace(study(evaluation), data_version="1"), "d").fingerprint
 
     first = comparing("cost")
@@ -189,9 +198,11 @@ def test_another_scorer_makes_another_fingerprint():
 )
 def test_a_model_of_the_wrong_kind_is_refused(estimator, task, metric, predicts):
     with pytest.raises(ConfigError, match=rf"is {task}, and model .* predicts {predicts}"):
-        require_methods([model(estimator)], comparing(metric, task=task))
+        Scorers.of(comparing(metric, task=task)).require_methods([model(estimator)])
 
 
 def test_a_transformer_alone_is_refused():
     with pytest.raises(ConfigError, match="accuracy needs predict, which model"):
-        require_methods([model("sklearn.preprocessing:StandardScaler")], comparing("accuracy"))
+        Scorers.of(comparing("accuracy")).require_methods(
+            [model("sklearn.preprocessing:StandardScaler")]
+        )

@@ -32,6 +32,7 @@ def import_file(
     Example: orchestrator registry import configs/registry/flights.yaml
     """
     from orchestrator.cli.settings import configured  # late: the rest of the program
+    from orchestrator.estimators import Estimators
     from orchestrator.registry.importing import import_rows
     from orchestrator.registry.snapshots import fetch
     from orchestrator.registry.sources import open_source
@@ -45,7 +46,7 @@ def import_file(
     # An empty list is refused below: `--accept` is for runs.
     lists = fetch(
         source,
-        allowed=experiment.evaluation.allowed,
+        estimators=Estimators(experiment.evaluation.allowed),
         addresses=experiment.addresses,
         accept=["empty"],
     )

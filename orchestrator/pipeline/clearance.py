@@ -88,7 +88,7 @@ class Clearance:
         grids = sorted((each.id, repr(each.grids)) for each in customers if each.grids)
         return digest(
             *("lists", self._metrics, self._ground(estimators)),
-            *(repr(search), getattr(find_strategy(search), "resource", "")),
+            *(repr(search), find_strategy(search).traits.resource),
             sorted(map(repr, models)),
             grids,
         )

@@ -19,6 +19,7 @@ from orchestrator.records import (
     Study,
     TrialResult,
 )
+from orchestrator.search import find_strategy
 from orchestrator.search.spaces import point_of
 from orchestrator.settings import Experiment
 from orchestrator.training.fingerprint import Fingerprints, data_part
@@ -228,4 +229,5 @@ def _will_try(study: Study, champion: TrialResult) -> bool:
     params = dict(champion.trial.params)
     if any(dict(first) == params for first in study.first):
         return True
-    return study.search.strategy == "grid" and point_of(study.grid, params) is not None
+    tries_all = find_strategy(study.search).traits.is_exhaustive
+    return tries_all and point_of(study.grid, params) is not None

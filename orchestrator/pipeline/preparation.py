@@ -135,7 +135,7 @@ def check_models(resolved: Resolved, snapshot: Snapshot) -> None:
     experiment = resolved.experiment
     with named_in(experiment.config):
         Scorers.of(experiment.evaluation).require_methods(snapshot.models)
-        if getattr(resolved.strategy, "resource", "") == "iterations":
+        if resolved.strategy.traits.resource == "iterations":
             require_iterations(snapshot.models, resolved.estimators)
 
 

@@ -12,12 +12,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from orchestrator import plugins
 from orchestrator.errors import ConfigError, OrchestratorError
 
 ENTRY_POINTS = "orchestrator.sources"
@@ -181,22 +181,10 @@ def open_source(
     Raises:
         ConfigError: No source has this name, or it refuses the settings.
     """
-    make = _find(name, file=file, key=f"{key}.source")
+    make = plugins.load(ENTRY_POINTS, name, noun="source", file=file, key=f"{key}.source")
     with _settings_refused(file=file, key=key):
         source: Source = make(**settings)
         return source
-
-
-def _find(name: Any, *, file: str | None, key: str) -> Any:
-    known: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
-    if not isinstance(name, str) or name not in known:
-        problem = f"there is no source {name!r}; known are {', '.join(sorted(known))}"
-        raise ConfigError(problem, file=file, key=key)
-    try:
-        return known[name].load()
-    except (ImportError, AttributeError) as error:
-        problem = f"the source {name!r} ({known[name].value}) cannot be loaded: {error}"
-        raise ConfigError(problem, file=file, key=key) from error
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Which trials a study tries, how far, in what order: strategies by name.
 
-    strategies                  the seam
+    strategies, traits          the seam; what a strategy declares about itself
     grid, uniform               every point; points at random
     optuna_strategy             points suggested by Optuna
     samplers, optuna_points     Optuna's samplers by name; points in its words
@@ -26,10 +26,12 @@ from orchestrator.search.strategies import (
     require_usable,
     told,
 )
+from orchestrator.search.traits import Traits
 
 __all__ = [
     "Rounds",
     "Strategy",
+    "Traits",
     "count",
     "find_strategy",
     "learns",

@@ -53,7 +53,7 @@ def suggesting_strategy(suggest: Mapping[str, Any]) -> Strategy:
     settings = {name: value for name, value in suggest.items() if name != "strategy"}
     with _under_suggest():
         strategy = find_strategy(Search(strategy=named, settings=settings))
-    if getattr(strategy, "prunes", False):
+    if strategy.traits.prunes:
         raise ConfigError(
             f"strategy {named!r} gives candidates up itself; take them from one that does not, "
             "such as grid, random or optuna",
@@ -66,12 +66,11 @@ def check_suggesting(suggest: Mapping[str, Any]) -> None:
     """Refuse settings that the strategy named by `suggest` would stumble over in use.
 
     Raises:
-        ConfigError: It has a `check`, which refuses them.
+        ConfigError: That strategy's check refuses them.
     """
-    check = getattr(suggesting_strategy(suggest), "check", None)
-    if check is not None:
-        with _under_suggest():
-            check()
+    traits = suggesting_strategy(suggest).traits
+    with _under_suggest():
+        traits.check()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import ClassVar
 from orchestrator.records import Study, Trial
 from orchestrator.search.points import GridPoints
 from orchestrator.search.strategies import Rounds
+from orchestrator.search.traits import Traits
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class GridStrategy:
     Ranges are points where they have an end of them: whole numbers, and floats with a `step`.
     """
 
-    learns: ClassVar[bool] = False
+    traits: ClassVar[Traits] = Traits(learns=False, is_exhaustive=True)
 
     def count(self, study: Study) -> int:
         """The points of the grid."""

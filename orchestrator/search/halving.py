@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import cycle
 from statistics import fmean
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 from orchestrator.errors import ConfigError
 from orchestrator.records import Budget, Study, Trial, TrialResult
 from orchestrator.search.candidate_source import Suggestions, check_suggesting, suggesting_strategy
 from orchestrator.search.strategies import Rounds, window
+from orchestrator.search.traits import Traits
 
 _MOST_RUNGS = 3
 """Of iterations and rows, without a setting: the lowest has a ninth of them."""
@@ -45,7 +46,6 @@ class HalvingStrategy:
         ConfigError: A setting is wrong.
     """
 
-    prunes: ClassVar[bool] = True
     suggest: Mapping[str, Any] = field(default_factory=lambda: {"strategy": "grid"})
     resource: Resource = "folds"
     eta: int = 3
@@ -62,8 +62,12 @@ class HalvingStrategy:
         if self.rungs is not None:
             _require_whole("rungs", self.rungs, 2)
 
-    def check(self) -> None:
-        """Have who suggests try its settings."""
+    @property
+    def traits(self) -> Traits:
+        """It gives candidates up on the lower rungs."""
+        return Traits(prunes=True, resource=self.resource, check=self._check)
+
+    def _check(self) -> None:
         check_suggesting(self.suggest)
 
     def count(self, study: Study) -> int:

@@ -28,6 +28,7 @@ from orchestrator.search.samplers import (
     require_arguments,
 )
 from orchestrator.search.strategies import Rounds, window
+from orchestrator.search.traits import Traits
 from orchestrator.search.uniform import first_untried, require_n_trials
 
 
@@ -60,11 +61,12 @@ class OptunaStrategy:
         require_arguments(self.sampler, self.sampler_args)
 
     @property
-    def one_objective(self) -> str:
-        """The name of the sampler where it takes only one; else ""."""
-        return self.sampler if self.sampler in ONE_OBJECTIVE else ""
+    def traits(self) -> Traits:
+        """It learns; some samplers take one objective only."""
+        one_objective = self.sampler if self.sampler in ONE_OBJECTIVE else ""
+        return Traits(one_objective=one_objective, check=self._check)
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """Have the sampler suggest a few points, if it is given arguments."""
         if self.sampler_args:
             rehearse(self.sampler, self.sampler_args)

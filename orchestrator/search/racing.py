@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from operator import sub
 from statistics import NormalDist, fmean
-from typing import Any, ClassVar
+from typing import Any
 
 from orchestrator.errors import ConfigError
 from orchestrator.records import Study, Trial, TrialResult
@@ -20,6 +20,7 @@ from orchestrator.search.candidate_source import (
     suggesting_strategy,
 )
 from orchestrator.search.strategies import Rounds, window
+from orchestrator.search.traits import Traits
 
 _LEAST_FREEDOM = 4
 """Degrees of freedom before the folds' noise counts as known."""
@@ -43,7 +44,6 @@ class RacingStrategy:
         ConfigError: A setting is wrong.
     """
 
-    prunes: ClassVar[bool] = True
     suggest: Mapping[str, Any] = field(default_factory=lambda: {"strategy": "grid"})
     p_threshold: float = 0.1
 
@@ -54,8 +54,12 @@ class RacingStrategy:
                 f"must be between 0 and 1, not {self.p_threshold!r}", key="search.p_threshold"
             )
 
-    def check(self) -> None:
-        """Have who suggests try its settings."""
+    @property
+    def traits(self) -> Traits:
+        """It gives candidates up after some of the folds."""
+        return Traits(prunes=True, resource="folds", check=self._check)
+
+    def _check(self) -> None:
         check_suggesting(self.suggest)
 
     def count(self, study: Study) -> int:

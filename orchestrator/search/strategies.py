@@ -4,16 +4,16 @@ Touches no library; takes `Search` and `Study`; gives rounds of trials; driver a
 """
 
 import inspect
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from orchestrator import plugins
 from orchestrator.errors import ConfigError
 from orchestrator.records import Evaluation, Search, Study, Trial, TrialResult
 from orchestrator.search.objectives import goals
+from orchestrator.search.traits import Traits
 
 Rounds = Generator[Sequence[Trial], TrialResult, None]
 """A search in progress: yields rounds of trials to begin, is sent one result after the other."""
@@ -22,6 +22,7 @@ ENTRY_POINTS = "orchestrator.strategies"
 """The entry point group: a name, and a class that is given the settings as keyword arguments."""
 
 
+@runtime_checkable
 class Strategy(Protocol):
     """How the trials of a study are chosen; it does no I/O.
 
@@ -42,15 +43,17 @@ class Strategy(Protocol):
     follow from the experiment's seed, the study's key and the trial's number, so that a search
     taken up again by answering its rounds from the record goes on as if it had never stopped.
 
-    A strategy that gives trials up by what they have so far has `prunes`, which is True; one that
-    asks for the same trials whatever comes of them has `learns`, which is False, and may be sent
-    results as they end; one that can do with one objective only has `one_objective`, a text that
-    says who. One whose settings show their mistakes only in use has `check()`, which tries them
-    once for all studies.
+    Everything else that has to be known about a strategy stands in its `traits`; `Traits()` is one
+    that learns from whole trials and takes any number of objectives.
 
     A class of this kind is added by an entry point in the group `orchestrator.strategies`. It
     raises `ConfigError` when it is made with settings that cannot be.
     """
+
+    @property
+    def traits(self) -> Traits:
+        """What the strategy declares about itself."""
+        ...
 
     def count(self, study: Study) -> int:
         """How many trials to expect at most, without running any."""
@@ -68,8 +71,8 @@ def require_one_objective(search: Search, evaluation: Evaluation) -> None:
         ConfigError: It gives up what is behind in one metric, and there are several objectives, or
             constraints; or its sampler takes one objective only.
     """
-    strategy, several = find_strategy(search), len(evaluation.objectives) > 1
-    if getattr(strategy, "prunes", False) and (evaluation.constraints or several):
+    traits, several = find_strategy(search).traits, len(evaluation.objectives) > 1
+    if traits.prunes and (evaluation.constraints or several):
         key = "objectives" if several else "constraints"
         raise ConfigError(
             f"strategy {search.strategy!r} gives up candidates by {evaluation.metric} alone, among "
@@ -77,11 +80,10 @@ def require_one_objective(search: Search, evaluation: Evaluation) -> None:
             "random or optuna",
             key="search.strategy",
         )
-    sampler = getattr(strategy, "one_objective", "")
-    if sampler and len(told := goals(search, evaluation).objectives) > 1:
+    if traits.one_objective and len(told := goals(search, evaluation).objectives) > 1:
         raise ConfigError(
-            f"{sampler} searches by one objective, and there are {', '.join(told)}; take for "
-            "instance TPESampler or NSGAIISampler",
+            f"{traits.one_objective} searches by one objective, and there are "
+            f"{', '.join(told)}; take for instance TPESampler or NSGAIISampler",
             key="search.sampler",
         )
 
@@ -90,16 +92,14 @@ def require_usable(search: Search) -> None:
     """Refuse settings that a strategy would stumble over only while it searches.
 
     Raises:
-        ConfigError: It has a `check`, which refuses them.
+        ConfigError: The strategy's check refuses them.
     """
-    check = getattr(find_strategy(search), "check", None)
-    if check is not None:
-        check()
+    find_strategy(search).traits.check()
 
 
 def learns(search: Search) -> bool:
     """Whether the configured strategy's trials follow from the results it is sent."""
-    return bool(getattr(find_strategy(search), "learns", True))
+    return find_strategy(search).traits.learns
 
 
 def told(search: Search, evaluation: Evaluation) -> tuple[str, ...]:
@@ -171,22 +171,17 @@ def find_strategy(search: Search) -> Strategy:
     Raises:
         ConfigError: The strategy is unknown or its settings are wrong.
     """
-    known = _installed()
-    if not isinstance(search.strategy, str) or search.strategy not in known:
+    make = plugins.load(ENTRY_POINTS, search.strategy, noun="strategy", key="search.strategy")
+    _require_settings_of(make, search)
+    strategy = make(**search.settings)
+    if not isinstance(strategy, Strategy):
         raise ConfigError(
-            f"there is no strategy {search.strategy!r}; known are {', '.join(sorted(known))}",
+            f"strategy {search.strategy!r} ({make.__module__}:{make.__qualname__}) must have "
+            "`traits`, `count` and `rounds`, as orchestrator.search.strategies.Strategy has; "
+            "`traits = Traits()` suits one that learns from results",
             key="search.strategy",
         )
-    make = known[search.strategy].load()
-    _require_settings_of(make, search)
-    strategy: Strategy = make(**search.settings)
     return strategy
-
-
-@cache
-def _installed() -> Mapping[str, EntryPoint]:
-    """The strategies by name; looking for them reads the metadata of every package (5 ms)."""
-    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 
 def _require_settings_of(make: Any, search: Search) -> None:

@@ -15,6 +15,7 @@ from orchestrator.records import Distribution, Params, Study, Trial
 from orchestrator.search.points import GridPoints, count_at_most, is_finite
 from orchestrator.search.spaces import draw
 from orchestrator.search.strategies import Rounds
+from orchestrator.search.traits import Traits
 
 _REPEATS = 8
 """Draws of points already tried before the next untried one is taken."""
@@ -31,7 +32,7 @@ class RandomStrategy:
         ConfigError: `n_trials` is not a positive whole number.
     """
 
-    learns: ClassVar[bool] = False
+    traits: ClassVar[Traits] = Traits(learns=False)
     n_trials: int
 
     def __post_init__(self) -> None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.records import Search, Study, Trial, TrialResult
-from orchestrator.search import count, open_strategy
+from orchestrator.search import Traits, count, find_strategy, open_strategy
+from orchestrator.search.points import GridPoints, is_finite
 from orchestrator.search.spaces import is_searched, listed
 
 Judge = Callable[[Trial], float | None]
@@ -88,6 +89,10 @@ class StrategyContract:
 
     search: Search
 
+    @property
+    def traits(self) -> Traits:
+        return find_strategy(self.search).traits
+
     @pytest.fixture
     def trials(self, study, judge) -> list[Trial]:
         return trials_of(study, self.search, judge)
@@ -124,13 +129,36 @@ class StrategyContract:
         backwards = trials_of(study, self.search, judge, last_first=True)
         assert len(backwards) == count(self.search, study)
 
+    def test_a_strategy_that_does_not_learn_asks_for_the_same_trials_whatever_it_is_sent(
+        self, study, judge, trials
+    ):
+        def opposite(trial):
+            score = judge(trial)
+            return None if score is None else -score
+
+        if not self.traits.learns:
+            assert trials_of(study, self.search, opposite) == trials
+
+    def test_trials_get_a_share_of_the_declared_resource_only(self, study, judge):
+        results = list(answered(study, self.search, judge))
+        given = {r.trial.budget.resource for r in results if r.trial.budget is not None}
+        assert given <= ({self.traits.resource} if self.traits.prunes else set())
+
+    def test_an_exhaustive_strategy_tries_every_point_as_a_whole(self, study, judge):
+        if self.traits.is_exhaustive and is_finite(study):
+            ends = ends_of(study, self.search, judge).values()
+            tried = [repr(result.trial.params) for result in ends if result.trial.budget is None]
+            assert sorted(tried) == sorted(map(repr, GridPoints(study)))
+
+    def test_its_check_accepts_its_settings(self):
+        self.traits.check()
+
     def test_trials_under_way_never_exceed_what_was_allowed(self, study, judge):
         search = replace(self.search, max_parallel=2)
         allowed = replace(study, search=search)
         rounds = open_strategy(search, allowed)
         first = next(rounds)
-        learns = len(first) < count(search, allowed)
-        assert not learns or len(first) <= 2
+        assert not self.traits.learns or len(first) in {1, 2, count(search, allowed)}
 
     def test_the_same_study_and_results_give_the_same_trials(self, study, judge, trials):
         assert trials_of(study, self.search, judge) == trials

@@ -109,11 +109,21 @@ def parse(document: Mapping[str, Any], path: Path) -> Experiment:
         settings = Configuration.model_validate(_with_environment(document, path))
         experiment = anchored(settings.experiment_at(path))
         clusters.check(experiment.cluster)
+        _require_shared_artifacts(experiment.cluster, settings)
     except ValidationError as error:
         raise ConfigError(_every_problem(error), file=str(path)) from error
     except ConfigError as error:
         raise ConfigError(error.problem, file=str(path), key=error.key) from error
     return replace(experiment, document=document)
+
+
+def _require_shared_artifacts(cluster: clusters.Cluster, settings: Configuration) -> None:
+    """Refuse a default place of model files that the workers, which write them, do not see."""
+    if settings.artifacts_are_left_out and not clusters.find_kind(cluster).traits.shares_files:
+        raise ConfigError(
+            f"tracking.artifacts must be written out where `cluster.kind` is {cluster.kind}: a "
+            "folder or an address that the workers share with this machine"
+        )
 
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")

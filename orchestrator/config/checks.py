@@ -13,6 +13,8 @@ from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
+from orchestrator.clusters import Cluster, own_settings
+
 LONGEST = 1e9
 """Seconds: 30 years. Clocks of operating systems fail on much longer waits."""
 
@@ -31,6 +33,19 @@ def keys_of(record: type) -> BeforeValidator:
         return value
 
     return BeforeValidator(check)
+
+
+def cluster_fields(value: Any) -> Any:
+    """`{kind: ssh, hosts: [...]}`: what is not a field of `Cluster` is a setting of the kind."""
+    if not isinstance(value, Mapping):
+        return value
+    common = [field.name for field in fields(Cluster) if field.name != "settings"]
+    own = own_settings(value.get("kind", Cluster().kind))
+    unknown = sorted(map(str, value.keys() - {*common, *own}))
+    if unknown:
+        raise ValueError(unknown_key(unknown[0], [*common, *own]))
+    settings = {key: value[key] for key in own if key in value}
+    return {key: value[key] for key in value if key not in settings} | {"settings": settings}
 
 
 def numbers_of(record: type) -> BeforeValidator:

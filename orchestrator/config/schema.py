@@ -11,17 +11,19 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
-from importlib.metadata import entry_points
 from typing import Any
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
+from orchestrator import plugins
+from orchestrator.clusters import kinds
 from orchestrator.config.attribute_docs import attribute_docs, summary_of
 from orchestrator.config.examples import Examples, read_examples
 from orchestrator.config.metrics import CONSTRAINT
 from orchestrator.config.sections import Configuration
+from orchestrator.errors import ConfigError
 from orchestrator.records import Search
 from orchestrator.registry import sources
 from orchestrator.search import strategies
@@ -49,6 +51,7 @@ def schema() -> Schema:
     _as_written(definitions["Evaluation"]["properties"])
     del definitions["Constraint"]
     properties["registry"] |= _registry(definitions)
+    _add_kinds(definitions["Cluster"]["properties"])
     properties["search"] = {
         "description": properties["search"]["description"],
         **_search(definitions.pop("Search"), definitions),
@@ -136,12 +139,12 @@ def _registry(definitions: Schema) -> Schema:
         definitions[SOURCE + name] = _options(
             make, _DocumentedOptions, {"source": {"const": name}}, ["source"]
         )
-    kinds = list(made)
+    names = list(made)
     definitions["source"] = {
         "type": "object",
-        "properties": {"source": _or_variable({"enum": kinds}) | {"description": _SOURCE}},
+        "properties": {"source": _or_variable({"enum": names}) | {"description": _SOURCE}},
         "required": ["source"],
-        **_by_name("source", SOURCE, kinds),
+        **_by_name("source", SOURCE, names),
     }
     each = {"$ref": "#/$defs/source"}
     return {
@@ -157,6 +160,16 @@ def _registry(definitions: Schema) -> Schema:
             "additionalProperties": False,
         },
     }
+
+
+def _add_kinds(cluster: Schema) -> None:
+    """Name the kinds of clusters that are installed, and the keys that belong to one of them."""
+    made = _installed(kinds.ENTRY_POINTS)
+    kind = {name: cluster["kind"][name] for name in ("description", "default")}
+    cluster["kind"] = _or_variable({"enum": list(made)}) | kind
+    del cluster["settings"]
+    for make in made.values():
+        cluster.update(_options(make, _Documented, {}, [])["properties"])
 
 
 def _search(common: Schema, definitions: Schema) -> Schema:
@@ -199,10 +212,10 @@ def _by_name(key: str, prefix: str, names: Iterable[str]) -> Schema:
 def _installed(group: str) -> Mapping[str, Any]:
     """The classes of an entry point group by name; one that cannot be imported is left out."""
     found = {}
-    for point in sorted(entry_points(group=group), key=lambda point: point.name):
+    for name in plugins.names(group):
         try:
-            found[point.name] = point.load()
-        except (ImportError, AttributeError):
+            found[name] = plugins.load(group, name, noun="implementation", key="")
+        except ConfigError:
             continue
     return found
 

@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from orchestrator import clusters
-from orchestrator.config.checks import LONGEST, keys_of, numbers_of, within
+from orchestrator.config.checks import LONGEST, cluster_fields, keys_of, numbers_of, within
 from orchestrator.config.measures import require_well_formed
 from orchestrator.config.metrics import evaluation_fields
 from orchestrator.config.places import root_of
@@ -107,7 +107,7 @@ class Configuration(_Section):
     cluster: Annotated[
         clusters.Cluster,
         numbers_of(clusters.Cluster),
-        keys_of(clusters.Cluster),
+        BeforeValidator(cluster_fields),
         within("connect_timeout", 0.001, LONGEST),
         within("reconnect_timeout", 0, LONGEST),
     ] = clusters.Cluster()
@@ -150,15 +150,10 @@ class Configuration(_Section):
             )
         return self
 
-    @model_validator(mode="after")
-    def _workers_reach_the_models(self) -> "Configuration":
-        """Workers write the model files; those of another machine do not see a folder of this."""
-        if self.cluster.kind == "remote" and not self.tracking.artifacts and self._artifacts:
-            raise ValueError(
-                "tracking.artifacts must be written out where `cluster.kind` is remote: a folder "
-                "or an address that the workers share with this machine"
-            )
-        return self
+    @property
+    def artifacts_are_left_out(self) -> bool:
+        """Whether model files go to a folder of this machine, since no other place is named."""
+        return not self.tracking.artifacts and self._artifacts is not None
 
     @property
     def _state(self) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 
-from orchestrator.clusters import connect, readiness
+from orchestrator.clusters import connect, find_kind, readiness
 from orchestrator.errors import MachineryError
 from orchestrator.maintenance.findings import Finding, Level
 from orchestrator.pipeline.worker_needs import needs_of
@@ -58,17 +58,20 @@ def check_versions() -> Iterator[Finding]:
 
 
 def check_cluster(experiment: Experiment, models: Sequence[ModelSpec] = ()) -> Iterator[Finding]:
-    """Whether a remote cluster answers, has workers, and has what the experiment needs there.
+    """Whether a cluster that is not of this environment answers, and can run the experiment.
 
     Args:
         experiment: Whose cluster.
         models: The models that a run would train, as far as they are known.
     """
     cluster = experiment.cluster
-    if cluster.kind != "remote":
+    if find_kind(cluster).traits.same_environment:
         return
     try:
         with connect(cluster) as client:
+            if client is None:
+                return
+            address = cluster.address or client.scheduler_info(n_workers=0)["address"]
             found = readiness(client, needs_of(experiment, models), cluster.connect_timeout)
     except MachineryError as error:
         yield Finding(check="cluster", problem=str(error), cure="start it, or check its address")
@@ -76,7 +79,7 @@ def check_cluster(experiment: Experiment, models: Sequence[ModelSpec] = ()) -> I
     if not found.workers:
         yield Finding(
             check="cluster",
-            problem=f"the scheduler at {cluster.address} has no workers",
+            problem=f"the scheduler at {address} has no workers",
             cure="start some with `dask worker`; a run would wait for them",
             level="warning",
         )

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
-from orchestrator.clusters import connect, require_ready, warm_up
+from orchestrator.clusters import connect, find_kind, require_ready, warm_up
 from orchestrator.pipeline.worker_needs import EVALUATING, needs_of
 from orchestrator.records import ModelSpec
 from orchestrator.settings import Experiment
@@ -68,11 +68,11 @@ class OnDemandCluster:
         if self._experiment.cluster.dashboard:
             self._say(f"Dask dashboard while it runs: {self._client.dashboard_link}")
         settings, evaluation = self._experiment.cluster, self._experiment.evaluation
-        if settings.kind == "remote":
+        if find_kind(settings).traits.same_environment:
+            warm_up(self._client, [EVALUATING, evaluation.loader.partition(":")[0]])
+        else:
             needs = needs_of(self._experiment, self._models)
             self.differences = require_ready(self._client, settings, needs)
-        else:  # its workers are of this interpreter and this path
-            warm_up(self._client, [EVALUATING, evaluation.loader.partition(":")[0]])
 
     def __enter__(self) -> "OnDemandCluster":
         return self

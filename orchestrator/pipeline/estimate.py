@@ -6,13 +6,12 @@ least of them is what any run takes, and what others took above it grows with th
 Touches no library; reads the ledger; gives seconds; runs on the driver.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
-from orchestrator.clusters import Cluster
+from orchestrator.clusters import find_kind
 from orchestrator.ledger import Ledger
 from orchestrator.pipeline.resolution import Resolved
 from orchestrator.records import FlowRun, Study
@@ -53,7 +52,8 @@ def estimate(ledger: Ledger, resolved: Resolved, new: Sequence[Study], trials: i
         new: The studies to train.
         trials: How many trials it makes in all.
     """
-    cores = _cores(resolved.experiment.cluster)
+    cluster = resolved.experiment.cluster
+    cores = find_kind(cluster).cores(cluster)
     fits = _fit_seconds(ledger, resolved.strategy, new)
     past = [] if cores is None else list(_past(ledger, resolved.experiment.name, cores))
     if fits is None or cores is None or not past:
@@ -100,11 +100,3 @@ def _besides(past: Sequence[_Past], trials: int) -> float:
     least = min(run.besides for run in past)
     each = [(run.besides - least) / run.trials for run in past if run.trials]
     return least + trials * (median(each) if each else 0.0)
-
-
-def _cores(cluster: Cluster) -> int | None:
-    if cluster.kind == "remote":
-        return None
-    if cluster.kind == "inline":
-        return 1
-    return min(cluster.most_workers * cluster.threads, os.cpu_count() or 1)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from orchestrator.clusters import threads
+from orchestrator.clusters import find_kind, threads
 from orchestrator.errors import MachineryError, StoppedError
 from orchestrator.ledger import Ledger
 from orchestrator.mapping import Run
@@ -144,7 +144,7 @@ def _run_flow(execution: Execution, outbox: Outbox, cluster: OnDemandCluster) ->
         allow_pickle=experiment.allow_pickle,
         rules=rules_of(experiment),
     )
-    writes_itself = experiment.cluster.kind == "inline"
+    writes_itself = find_kind(experiment.cluster).traits.in_process
     flow = training_flow(
         experiment,
         longest_first(prepared.work, prepared.new, durations),

@@ -141,7 +141,7 @@ def _run(
             raise StoppedError
         if client is not None and cluster.dashboard and client.dashboard_link:
             output.say(f"Dask's dashboard: {client.dashboard_link}")
-        if client is not None and cluster.kind == "remote":
+        if client is not None and not clusters.find_kind(cluster).traits.same_environment:
             for difference in clusters.require_ready(client, cluster, clusters.Needs()):
                 output.say(difference)
         with (

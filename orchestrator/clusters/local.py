@@ -1,0 +1,161 @@
+"""The kinds `local`, worker processes on this machine, and `inline`, the driver's own process.
+
+Touches distributed; takes `Cluster` settings; gives a client, or None for this process; driver.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from orchestrator.clusters.kinds import ClusterTraits
+from orchestrator.clusters.settings import Adaptive, Cluster
+from orchestrator.errors import ConfigError, as_machinery_error
+
+if TYPE_CHECKING:
+    from distributed import Client, LocalCluster
+
+_IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+"""What local workers do first. A terminal sends Ctrl-C to every process of a command: they would
+die with what they run, where the driver means to wait for it."""
+
+_LOCAL = {
+    # After 15 s Dask would give up for good a worker whose nanny is slow to start it again.
+    "distributed.deploy.lost-worker-timeout": "1 hour",
+    # 50 times a second, in the driver four times over, it would look whether it is responsive.
+    "distributed.admin.tick.interval": "500ms",
+    # A daemonic process may have no children, and a task may want a pool of processes. Workers end
+    # with the driver all the same: each of them watches a pipe to it.
+    "distributed.worker.daemon": False,
+}
+"""Dask's settings for a local cluster."""
+
+_MOST = 10_000
+"""Workers or threads on one machine."""
+
+
+class InlineKind:
+    """Tasks run one after the other in the driver's process."""
+
+    traits: ClassVar[ClusterTraits] = ClusterTraits(
+        in_process=True, same_environment=True, shares_files=True
+    )
+
+    def check(self, cluster: Cluster) -> None:
+        """Refuse what is for clusters with workers elsewhere, and numbers that cannot be."""
+        _refuse(cluster, "address", "tls", "insecure", "versions")
+        _check_workers(cluster)
+        _check_memory_limit(cluster.memory_limit)
+
+    @contextmanager
+    def connect(self, cluster: Cluster) -> Iterator[None]:  # noqa: ARG002 - the seam has it
+        """Give no client."""
+        yield None
+
+    def cores(self, cluster: Cluster) -> int:  # noqa: ARG002 - the seam has it
+        """Return 1: calls run one after the other."""
+        return 1
+
+
+class LocalKind:
+    """Worker processes that are started for the flow run, on loopback, and end with it."""
+
+    traits: ClassVar[ClusterTraits] = ClusterTraits(same_environment=True, shares_files=True)
+
+    def check(self, cluster: Cluster) -> None:
+        """Refuse what is for clusters with workers elsewhere, and numbers that cannot be."""
+        certificates = () if cluster.tls == "temporary" else ("tls",)
+        _refuse(cluster, "address", *certificates, "insecure", "versions")
+        _check_workers(cluster)
+        _check_memory_limit(cluster.memory_limit)
+
+    @contextmanager
+    def connect(self, cluster: Cluster) -> Iterator["Client"]:
+        """Start the workers, and end them with the context."""
+        # late: commands that start no cluster need not wait for distributed
+        import dask
+        from distributed import Client
+        from distributed.security import Security
+
+        # 100 times a second it would look what a worker does, for a page of the dashboard.
+        settings = _LOCAL | {"distributed.worker.profile.enabled": cluster.dashboard}
+        with ExitStack() as stack:
+            # distributed tells of workers that do not start by several errors of its own
+            with as_machinery_error("the local cluster did not start", OSError, RuntimeError):
+                stack.enter_context(dask.config.set(settings))
+                local = stack.enter_context(
+                    _started(
+                        cluster,
+                        memory_limit=cluster.memory_limit,
+                        processes=True,
+                        host="127.0.0.1",
+                        # without an address Dask takes port 8787, if it is free
+                        dashboard_address="127.0.0.1:0",
+                        scheduler_kwargs={"dashboard": cluster.dashboard},
+                        security=Security.temporary() if cluster.tls else None,
+                        silence_logs="CRITICAL",
+                        preload=[
+                            *dask.config.get("distributed.worker.preload"),
+                            _IGNORE_INTERRUPTS,
+                        ],
+                    )
+                )
+                client = stack.enter_context(Client(local))
+            yield client
+
+    def cores(self, cluster: Cluster) -> int:
+        """Return the workers' threads, at most as many as the machine has cores."""
+        return min(cluster.most_workers * cluster.threads, os.cpu_count() or 1)
+
+
+def _started(cluster: Cluster, **settings: Any) -> "LocalCluster":
+    """A local cluster with as many workers as are configured."""
+    from distributed import LocalCluster  # late, as above
+
+    from orchestrator.clusters.growth import GrowingCluster
+
+    workers = cluster.workers
+    if isinstance(workers, Adaptive):
+        return GrowingCluster(
+            minimum=workers.min,
+            maximum=workers.max,
+            threads_per_worker=cluster.threads,
+            **settings,
+        )
+    return LocalCluster(n_workers=workers, threads_per_worker=cluster.threads, **settings)
+
+
+def _refuse(cluster: Cluster, *keys: str) -> None:
+    for key in keys:
+        if getattr(cluster, key):
+            problem = f"is for a remote cluster only: write `kind: remote`, or leave out `{key}`"
+            raise ConfigError(problem, key=f"cluster.{key}")
+
+
+def _check_workers(cluster: Cluster) -> None:
+    workers = cluster.workers
+    numbers: dict[str, int | None] = {"threads": cluster.threads}
+    if isinstance(workers, Adaptive):
+        numbers |= {"workers.min": workers.min, "workers.max": workers.max}
+    else:
+        numbers["workers"] = workers
+    for key, number in numbers.items():
+        if number is not None and number < 1:
+            raise ConfigError(f"must be at least 1, not {number}", key=f"cluster.{key}")
+        if number is not None and number > _MOST:
+            raise ConfigError(f"must be at most {_MOST:,}, not {number}", key=f"cluster.{key}")
+    if isinstance(workers, Adaptive) and workers.min > workers.max:
+        problem = f"must be at least min, which is {workers.min}, not {workers.max}"
+        raise ConfigError(problem, key="cluster.workers.max")
+
+
+def _check_memory_limit(limit: str) -> None:
+    if limit == "auto":
+        return
+    from dask.utils import parse_bytes  # late: most configurations leave it at "auto"
+
+    try:
+        parse_bytes(limit)
+    except ValueError:
+        problem = f'{limit!r} is no amount of memory: write e.g. "2 GiB", or "auto"'
+        raise ConfigError(problem, key="cluster.memory_limit") from None

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from orchestrator.ledger import Ledger
+from tests.support.projects import FLIGHTS, write
+from tests.support.rows import LOGISTIC, ROUTES, TREE
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -162,3 +164,24 @@ def client() -> Iterator["Client"]:
         Client(cluster) as client,
     ):
         yield client
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, mlflow_url):
+    """A folder with a configuration and lists of the flights, from which commands are typed."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
+    monkeypatch.chdir(tmp_path)
+    write("lists.yaml", {"models": [LOGISTIC, TREE], "customers": ROUTES[:2]})
+    write(
+        "orchestrator.yaml",
+        {
+            "experiment": "flights",
+            "registry": {"source": "sql", "url": "sqlite:///registry.db"},
+            "evaluation": FLIGHTS,
+            "cluster": {"kind": "inline"},
+            "limits": {"max_removed": 1.0},
+            "tracking": {"uri": mlflow_url, "artifacts": str(tmp_path / "artifacts")},
+            "ledger": "sqlite:///ledger.db",
+        },
+    )
+    return tmp_path

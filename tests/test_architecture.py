@@ -91,3 +91,34 @@ def test_only_a_measure_asks_which_way_it_is_better():
         )
     ]
     assert asked == ["orchestrator.records.measures"]
+
+
+TESTS = sorted(path for path in (HERE / "tests").rglob("*.py"))
+
+
+def modules_imported(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    plain = [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
+    names = {f"{node.module}.{alias.name}" for node in froms for alias in node.names}
+    return names | {alias.name for node in plain for alias in node.names}
+
+
+def test_no_test_module_imports_another():
+    """What two of them need is a builder, and builders live in `tests/support`."""
+    importing = {
+        name_of(path): sorted(name for name in modules_imported(path) if ".test_" in name)
+        for path in TESTS
+    }
+    assert {name: names for name, names in importing.items() if names} == {}
+
+
+def test_folders_of_tests_mirror_the_rooms():
+    rooms = children(PRODUCT) | {"core", "docs"}  # small modules of the root; docs and examples
+    folders = {path.parent.name for path in TESTS if path.name.startswith("test_")}
+    assert folders - {"tests"} <= rooms
+
+
+def test_files_of_tests_have_at_most_500_lines():
+    lengths = {name_of(path): len(path.read_text().splitlines()) for path in TESTS}
+    assert {name: length for name, length in lengths.items() if length > 500} == {}

@@ -17,8 +17,8 @@ import psutil
 import psycopg
 
 from orchestrator.ledger import Ledger
-from tests.chaos.places import wait_until
 from tests.chaos.scene import Driver, Scene
+from tests.support.places import wait_until
 
 
 class UnexpectedError(Exception):

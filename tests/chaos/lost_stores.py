@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tests.chaos.faults import DriverKilled, UnexpectedError
 from tests.chaos.places import wait_until
+
+from tests.chaos.faults import DriverKilled, UnexpectedError
 from tests.chaos.scene import MLFLOW, SECONDS_TO_END, Driver, Scene
 
 _UNWELL, _REFUSED = 1, 2

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from distributed import Scheduler, Worker
 from distributed.diagnostics.plugin import SchedulerPlugin
 
-from tests.chaos.places import free_port
+from tests.support.places import free_port
 
 THREADS = 2
 

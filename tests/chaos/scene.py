@@ -19,8 +19,8 @@ from sqlalchemy import NullPool, create_engine, text
 from orchestrator.ledger import Ledger
 from orchestrator.mlflow.model_files.checksums import damage
 from orchestrator.records import Promotion
-from tests.chaos.places import HOME, kill_tree
 from tests.chaos.work import CUSTOMERS, FOLDS, MODELS, POINTS
+from tests.support.places import HOME, kill_tree
 
 MLFLOW = "mlflow"
 """The name of the database that MLflow begins with."""

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tests.chaos.faults import Fault
-from tests.chaos.places import Postgres, dask_cluster, mlflow_server, network, postgres, tmpfs
 from tests.chaos.scene import MLFLOW, Scene, environment, prepare
 from tests.chaos.work import CUSTOMERS
+from tests.support.places import Postgres, dask_cluster, mlflow_server, network, postgres, tmpfs
 
 Database = Literal["sqlite", "postgres"]
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.chaos.faults import Fault, UnexpectedError
-from tests.chaos.places import wait_until
 from tests.chaos.scene import SECONDS_TO_END, Driver, Scene
 from tests.chaos.work import FOLDS
+from tests.support.places import wait_until
 
 _KILLED = -9
 _GOOD_ENDS = frozenset({0, 4, 130, _KILLED})

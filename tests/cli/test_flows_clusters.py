@@ -6,7 +6,7 @@ import sys
 
 import yaml
 
-from tests.chaos.places import free_port, kill_tree, wait_until
+from tests.support.places import free_port, kill_tree, wait_until
 
 SCHEDULER = """
 import sys

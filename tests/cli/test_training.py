@@ -12,44 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from orchestrator.ledger import Ledger
-from tests.pipeline.test_experiment import LOGISTIC, ROUTES, TREE, route
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch, mlflow_url):
-    """A folder with a configuration and lists, from which commands are typed."""
-    home = Path(__file__).parents[2]
-    monkeypatch.syspath_prepend(str(home))
-    monkeypatch.chdir(tmp_path)
-    write("lists.yaml", {"models": [LOGISTIC, TREE], "customers": ROUTES[:2]})
-    write(
-        "orchestrator.yaml",
-        {
-            "experiment": "flights",
-            "registry": {"source": "sql", "url": "sqlite:///registry.db"},
-            "evaluation": FLIGHTS,
-            "cluster": {"kind": "inline"},
-            "limits": {"max_removed": 1.0},
-            "tracking": {"uri": mlflow_url, "artifacts": str(tmp_path / "artifacts")},
-            "ledger": "sqlite:///ledger.db",
-        },
-    )
-    return tmp_path
-
-
-FLIGHTS = {"loader": "experiments.flights:load"}
-
-
-def write(file, content):
-    Path(file).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-
-
-def change(file, **changes):
-    content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-    write(file, {**content, **changes})
+from tests.support.projects import FLIGHTS, change, write
+from tests.support.rows import LOGISTIC, ROUTES, TREE, route
 
 
 def test_a_newcomers_afternoon(project, typed):

@@ -22,15 +22,16 @@ from orchestrator.errors import UsageError
 from orchestrator.ledger import Ledger
 from orchestrator.mapping import NodeProgress
 from orchestrator.records import State
-from tests.chaos.places import free_port
-from tests.pipeline.test_trouble import CUSTOMERS, an_experiment
+from tests.support.experiments import a_small_experiment
+from tests.support.places import free_port
+from tests.support.rows import CUSTOMERS
 
 
 @pytest.fixture
 def configured(tmp_path, mlflow_url, monkeypatch):
     """The small experiment, as if a configuration described it; one customer cannot be loaded."""
     broken = {"id": "broken", "data": {"form": "no such form"}}
-    experiment = an_experiment(tmp_path, mlflow_url, customers=[*CUSTOMERS[:1], broken])
+    experiment = a_small_experiment(tmp_path, mlflow_url, customers=[*CUSTOMERS[:1], broken])
     monkeypatch.setattr("orchestrator.config.find", lambda config: config)
     monkeypatch.setattr("orchestrator.config.load", lambda _: experiment)
     return experiment
@@ -95,7 +96,9 @@ def scraped(url):
 def test_metrics_tell_instances_trials_backlog_and_workers(tmp_path, mlflow_url):
     from orchestrator.pipeline.pipeline import run
 
-    experiment = an_experiment(tmp_path, mlflow_url, cluster=Cluster(workers=1, dashboard=False))
+    experiment = a_small_experiment(
+        tmp_path, mlflow_url, cluster=Cluster(workers=1, dashboard=False)
+    )
     port, seen = free_port(), []
     with serving_metrics(str(port), experiment.ledger) as metrics:
         # Another test's cluster may be there too.

@@ -16,7 +16,8 @@ from orchestrator.pipeline.pipeline import run
 from orchestrator.pipeline.plan import plan
 from orchestrator.pipeline.report import FailureSummary, Unserved
 from orchestrator.records import Customer, Evaluation
-from tests.pipeline.test_experiment import LOGISTIC, ROUTES, TREE, an_experiment
+from tests.support.experiments import an_experiment
+from tests.support.rows import LOGISTIC, ROUTES, TREE
 from tests.support.synthetic import load as drawn
 
 GOOD = {"rows": 40, "seed": 1}

@@ -12,8 +12,8 @@ from distributed import Client
 
 from orchestrator.clusters import Adaptive, Cluster, Tls, check, connect, warm_up
 from orchestrator.errors import ConfigError, MachineryError
-from tests.chaos.places import dask_cluster, environment_of
 from tests.support.certificates import certified
+from tests.support.places import dask_cluster, environment_of
 
 
 def test_inline_needs_no_client():

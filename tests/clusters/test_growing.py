@@ -9,7 +9,7 @@ import pytest
 from orchestrator import flow, task
 from orchestrator.clusters import Adaptive, Cluster, connect
 from orchestrator.mapping.dask.demand import Demand
-from tests.chaos.places import wait_until
+from tests.support.places import wait_until
 
 
 @task

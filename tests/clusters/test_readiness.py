@@ -15,8 +15,8 @@ from orchestrator.ledger import Ledger
 from orchestrator.maintenance.environment_checks import check_cluster
 from orchestrator.pipeline.pipeline import run
 from orchestrator.records import Evaluation
-from tests.chaos.places import HOME, dask_cluster, environment_of
-from tests.pipeline.test_trouble import an_experiment
+from tests.support.experiments import a_small_experiment
+from tests.support.places import HOME, dask_cluster, environment_of
 
 MODULE = """
 from tests.support.synthetic import load
@@ -76,7 +76,7 @@ def test_modules_that_workers_lack_are_named_with_a_worker_and_the_cure(
     (tmp_path / "only_here.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "only_here", raising=False)
-    experiment = an_experiment(
+    experiment = a_small_experiment(
         tmp_path,
         mlflow_url,
         evaluation=Evaluation(
@@ -98,7 +98,7 @@ def test_modules_that_workers_lack_are_named_with_a_worker_and_the_cure(
 def test_another_scikit_learn_on_the_workers_is_refused_unless_it_is_allowed(
     others, tmp_path, mlflow_url
 ):
-    experiment = on(others, an_experiment(tmp_path, mlflow_url))
+    experiment = on(others, a_small_experiment(tmp_path, mlflow_url))
     here = version("scikit-learn")
     differs = f"has scikit-learn 1.0, the driver has {here}"
     told = refused(experiment)
@@ -121,7 +121,7 @@ def test_a_scheduler_and_workers_without_the_package_are_refused(tmp_path, mlflo
     hidden = {"PYTHONPATH": str(tmp_path / "path"), "PYTHONSAFEPATH": "1"}
     with dask_cluster(environment_of(tmp_path) | hidden, workers=1) as started:
         await_workers(started.address, 1)
-        experiment = on(started.address, an_experiment(tmp_path, mlflow_url))
+        experiment = on(started.address, a_small_experiment(tmp_path, mlflow_url))
         told = refused(experiment)
     for place in ("the Dask scheduler", "; worker tcp://127.0.0.1:"):
         assert place in told

@@ -14,8 +14,8 @@ from orchestrator.errors import ConfigError
 from orchestrator.estimators import Estimators
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import InlineSource
+from tests.support.rows import PLAIN_TREE as TREE
 
-TREE = {"id": "tree", "estimator": "sklearn.tree:DecisionTreeClassifier"}
 SHOP = """
 from sklearn.datasets import load_breast_cancer
 

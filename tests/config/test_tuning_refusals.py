@@ -3,7 +3,8 @@
 import pytest
 
 from orchestrator.search import samplers
-from tests.cli.test_training import FLIGHTS, ROUTES, change, project, write  # noqa: F401 - project is a fixture
+from tests.support.projects import FLIGHTS, change, write
+from tests.support.rows import ROUTES
 
 SVM = {"id": "svm", "estimator": "sklearn.svm:SVC"}
 LINEAR = {"id": "linear", "estimator": "sklearn.svm:LinearSVC"}

@@ -28,7 +28,7 @@ from orchestrator.registry.http.decoding import EncodingError, decoded
 from orchestrator.registry.http.source import HttpSource
 from orchestrator.reports.page import Page
 from orchestrator.reports.rendering import render
-from tests.registry.test_http import WebService
+from tests.support.web_service import WebService
 
 ROWS = json.dumps([{"id": f"c{i}"} for i in range(1000)]).encode()
 

@@ -18,8 +18,8 @@ from orchestrator.ledger.codec import NOTHING, thaw
 from orchestrator.mlflow.models.model_names import model_name
 from orchestrator.registry.sources import open_source
 from tests.contracts.registry_sources import HOSTILE_IDS
-from tests.pipeline.test_trouble import TREE
-from tests.registry.test_http import WebService
+from tests.support.rows import TREE
+from tests.support.web_service import WebService
 
 SECRETS = {
     "LEDGER_PASSWORD": "hunter2-of-the-ledger",

@@ -5,7 +5,8 @@ from dataclasses import replace
 from orchestrator.maintenance.removal import forget
 from orchestrator.mlflow.runs.tracked_run import summary_id
 from orchestrator.pipeline.pipeline import run
-from tests.pipeline.test_experiment import ROUTES, TREE, an_experiment, listing, tracked
+from tests.support.experiments import an_experiment, listing, tracked
+from tests.support.rows import ROUTES, TREE
 
 
 def test_a_flow_run_with_news_writes_its_report_and_one_without_nothing(tmp_path, mlflow_url):

@@ -5,7 +5,8 @@ from collections import Counter
 from orchestrator.ledger import Ledger
 from orchestrator.pipeline.pipeline import run
 from orchestrator.records import Search
-from tests.pipeline.test_experiment import TREE, an_experiment, route, tracked
+from tests.support.experiments import an_experiment, tracked
+from tests.support.rows import TREE, route
 
 DEPTHS = [*range(1, 12), -1]
 """The last is none: its trial fails."""

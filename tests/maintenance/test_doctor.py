@@ -19,19 +19,19 @@ from orchestrator.maintenance.adoption import adopt_store
 from orchestrator.maintenance.doctor import diagnose, treat
 from orchestrator.maintenance.environment_checks import check_cluster
 from orchestrator.pipeline.pipeline import run
-from tests.chaos.places import dask_cluster, environment_of
-from tests.cli.test_training import project  # noqa: F401 - a fixture
-from tests.pipeline.test_trouble import EVERYONE, an_experiment, in_mlflow
+from tests.support.experiments import a_small_experiment, in_mlflow
+from tests.support.places import dask_cluster, environment_of
+from tests.support.rows import CUSTOMER_IDS
 
 MODEL = "trouble.customer-1"
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, empty_mlflow_database):
-    """A folder in which three customers were trained, to be copied: `an_experiment` of it."""
+    """A folder in which three customers were trained, to be copied: `a_small_experiment` of it."""
     folder = tmp_path_factory.mktemp("trained")
     shutil.copyfile(empty_mlflow_database, folder / "mlflow.db")
-    experiment = an_experiment(folder, f"sqlite:///{folder}/mlflow.db")
+    experiment = a_small_experiment(folder, f"sqlite:///{folder}/mlflow.db")
     run(experiment)
     return folder
 
@@ -41,7 +41,7 @@ def experiment(trained, tmp_path):
     """The trained experiment, in a folder that a test may spoil."""
     for file in ("ledger.db", "mlflow.db"):
         shutil.copyfile(trained / file, tmp_path / file)
-    copied = an_experiment(tmp_path, f"sqlite:///{tmp_path}/mlflow.db")
+    copied = a_small_experiment(tmp_path, f"sqlite:///{tmp_path}/mlflow.db")
     adopt_store(copied)
     return copied
 
@@ -81,7 +81,7 @@ def test_after_a_run_all_is_well(experiment):
 
 
 def test_before_the_first_run_all_is_well_and_nothing_is_made(tmp_path):
-    fresh = an_experiment(tmp_path, f"sqlite:///{tmp_path}/state/mlflow.db")
+    fresh = a_small_experiment(tmp_path, f"sqlite:///{tmp_path}/state/mlflow.db")
     assert diagnose(fresh).findings == ()
     assert list(tmp_path.iterdir()) == []
 
@@ -99,7 +99,7 @@ def test_an_alias_that_was_deleted_is_set_again(experiment, client):
     client.delete_registered_model_alias(MODEL, "champion")
     told = f"{MODEL} has no alias `champion`; it belongs to version 1"
     assert repaired(experiment, f"customer 'customer-1': {told}")
-    assert in_mlflow(experiment) == (6, 6, EVERYONE)
+    assert in_mlflow(experiment) == (6, 6, CUSTOMER_IDS)
 
 
 def test_an_alias_of_a_version_that_is_gone_is_found(experiment, client):
@@ -133,7 +133,7 @@ def test_runs_that_mlflow_has_lost_are_sent_again(experiment):
     (finding,) = diagnose(experiment).findings
     assert finding.problem.startswith("MLflow has lost 6 runs it was sent, such as ")
     assert treat(experiment).healthy
-    assert in_mlflow(experiment) == (6, 6, EVERYONE)
+    assert in_mlflow(experiment) == (6, 6, CUSTOMER_IDS)
 
 
 def test_a_run_that_a_person_deleted_stays_deleted(experiment, client):
@@ -148,7 +148,7 @@ def test_a_whole_database_that_is_gone_is_filled_again(experiment, tmp_path, emp
     assert found[0].startswith("MLflow has lost 6 runs")
     assert len(found) == 4
     assert treat(experiment).healthy
-    assert in_mlflow(experiment) == (6, 6, EVERYONE)
+    assert in_mlflow(experiment) == (6, 6, CUSTOMER_IDS)
 
 
 @contextmanager
@@ -219,7 +219,7 @@ def test_what_a_driver_at_work_is_still_to_send_is_no_problem(experiment):
 
 
 def test_an_mlflow_that_does_not_answer_is_an_error(experiment, tmp_path):
-    unreachable = an_experiment(tmp_path, "http://127.0.0.1:9")
+    unreachable = a_small_experiment(tmp_path, "http://127.0.0.1:9")
     (finding,) = diagnose(unreachable).findings
     assert "no MLflow server answers at http://127.0.0.1:9" in finding.problem
 
@@ -252,7 +252,7 @@ def test_a_cluster_without_workers_and_one_that_does_not_answer(tmp_path, experi
     assert "no Dask scheduler answers" in finding.problem
 
 
-def test_the_command_says_so_and_exits_with_it(project, typed):  # noqa: F811 - fixtures
+def test_the_command_says_so_and_exits_with_it(project, typed):
     assert typed("doctor")[:2] == (0, "all is well: ledger, MLflow, disks, versions, cluster\n")
     typed("registry", "import", "lists.yaml")
     typed("run")

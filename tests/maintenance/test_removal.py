@@ -18,10 +18,10 @@ from orchestrator.mapping import flow, task
 from orchestrator.pipeline.pipeline import run
 from orchestrator.records import ExperimentRun, InstanceRecord
 from orchestrator.reports.status import standings
-from tests.pipeline.test_experiment import ROUTES, TREE, an_experiment, champions, listing, tracked
+from tests.support.experiments import an_experiment, champions, listing, tracked
 from tests.support.ledger_records import flow_run, instance
+from tests.support.rows import ROUTES, STUMP
 
-STUMP = {**TREE, "id": "stump", "grid": {"max_depth": [1]}}
 DEEP = {**STUMP, "grid": {"max_depth": [3]}}
 
 

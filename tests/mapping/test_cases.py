@@ -1,17 +1,16 @@
 """The cases that define mapping, each in this process and on a cluster of worker processes."""
 
-import os
 import time
-from pathlib import Path
 
 import pytest
 
 from orchestrator.errors import FlowError
 from orchestrator.ledger import Ledger
-from orchestrator.mapping import Fail, MemoryRecorder, Skip, flow, task
+from orchestrator.mapping import MemoryRecorder, Skip, flow, task
 from orchestrator.mapping.authoring.product import Product
 from orchestrator.mapping.authoring.sequences import Items
 from orchestrator.records import State
+from tests.support.flows import as_list, itself, states
 
 LIMIT_SECONDS = 30
 
@@ -32,33 +31,13 @@ def pair(x, y):
 
 
 @task
-def itself(x):
-    return x
-
-
-@task
 def total(numbers):
     return sum(numbers)
 
 
 @task
-def as_list(values):
-    return list(values)
-
-
-@task
 def give(value):
     return value
-
-
-@pytest.fixture(params=["inline", "dask"])
-def where(request):
-    """Where a flow runs: in this process (None), or by this client."""
-    return None if request.param == "inline" else request.getfixturevalue("client")
-
-
-def states(outcomes):
-    return [outcome.state for outcome in outcomes.items()]
 
 
 class TestExpansion:
@@ -479,85 +458,3 @@ class TestMisuse:
         assert len(product) == 10**9
         assert product[10**9 - 1] == {"a": 999, "b": 999, "c": 999}
         assert time.perf_counter() - began < 0.01
-
-
-class TestLimits:
-    @pytest.mark.parametrize("most", [1, 2])
-    def test_case_22_never_more_than_max_active_at_once(self, where, most, tmp_path):
-        @task(max_active=most, batch=1)
-        def busy(x):
-            mine = tmp_path / str(x)
-            mine.touch()
-            at_once = len(list(tmp_path.iterdir()))
-            time.sleep(0.005)
-            mine.unlink()
-            return at_once
-
-        @flow
-        def crowd():
-            return busy.expand(x=range(20))
-
-        at_once = list(crowd.run(where).result())
-        assert len(at_once) == 20
-        assert max(at_once) <= most
-
-    def test_case_23_a_task_that_kills_its_worker_harms_no_other(self, client):
-        @task
-        def deadly(x):
-            if x == 57:
-                os._exit(1)
-            return x
-
-        @flow
-        def among_others():
-            return deadly.options(max_lost=1).expand(x=range(100))
-
-        outcomes = among_others.run(client)["deadly"]
-        assert [o.value for o in outcomes.items() if o.state is State.SUCCESS] == [
-            x for x in range(100) if x != 57
-        ]
-        (failed,) = outcomes.failed
-        assert failed.key == "57"
-        assert "worker died" in failed.error
-
-    def test_case_24_a_call_that_hangs_in_c_is_timed_out(self, client):
-        @task(timeout=1)
-        def perhaps_hang(x):
-            return sum(iter(int, 1)) if x == 2 else x
-
-        @flow
-        def hanging():
-            return perhaps_hang.expand(x=range(6))
-
-        began = time.monotonic()
-        outcomes = hanging.run(client)["perhaps_hang"]
-        assert time.monotonic() - began < 20
-        assert list(outcomes) == [0, 1, 3, 4, 5]
-        (failed,) = outcomes.failed
-        assert "timed out after 1 s" in failed.error
-
-    def test_case_24_in_this_process_a_late_call_has_failed_once_it_returns(self):
-        @task(timeout=0.05)
-        def late(x):
-            time.sleep(x)
-
-        @flow
-        def lateness():
-            late.expand(x=[0, 0.1])
-
-        assert states(lateness.run()["late"]) == [State.SUCCESS, State.FAILED]
-
-    def test_fail_ends_an_instance_without_retries(self, where, tmp_path: Path):
-        @task(retries=5)
-        def hopeless(x, folder):
-            with (folder / "tries").open("a") as file:
-                file.write("x")
-            raise Fail("no use")
-
-        @flow
-        def once():
-            hopeless.partial(folder=tmp_path).expand(x=[1])
-
-        (failed,) = once.run(where)["hopeless"].failed
-        assert failed.error == "no use"
-        assert (tmp_path / "tries").read_text() == "x"

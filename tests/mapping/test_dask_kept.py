@@ -13,7 +13,7 @@ from orchestrator.clusters import Cluster, connect
 from orchestrator.errors import MachineryError
 from orchestrator.ledger import Ledger
 from orchestrator.mapping import TaskFailedError, flow, task
-from tests.chaos.places import dask_cluster, environment_of
+from tests.support.places import dask_cluster, environment_of
 
 SAID = "no such release\n  of the second line"
 ERRORS = [ValueError(SAID), OSError(SAID), SystemExit(SAID), KeyboardInterrupt(SAID)]

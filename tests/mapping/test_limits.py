@@ -18,12 +18,6 @@ from orchestrator.mapping.execution.executor import Ended
 from orchestrator.mapping.execution.invoke import Performed
 
 
-@pytest.fixture(params=["inline", "dask"])
-def where(request):
-    """Where a flow runs: in this process (None), or by this client."""
-    return None if request.param == "inline" else request.getfixturevalue("client")
-
-
 def built(define, pools=None):
     """An engine with the calls that a function makes, nothing of which has started."""
     scope = Scope("flow")

@@ -1,9 +1,5 @@
 """Champions are registered alike whichever deployer does it, and load without this project."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 from mlflow import MlflowClient
 
@@ -115,27 +111,3 @@ def shown(client: MlflowClient, experiment: str) -> dict:
         | {"tags": {k: v for k, v in model["tags"].items() if k != "experiment"}},
         "versions": [{k: v for k, v in dict(v).items() if k not in timeless} for v in versions],
     }
-
-
-PREDICT = """
-import sys
-import mlflow, pandas
-mlflow.set_tracking_uri(sys.argv[1])
-mlflow.set_registry_uri(sys.argv[1])
-model = mlflow.pyfunc.load_model("models:/flights.AA-DFW@champion")
-print(model.predict(pandas.DataFrame({"delay": [-5.0, 50.0], "carrier": [1, 2]})).tolist())
-assert not [name for name in sys.modules if name.startswith("orchestrator")]
-"""
-
-
-def predict_elsewhere(url: str, folder) -> str:
-    """What a stranger's process, without this project on its path, gets from the champion."""
-    return subprocess.run(
-        [sys.executable, "-I", "-c", PREDICT, url],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    ).stdout

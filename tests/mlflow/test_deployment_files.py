@@ -27,7 +27,7 @@ from orchestrator.mlflow.models.deployer import Challenger
 from orchestrator.mlflow.models.opening import open_deployer
 from orchestrator.mlflow.runs.opening import open_tracker
 from tests.contracts.trackers import run
-from tests.mlflow.test_deployment import predict_elsewhere
+from tests.support.served_models import predict_elsewhere
 
 ROWS = pd.DataFrame({"delay": np.linspace(-10, 60, 80), "carrier": np.arange(80) % 3})
 LATE = (ROWS["delay"] > 15).astype(int)

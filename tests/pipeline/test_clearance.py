@@ -10,7 +10,8 @@ from orchestrator.pipeline.clearance import Clearance
 from orchestrator.pipeline.pipeline import run
 from orchestrator.pipeline.preparation import fetch_snapshot
 from orchestrator.records import Search
-from tests.pipeline.test_experiment import ROUTES, TREE, an_experiment, listing
+from tests.support.experiments import an_experiment, listing
+from tests.support.rows import ROUTES, TREE
 
 OWN = """
 from sklearn.tree import DecisionTreeClassifier

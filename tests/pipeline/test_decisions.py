@@ -12,9 +12,9 @@ from orchestrator.pipeline.pipeline import run
 from orchestrator.promotion.outbox import Outbox
 from orchestrator.promotion.sync import sync
 from orchestrator.selection import Gate
-from tests.pipeline.test_experiment import LOGISTIC, ROUTES, TREE, an_experiment, champions, listing
+from tests.support.experiments import an_experiment, champions, listing
+from tests.support.rows import LOGISTIC, ROUTES, STUMP, TREE
 
-STUMP = {**TREE, "id": "stump", "grid": {"max_depth": [1]}}
 ONE = ROUTES[:1]
 
 

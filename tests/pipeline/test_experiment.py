@@ -26,67 +26,8 @@ from orchestrator.registry.importing import import_rows
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import InlineSource
 from orchestrator.reports.status import life, standings
-from orchestrator.settings import Experiment
-
-LOGISTIC = {
-    "id": "logistic",
-    "pipeline": [
-        "sklearn.preprocessing:StandardScaler",
-        {"name": "classifier", "estimator": "sklearn.linear_model:LogisticRegression"},
-    ],
-    "grid": {"classifier__C": [0.1, 1.0]},
-}
-TREE = {
-    "id": "tree",
-    "estimator": "sklearn.tree:DecisionTreeClassifier",
-    "grid": {"max_depth": [2, 4]},
-}
-BUSY_ONLY = {**TREE, "id": "busy-tree", "when": {"min_rows": 5_000}}
-
-
-def route(carrier, dest, **fields):
-    return {"id": f"{carrier}-{dest}", "data": {"carrier": carrier, "dest": dest}, **fields}
-
-
-ROUTES = [route("AA", "STT"), route("AA", "SFO"), route("9E", "BNA")]
-INLINE = Cluster(kind="inline")
-
-
-def an_experiment(tmp_path, mlflow_url, *, models=(LOGISTIC, TREE), customers=ROUTES, **changes):
-    """The flights on a small slice, with everything it keeps in the test's own folder."""
-    settings = {
-        "name": "flights",
-        "registry": {"source": "inline", "models": list(models), "customers": list(customers)},
-        "evaluation": Evaluation(loader="experiments.flights:load"),
-        "limits": Limits(max_removed=1.0),
-        "cluster": INLINE,
-        "ledger": f"sqlite:///{tmp_path}/ledger.db",
-        "tracking": mlflow_url,
-        "artifacts": str(tmp_path / "artifacts"),
-    }
-    return Experiment(**{**settings, **changes})
-
-
-def listing(experiment, *, models=(LOGISTIC, TREE), customers=ROUTES):
-    """The same experiment after its registry has changed."""
-    registry = {"source": "inline", "models": list(models), "customers": list(customers)}
-    return dataclasses.replace(experiment, registry=registry)
-
-
-def tracked(mlflow_url, name="flights"):
-    """Every run of the experiment, read with MLflow's own client."""
-    client = MlflowClient(tracking_uri=mlflow_url)
-    experiment = client.get_experiment_by_name(name)
-    return client.search_runs([experiment.experiment_id], max_results=1_000)
-
-
-def champions(experiment):
-    with Ledger.open(experiment.ledger) as ledger:
-        return {
-            customer: (champion.result.trial.study.model.id, dict(champion.result.trial.params))
-            for customer, champion in ledger.promotions.champions().items()
-        }
-
+from tests.support.experiments import INLINE, an_experiment, champions, listing, tracked
+from tests.support.rows import BUSY_ONLY, LOGISTIC, ROUTES, TREE, route
 
 PREDICT = """
 import sys, mlflow, pandas

@@ -14,7 +14,8 @@ from orchestrator.pipeline.preparation import prepare
 from orchestrator.pipeline.resolution import resolve
 from orchestrator.records import Evaluation
 from orchestrator.training.fingerprint import environment
-from tests.pipeline.test_experiment import TREE, an_experiment, listing
+from tests.support.experiments import an_experiment, listing
+from tests.support.rows import TREE
 
 LOADER = """
 from tests.support.synthetic import load as drawn

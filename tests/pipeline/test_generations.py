@@ -20,7 +20,8 @@ from orchestrator.records import (
     TrialResult,
 )
 from tests.contracts.strategies import trials_of
-from tests.pipeline.test_experiment import TREE, an_experiment, listing, route
+from tests.support.experiments import an_experiment, listing
+from tests.support.rows import TREE, route
 
 ROUTES = [route("AA", "STT")]
 

@@ -7,12 +7,8 @@ from orchestrator.clusters import Cluster
 from orchestrator.pipeline.pipeline import run
 from orchestrator.records import Evaluation
 from orchestrator.settings import Experiment
+from tests.support.rows import TREE
 
-TREE = {
-    "id": "tree",
-    "estimator": "sklearn.tree:DecisionTreeClassifier",
-    "grid": {"max_depth": [2, 4]},
-}
 CUSTOMERS = [{"id": f"customer-{n}", "data": {"seed": n, "rows": 2_000}} for n in range(5)]
 WARM_UP = 8
 

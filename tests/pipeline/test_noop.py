@@ -13,7 +13,8 @@ from mlflow import MlflowClient
 from orchestrator.clusters import Cluster
 from orchestrator.ledger import Ledger
 from orchestrator.pipeline.pipeline import run
-from tests.pipeline.test_experiment import ROUTES, TREE, an_experiment, listing
+from tests.support.experiments import an_experiment, listing
+from tests.support.rows import ROUTES, TREE
 
 NOBODY_ANSWERS = "tcp://127.0.0.1:9"
 UNREACHABLE = Cluster(kind="remote", address=NOBODY_ANSWERS, insecure=True, connect_timeout=1)

@@ -26,10 +26,11 @@ from orchestrator.search import open_strategy, require_one_objective, require_re
 from orchestrator.search.objectives import goals
 from orchestrator.selection import Gate, best_result, decide, pareto_front
 from orchestrator.training.scorers import Scorers
-from tests.pipeline.test_experiment import LOGISTIC, ROUTES, TREE, an_experiment, tracked
+from tests.support.experiments import an_experiment, tracked
 from tests.support.ledger_records import result
+from tests.support.measured_studies import comparing, model, results
 from tests.support.own_costs import DEPTH, PREDICT_MS
-from tests.training.test_scorers import comparing, model, results
+from tests.support.rows import LOGISTIC, ROUTES, TREE
 
 FAST = Constraint(measure="fit_seconds", relation="<=", bound=2.0)
 SMALL = Constraint(measure="model_kb", relation="<=", bound=500.0)

@@ -15,16 +15,8 @@ from orchestrator.records import Evaluation, Search
 from orchestrator.registry.guards import Limits
 from orchestrator.reports.status import life
 from orchestrator.training import fingerprint
-from tests.pipeline.test_experiment import (
-    BUSY_ONLY,
-    LOGISTIC,
-    ROUTES,
-    TREE,
-    an_experiment,
-    listing,
-    route,
-    tracked,
-)
+from tests.support.experiments import an_experiment, listing, tracked
+from tests.support.rows import BUSY_ONLY, LOGISTIC, ROUTES, TREE, route
 
 DEEPER = {**TREE, "grid": {"max_depth": [2, 6]}}
 TWO_AT_RANDOM = Search(strategy="random", settings={"n_trials": 2})

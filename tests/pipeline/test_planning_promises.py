@@ -21,8 +21,9 @@ from orchestrator.records import Evaluation, Rejected
 from orchestrator.registry.guards import Limits
 from orchestrator.reports.status import life
 from orchestrator.selection import Gate
-from tests.pipeline.test_experiment import LOGISTIC, TREE, an_experiment, champions, listing
-from tests.registry.test_http import WebService
+from tests.support.experiments import an_experiment, champions, listing
+from tests.support.rows import LOGISTIC, TREE
+from tests.support.web_service import WebService
 
 VERSIONED = Evaluation(loader="tests.support.versioned_loader:fetch")
 

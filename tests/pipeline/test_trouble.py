@@ -26,31 +26,11 @@ from orchestrator.promotion import background_sync
 from orchestrator.promotion.mlflow_session import MlflowSession
 from orchestrator.promotion.sync import sync
 from orchestrator.records import Evaluation
-from orchestrator.settings import Experiment
 from orchestrator.sql import engines
-from tests.chaos.places import free_port
+from tests.support.experiments import a_small_experiment, in_mlflow
+from tests.support.places import free_port
+from tests.support.rows import CUSTOMER_IDS, CUSTOMERS, TREE
 from tests.support.stopping import once_begun
-
-TREE = {
-    "id": "tree",
-    "estimator": "sklearn.tree:DecisionTreeClassifier",
-    "grid": {"max_depth": [2, 4]},
-}
-CUSTOMERS = [{"id": f"customer-{n}", "data": {"seed": n, "form": "frame"}} for n in range(3)]
-
-
-def an_experiment(tmp_path, tracking, *, models=(TREE,), customers=CUSTOMERS, **changes):
-    """Three small customers and two candidates, in this process."""
-    settings = {
-        "name": "trouble",
-        "registry": {"source": "inline", "models": list(models), "customers": list(customers)},
-        "evaluation": Evaluation(loader="tests.support.synthetic:load"),
-        "cluster": Cluster(kind="inline"),
-        "ledger": f"sqlite:///{tmp_path}/ledger.db",
-        "tracking": tracking,
-        "artifacts": str(tmp_path / "artifacts"),
-    }
-    return Experiment(**{**settings, **changes})
 
 
 def in_ledger(experiment):
@@ -59,22 +39,6 @@ def in_ledger(experiment):
         flow_runs = [flow_run.id for flow_run in ledger.flow_runs.list()]
         trials = [trial for each in flow_runs for trial in ledger.trials.of_run(each)]
         return len(trials), len(ledger.trials.pending())
-
-
-def in_mlflow(experiment):
-    """Runs, and customers whose champion has an alias and exactly one version."""
-    client = MlflowClient(experiment.tracking, experiment.tracking)
-    found = client.get_experiment_by_name(experiment.name)
-    runs = client.search_runs([found.experiment_id]) if found else []
-    models = client.search_registered_models()
-    aliased = {
-        m.tags["customer"] for m in models if {k: int(v) for k, v in m.aliases.items()} == ONCE
-    }
-    return len({r.info.run_id for r in runs}), len(runs), aliased
-
-
-ONCE = {"champion": 1}
-EVERYONE = {"customer-0", "customer-1", "customer-2"}
 
 
 def is_behind(report):
@@ -89,9 +53,9 @@ def made_good(experiment):
     """A sync sends everything once; another one has nothing to send."""
     sync(experiment)
     assert in_ledger(experiment) == (6, 0)
-    assert in_mlflow(experiment) == (6, 6, EVERYONE)
+    assert in_mlflow(experiment) == (6, 6, CUSTOMER_IDS)
     assert sync(experiment) == (0, 0)
-    assert in_mlflow(experiment) == (6, 6, EVERYONE)
+    assert in_mlflow(experiment) == (6, 6, CUSTOMER_IDS)
 
 
 def statement(database: Path, text: str) -> None:
@@ -103,7 +67,7 @@ def statement(database: Path, text: str) -> None:
 
 @pytest.fixture
 def experiment(tmp_path, mlflow_url):
-    return an_experiment(tmp_path, mlflow_url)
+    return a_small_experiment(tmp_path, mlflow_url)
 
 
 @pytest.fixture
@@ -159,7 +123,7 @@ def test_a_full_disk_stops_no_run(tmp_path, mlflow_url, database, small_disk):
     with suppress(OSError), rest.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
-    experiment = an_experiment(tmp_path, f"sqlite:///{small_disk}/mlflow.db")
+    experiment = a_small_experiment(tmp_path, f"sqlite:///{small_disk}/mlflow.db")
     report = run(experiment)
     assert is_behind(report)
     assert "full" in report.behind
@@ -175,7 +139,7 @@ def test_a_run_that_comes_before_the_sync_sends_everything_too(experiment, datab
     again = run(experiment)
     assert again.behind is None
     assert again.trials == {"success": 0, "failed": 0, "reused": 6}
-    assert in_mlflow(experiment) == (6, 6, EVERYONE)
+    assert in_mlflow(experiment) == (6, 6, CUSTOMER_IDS)
     assert sync(experiment) == (0, 0)
 
 
@@ -189,7 +153,7 @@ def test_a_database_locked_for_a_while_is_waited_for(experiment, database):
     release.join()
     other.close()
     assert report.behind is None
-    assert in_mlflow(experiment) == (12, 12, EVERYONE)
+    assert in_mlflow(experiment) == (12, 12, CUSTOMER_IDS)
 
 
 def test_a_database_locked_for_longer_than_anyone_waits(experiment, database, monkeypatch):
@@ -204,7 +168,7 @@ def test_a_database_locked_for_longer_than_anyone_waits(experiment, database, mo
     assert "database is locked" in report.behind
     assert in_ledger(experiment) == (12, 6)
     sync(experiment)
-    assert in_mlflow(experiment) == (12, 12, EVERYONE)
+    assert in_mlflow(experiment) == (12, 12, CUSTOMER_IDS)
 
 
 def test_a_database_of_another_mlflow_is_told_at_once_and_the_run_goes_on(experiment, database):
@@ -245,7 +209,7 @@ def test_a_server_that_dies_while_the_run_is_under_way(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     server = ExitStack()
     url = server.enter_context(web_page(store, artifact_root=files)).address
-    experiment = an_experiment(tmp_path, url, artifacts=None)
+    experiment = a_small_experiment(tmp_path, url, artifacts=None)
 
     report = run(experiment, stop=once_begun(server.close))
     assert is_behind(report)
@@ -264,7 +228,9 @@ def test_a_server_that_comes_back_during_the_run_is_sent_everything(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     port = free_port()
     slow = [{**customer, "data": {**customer["data"], "seconds": 0.2}} for customer in CUSTOMERS]
-    experiment = an_experiment(tmp_path, f"http://127.0.0.1:{port}", artifacts=None, customers=slow)
+    experiment = a_small_experiment(
+        tmp_path, f"http://127.0.0.1:{port}", artifacts=None, customers=slow
+    )
     missed, server = threading.Event(), ExitStack()
 
     def say(text):
@@ -286,7 +252,7 @@ def test_a_server_that_comes_back_during_the_run_is_sent_everything(
     report = run(experiment, say=say, stop=stop)
     assert report.behind is None
     assert in_ledger(experiment) == (6, 0)
-    assert in_mlflow(experiment) == (6, 6, EVERYONE)
+    assert in_mlflow(experiment) == (6, 6, CUSTOMER_IDS)
     server.close()
 
 
@@ -302,7 +268,7 @@ def test_a_server_that_accepts_and_never_answers_holds_nobody_up(
 ):
     monkeypatch.setattr(health, "_SECONDS_TO_ANSWER", 0.2)
     said = []
-    report = run(an_experiment(tmp_path, silent_server, artifacts=None), say=said.append)
+    report = run(a_small_experiment(tmp_path, silent_server, artifacts=None), say=said.append)
     assert any("no MLflow server answers" in text and "goes on without" in text for text in said)
     assert is_behind(report)
 
@@ -310,7 +276,7 @@ def test_a_server_that_accepts_and_never_answers_holds_nobody_up(
 def test_a_run_begins_while_mlflow_is_still_waited_for(tmp_path, silent_server, monkeypatch):
     monkeypatch.setattr(health, "_SECONDS_TO_ANSWER", 1.0)
     told = []
-    experiment = an_experiment(tmp_path, silent_server, artifacts=None)
+    experiment = a_small_experiment(tmp_path, silent_server, artifacts=None)
     report = run(experiment, say=lambda text: told.append((time.time(), text)))
     assert is_behind(report)
     assert [text for _, text in told if "no MLflow server answers" in text] == [told[-1][1]]
@@ -342,7 +308,7 @@ def test_who_stops_at_once_does_not_wait_for_a_server(tmp_path, silent_server, m
 
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        run(an_experiment(tmp_path, silent_server, artifacts=None), stop=once_begun(interrupt))
+        run(a_small_experiment(tmp_path, silent_server, artifacts=None), stop=once_begun(interrupt))
     assert time.monotonic() - began < health._SECONDS_TO_ANSWER
 
 
@@ -359,14 +325,14 @@ def test_metrics_of_nan_and_infinity_fail_their_candidates_alone(tmp_path, mlflo
         metric="by_depth",
         scorers={"by_depth": f"{__name__}:by_depth"},
     )
-    experiment = an_experiment(
+    experiment = a_small_experiment(
         tmp_path, mlflow_url, models=[tree], evaluation=evaluation, tolerance=1.0
     )
     report = run(experiment)
     assert report.behind is None
     assert report.trials == {"success": 3, "failed": 6, "reused": 0}
     assert in_ledger(experiment) == (9, 0)
-    assert in_mlflow(experiment) == (9, 9, EVERYONE)
+    assert in_mlflow(experiment) == (9, 9, CUSTOMER_IDS)
     client = MlflowClient(mlflow_url)
     found = client.get_experiment_by_name("trouble")
     errors = {
@@ -389,7 +355,7 @@ def test_a_parameter_of_a_megabyte_is_cut_with_a_tag_that_says_so(tmp_path, mlfl
         ],
         "params": {"clf__constant": words},
     }
-    experiment = an_experiment(tmp_path, mlflow_url, models=[long], customers=CUSTOMERS[:1])
+    experiment = a_small_experiment(tmp_path, mlflow_url, models=[long], customers=CUSTOMERS[:1])
     report = run(experiment)
     assert report.behind is None
     assert report.trials["success"] == 1
@@ -418,7 +384,7 @@ def test_an_experiment_that_was_deleted_in_mlflow_is_refused(experiment, mlflow_
 
 
 def test_an_address_that_mlflow_cannot_use_is_refused_before_anything_is_begun(tmp_path):
-    experiment = an_experiment(tmp_path, "nosuchdatabase://somewhere/mlflow")
+    experiment = a_small_experiment(tmp_path, "nosuchdatabase://somewhere/mlflow")
     with pytest.raises(UsageError, match=r"nosuchdatabase.* cannot be used"):
         run(experiment)
     assert not (tmp_path / "ledger.db").exists()
@@ -439,7 +405,7 @@ def test_the_exit_code_says_that_mlflow_is_behind(experiment, database, monkeypa
 def test_a_local_scheduler_that_is_lost_ends_the_run_which_can_go_on(tmp_path, mlflow_url):
     local = Cluster(workers=1, dashboard=False)
     slow = [{**customer, "data": {**customer["data"], "seconds": 1.0}} for customer in CUSTOMERS]
-    experiment = an_experiment(tmp_path, mlflow_url, cluster=local, customers=slow)
+    experiment = a_small_experiment(tmp_path, mlflow_url, cluster=local, customers=slow)
 
     def lose():
         default_client().cluster.close()
@@ -451,13 +417,13 @@ def test_a_local_scheduler_that_is_lost_ends_the_run_which_can_go_on(tmp_path, m
     again = run(dataclasses.replace(experiment, cluster=Cluster(kind="inline")))
     assert again.behind is None
     assert in_ledger(experiment) == (6, 0)
-    assert in_mlflow(experiment) == (6, 6, EVERYONE)
+    assert in_mlflow(experiment) == (6, 6, CUSTOMER_IDS)
 
 
 @pytest.mark.slow
 def test_a_study_that_hangs_is_ended_and_told_by_its_customer(tmp_path, mlflow_url):
     hanging = {"id": "hanging", "data": {"seconds": 600, "form": "frame"}}
-    experiment = an_experiment(
+    experiment = a_small_experiment(
         tmp_path,
         mlflow_url,
         customers=[*CUSTOMERS, hanging],

@@ -11,8 +11,8 @@ from orchestrator.search.spaces import point_of
 from orchestrator.training.data import find_loader
 from orchestrator.training.fingerprint import Fingerprints
 from tests.contracts.strategies import trials_of
-from tests.search.test_search import MIXED_GRID, SPACE, STEPS, study_of
 from tests.support.ledger_records import result
+from tests.support.search_spaces import MIXED_GRID, SPACE, STEPS, study_of
 
 IN_SPACE = {"C": 7.25, "kernel": "poly", "gamma": 0.5, "degree": 3, "max_iter": 77, "tol": 0.2}
 IN_SPACE |= {"shrinking": False}

@@ -18,7 +18,7 @@ from orchestrator.pipeline.plan import plan
 from orchestrator.promotion.sync import sync
 from orchestrator.records import Evaluation, PromotionState
 from orchestrator.reports.status import life
-from tests.pipeline.test_trouble import an_experiment
+from tests.support.experiments import a_small_experiment
 
 CUSTOMER = {"id": "acme", "data": {"seed": 1, "form": "frame"}}
 TREE = {
@@ -42,7 +42,7 @@ def tree_that(fails):
 def with_models(tmp_path, mlflow_url, *models, **changes):
     evaluation = Evaluation(loader="tests.support.synthetic:load", allowed=("sklearn", "tests"))
     settings = {"evaluation": evaluation, "customers": [CUSTOMER], **changes}
-    return an_experiment(tmp_path, mlflow_url, models=models, **settings)
+    return a_small_experiment(tmp_path, mlflow_url, models=models, **settings)
 
 
 def promotions_of(experiment):

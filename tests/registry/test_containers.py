@@ -18,10 +18,10 @@ from orchestrator.registry.sources import InlineSource
 from orchestrator.search.points import GridPoints
 from orchestrator.training.candidates import candidate
 from orchestrator.training.evaluate import evaluate_study
+from tests.support.rows import PLAIN_TREE as TREE
 
 HERE = __name__
 MLP = {"id": "mlp", "estimator": "sklearn.neural_network:MLPClassifier"}
-TREE = {"id": "tree", "estimator": "sklearn.tree:DecisionTreeClassifier"}
 SCALED = {
     "id": "scaled",
     "pipeline": ["sklearn.preprocessing:MinMaxScaler", "sklearn.linear_model:LogisticRegression"],

@@ -19,9 +19,9 @@ from orchestrator.registry.sources import InlineSource
 from orchestrator.training.data import Loader
 from orchestrator.training.parallel_looks import Looks, Overdue, look_at_all
 from orchestrator.training.versions import data_versions
+from tests.support.rows import PLAIN_TREE as TREE
 
 STANDARD = Addresses()
-TREE = {"id": "tree", "estimator": "sklearn.tree:DecisionTreeClassifier"}
 
 
 def ways_to_write(address):

@@ -18,7 +18,6 @@ from orchestrator.records import ModelSpec, Step
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import InlineSource
 
-TREE = {"id": "tree", "estimator": "sklearn.tree:DecisionTreeClassifier"}
 AGGLOMERATION = "sklearn.cluster:FeatureAgglomeration"
 PIPELINE = {
     "id": "p",

@@ -16,8 +16,8 @@ from orchestrator.records import Selector, Step
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import InlineSource, Listing
 from tests.contracts.registry_sources import CUSTOMERS, HOSTILE_IDS, MODELS
+from tests.support.rows import PLAIN_TREE as TREE
 
-TREE = {"id": "tree", "estimator": "sklearn.tree:DecisionTreeClassifier"}
 PIPELINE = ["sklearn.preprocessing:StandardScaler", "sklearn.linear_model:LogisticRegression"]
 
 

@@ -15,12 +15,8 @@ from sklearn.model_selection import ParameterGrid
 from orchestrator.errors import ConfigError
 from orchestrator.records import (
     Constraint,
-    Customer,
     Distribution,
-    Evaluation,
-    ModelSpec,
     Search,
-    Step,
     Study,
     TrialResult,
 )
@@ -29,47 +25,13 @@ from orchestrator.search.optuna_points import suggest_point
 from orchestrator.search.points import GridPoints
 from orchestrator.search.spaces import listed
 from tests.contracts.strategies import StrategyContract, ends_of, trials_of
-
-MIXED_GRID = (
-    {"C": (0.1, 1, 10.0, 100), "penalty": ("l1", "l2", None), "flag": (True, 1)},
-    {"kernel": ("rbf",), "sizes": ((10, 10), (20,))},
-)
-
-
-SPACE = {
-    "C": Distribution(kind="float", low=0.01, high=100.0, log=True),
-    "kernel": ("rbf", "poly", "linear"),
-    "gamma": Distribution(
-        kind="float", low=1e-3, high=1.0, log=True, when={"kernel": ("rbf", "poly")}
-    ),
-    "degree": Distribution(kind="int", low=2, high=5, when={"kernel": ("poly",)}),
-    "max_iter": Distribution(kind="int", low=10, high=1000, log=True),
-    "tol": Distribution(kind="float", low=0.1, high=0.4, step=0.1),
-    "shrinking": Distribution(kind="categorical", choices=(True, False)),
-}
-STEPS = {
-    "C": Distribution(kind="float", low=0.5, high=2.0, step=0.5),
-    "kernel": ("rbf", "poly"),
-    "degree": Distribution(kind="int", low=2, high=6, step=3, when={"kernel": ("poly",)}),
-    "coef0": Distribution(kind="int", low=0, high=1, when={"degree": (2,)}),
-}
-
+from tests.support.search_spaces import SPACE, STEPS, study_of
 
 GOALS = {
     "metrics": ("roc_auc", "model_kb"),
     "objectives": ("roc_auc", "model_kb"),
     "constraints": (Constraint(measure="model_kb", relation="<=", bound=-100.0),),
 }
-
-
-def study_of(grid=MIXED_GRID, **evaluation) -> Study:
-    model = ModelSpec(id="svm", steps=(Step(name="clf", estimator="sklearn.svm:SVC"),), grid=grid)
-    return Study(
-        snapshot="s1",
-        customer=Customer(id="acme"),
-        model=model,
-        evaluation=Evaluation(loader="loaders:load", **evaluation),
-    )
 
 
 def nearness_to_ten(trial) -> float:

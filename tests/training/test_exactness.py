@@ -47,13 +47,13 @@ from sklearn.preprocessing import (
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from orchestrator.records import Customer, Evaluation, ModelSpec, Step, Study
 from orchestrator.training.cache import SharedCache
-from orchestrator.training.dataset import PreparedData, prepare
+from orchestrator.training.dataset import PreparedData
 from orchestrator.training.fast_metrics import binary_targets, score_quickly
 from orchestrator.training.isolation import isolated
 from orchestrator.training.plain_scoring import score_plainly
 from orchestrator.training.shared_scoring import score, score_by_sharing
+from tests.support.prepared_data import BINARY, BINARY_METRICS, REGRESSION_METRICS, prepared
 
 CLASSIFIERS = [
     DecisionTreeClassifier(max_depth=3, random_state=0),
@@ -97,19 +97,6 @@ REGRESSORS = [
     ElasticNet(alpha=0.01),
     make_pipeline(StandardScaler(), Ridge()),
 ]
-BINARY_METRICS = ["roc_auc", "accuracy", "average_precision", "f1", "balanced_accuracy"]
-REGRESSION_METRICS = ["r2", "neg_root_mean_squared_error", "neg_mean_absolute_error"]
-
-
-def prepared(task: str = "classification", **data) -> PreparedData:
-    """A customer's data as a worker has it: loaded, checked, split."""
-    study = Study(
-        snapshot="s1",
-        customer=Customer(id="acme", data=data),
-        model=ModelSpec(id="m", steps=(Step(name="clf", estimator="sklearn.svm:SVC"),)),
-        evaluation=Evaluation(loader="tests.support.synthetic:load", task=task),
-    )
-    return prepare(study, SharedCache())
 
 
 def assert_exact(estimator, data: PreparedData, metrics: list[str], cache: SharedCache) -> None:
@@ -129,9 +116,6 @@ def outcome(way, *arguments) -> object:
             return way(*arguments).scores
         except Exception as error:  # noqa: BLE001 - whatever it is, both ways must raise it
             return type(error), str(error)
-
-
-BINARY = ["array", "float32", "column-major", "frame", "frame of several types", "truth values"]
 
 
 @pytest.mark.parametrize("form", ["array", "frame"])

@@ -32,8 +32,8 @@ from orchestrator.training.grown_ensembles import Grown, ensemble
 from orchestrator.training.isolation import isolated
 from orchestrator.training.plain_scoring import score_plainly
 from orchestrator.training.shared_scoring import score, score_by_sharing
-from tests.training.test_exactness import BINARY, BINARY_METRICS, REGRESSION_METRICS, prepared
-from tests.training.test_training import FOREST, SCALE, study_of
+from tests.support.prepared_data import BINARY, BINARY_METRICS, REGRESSION_METRICS, prepared
+from tests.support.studies import FOREST, SCALE, study_of
 
 CLASSIFIERS = [
     RandomForestClassifier(random_state=0),

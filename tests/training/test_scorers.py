@@ -10,44 +10,17 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from orchestrator.errors import ConfigError
-from orchestrator.records import Customer, Evaluation, ModelSpec, Step, Study
-from orchestrator.search import open_strategy
 from orchestrator.training.cache import SharedCache
 from orchestrator.training.data import find_loader
 from orchestrator.training.dataset import prepare
-from orchestrator.training.evaluate import evaluate_study
 from orchestrator.training.fingerprint import Fingerprints
 from orchestrator.training.scorers import Scorers
 from orchestrator.training.shared_scoring import score, score_by_sharing
 from tests.support import own_scorers
+from tests.support.measured_studies import OWN, comparing, model, results, study
 
-OWN = "tests.support.own_scorers"
-
-
-def comparing(*metrics, task="classification", **fields) -> Evaluation:
-    """By these metrics, the first selects; own ones are named as functions of `own_scorers`."""
-    own = {metric: f"{OWN}:{metric}" for metric in metrics if hasattr(own_scorers, metric)}
-    settings = {"loader": "tests.support.synthetic:load", "metrics": metrics, "metric": metrics[0]}
-    return Evaluation(**settings, scorers=own, task=task, **fields)
-
-
-def model(*steps, grid=(), **params) -> ModelSpec:
-    made = [Step(name=path.rpartition(":")[2].lower(), estimator=path) for path in steps]
-    return ModelSpec(id="the-model", steps=tuple(made), params=params, grid=grid)
-
-
-TREE = model("sklearn.tree:DecisionTreeClassifier")
 SVC = "sklearn.svm:LinearSVC"
 SGD = "sklearn.linear_model:SGDClassifier"
-
-
-def study(evaluation, spec=TREE) -> Study:
-    return Study(snapshot="s", customer=Customer(id="acme"), model=spec, evaluation=evaluation)
-
-
-def results(evaluation, spec=TREE):
-    searched = study(evaluation, spec)
-    return evaluate_study(searched, open_strategy(searched.search, searched), SharedCache())
 
 
 @pytest.mark.parametrize(

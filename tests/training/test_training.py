@@ -13,8 +13,6 @@ from sklearn.model_selection import cross_validate
 
 from orchestrator.records import (
     Budget,
-    Customer,
-    Evaluation,
     ModelSpec,
     Search,
     Selector,
@@ -32,33 +30,11 @@ from orchestrator.training.evaluate import evaluate_study
 from orchestrator.training.isolation import isolated
 from orchestrator.training.refit import refit
 from orchestrator.training.trials import evaluate_trial
+from tests.support.studies import FOREST, LOGREG, study_of
 
-SCALE = Step(name="scale", estimator="sklearn.preprocessing:StandardScaler")
-LOGREG = ModelSpec(
-    id="logreg",
-    steps=(SCALE, Step(name="clf", estimator="sklearn.linear_model:LogisticRegression")),
-    grid=({"clf__C": (0.1, 1.0, 10.0)},),
-)
-FOREST = ModelSpec(
-    id="forest",
-    steps=(Step(name="clf", estimator="sklearn.ensemble:RandomForestClassifier"),),
-    params={"n_estimators": 5},
-    grid=({"max_depth": (2, 4)},),
-)
 CONSTANT = ModelSpec(
     id="constant", steps=(Step(name="clf", estimator="sklearn.dummy:DummyClassifier"),)
 )
-
-
-def study_of(model=LOGREG, *, customer="acme", search=None, data=None, **evaluation) -> Study:
-    return Study(
-        flow_run="run-1",
-        snapshot="s1",
-        customer=Customer(id=customer, data=data or {}),
-        model=model,
-        evaluation=Evaluation(loader="tests.support.synthetic:load", **evaluation),
-        search=search or Search(),
-    )
 
 
 def evaluated(study: Study) -> tuple[TrialResult, ...]:

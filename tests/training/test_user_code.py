@@ -10,13 +10,13 @@ from orchestrator.clusters import Cluster
 from orchestrator.ledger import Ledger
 from orchestrator.pipeline.pipeline import run
 from orchestrator.records import Evaluation
-from tests.pipeline.test_trouble import an_experiment
+from tests.support.experiments import a_small_experiment
 from tests.support.raising import KINDS, ROWS_OF_BAD, SAID
+from tests.support.rows import PLAIN_TREE as TREE
 
 GOOD = {"id": "good", "data": {"rows": 90}}
 BAD = {"id": "bad", "data": {"rows": ROWS_OF_BAD}}
 PLACES = ["fit", "predict", "score"]
-TREE = {"id": "tree", "estimator": "sklearn.tree:DecisionTreeClassifier"}
 
 
 def raising(place, kind):
@@ -38,7 +38,7 @@ def cluster(kind):
 
 @pytest.mark.parametrize("kind", ["inline", pytest.param("local", marks=pytest.mark.slow)])
 def test_what_a_model_raises_is_its_own_failure_for_that_customer(kind, tmp_path, mlflow_url):
-    experiment = an_experiment(
+    experiment = a_small_experiment(
         tmp_path,
         mlflow_url,
         models=[TREE, *EVERYWHERE],

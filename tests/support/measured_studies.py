@@ -1,0 +1,36 @@
+"""Studies measured by built-in and own metrics, and their results.
+
+Takes names of metrics and models, gives results computed in this process.
+"""
+
+from orchestrator.records import Customer, Evaluation, ModelSpec, Step, Study
+from orchestrator.search import open_strategy
+from orchestrator.training.cache import SharedCache
+from orchestrator.training.evaluate import evaluate_study
+from tests.support import own_scorers
+
+OWN = "tests.support.own_scorers"
+
+
+def comparing(*metrics, task="classification", **fields) -> Evaluation:
+    """By these metrics, the first selects; own ones are named as functions of `own_scorers`."""
+    own = {metric: f"{OWN}:{metric}" for metric in metrics if hasattr(own_scorers, metric)}
+    settings = {"loader": "tests.support.synthetic:load", "metrics": metrics, "metric": metrics[0]}
+    return Evaluation(**settings, scorers=own, task=task, **fields)
+
+
+def model(*steps, grid=(), **params) -> ModelSpec:
+    made = [Step(name=path.rpartition(":")[2].lower(), estimator=path) for path in steps]
+    return ModelSpec(id="the-model", steps=tuple(made), params=params, grid=grid)
+
+
+TREE = model("sklearn.tree:DecisionTreeClassifier")
+
+
+def study(evaluation, spec=TREE) -> Study:
+    return Study(snapshot="s", customer=Customer(id="acme"), model=spec, evaluation=evaluation)
+
+
+def results(evaluation, spec=TREE):
+    searched = study(evaluation, spec)
+    return evaluate_study(searched, open_strategy(searched.search, searched), SharedCache())

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tests.chaos.places import wait_until
-
 from tests.chaos.faults import DriverKilled, UnexpectedError
 from tests.chaos.scene import MLFLOW, SECONDS_TO_END, Driver, Scene
+from tests.support.places import wait_until
 
 _UNWELL, _REFUSED = 1, 2
 """Exit codes: of a doctor who finds something, and of who refuses changed stores."""

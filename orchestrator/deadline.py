@@ -1,6 +1,6 @@
-"""A limit of time for what has none of its own, such as a file system of fsspec or MLflow's client.
+"""A time limit for calls that have none of their own, such as those of fsspec or MLflow's client.
 
-Touches no library; takes a function; gives its result in time; runs on the driver.
+Touches no library; takes a function; gives its result within the limit; runs on the driver.
 """
 
 from collections.abc import Callable
@@ -12,17 +12,21 @@ T = TypeVar("T")
 
 
 def within(seconds: float, work: Callable[[], T]) -> T:
-    """Return what `work` returns; its thread is left to itself when it takes too long.
+    """Call `work` in a thread and return its result; abandon the thread when it takes too long.
 
-    Nothing can end a thread that waits for a network; this one does not keep the process.
+    A thread that waits for the network cannot be ended. This one is a daemon, so it does not keep
+    the process alive.
 
     Args:
-        seconds: How long it may take.
-        work: Called once, without arguments.
+        seconds: The time limit.
+        work: The function to call.
+
+    Returns:
+        The result of `work`.
 
     Raises:
-        TimeoutError: It took longer.
-        Exception: An error of `work`.
+        TimeoutError: The call took longer than `seconds`.
+        Exception: `work` raised it.
     """
     done: Future[T] = Future()
     Thread(target=_fill, args=(done, work), name="deadline", daemon=True).start()
@@ -32,5 +36,5 @@ def within(seconds: float, work: Callable[[], T]) -> T:
 def _fill(done: "Future[T]", work: Callable[[], T]) -> None:
     try:
         done.set_result(work())
-    except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+    except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
         done.set_exception(error)

@@ -1,12 +1,12 @@
-"""Where lists of models, grids and customers come from: an address in, a `Snapshot` out.
+"""The lists of models, grids and customers: from an address to a checked `Snapshot`.
 
-    sources                  the seam, and sources by name
+    sources                  the Protocol of a source, and opening one by name
     file, sql, http, python  sources
     documents, cells         YAML and JSON read as data; cells as plain JSON
-    rows, spaces, specs      the shapes of rows, and what they say
-    snapshots                both lists fetched, checked and made immutable
-    guards                   what stops a suspicious answer
-    importing                lists put into the SQL registry
+    rows, spaces, specs      the shape of a row, its search space, its records
+    snapshots                fetch both lists, check them, freeze them
+    guards                   checks that stop a suspicious answer
+    importing                write lists into the SQL registry
 
 Touches SQLAlchemy, fsspec and httpx, each in one module; driver.
 """

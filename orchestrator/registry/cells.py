@@ -1,7 +1,7 @@
-"""A row's cells made plain JSON, so that every source says the same thing the same way.
+"""Conversion of a row's cells to plain JSON, so that every source gives the same values.
 
-SQL returns numbers and dates of its own, CSV only text, Parquet lists, pandas NumPy's numbers:
-after `plain_row` all of them hold what a YAML list would have held. A cell without a value (null,
+SQL returns its own numbers and dates, CSV only text, Parquet lists, pandas NumPy scalars. After
+`plain_row` each of them holds what a YAML list would have held. A cell without a value (null,
 empty) is left out.
 
 Touches no library; takes what a source read; gives dicts of JSON values; runs on the driver.
@@ -28,11 +28,11 @@ _HOLD_LABELS = frozenset({"params", "grid", "space", "grids", "spaces"})
 """Fields in which a key may be a label of the data, which is often a number."""
 
 _DEEPEST = 100
-"""How many lists and mappings may stand inside one another: encoders give up at some hundreds."""
+"""The deepest allowed nesting of lists and mappings; JSON encoders fail at a few hundred."""
 
 
 class RowProblem(NamedTuple):
-    """What is wrong with one part of a row: its key inside the row ("" for all of it), and why."""
+    """One problem of a row: the key inside the row ("" for the whole row) and the reason."""
 
     key: str
     text: str
@@ -50,10 +50,10 @@ class BadRowError(Exception):
 
 
 def plain_row(row: object) -> dict[str, Json]:
-    """The row's fields that have a value, as JSON.
+    """Return the row's fields that have a value, as JSON.
 
     Raises:
-        BadRowError: It is no mapping of fields, or a cell is not JSON.
+        BadRowError: The row is not a mapping of fields, or a cell cannot be converted to JSON.
     """
     if isinstance(row, Unreadable):
         raise BadRowError(RowProblem("", row.reason))
@@ -74,17 +74,17 @@ def plain_row(row: object) -> dict[str, Json]:
 
 
 def plain(value: Any, key: str) -> Json:
-    """The value as JSON: finite numbers, text that UTF-8 and databases can hold, lists, dicts.
+    """Return the value as JSON: finite numbers, storable text, lists, dicts.
 
     Raises:
-        BadRowError: It has no such form; names `key` and the place inside.
+        BadRowError: JSON cannot hold the value; the problem names `key` and the place inside.
     """
     return _plain(value, key, _DEEPEST)
 
 
 def _plain(value: Any, key: str, levels: int) -> Json:  # noqa: PLR0911 - one case a type
     if levels < 0:
-        # Only its beginning: the key of the place itself would be longer than anybody reads.
+        # Only the beginning of the key: the full key would be too long to read.
         start = re.split(r"[.\[]", key, maxsplit=1)[0]
         raise BadRowError(RowProblem(start, f"is nested more than {_DEEPEST} deep"))
     match value:
@@ -109,7 +109,7 @@ def _plain(value: Any, key: str, levels: int) -> Json:  # noqa: PLR0911 - one ca
 
 
 def _from_numpy(value: Any) -> Any:
-    """NumPy's numbers, truths and arrays as Python has them; anything else unchanged."""
+    """Return NumPy scalars and arrays as Python values; anything else unchanged."""
     if not (hasattr(value, "tolist") and hasattr(value, "dtype")):
         return value
     python = value.tolist()
@@ -117,14 +117,14 @@ def _from_numpy(value: Any) -> Any:
 
 
 def parted_tags(tags: Any) -> Any:
-    """Tags that are one text, `large; domestic`, as a list; anything else as it is."""
+    """Split tags given as one text, `large; domestic`; return anything else unchanged."""
     if not isinstance(tags, str):
         return tags
     return [tag for tag in map(str.strip, tags.split(";")) if tag]
 
 
 def _decoded(name: str, cell: Any) -> Any:
-    """What a text cell stands for, in fields that hold more than text."""
+    """Decode a text cell in a field that may hold more than text."""
     if not isinstance(cell, str):
         return cell
     if name == "tags" and not cell.lstrip().startswith("["):
@@ -140,11 +140,11 @@ def _json_cell(name: str, cell: str) -> Any:
     try:
         return read_json(cell)
     except ValueError as error:
-        raise BadRowError(RowProblem(name, f"is no JSON: {error}")) from error
+        raise BadRowError(RowProblem(name, f"is not valid JSON: {error}")) from error
 
 
 def _object_or_text(cell: str) -> Any:
-    """Text that is a JSON object or list is one; any other text is an address, kept as it is."""
+    """Parse text that is a JSON object or list; any other text is an address, kept unchanged."""
     if not cell.lstrip().startswith(("{", "[")):
         return cell
     try:
@@ -154,8 +154,8 @@ def _object_or_text(cell: str) -> Any:
 
 
 def _moment(value: date | time | UUID, key: str) -> str:
-    if value != value:  # noqa: PLR0124 - as NaN, pandas' NaT is a datetime unlike itself
-        raise BadRowError(RowProblem(key, f"is {value}, not a moment"))
+    if value != value:  # noqa: PLR0124 - like NaN, pandas' NaT does not equal itself
+        raise BadRowError(RowProblem(key, f"is {value}, not a valid date or time"))
     return str(value)
 
 
@@ -194,8 +194,10 @@ def _plain_mapping(value: Mapping[Any, Any], key: str, levels: int) -> dict[str,
 
 def _name(name: object, key: str) -> str:
     if isinstance(name, bool | int) and re.split(r"[.\[]", key, maxsplit=1)[0] in _HOLD_LABELS:
-        # As JSON writes it: `class_weight: {0: 1}`. Estimators are given the label again.
+        # JSON turns the labels of `class_weight: {0: 1}` into text; estimators get the label back.
         return str(name).lower() if isinstance(name, bool) else str(name)
     if not isinstance(name, str):
-        raise BadRowError(RowProblem(key, f"has the key {name!r}, which is no text; quote it"))
+        raise BadRowError(
+            RowProblem(key, f"has the key {name!r}, which is not text; put it in quotes")
+        )
     return _storable(name, key)

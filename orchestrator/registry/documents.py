@@ -1,7 +1,7 @@
-"""YAML and JSON read as data: no tags that make objects, no alias bombs, no key twice.
+"""YAML and JSON read as data: no tags that create objects, no alias bombs, no repeated keys.
 
-Touches PyYAML; takes text; gives JSON-like values; runs on the driver. The configuration file is
-read with it too.
+Touches PyYAML; takes text; gives JSON-like values; runs on the driver. Also reads the
+configuration file.
 """
 
 import json
@@ -11,17 +11,17 @@ from typing import Any
 import yaml
 
 _DEEPEST = 100
-"""How many lists and mappings may stand inside one another."""
+"""The deepest allowed nesting of lists and mappings."""
 
 _ALIASES_MAY_GROW = 10
-"""How many times larger than its text a YAML document may become by its aliases."""
+"""How many times larger than its text a YAML document may grow through its aliases."""
 
 
 def read_json(text: str) -> Any:
-    """The value of a JSON text; NaN and infinities are let through, for a row's rules to refuse.
+    """Return the value of a JSON text; NaN and infinities pass, for the row's own checks to refuse.
 
     Raises:
-        ValueError: It is no JSON, is nested too deeply, or an object has a key twice.
+        ValueError: The text is not JSON, is nested too deeply, or an object repeats a key.
     """
     try:
         return json.loads(text, object_pairs_hook=_unique)
@@ -30,10 +30,10 @@ def read_json(text: str) -> Any:
 
 
 def read_yaml(text: str) -> Any:
-    """The value of a YAML text, by the safe loader.
+    """Return the value of a YAML text, read by the safe loader.
 
     Raises:
-        ValueError: It is no YAML, has tags of Python, a key twice, or aliases that multiply it.
+        ValueError: The text is not YAML, has Python tags, repeats a key, or grows through aliases.
     """
     loader = _Loader(text)
     try:
@@ -56,7 +56,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # add's None goes on
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # `add` returns None
         raise ValueError(f"has the key {twice!r} twice")
     return found
 
@@ -69,21 +69,21 @@ _FastestSafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_FastestSafeLoader):  # type: ignore[misc]  # its base is chosen at run time
-    """The safe loader, but a number that YAML 1.1 misreads is an error, and `1e-3` a number."""
+    """A safe loader that refuses numbers YAML 1.1 misreads, and reads `1e-3` as a number."""
 
     def construct_plain_int(self, node: Any) -> int:
-        """An integer in digits alone: YAML 1.1 reads `0123`, `0x1F`, `12_34`, `12:30` otherwise."""
+        """Accept plain digits only: YAML 1.1 misreads `0123`, `0x1F`, `12_34` and `12:30`."""
         _require(_PLAIN_INT, node)
         return int(node.value)
 
     def construct_plain_float(self, node: Any) -> float:
-        """A number that means what it looks like: not `1_0.5`, nor `12:30.5` in base 60."""
+        """Accept plain numbers only: not `1_0.5`, nor `12:30.5`, which is base 60."""
         _require(_PLAIN_FLOAT, node)
         return float(self.construct_yaml_float(node))
 
 
-# YAML 1.1 takes one without a point for a text. So it stays for `1e3`, which may be an id that
-# PyYAML wrote without quotes; nobody is called `1e-3`.
+# YAML 1.1 reads a float without a decimal point as text. `1e3` stays text, because it may be an id
+# that PyYAML wrote without quotes; an id such as `1e-3` is not plausible.
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE]-[0-9]+$"), list("-+0123456789")
 )
@@ -97,7 +97,7 @@ def _require(plain: re.Pattern[str], node: Any) -> None:
 
 
 def _refuse_deep_nesting(text: str) -> None:
-    """Looked for among parsing events: composing nodes, the C parser would overflow its stack."""
+    """Check the parsing events: the C parser would overflow its stack while composing nodes."""
     depth = 0
     for event in yaml.parse(text, Loader=_FastestSafeLoader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -109,7 +109,7 @@ def _refuse_deep_nesting(text: str) -> None:
 
 
 def _refuse_alias_bomb(root: Any) -> None:
-    """Compare the nodes written with the nodes that reading every alias in full would give."""
+    """Compare the number of nodes written with the number after every alias is expanded."""
     sizes: dict[int, int | None] = {}
     if _expanded_size(root, sizes) > _ALIASES_MAY_GROW * len(sizes):
         raise yaml.YAMLError("its aliases multiply it; write the values out")
@@ -118,7 +118,7 @@ def _refuse_alias_bomb(root: Any) -> None:
 def _expanded_size(node: Any, sizes: dict[int, int | None]) -> int:
     known = sizes.get(id(node), 0)
     if known is None:
-        raise yaml.YAMLError("an alias stands inside what it names")
+        raise yaml.YAMLError("an alias stands inside the node it refers to")
     if known:
         return known
     sizes[id(node)] = None
@@ -128,7 +128,7 @@ def _expanded_size(node: Any, sizes: dict[int, int | None]) -> int:
 
 
 def _refuse_repeated_keys(root: Any) -> None:
-    """Looked for before anything is constructed: merging (`<<`) repeats keys on purpose."""
+    """Check before anything is constructed: merging (`<<`) repeats keys on purpose."""
     nodes, seen = [root], {id(root)}
     while nodes:
         node = nodes.pop()
@@ -159,7 +159,7 @@ def _children(node: Any) -> list[Any]:
 
 
 def _on_one_line(error: yaml.YAMLError) -> str:
-    """PyYAML's message, which spans lines and shows `<unicode string>` for a file name."""
+    """Return PyYAML's message on one line, without the `<unicode string>` it shows as file name."""
     problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
     if problem is None or mark is None:
         return " ".join(str(error).split())

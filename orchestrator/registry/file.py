@@ -37,17 +37,17 @@ _WILD = re.compile(r"[*?\[\]]")
 
 
 def is_glob(address: str) -> bool:
-    """Whether an address has a wildcard; `?` is none behind a protocol: it begins a query."""
+    """Whether an address has a wildcard; after a protocol, `?` begins a query instead."""
     return "*" in address or "[" in address or ("?" in address and "://" not in address)
 
 
 def row_for_each_file(files: Any, pattern: str, *, with_protocol: bool) -> list[Row]:
-    """A customer's row for each file.
+    """Return one customer row per file.
 
     Args:
         files: A file system of fsspec.
         pattern: The glob, as that file system names paths.
-        with_protocol: Whether a customer's data is an address with the protocol.
+        with_protocol: Whether each customer's `data` keeps the protocol.
     """
     fixed = _WILD.split(pattern, maxsplit=1)[0].rpartition("/")[0]
     below = pattern.removeprefix(fixed).lstrip("/")
@@ -65,7 +65,7 @@ def row_for_each_file(files: Any, pattern: str, *, with_protocol: bool) -> list[
 
 
 def _ending(pattern: str) -> str:
-    """What the names of all files end with, from its first dot on."""
+    """Return the ending that all matched file names share, from its first dot."""
     literal = _WILD.split(pattern)[-1].rpartition("/")[2]
     return literal[literal.index(".") :] if "." in literal else ""
 
@@ -109,11 +109,11 @@ class FileSource(Settings):
 
     @field_validator("path", "models", "customers")
     @classmethod
-    def _is_no_web_address(cls, address: str | None) -> str | None:
+    def _is_not_a_web_address(cls, address: str | None) -> str | None:
         if address is not None and _AT_A_WEB_SERVER.search(address):
             raise ValueError(
-                "is the address of a web server; take `source: http`, which reads JSON and tells "
-                "what the server answers"
+                "is the address of a web server; use `source: http`, which reads JSON and reports "
+                "the server's answer"
             )
         return address and well_formed(address)
 
@@ -125,7 +125,7 @@ class FileSource(Settings):
 
     @property
     def description(self) -> str:
-        """The addresses, without user and password."""
+        """The addresses, without user and password, for messages."""
         return ", ".join(
             public_address(address)
             for address in (self.path, self.models, self.customers)
@@ -133,7 +133,7 @@ class FileSource(Settings):
         )
 
     def read(self, kind: Kind) -> Listing:
-        """The rows of the file, or a row for each file of the glob."""
+        """Return the rows of the file, or one row per file of the glob."""
         address = (self.models if kind == "models" else self.customers) or self.path
         if not address:
             raise RegistryError(f"{self.description}: no file is given for the list of {kind}")
@@ -149,12 +149,12 @@ class FileSource(Settings):
         return Listing(rows=rows, etag=_etag(files, path))
 
     def _content(self, files: Any, path: str) -> IO[bytes]:
-        """The file, read to its end."""
+        """Read the whole file."""
         with files.open(path, "rb") as file:
             content = file.read(self.max_bytes + 1)
         if len(content) > self.max_bytes:
             raise ValueError(
-                f"has more than {self.max_bytes:,} bytes; raise `max_bytes` if the list is so long"
+                f"has more than {self.max_bytes:,} bytes; raise `max_bytes` for longer lists"
             )
         return io.BytesIO(content)
 
@@ -168,23 +168,25 @@ class FileSource(Settings):
 
 @contextmanager
 def _failures_named(address: str, timeout: float) -> Iterator[None]:
-    """Any failure to read as an error that names the file."""
+    """Turn any failure to read into an error that names the file."""
     name = public_address(address)
     try:
         yield
     except FileNotFoundError as error:
-        raise RegistryError(f"{name}: there is no such file") from error
+        raise RegistryError(f"{name}: the file does not exist") from error
     except TimeoutError as error:
         problem = f"{name}: did not answer within {timeout:g} seconds (`timeout`)"
         raise RegistryError(problem) from error
     except ImportError as error:
-        raise RegistryError(f"{name}: fsspec needs a package to read it: {error}") from error
+        raise RegistryError(
+            f"{name}: fsspec needs another package to read this address: {error}"
+        ) from error
     except (OSError, ValueError, csv.Error) as error:
         raise RegistryError(f"{name}: cannot be read: {error}") from error
 
 
 def _etag(files: Any, path: str) -> str:
-    """The store's own ETag of a file, where it has one."""
+    """Return the store's ETag of a file, "" if it has none."""
     return str(files.info(path).get("ETag", "")).strip('"')
 
 
@@ -192,22 +194,22 @@ def _format(address: str) -> Format:
     suffix = PurePosixPath(public_address(address)).suffix.lower()
     if suffix not in _FORMATS:
         known = ", ".join(_FORMATS)
-        raise ValueError(f"its format is unknown; give `format`, or a name ending in {known}")
+        raise ValueError(f"unknown format; set `format`, or use a file name that ends in {known}")
     return _FORMATS[suffix]
 
 
 def _rows(document: Any, kind: Kind, *, shared: bool) -> list[Any]:
-    """The list in a file that is one, or that holds one under its name."""
+    """Return the list of a file that is a list, or that holds one under its name."""
     if isinstance(document, list) and not shared:
         return document
     if not isinstance(document, Mapping):
-        raise ValueError("it should hold `models:` and `customers:`, each a list")
+        raise ValueError("expected `models:` and `customers:`, each a list")
     unknown = [str(key) for key in document if key not in {"models", "customers"}]
     if unknown:
         raise ValueError(f"unknown key {unknown[0]!r}; a registry has `models` and `customers`")
     rows = document.get(kind)
     if not isinstance(rows, list):
-        raise ValueError(f"`{kind}:` is missing or no list")
+        raise ValueError(f"`{kind}:` is missing or is not a list")
     return rows
 
 
@@ -229,14 +231,15 @@ def _read_csv(file: IO[bytes]) -> list[Row | Unreadable]:
 
 
 def _on_one_line(cells: list[str], line: int) -> list[str]:
-    """The cells of a row, none of which goes on in the next line of the file.
+    """Refuse a cell that spans several lines of the file.
 
-    Where a quote is missing, such a cell is whole rows: their customers would seem to have left.
+    After a missing quote such a cell swallows whole rows, and their customers would seem to have
+    left.
     """
     if any("\n" in cell or "\r" in cell for cell in cells):
         raise ValueError(
-            f"line {line}: a cell goes on over several lines; check the quotes before, or write "
-            "what belongs in it on one line"
+            f"line {line}: a cell spans several lines; check the quotes before it, or write the "
+            "cell on one line"
         )
     return cells
 
@@ -252,7 +255,7 @@ def _csv_row(header: Sequence[str], cells: Sequence[str]) -> Row | Unreadable:
 
 
 def _read_parquet(file: IO[bytes]) -> list[Row]:
-    # Late: pyarrow takes a moment to load, and most registries are no Parquet.
+    # Late: pyarrow takes a moment to load, and few registries are Parquet files.
     from pyarrow import parquet
 
     rows: list[Row] = parquet.read_table(file).to_pylist()

@@ -1,6 +1,6 @@
-"""Guards between a registry's answer and what a run would do with it: each refuses by its name.
+"""Guards between a registry's answer and the run it would cause; each refuses under its own name.
 
-    empty         a list has no rows (found by `snapshots.fetch`, before there is a snapshot)
+    empty         a list has no rows (checked by `snapshots.fetch`, before a snapshot exists)
     max_removed   too large a share of the customers vanished at once
     max_trials    the run would make too many trials
     similar_ids   a new customer's id differs from another one only by case or white space
@@ -39,7 +39,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """One guard's refusal and its reason, in a sentence for people."""
+    """One guard's refusal and its reason, as a sentence for the user."""
 
     guard: Guard
     reason: str
@@ -48,13 +48,13 @@ class Refusal:
 def refusals(
     changes: Changes, trials: int, limits: Limits, *, removed_before: Collection[str] = ()
 ) -> tuple[Refusal, ...]:
-    """What the guards object to.
+    """Return the refusals of all guards.
 
     Args:
-        changes: The difference between what the ledger knows and the new snapshot.
+        changes: The difference between the ledger's last snapshot and the new one.
         trials: How many trials the run would make.
-        limits: Where the guards begin to object.
-        removed_before: Customers that had left already, and whose history is kept.
+        limits: The limits of the guards.
+        removed_before: Customers that left earlier and whose history is kept.
     """
     reasons: dict[Guard, str | None] = {
         "max_removed": _too_many_removed(changes.customers, limits.max_removed),
@@ -69,34 +69,38 @@ def refusals(
 
 
 def enforce(found: Sequence[Refusal], accept: Collection[str] = ()) -> None:
-    """Stop, unless every refusal is accepted by its guard's name.
+    """Stop the run unless the user accepted every refusal by its guard's name.
+
+    Args:
+        found: The refusals.
+        accept: The names of the guards whose refusal the user accepted.
 
     Raises:
-        RegistryError: A refusal is not accepted.
-        UsageError: `accept` names no guard.
+        RegistryError: A refusal was not accepted.
+        UsageError: `accept` has a name that is not a guard's.
     """
     require_guards(accept)
     standing = [refusal for refusal in found if refusal.guard not in accept]
     if standing:
         lines = [
-            f"  {r.reason}; `orchestrator run --accept {r.guard}` lets it pass" for r in standing
+            f"  {r.reason}; accept it by `orchestrator run --accept {r.guard}`" for r in standing
         ]
         raise RegistryError(
-            "the registry's answer is refused; nothing was changed, and what is deployed keeps "
+            "the registry's answer was refused; nothing was changed, and deployed models keep "
             "serving:\n" + "\n".join(lines)
         )
 
 
 def require_guards(accept: Collection[str]) -> None:
-    """Check that these are names of guards.
+    """Check that each name is a guard's.
 
     Raises:
-        UsageError: One of them is not.
+        UsageError: A name is not a guard's.
     """
     unknown = sorted(set(accept) - set(get_args(Guard)))
     if unknown:
         names = ", ".join(get_args(Guard))
-        raise UsageError(f"there is no guard {unknown[0]!r} to accept; the guards are {names}")
+        raise UsageError(f"unknown guard {unknown[0]!r}; the guards are {names}")
 
 
 def _too_many_removed(customers: Difference, share: float) -> str | None:
@@ -121,20 +125,20 @@ def _similar_ids(customers: Difference, removed_before: Collection[str]) -> str 
     seen = {_folded(key): key for key in _listed_before(customers) | {*removed_before}}
     pairs = []
     for key in customers.added:
-        # New ids are compared with each other too: the first list of all may hold one twice.
+        # New ids are compared with each other too: the very first list may hold similar ids.
         other = seen.setdefault(_folded(key), key)
         if other != key:
             pairs.append(f"{key!r} and {other!r}")
     if not pairs:
         return None
     return (
-        "ids of new customers differ from others only by case or white space (similar_ids), so "
+        "the ids of new customers differ from others only by case or white space (similar_ids), so "
         f"that one customer would have several histories: {_named(pairs)}"
     )
 
 
 def _listed_before(customers: Difference) -> set[str]:
-    """The customers that were listed until now, paused ones included."""
+    """Return the customers of the last snapshot, paused ones included."""
     changed = {change.key for change in customers.changed}
     stayed = {*customers.unchanged, *customers.kept, *customers.paused, *customers.resumed}
     return ({*customers.removed} | stayed | changed) - {*customers.restored}

@@ -1,4 +1,4 @@
-"""The SQL registry's own tables, and putting lists into them (`orchestrator registry import`).
+"""The tables of the SQL registry, and the import into them (`orchestrator registry import`).
 
     models                                      customers
     id        VARCHAR(250) PRIMARY KEY          id       VARCHAR(250) PRIMARY KEY
@@ -8,7 +8,7 @@
     cost      FLOAT                             active   BOOLEAN
     when      JSON: {tags, min_rows}            grids    JSON: {model: grid}
 
-Touches SQLAlchemy; takes records; writes tables and gives what changed; runs on the driver.
+Touches SQLAlchemy; takes records; writes tables and gives the changes; runs on the driver.
 """
 
 import json
@@ -54,7 +54,7 @@ _CUSTOMERS = Table(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What an import changed in one list: ids, in order."""
+    """The ids that an import added, changed and removed in one list, in order."""
 
     kind: Kind
     added: tuple[str, ...]
@@ -68,19 +68,19 @@ def import_rows(
 ) -> tuple[Imported, Imported]:
     """Make the SQL registry equal to these lists, in one transaction.
 
-    Tables are created where missing; rows are added, updated and removed.
+    Missing tables are created; rows are added, updated and removed.
 
     Args:
-        url: A SQLAlchemy URL; a missing SQLite file is made.
-        models: All models the registry shall have.
-        customers: All customers it shall have.
+        url: A SQLAlchemy URL; a missing SQLite file is created.
+        models: Every model of the registry after the import.
+        customers: Every customer of the registry after the import.
 
     Returns:
-        What changed, of models and of customers.
+        The changes of the models and of the customers.
 
     Raises:
         RegistryError: The database refused; nothing was changed.
-        ConfigError: The URL is none, or its driver is not installed.
+        ConfigError: The URL is not valid, or its driver is not installed.
     """
     with opened(url, _TIMEOUT, create=True) as engine:
         try:

@@ -1,8 +1,8 @@
-"""Lists that a function of yours returns: `package.module:function`.
+"""The source `python`: lists that the user's own function returns, `package.module:function`.
 
-The function is named in the configuration, whose author it belongs to; what it returns is data
-like that of any other source, and goes through the same checks. It may be a table of pandas, polars
-or pyarrow; a cell that pandas calls missing is left out, as an empty one is.
+The configuration names the function. Its result passes the same checks as that of any other
+source. It may be a pandas, polars or pyarrow table; a cell that pandas considers missing is left
+out, like an empty one.
 
 Touches no library; takes import paths; gives rows; runs on the driver.
 """
@@ -41,11 +41,11 @@ class PythonSource(Settings):
 
     @property
     def description(self) -> str:
-        """The functions' import paths."""
+        """The functions' import paths, for messages."""
         return ", ".join(path for path in (self.models, self.customers) if path)
 
     def read(self, kind: Kind) -> Listing:
-        """What the function returns, called anew."""
+        """Call the function and return its rows."""
         path = self.models if kind == "models" else self.customers
         if path is None:
             raise RegistryError(f"{self.description}: no function is given for the list of {kind}")
@@ -59,14 +59,14 @@ class PythonSource(Settings):
 
 
 _TABLES = ("to_dicts", "to_pylist")
-"""The methods by which tables of polars and pyarrow give their rows."""
+"""The methods that return the rows of a polars or a pyarrow table."""
 
 
 def _rows(returned: Any, path: str) -> list[Any]:
-    """The rows of a list, of any other iterable, or of a table.
+    """Return the rows of a list, of any other iterable, or of a table.
 
     Raises:
-        RegistryError: It is a single text or mapping.
+        RegistryError: The function returned a single text or mapping.
     """
     if isinstance(returned, str | bytes | Mapping):
         raise RegistryError(
@@ -82,29 +82,29 @@ def _rows(returned: Any, path: str) -> list[Any]:
 
 
 def _without_missing(row: Any) -> Any:
-    """The row without cells that pandas calls missing: NaN, NaT and NA are unlike themselves."""
+    """Return the row without NaN, NaT and NA, which do not equal themselves."""
     if not isinstance(row, Mapping):
         return row
     return {name: cell for name, cell in row.items() if not _is_missing(cell)}
 
 
 def _is_missing(cell: Any) -> bool:
-    if type(cell).__name__ == "NAType":  # pandas' NA, whose comparisons have no truth
+    if type(cell).__name__ == "NAType":  # pandas' NA: its comparisons have no truth value
         return True
-    # datetime covers pandas' NaT. Anything else may hold many values, and compare them one by one.
+    # datetime covers pandas' NaT. Other types may hold many values and compare element by element.
     return isinstance(cell, float | datetime) and bool(cell != cell)  # noqa: PLR0124
 
 
 def _function(path: str) -> Callable[..., Iterable[Any]]:
     module_name, _, name = path.partition(":")
     if not module_name or not name:
-        raise ValueError(f"{path!r} is no import path; write 'package.module:function'")
+        raise ValueError(f"{path!r} is not an import path; write 'package.module:function'")
     try:
         with user_code():
             function = getattr(import_module(module_name), name)
     except RaisedError as error:
         raise ValueError(f"{path!r} cannot be imported ({error})") from error.error
     if not callable(function):
-        raise ValueError(f"{path!r} is no function")
+        raise ValueError(f"{path!r} is not a function")
     found: Callable[..., Iterable[Any]] = function
     return found

@@ -1,7 +1,7 @@
-"""The shapes of a registry row: which fields it has and what each may hold.
+"""The fields of a registry row, and the values each may hold.
 
-A model's row, as YAML would say it (every source gives the same fields; those without a type of
-their own give text that is JSON, and tags as `a;b`):
+A model's row, in YAML (every source gives the same fields; a source without types gives lists and
+mappings as JSON text, and tags as `a;b`):
 
     id: logreg                                    # no "/"; at most 250 characters
     estimator: sklearn.linear_model:LogisticRegression        # this, or a pipeline:
@@ -9,9 +9,9 @@ their own give text that is JSON, and tags as `a;b`):
       - sklearn.preprocessing:StandardScaler
       - {name: clf, estimator: sklearn.linear_model:LogisticRegression}
     params: {clf__max_iter: 200}                  # fixed
-    grid: {clf__C: [0.1, 1.0]}                    # or a list of such: their union
-    space: {clf__C: {float: [0.01, 100], log: true}}   # ranges; in place of `grid`, see `spaces`
-    cost: 1.0                                     # between equal scores the cheaper model wins
+    grid: {clf__C: [0.1, 1.0]}                    # or a list of grids: their union
+    space: {clf__C: {float: [0.01, 100], log: true}}   # ranges; instead of `grid`, see `spaces`
+    cost: 1.0                                     # with equal scores the cheaper model wins
     when: {tags: [large], min_rows: 500}          # which customers it is meant for
 
 A customer's row:
@@ -52,10 +52,10 @@ _ONE, _MANY = "one grid", "many grids"
 
 
 def identifier(value: Any) -> str:
-    """A customer's or model's id: text, or a whole number, that can be named everywhere.
+    """Return a customer's or model's id as text that is usable in every name.
 
     Raises:
-        ValueError: It is missing, too long, or has control characters.
+        ValueError: The id is missing, too long, or has control characters.
     """
     if isinstance(value, bool | float) or not isinstance(value, str | int):
         raise ValueError(f"is {reprlib.repr(value)}, not text; put it in quotes")
@@ -70,11 +70,11 @@ def identifier(value: Any) -> str:
 
 
 def _model_identifier(text: str) -> str:
-    # `customer/model/number` is a trial's key; customers' ids may have a slash, so models' may not.
+    # A trial's key is `customer/model/number`. Customers' ids may have a slash, so models' may not.
     if "/" in text:
         raise ValueError(f"{text!r} has a '/', which a model's id cannot have")
     if text.endswith(CHAMPION):
-        raise ValueError(f"{text!r} ends in {CHAMPION!r}, the name of a champion scored again")
+        raise ValueError(f"{text!r} ends in {CHAMPION!r}, which is reserved for rescored champions")
     return text
 
 
@@ -89,7 +89,7 @@ def _named_step(value: Any) -> Any:
 
 
 def _none_if_empty(value: Any) -> Any:
-    """SQL and CSV have an empty text where a YAML row leaves a key out."""
+    """Read the empty text of SQL and CSV like a key that a YAML row leaves out."""
     return None if value == "" else value
 
 
@@ -164,10 +164,14 @@ _Row = TypeVar("_Row", bound=_Fields)
 
 
 def validated(kind: type[_Row], row: object) -> _Row:
-    """The row in its shape.
+    """Parse a row.
+
+    Args:
+        kind: The class of the row.
+        row: The fields by name.
 
     Raises:
-        BadRowError: With every problem found, keyed as `grid.C` or `grid[1].C`.
+        BadRowError: The row has problems; each is keyed like `grid.C` or `grid[1].C`.
     """
     fields = plain_row(row)
     try:
@@ -178,7 +182,7 @@ def validated(kind: type[_Row], row: object) -> _Row:
 
 
 def _problem(found: dict[str, Any], names: str) -> RowProblem:
-    """Pydantic's finding in our words."""
+    """Translate one of pydantic's errors."""
     key = ""
     for part in found["loc"]:
         if part not in {_ONE, _MANY}:
@@ -188,5 +192,5 @@ def _problem(found: dict[str, Any], names: str) -> RowProblem:
             return RowProblem(key, "is missing")
         case "extra_forbidden":
             hint = f"; a row has {names}" if len(found["loc"]) == 1 else ""
-            return RowProblem(key, f"is no field here{hint}")
+            return RowProblem(key, f"is not a known field{hint}")
     return RowProblem(key, found["msg"].removeprefix("Value error, "))

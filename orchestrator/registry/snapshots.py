@@ -1,8 +1,8 @@
-"""What the registry returns, made one immutable `Snapshot`; and what becomes of bad rows.
+"""The registry's lists as one immutable `Snapshot`, and the treatment of bad rows.
 
-A list's order means nothing: models and customers are sorted by id, and the snapshot's id is a
-hash of what they say. Bad customers are set aside; a bad model, or an id given twice, stops
-everything (docs/adr/0001-bad-rows.md says why).
+The order of a list has no meaning: models and customers are sorted by id, and the snapshot's id is
+a hash of their content. A bad customer is rejected; a bad model, or a repeated id, stops the run
+(docs/adr/0001-bad-rows.md gives the reasons).
 
 Touches no library; takes sources; gives `Snapshot`; runs on the driver.
 """
@@ -27,10 +27,10 @@ from orchestrator.user_code import RaisedError, user_code
 _Spec = TypeVar("_Spec", ModelSpec, Customer)
 
 IsCleared = Callable[[Sequence[ModelSpec], Sequence[Customer]], bool]
-"""Tells whether models and customers' grids have passed the comparison with estimators before."""
+"""Whether models and customers' grids have already been checked against their estimators."""
 
 _MOST_SHOWN = 5
-"""Of many bad rows, how many a message names."""
+"""How many bad rows a message names at most."""
 
 
 def fetch(
@@ -45,17 +45,17 @@ def fetch(
     """Fetch both lists, now, and check every row.
 
     Args:
-        models: Where the list of models is.
-        customers: Where the list of customers is, if elsewhere.
+        models: The source of the models.
+        customers: The source of the customers, if it is another one.
         estimators: The estimators that rows may name.
-        addresses: Which addresses customers' `data` may name; None stands for the standard ones.
-        accept: Names of guards whose refusal is accepted; here that is `empty`.
-        is_cleared: Asked whether these models, and the grids of these customers, were compared
-            with the estimators before and found right; if so, no estimator is imported.
+        addresses: The addresses customers' `data` may name; None for the default ones.
+        accept: The guards whose refusal the user accepted; only `empty` matters here.
+        is_cleared: Returns whether these models and customers' grids have already passed the
+            check against their estimators; if so, no estimator is imported.
 
     Raises:
-        RegistryError: A source cannot be read, or returns no (usable) model or customer.
-        ConfigError: A model is wrong, or an id is given twice; all such are named.
+        RegistryError: A source cannot be read, or returns no usable model or customer.
+        ConfigError: Models are wrong, or ids repeat; the message names all of them.
     """
     customers = models if customers is None else customers
     model_rows, model_etag = _read(models, "models", accept)
@@ -87,12 +87,12 @@ def fetch(
 def snapshot_of(
     models: Sequence[ModelSpec], customers: Sequence[Customer], **circumstances: Any
 ) -> Snapshot:
-    """The snapshot of these models and customers, in order of id.
+    """Build the snapshot of these models and customers, in order of id.
 
     Args:
-        models: With different ids.
-        customers: With different ids.
-        **circumstances: The snapshot's other fields, which are no part of its id.
+        models: The models, each with a different id.
+        customers: The customers, each with a different id.
+        **circumstances: The snapshot's other fields, which do not enter its id.
     """
     models = sorted(models, key=lambda model: model.id)
     customers = sorted(customers, key=lambda customer: customer.id)
@@ -123,7 +123,7 @@ def _read(source: Source, kind: Kind, accept: Collection[str]) -> tuple[list[Any
 
 
 def _require_good_models(bad: Sequence[tuple[int, BadRowError]], source: str) -> None:
-    """Raise one error that names all that is wrong with any of the models."""
+    """Raise one error that names every problem of every model."""
     problems = [
         RowProblem(f"models[{index}].{problem.key}".removesuffix("."), problem.text)
         for index, error in sorted(bad, key=itemgetter(0))
@@ -136,7 +136,7 @@ def _require_good_models(bad: Sequence[tuple[int, BadRowError]], source: str) ->
 def _sort_out(
     rows: Sequence[Any], read: Callable[[Any], _Spec]
 ) -> tuple[list[tuple[int, _Spec]], list[tuple[int, BadRowError]]]:
-    """Good and bad rows, each with its place in the list."""
+    """Split rows into good and bad ones, each with its position in the list."""
     good, bad = [], []
     for index, row in enumerate(rows):
         try:
@@ -151,7 +151,7 @@ def _compared(
     good: Sequence[tuple[int, _Spec]],
     require: Callable[[Any, _Spec], None],
 ) -> tuple[list[tuple[int, _Spec]], list[tuple[int, BadRowError]]]:
-    """Compare good rows with estimators; give those that pass, and those that are refused."""
+    """Check good rows against their estimators; return those that pass and those that fail."""
     still_good, bad = [], []
     for index, spec in good:
         try:
@@ -182,7 +182,9 @@ def _rejected(rows: Sequence[Any], bad: Sequence[tuple[int, BadRowError]]) -> tu
 def _require_unique(rows: Sequence[tuple[int, _Spec]], kind: Kind, source: str) -> None:
     first: dict[str, int] = {}
     problems = [
-        RowProblem(f"{kind}[{index}].id", f"{row.id!r} is {kind}[{first[row.id]}] already")
+        RowProblem(
+            f"{kind}[{index}].id", f"{row.id!r} is already the id of {kind}[{first[row.id]}]"
+        )
         for index, row in rows
         if first.setdefault(row.id, index) != index
     ]

@@ -1,8 +1,8 @@
-"""The seam to wherever lists of models and customers live, and how a source is opened by name.
+"""The Protocol of a source of models and customers, and opening a source by name.
 
-A source of your own is a class with the two members of `Source`, made with keyword settings, and
-named by an entry point in the group `orchestrator.sources`; the built-in ones register the same
-way, in pyproject.toml.
+To add a source, write a class with the two members of `Source` that is constructed with keyword
+settings, and name it by an entry point in the group `orchestrator.sources`. The built-in sources
+register the same way, in pyproject.toml.
 
 Touches pydantic (settings of sources); takes a name and settings; gives `Source`; driver only.
 """
@@ -32,7 +32,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """Stands in a list for a row that could not be read: its id if that could, and why."""
+    """A row that could not be read: its id, if that could be read, and the reason."""
 
     id: str | None
     reason: str
@@ -40,11 +40,11 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """One list as it was read.
+    """One list, as the source returned it.
 
     Attributes:
-        rows: Its rows, each a `Row` or an `Unreadable`; of anything else the checks complain.
-        etag: The version of the list in its server's own words; "" where there is none.
+        rows: The rows, each a `Row` or an `Unreadable`; the checks reject anything else.
+        etag: The version of the list that its server names; "" without one.
     """
 
     rows: Iterable[Any]
@@ -52,17 +52,17 @@ class Listing:
 
 
 class Source(Protocol):
-    """Where lists of models and customers are fetched from.
+    """A source of lists of models and customers.
 
-    The contract: `read` fetches anew each time and changes nothing. Rows may come lazily and in
-    any order. A list that cannot be read, now or while it is iterated, is a `RegistryError` that
-    names the source and what to do; a mistake in the settings is a `ConfigError`. One bad row is
-    no error: it is passed on as it is.
+    The contract: `read` fetches the list on every call and changes nothing. Rows may come lazily
+    and in any order. A list that cannot be read, at once or while it is iterated, raises a
+    `RegistryError` that names the source and the cure; a mistake in the settings raises a
+    `ConfigError`. A single bad row is not an error: `read` returns it unchanged.
     """
 
     @property
     def description(self) -> str:
-        """Where the lists are, for messages and records; without any secret."""
+        """The addresses of the lists for messages and records, without secrets."""
         ...
 
     def read(self, kind: Kind) -> Listing:
@@ -72,10 +72,10 @@ class Source(Protocol):
 
 @runtime_checkable
 class KeepsCopies(Source, Protocol):
-    """A source that keeps copies of what it fetched, which hold rows of customers."""
+    """A source that caches the pages it fetched, which hold customers' rows."""
 
     def read_only(self) -> Source:
-        """The same source, which uses copies and leaves none."""
+        """Return the same source, but reading copies only and writing none."""
         ...
 
     def drop_copies(self) -> None:
@@ -84,7 +84,7 @@ class KeepsCopies(Source, Protocol):
 
 
 class Settings(BaseModel, ABC):
-    """Settings of a built-in source: checked when it is opened, immutable, nothing unknown."""
+    """Settings of a built-in source: checked when it is opened, immutable, no unknown keys."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
@@ -93,15 +93,15 @@ class Settings(BaseModel, ABC):
     @property
     @abstractmethod
     def description(self) -> str:
-        """Where the lists are, without any secret."""
+        """The addresses of the lists, without secrets."""
 
     def __repr_args__(self) -> Iterator[tuple[None, str]]:
-        """What a message or a traceback shows: not the settings, of which some are secret."""
+        """Show the description in messages and tracebacks, since settings may hold secrets."""
         yield None, self.description
 
 
 class InlineSource(Settings):
-    """Lists that stand in the configuration itself, or in memory.
+    """Lists in the configuration itself, or in memory.
 
     Attributes:
         models: The rows of the models.
@@ -113,34 +113,36 @@ class InlineSource(Settings):
 
     @property
     def description(self) -> str:
-        """Where the lists are."""
+        """The place of the lists, for messages."""
         return "the configuration's own lists"
 
     def read(self, kind: Kind) -> Listing:
-        """One of the two lists."""
+        """Return one of the two lists."""
         return Listing(rows=self.models if kind == "models" else self.customers)
 
 
 def open_sources(
     settings: Mapping[str, Any], *, file: str | None = None, key: str = "registry"
 ) -> tuple[Source, Source]:
-    """The sources of models and of customers that a configuration names.
+    """Open the sources of models and of customers that a configuration names.
 
     Args:
         settings: One source for both, `{source: sql, url: ...}`, or one for each,
             `{models: {source: file, ...}, customers: {source: http, ...}}`.
-        file: The configuration file the settings stand in, for messages.
-        key: Where they stand in it, for messages.
+        file: The configuration file that holds the settings, for messages.
+        key: The key of the settings in that file, for messages.
 
     Raises:
-        ConfigError: No source is named, none has this name, or it refuses its settings.
+        ConfigError: No source is named, the name is unknown, or the source refuses its settings.
     """
     if "source" in settings:
         rest = {name: value for name, value in settings.items() if name != "source"}
         both = open_source(settings["source"], rest, file=file, key=key)
         return both, both
     if settings.keys() != {"models", "customers"}:
-        problem = "give `source` and its settings, or `models` and `customers`, each with a source"
+        problem = (
+            "expected `source` and its settings, or `models` and `customers`, each with a source"
+        )
         raise ConfigError(problem, file=file, key=key)
     models, customers = (
         _open_one(settings[kind], file=file, key=f"{key}.{kind}")
@@ -150,12 +152,12 @@ def open_sources(
 
 
 def read_only(source: Source) -> Source:
-    """The source as a plan may use it: whatever it reads, it leaves nothing behind."""
+    """Return the source for a plan: it reads, and leaves no copies behind."""
     return source.read_only() if isinstance(source, KeepsCopies) else source
 
 
 def drop_copies(source: Source) -> None:
-    """Remove the copies a source may keep of what it fetched."""
+    """Remove the copies that a source may have cached."""
     if isinstance(source, KeepsCopies):
         source.drop_copies()
 
@@ -170,16 +172,16 @@ def _open_one(settings: Any, *, file: str | None, key: str) -> Source:
 def open_source(
     name: Any, settings: Mapping[str, Any], *, file: str | None = None, key: str = "registry"
 ) -> Source:
-    """The source registered under `name`, made with `settings`; nothing is fetched yet.
+    """Open the source registered under `name`; nothing is fetched yet.
 
     Args:
         name: An entry point of the group `orchestrator.sources`.
         settings: Its keyword settings.
-        file: The configuration file the settings stand in, for messages.
-        key: Where they stand in it, for messages.
+        file: The configuration file that holds the settings, for messages.
+        key: The key of the settings in that file, for messages.
 
     Raises:
-        ConfigError: No source has this name, or it refuses the settings.
+        ConfigError: The name is unknown, or the source refuses the settings.
     """
     make = plugins.load(ENTRY_POINTS, name, noun="source", file=file, key=f"{key}.source")
     with _settings_refused(file=file, key=key):
@@ -189,7 +191,7 @@ def open_source(
 
 @contextmanager
 def _settings_refused(*, file: str | None, key: str) -> Iterator[None]:
-    """A constructor's complaint as an error of the configuration; values may be secret."""
+    """Turn a constructor's error into a configuration error without values, which may be secret."""
     try:
         yield
     except ConfigError as error:
@@ -202,7 +204,7 @@ def _settings_refused(*, file: str | None, key: str) -> Iterator[None]:
         raise ConfigError(problem, file=file, key=inner) from None
     except OrchestratorError:
         raise
-    except (Exception, SystemExit) as error:  # a source from elsewhere may raise anything
+    except (Exception, SystemExit) as error:  # a third-party source may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise ConfigError(
             f"the source refuses its settings: {reason}", file=file, key=key
@@ -210,7 +212,7 @@ def _settings_refused(*, file: str | None, key: str) -> Iterator[None]:
 
 
 def public_address(url: str) -> str:
-    """The address without user, password, query and fragment, any of which may hold a secret.
+    """Return the address without user, password, query and fragment, which may hold secrets.
 
     A path without a protocol has none of these. In a chain, `zip://a.csv::s3://bucket/all.zip`,
     each part is an address.
@@ -219,10 +221,10 @@ def public_address(url: str) -> str:
 
 
 def well_formed(address: str) -> str:
-    """The address, if those who split addresses can read its host and port.
+    """Return the address if its host and port can be parsed.
 
     Raises:
-        ValueError: They cannot.
+        ValueError: They cannot be parsed.
     """
     for part in _LINKS.split(address):
         if "://" in part:
@@ -230,7 +232,7 @@ def well_formed(address: str) -> str:
                 _ = urlsplit(part).port
             except ValueError as error:
                 raise ValueError(
-                    f"has a host or a port that cannot be read ({error}); an IPv6 address stands "
+                    f"has a host or port that cannot be parsed ({error}); write an IPv6 address "
                     "in brackets: http://[::1]:8080/models"
                 ) from None
     return address

@@ -1,12 +1,12 @@
-"""Ranges of a search space, as a row writes them in Optuna's words -> `Distribution`.
+"""Ranges of a search space, written in Optuna's terms -> `Distribution`.
 
     C: {float: [0.01, 100], log: true}
     n_estimators: {int: [50, 500], step: 50}
-    kernel: {categorical: [rbf, linear]}                  # the same as the plain list
-    gamma: {float: [0.001, 1], log: true, when: {kernel: rbf}}    # or a list of such values
+    kernel: {categorical: [rbf, linear]}                  # same as a plain list
+    gamma: {float: [0.001, 1], log: true, when: {kernel: rbf}}    # or a list of values
 
-`when` names other parameters of the same part and the values at which this one is searched; where
-they have others, it is left at its default.
+`when` names other parameters of the same part and the values at which this parameter is searched;
+at other values it keeps its default.
 
 Touches no library; takes JSON values of a row; gives records and problems; runs on the driver.
 """
@@ -20,19 +20,19 @@ from orchestrator.registry.cells import RowProblem
 
 _KINDS: tuple[Literal["float", "int", "categorical"], ...] = ("float", "int", "categorical")
 _LARGEST_WHOLE = 2**53
-"""Samplers compute with floats, which hold every whole number up to here."""
+"""The largest whole number that every float, and so every sampler, represents exactly."""
 
 _MOST_STEPS = 1_000_000
-"""Values of a float with a step are listed in memory."""
+"""The largest number of values of a float with a step; they are listed in memory."""
 
 _OPTIONS = {"float": {"log", "step"}, "int": {"log", "step"}, "categorical": set[str]()}
 
 
 def read_distribution(given: Mapping[str, Any]) -> Distribution:
-    """The range a mapping describes.
+    """Parse the range that a mapping describes.
 
     Raises:
-        ValueError: It describes none; says why.
+        ValueError: The mapping does not describe a range; the message says why.
     """
     stated = {name: value for name, value in given.items() if value is not None}
     kinds = [kind for kind in _KINDS if kind in stated]
@@ -55,10 +55,10 @@ def read_distribution(given: Mapping[str, Any]) -> Distribution:
 
 
 def read_values(value: Any) -> tuple[Any, ...]:
-    """The values a list holds.
+    """Return the values of a list.
 
     Raises:
-        ValueError: It is not a list, is empty, or holds a value twice.
+        ValueError: The value is not a list, is empty, or repeats an item.
     """
     if not isinstance(value, list):
         raise ValueError(f"is {value!r}; give a list of values")
@@ -74,7 +74,7 @@ def read_values(value: Any) -> tuple[Any, ...]:
 
 
 def in_one_order(value: Any) -> Any:
-    """The value with the keys of its mappings sorted: equal values are then written equally."""
+    """Sort the keys of every mapping in the value, so that equal values are written equally."""
     if isinstance(value, dict):
         return {name: in_one_order(value[name]) for name in sorted(value)}
     return [in_one_order(each) for each in value] if isinstance(value, list) else value
@@ -83,11 +83,11 @@ def in_one_order(value: Any) -> Any:
 def condition_problems(
     key: str, part: Mapping[str, tuple[Any, ...] | Distribution]
 ) -> Iterator[RowProblem]:
-    """What is wrong with the `when` of a part's parameters.
+    """Yield the problems of the `when` of a part's parameters.
 
     Args:
-        key: Names the part in problems, such as `space`.
-        part: Its parameters.
+        key: The name of the part in problems, such as `space`.
+        part: The parameters of the part.
     """
     conditions = {n: v.when for n, v in part.items() if isinstance(v, Distribution) and v.when}
     for name, when in conditions.items():
@@ -104,16 +104,18 @@ def _problem_of_condition(
     values: tuple[Any, ...] | Distribution | None, parent: str, wanted: Sequence[Any]
 ) -> str:
     if values is None:
-        return "is no parameter searched here"
+        return "is not a searched parameter of this part"
     choices = values.choices if isinstance(values, Distribution) else values
     if not choices:
-        return f"is a range; only a parameter with listed values can decide, and {parent!r} is none"
+        return (
+            f"refers to {parent!r}, which is a range; `when` needs a parameter with listed values"
+        )
     unknown = [value for value in wanted if repr(value) not in map(repr, choices)]
-    return f"never is {unknown[0]!r}; it is one of {list(choices)}" if unknown else ""
+    return f"never has the value {unknown[0]!r}; its values are {list(choices)}" if unknown else ""
 
 
 def _circle(conditions: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """A chain of conditions that leads back to where it began; empty without one."""
+    """Return a cycle among the conditions; empty without one."""
     for start in conditions:
         chain, ahead = [start], [iter(conditions[start])]
         while ahead:
@@ -157,7 +159,7 @@ def _number(kind: str, value: Any) -> float:
 
 def _require_scale(low: float, log: Any, step: float | None) -> None:
     if not isinstance(log, bool):
-        raise ValueError(f"has log: {log!r}; it is true or false")
+        raise ValueError(f"has log: {log!r}; expected true or false")
     if log and low <= 0:
         raise ValueError(f"has log: true, and low is {low}; it must be above zero")
     if step is None:
@@ -169,13 +171,13 @@ def _require_scale(low: float, log: Any, step: float | None) -> None:
 
 
 def _require_size(kind: str, low: float, high: float, step: float | None) -> None:
-    """Refuse a range that samplers cannot compute with, or whose steps nobody could list."""
+    """Refuse a range that samplers cannot compute with, or that has too many steps."""
     if kind == "int" and max(abs(low), abs(high)) > _LARGEST_WHOLE:
         raise ValueError(
             f"reaches from {low} to {high}; whole numbers are searched between -2^53 and 2^53"
         )
     if not math.isfinite(high - low):
-        raise ValueError(f"reaches from {low} to {high}, which is wider than a float can say")
+        raise ValueError(f"reaches from {low} to {high}, which is wider than a float can hold")
     if kind == "float" and step is not None and (high - low) / step > _MOST_STEPS:
         raise ValueError(f"has step {step}, which makes more than {_MOST_STEPS:,} values")
 

@@ -1,10 +1,10 @@
 """Registry rows -> `ModelSpec` and `Customer`, then checked against the estimators they name.
 
-Reading a row imports no library. Checking it imports scikit-learn, and so is a step of its own,
-which `registry.snapshots.fetch` leaves out where the same rows were checked before.
+Reading a row imports no library. Checking it imports scikit-learn, and is therefore a separate
+step, which `registry.snapshots.fetch` skips if the same rows were checked before.
 
-A grid for a model that is not listed (any more) is kept and not checked: models leave weekly, and
-the customers that had tuned them are not at fault.
+A grid of a model that is not listed (any more) is kept unchecked: models leave weekly, and that is
+not the fault of the customers who tuned them.
 
 Touches no library; takes rows, as `orchestrator.registry.rows` describes them; gives records; runs
 on the driver.
@@ -25,17 +25,17 @@ from orchestrator.registry.rows import CustomerRow, ModelRow, StepFields, identi
 from orchestrator.registry.spaces import condition_problems, in_one_order
 
 Refusal = Callable[[str, Any], str]
-"""Takes a parameter's name and a value; gives the reason why a row may not set it, or ""."""
+"""Returns the reason why a row may not set a parameter to a value, or "" if it may."""
 
 
 def read_model(row: object) -> ModelSpec:
-    """Return the model a row describes; its estimators are not looked at.
+    """Return the model a row describes; its estimators are not checked.
 
     Args:
-        row: Its fields by name.
+        row: The fields by name.
 
     Raises:
-        BadRowError: With every problem found, keyed as `grid.C`.
+        BadRowError: The row has problems; each is keyed like `grid.C`.
     """
     fields = validated(ModelRow, row)
     return ModelSpec(
@@ -49,15 +49,15 @@ def read_model(row: object) -> ModelSpec:
 
 
 def require_model(row: object, spec: ModelSpec, estimators: Estimators) -> None:
-    """Refuse a model whose estimators may not be used, or do not take its parameters.
+    """Refuse a model whose estimators are not allowed, or do not accept its parameters.
 
     Args:
-        row: Its fields by name.
-        spec: What `read_model` made of the row.
+        row: The fields by name.
+        spec: The result of `read_model` for the row.
         estimators: The estimators that rows may name.
 
     Raises:
-        BadRowError: With every problem found, keyed as `grid.C` or `pipeline[1].estimator`.
+        BadRowError: The row has problems; each is keyed like `grid.C` or `pipeline[1].estimator`.
     """
     fields = validated(ModelRow, row)
     problems = _estimator_problems(spec, fields, estimators)
@@ -67,14 +67,14 @@ def require_model(row: object, spec: ModelSpec, estimators: Estimators) -> None:
 
 
 def read_customer(row: object, addresses: Addresses | None = None) -> Customer:
-    """Return the customer a row describes; its grids are not compared with the models.
+    """Return the customer a row describes; its grids are not checked against the models.
 
     Args:
-        row: Its fields by name.
-        addresses: Which addresses its `data` may name; None stands for the standard ones.
+        row: The fields by name.
+        addresses: The addresses its `data` may name; None for the default ones.
 
     Raises:
-        BadRowError: With every problem found.
+        BadRowError: The row has problems; the error holds all of them.
     """
     fields = validated(CustomerRow, row)
     grids = {model: _grid(grid) for model, grid in sorted((fields.grids | fields.spaces).items())}
@@ -114,16 +114,16 @@ def require_grids(
     parameters: Mapping[str, Parameters],
     refusals: Mapping[str, Refusal],
 ) -> None:
-    """Refuse a customer with a grid that its model does not take.
+    """Refuse a customer with a grid that its model does not accept.
 
     Args:
         row: The customer's fields by name.
-        customer: What `read_customer` made of the row.
-        parameters: Of each listed model, what its grid may set.
-        refusals: Of each listed model, what says why a row may not set a parameter to a value.
+        customer: The result of `read_customer` for the row.
+        parameters: The parameters that the grid of each listed model may set.
+        refusals: The `Refusal` of each listed model.
 
     Raises:
-        BadRowError: With every problem found.
+        BadRowError: The row has problems; the error holds all of them.
     """
     listed = {model: grid for model, grid in customer.grids.items() if model in parameters}
     if not listed:
@@ -140,12 +140,12 @@ def require_grids(
 
 
 def refusal_of(spec: ModelSpec, estimators: Estimators) -> Refusal:
-    """What says why a row may not set a parameter of this model to a value; "" where it may."""
+    """Return the function that says why a row may not set a parameter of this model."""
     return lambda name, value: estimators.refusal(spec, name, value)
 
 
 def usable_id(row: object) -> str | None:
-    """The row's id where that is well formed, whatever else is wrong with the row."""
+    """Return the row's id if it is well formed, even if the rest of the row is not."""
     given = row.get("id") if isinstance(row, Mapping) else getattr(row, "id", None)
     try:
         return identifier(given)
@@ -168,7 +168,7 @@ def _steps(fields: ModelRow) -> tuple[Step, ...]:
 
 
 def _default_names(paths: Sequence[str]) -> list[str]:
-    """Names as sklearn's make_pipeline gives: the class in lower case, numbered where repeated."""
+    """Return the names of sklearn's make_pipeline: the lower-case class, numbered if repeated."""
     names = [path.rpartition(":")[2].lower() for path in paths]
     seen: Counter[str] = Counter()
     numbered = []
@@ -179,13 +179,13 @@ def _default_names(paths: Sequence[str]) -> list[str]:
 
 
 def _grid(given: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Grid:
-    """Sorted by name: JSON objects of some databases forget their order."""
+    """Return the grid sorted by name, because some databases lose the order of JSON objects."""
     grids = [given] if isinstance(given, Mapping) else given
     return tuple(_sorted(grid) for grid in grids if grid)
 
 
 def _searched(fields: ModelRow) -> Grid:
-    """The model's grid, or its space: two notations of one thing."""
+    """Return the model's grid or space; they are two notations of one thing."""
     if fields.space is None:
         return _grid(fields.grid)
     if fields.grid:
@@ -242,7 +242,7 @@ def _parameter_problems(
 
 
 def _not_taken(key: str, grid: Grid, known: Parameters) -> list[RowProblem]:
-    """Lists and mappings that the parameter they stand for does not take."""
+    """Return a problem for each list or mapping that its parameter does not accept."""
     problems = []
     for part in grid:
         for name, values in part.items():
@@ -263,7 +263,7 @@ def _fixed_and_searched(key: str, spec: ModelSpec) -> list[RowProblem]:
 
 
 def _repeated_parts(key: str, grid: Grid) -> list[RowProblem]:
-    """Parts of a union that are there twice: their trials would be made twice."""
+    """Return a problem for each repeated part of a union: its trials would run twice."""
     return [
         RowProblem(f"{key}[{index}]", f"is the same as {key}[{grid.index(part)}]")
         for index, part in enumerate(grid)
@@ -284,7 +284,7 @@ def _listed(params: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
 
 
 def _refused_values(key: str, grid: Grid, known: Parameters, refusal: Refusal) -> list[RowProblem]:
-    """Every known parameter of the grid that rows may not set to one of its values, each once."""
+    """Return a problem for each known parameter that rows may not set to one of its values."""
     reasons: dict[str, str] = {}
     for part in grid:
         for name, values in part.items():

@@ -1,7 +1,8 @@
-"""Lists in a SQL database: any SQLAlchemy URL, each list a table or a SELECT.
+"""The source `sql`: lists in a SQL database, each a table or a SELECT.
 
-Tables of our own making have the columns of `orchestrator.registry.importing`; a query may select
-any columns under those names. A column that holds a list or a mapping may be text that is JSON.
+The tables that `orchestrator registry import` creates have the columns of
+`orchestrator.registry.importing`; a query may select any columns under those names. A column that
+holds a list or a mapping may hold JSON text.
 
 Touches SQLAlchemy; takes a URL and queries; gives rows; runs on the driver. Only reads.
 """
@@ -53,24 +54,26 @@ class SqlSource(Settings):
     @classmethod
     def _is_table_or_query(cls, value: str) -> str:
         if not _TABLE.fullmatch(value) and not _QUERY.match(value):
-            raise ValueError(f"is neither a table's name nor a SELECT: {value!r}")
+            raise ValueError(f"expected a table's name or a SELECT, got {value!r}")
         return value
 
     @model_validator(mode="after")
     def _parameters_match(self) -> Self:
         wanted = {name for query in (self.models, self.customers) for name in _parameters(query)}
         for name in sorted(wanted ^ self.parameters.keys()):
-            what = "has no value under `parameters`" if name in wanted else "is in no query"
+            what = (
+                "has no value under `parameters`" if name in wanted else "is not used by any query"
+            )
             raise ValueError(f"the parameter :{name} {what}")
         return self
 
     @property
     def description(self) -> str:
-        """The URL, without password and query."""
+        """The URL without password and query, for messages."""
         return described(self.url.get_secret_value())
 
     def read(self, kind: Kind) -> Listing:
-        """The rows of the table or query."""
+        """Return the rows of the table or query."""
         return Listing(rows=self._rows(kind))
 
     def _rows(self, kind: Kind) -> Iterator[Mapping[str, Any]]:
@@ -88,7 +91,7 @@ class SqlSource(Settings):
 
 
 def described(url: str) -> str:
-    """A SQLAlchemy URL without its password and its query, which may hold another."""
+    """Return a SQLAlchemy URL without its password and its query, which may hold secrets."""
     try:
         return sqlalchemy.make_url(url).set(query={}).render_as_string(hide_password=True)
     except ArgumentError:
@@ -97,15 +100,15 @@ def described(url: str) -> str:
 
 @contextmanager
 def opened(url: str, timeout: float, *, create: bool = False) -> Iterator[sqlalchemy.Engine]:
-    """An engine for the time of the block.
+    """Open an engine for the duration of the block.
 
     Args:
         url: A SQLAlchemy URL.
-        timeout: Seconds a connection may take.
-        create: Whether a missing SQLite file is made; SQLite itself always would.
+        timeout: The time limit of a connection, in seconds.
+        create: Whether to create a missing SQLite file; SQLite alone always would.
 
     Raises:
-        ConfigError: The URL is none, or its driver is not installed.
+        ConfigError: The URL is not valid, or its driver is not installed.
         RegistryError: The SQLite file does not exist.
     """
     address = _address(url)
@@ -126,7 +129,7 @@ def opened(url: str, timeout: float, *, create: bool = False) -> Iterator[sqlalc
 def _address(url: str) -> sqlalchemy.URL:
     try:
         address = sqlalchemy.make_url(url)
-    except (ArgumentError, ValueError):  # ValueError: of a port that is not a number
+    except (ArgumentError, ValueError):  # ValueError: the port is not a number
         problem = (
             "is not a database URL; write e.g. sqlite:///registry.db or postgresql://host/name"
         )
@@ -144,7 +147,7 @@ def _prepare_sqlite_file(address: sqlalchemy.URL, *, create: bool) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
     elif not file.is_file():
         raise RegistryError(
-            f"the registry {file} does not exist; `orchestrator registry import FILE` makes it"
+            f"the registry {file} does not exist; create it by `orchestrator registry import FILE`"
         )
 
 
@@ -160,21 +163,21 @@ def _connect_args(address: sqlalchemy.URL, timeout: float) -> dict[str, Any]:
 def _require_table(
     connection: sqlalchemy.Connection, kind: Kind, wanted: str, description: str
 ) -> None:
-    """Refuse a table that is not there: that is a mistake in the configuration."""
+    """Refuse a missing table: that is a mistake in the configuration."""
     table = _TABLE.fullmatch(wanted)
     if table and not sqlalchemy.inspect(connection).has_table(table["name"], table["schema"]):
         cure = (
-            "`orchestrator registry import FILE` makes it"
+            "create it by `orchestrator registry import FILE`"
             if wanted == kind
             else f"name one that is there, or leave out `{kind}` for the table that "
-            "`orchestrator registry import FILE` makes"
+            "`orchestrator registry import FILE` creates"
         )
         problem = f"{description} has no table {wanted!r}; {cure}"
         raise ConfigError(problem, key=f"registry.{kind}")
 
 
 def _make_read_only(connection: sqlalchemy.Connection, timeout: float) -> None:
-    """A query from the configuration selects; should it try to write, the database refuses."""
+    """Make the database refuse to write: a configured query may only select."""
     match connection.dialect.name:
         case "sqlite":
             connection.exec_driver_sql("PRAGMA query_only = ON")
@@ -193,7 +196,7 @@ def _statement(wanted: str, parameters: Mapping[str, Any]) -> sqlalchemy.Executa
 
 
 def _parameters(wanted: str) -> list[str]:
-    """The `:name` parameters of a query; a table has none."""
+    """Return the `:name` parameters of a query; a table has none."""
     return [] if _TABLE.fullmatch(wanted) else list(sqlalchemy.text(wanted).compile().params)
 
 

@@ -14,7 +14,7 @@ BOMB = "\n".join(
     ("text", "problem"),
     [
         (BOMB, "aliases multiply it"),
-        ("a: &a [*a]", "an alias stands inside what it names"),
+        ("a: &a [*a]", "an alias stands inside the node it refers to"),
         ("!!python/object/apply:os.system ['true']", "python/object"),
         ("!!python/name:os.system ", "python/name"),
         ("!custom 5", "!custom"),

@@ -84,5 +84,5 @@ def test_what_is_accepted_passes_and_the_rest_is_still_refused():
 
 
 def test_only_guards_can_be_accepted():
-    with pytest.raises(UsageError, match=r"no guard 'everything'.*max_removed"):
+    with pytest.raises(UsageError, match=r"unknown guard 'everything'.*max_removed"):
         enforce([], accept=["everything"])

@@ -125,17 +125,17 @@ def test_an_id_may_be_strange_and_is_kept_as_it_is(hostile):
         (["AA", "x"], "is ['AA', 'x'] instead of fields"),
         ("AA", "is 'AA' instead of fields"),
         (None, "is None instead of fields"),
-        ({"id": "b", "colour": "red"}, "colour: is no field here; a row has id, data, segment"),
+        ({"id": "b", "colour": "red"}, "colour: is not a known field; a row has id, data, segment"),
         ({"id": "b", "data": math.nan}, "data: is nan, not a finite number"),
         ({"id": "b", "data": {"a": [1, math.inf]}}, "data.a[1]: is inf"),
         ({"id": "b", "data": {"a": b"x"}}, "data.a: is a bytes, which JSON cannot hold"),
-        ({"id": "b", "data": {1: "x"}}, "data: has the key 1, which is no text"),
+        ({"id": "b", "data": {1: "x"}}, "data: has the key 1, which is not text"),
         ({"id": "b", "data": True}, "data: is True"),
         ({"id": "b", "segment": 5}, "segment: "),
         ({"id": "b", "tags": {"a": 1}}, "tags: "),
-        ({"id": "b", "tags": '["a"'}, "tags: is no JSON"),
+        ({"id": "b", "tags": '["a"'}, "tags: is not valid JSON"),
         ({"id": "b", "active": "perhaps"}, "active: "),
-        ({"id": "b", "grids": "{"}, "grids: is no JSON"),
+        ({"id": "b", "grids": "{"}, "grids: is not valid JSON"),
         ({"id": "b", "grids": '{"tree": {"max_depth": [NaN]}}'}, "grids.tree.max_depth[0]: is nan"),
         ({"id": "b", "grids": {"tree": {"max_depth": 3}}}, "grids.tree.max_depth: is 3; give a"),
         ({"id": "b", "grids": {"tree": {"max_depth": []}}}, "grids.tree.max_depth: has no values"),
@@ -187,7 +187,7 @@ def test_a_grid_for_a_model_that_left_the_list_is_no_fault_of_the_customer():
          "set"),
         ({**TREE, "id": "m", "params": {"depth": 1}}, "models[1].params.depth", "is not a param"),
         ({**TREE, "id": "m", "cost": -1}, "models[1].cost", "greater than or equal to 0"),
-        ({**TREE, "id": "m", "when": {"min_row": 5}}, "models[1].when.min_row", "is no field"),
+        ({**TREE, "id": "m", "when": {"min_row": 5}}, "models[1].when.min_row", "is not a known field"),
         ("tree", "models[1]", "instead of fields"),
     ],
 )  # fmt: skip
@@ -206,12 +206,12 @@ def test_all_bad_models_are_named_at_once():
 
 
 def test_two_models_with_one_id_stop_everything():
-    with pytest.raises(ConfigError, match=r"models\[2\]\.id: 'tree' is models\[0\] already"):
+    with pytest.raises(ConfigError, match=r"models\[2\]\.id: 'tree' is already the id of models\[0\]"):
         fetched(models=[TREE, {**TREE, "id": "other"}, TREE])
 
 
 def test_two_customers_with_one_id_stop_everything():
-    with pytest.raises(ConfigError, match=r"customers\[1\]\.id: 'AA' is customers\[0\] already"):
+    with pytest.raises(ConfigError, match=r"customers\[1\]\.id: 'AA' is already the id of customers\[0\]"):
         fetched(customers=[{"id": "AA"}, {"id": "AA", "segment": "hub"}])
 
 
@@ -327,7 +327,7 @@ def test_what_is_nested_as_deeply_as_it_may_be_is_stored_and_read_again(tmp_path
 
 def test_a_moment_that_is_none_is_set_aside():
     assert rejection({"id": "a", "data": {"since": pd.NaT}}).reason == (
-        "data.since: is NaT, not a moment"
+        "data.since: is NaT, not a valid date or time"
     )
 
 

@@ -126,9 +126,9 @@ def test_a_query_that_takes_too_long_is_given_up(postgres_url):
     ("settings", "problem"),
     [
         ({"url": f"user:{HIDDEN}@host/name"}, r"c\.yaml: registry\.url: is not a database URL"),
-        ({"url": "sqlite://", "models": "DROP TABLE models"}, r"registry\.models: is neither"),
+        ({"url": "sqlite://", "models": "DROP TABLE models"}, r"registry\.models: expected a table"),
         ({"url": "sqlite://", "models": "SELECT :a"}, "parameter :a has no value"),
-        ({"url": "sqlite://", "parameters": {"b": 1}}, "parameter :b is in no query"),
+        ({"url": "sqlite://", "parameters": {"b": 1}}, "parameter :b is not used by any query"),
         ({"url": "sqlite://", "query": "models"}, r"registry\.query"),
         ({}, r"registry\.url"),
     ],
@@ -167,10 +167,10 @@ def test_models_and_customers_may_come_from_different_sources(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "key"),
     [
-        ({}, "registry: give"),
-        ({"models": {"source": "inline"}}, "registry: give"),
+        ({}, "registry: expected"),
+        ({"models": {"source": "inline"}}, "registry: expected"),
         ({"models": {"source": "inline"}, "customers": {}}, r"registry\.customers: give"),
-        ({"models": {"source": "nope"}, "customers": {}}, r"registry\.models\.source: there is no"),
+        ({"models": {"source": "nope"}, "customers": {}}, r"registry\.models\.source: unknown"),
     ],
 )
 def test_settings_without_a_source_say_where_it_is_missing(settings, key):
@@ -183,14 +183,14 @@ def test_settings_without_a_source_say_where_it_is_missing(settings, key):
     [
         ("r.json", '{"models": [{"id": "a"', "cannot be read"),
         ("r.json", "[" * 100_000, "nested too deeply"),
-        ("r.json", "[]", "should hold `models:`"),
+        ("r.json", "[]", "expected `models:`"),
         ("r.json", '{"customers": []}', "`models:` is missing"),
         ("r.json", '{"models": [], "costumers": []}', "unknown key 'costumers'"),
         ("r.json", b"\xff\xfe", "cannot be read"),
         ("r.yaml", "models: [", "line 2, column 1"),
-        ("r.yaml", "", "should hold `models:`"),
+        ("r.yaml", "", "expected `models:`"),
         ("r.yaml", "models: !!python/object/apply:os.system ['true']", "python/object"),
-        ("r.txt", "models: []", "its format is unknown"),
+        ("r.txt", "models: []", "unknown format"),
         ("r.parquet", "no parquet", "cannot be read"),
     ],
 )
@@ -209,8 +209,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content, problem):
         ('id,data\nAA,"x\n', "unexpected end"),
         ('id,data\nAA,"x"y\n', "expected after"),
         ("", "`id`"),
-        ('id,data\nAA,"x\nBB,y"\nCC,z\n', "line 3: a cell goes on over several lines"),
-        ('id,data\nAA,"x\rBB"\n', "a cell goes on over several lines"),
+        ('id,data\nAA,"x\nBB,y"\nCC,z\n', "line 3: a cell spans several lines"),
+        ('id,data\nAA,"x\rBB"\n', "a cell spans several lines"),
     ],
 )
 def test_a_csv_file_that_is_no_table_is_an_error(tmp_path, content, problem):
@@ -434,5 +434,5 @@ def test_half_an_ipv6_address_is_refused_by_its_key(settings, tmp_path, monkeypa
     code, _, err = typed("plan")
     assert code == 2
     assert "orchestrator.yaml: registry." in err
-    assert "cannot be read (" in err or "is not a database URL" in err
+    assert "cannot be parsed (" in err or "is not a database URL" in err
     assert "hidden" not in err

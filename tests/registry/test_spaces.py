@@ -83,22 +83,22 @@ WRONG = [
     ({"C": {"float": ["a", 2]}}, r"space\.C: has 'a', which is not a finite number"),
     ({"C": {"float": [1]}}, r"space\.C: has float: \[1\]; give it as \[low, high\]"),
     ({"degree": {"int": [1, 2.5]}}, r"space\.degree: has 2.5, which is not a whole number"),
-    ({"C": {"float": [1, 2], "log": "yes"}}, r"space\.C: has log: 'yes'; it is true or false"),
+    ({"C": {"float": [1, 2], "log": "yes"}}, r"space\.C: has log: 'yes'; expected true or false"),
     (
         {"CC": {"float": [1, 2]}},
         r"space\.CC: is not a parameter of its .*; did you mean 'C'",
     ),
     (
         {"C": {"float": [1, 2], "when": {"kernel": "rbf"}}},
-        r"space\.C\.when\.kernel: is no parameter searched here",
+        r"space\.C\.when\.kernel: is not a searched parameter",
     ),
     (
         {"C": {"float": [1, 2], "when": {"kernel": "rfb"}}, "kernel": ["rbf"]},
-        r"space\.C\.when\.kernel: never is 'rfb'; it is one of \['rbf'\]",
+        r"space\.C\.when\.kernel: never has the value 'rfb'; its values are \['rbf'\]",
     ),
     (
         {"C": {"float": [1, 2]}, "gamma": {"float": [1, 2], "when": {"C": 1.5}}},
-        r"space\.gamma\.when\.C: is a range",
+        r"space\.gamma\.when\.C: refers to 'C', which is a range",
     ),
     (
         {

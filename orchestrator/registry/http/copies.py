@@ -1,7 +1,7 @@
-"""Copies of pages that a web service need not send again: each by its address, with its ETag.
+"""Cached pages of a web service, each stored by its address with its ETag.
 
-Only a run writes them: a plan may use copies, and leaves none. A copy that cannot be read, for
-whatever reason, is as good as none. They hold customers' rows, so `orchestrator forget` drops all.
+Only a run writes copies; a plan may read them, and leaves none. A copy that cannot be read counts
+as missing. Copies hold customers' rows, so `orchestrator forget` removes all of them.
 
 Touches the file system and httpx's URLs; takes and gives `Document`s; runs on the driver.
 """
@@ -20,12 +20,12 @@ from orchestrator.identity import digest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A page as the server gave it.
+    """One page of a list, as the server sent it.
 
     Attributes:
         content: Its JSON value.
-        etag: Its version; "" where the server tells none.
-        next_link: The target of its `Link` header with `rel="next"`; "" where there is none.
+        etag: Its version; "" if the server gives none.
+        next_link: The target of its `Link` header with `rel="next"`; "" without one.
     """
 
     content: Any
@@ -37,15 +37,15 @@ class Copies:
     """The copies in one folder.
 
     Args:
-        folder: Made when the first copy is kept.
-        writable: Whether copies are kept; else only those there are used.
+        folder: The folder of the copies, created with the first one.
+        writable: Whether new copies are kept; otherwise existing ones are only read.
     """
 
     def __init__(self, folder: Path, *, writable: bool) -> None:
         self._folder, self._writable = folder, writable
 
     def find(self, url: httpx.URL) -> Document | None:
-        """The copy of a page, if there is one that can be read."""
+        """Return the copy of a page; None if it is missing or cannot be read."""
         try:
             kept = json.loads(self._file(url).read_text(encoding="utf-8"))
             document = Document(**kept)
@@ -54,7 +54,7 @@ class Copies:
         return document if document.etag and isinstance(document.etag, str) else None
 
     def keep(self, url: httpx.URL, document: Document) -> None:
-        """Keep a page that has a version; its file appears whole or not at all."""
+        """Store a page that has a version; the file is written atomically."""
         if not self._writable or not document.etag:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ class Copies:
         Path(unfinished).replace(self._file(url))
 
     def drop(self) -> None:
-        """Remove every copy; other files of the folder stay."""
+        """Remove every copy; keep other files in the folder."""
         for file in self._folder.glob("*.json"):
             file.unlink(missing_ok=True)
 

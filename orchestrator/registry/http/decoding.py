@@ -1,16 +1,16 @@
-"""Bodies of HTTP responses, decoded piece by piece and never beyond a limit of size.
+"""Decoding of HTTP bodies, piece by piece and within a size limit.
 
-A kilobyte that was compressed twice can stand for gigabytes, so no decoder may be left to give
-out whatever it holds: each is asked for at most what may still come.
+A kilobyte that was compressed twice can expand to gigabytes. So each decoder is asked for at most
+the number of bytes that the limit still allows.
 
-Touches zlib; takes the bytes that were received; gives the decoded ones; runs on the driver.
+Touches zlib; takes the received bytes; gives the decoded ones; runs on the driver.
 """
 
 import zlib
 from collections.abc import Iterable, Iterator
 
 ACCEPTED = "gzip, deflate"
-"""What a server is told that it may send."""
+"""The encodings a server may use."""
 
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """zlib's number for the format of each encoding."""
@@ -19,18 +19,18 @@ _PIECE = 65536
 
 
 class EncodingError(ValueError):
-    """A body is encoded in a way that is not read, or is damaged."""
+    """A body has an unsupported encoding or is damaged."""
 
 
 def decoded(parts: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Yield the decoded body in pieces of at most 64 KiB, so that a caller can count them.
+    """Yield the decoded body in pieces of at most 64 KiB, so that the caller can count the bytes.
 
     Args:
-        parts: The body as it was received.
-        encoding: Of the header `Content-Encoding`.
+        parts: The received body.
+        encoding: The value of the header `Content-Encoding`.
 
     Raises:
-        EncodingError: There is more than one encoding, an unknown one, or the body is damaged.
+        EncodingError: The header names several encodings or an unknown one, or the body is damaged.
     """
     names = [name for name in (part.strip().lower() for part in encoding.split(",")) if name]
     names = [name for name in names if name != "identity"]
@@ -49,14 +49,14 @@ def _inflated(parts: Iterable[bytes], window: int) -> Iterator[bytes]:
         for part in parts:
             left = part
             while left:
-                if decoder.eof:  # another member follows, as in files of gzip put together
+                if decoder.eof:  # another member follows, as in concatenated gzip files
                     decoder, begun = zlib.decompressobj(window), False
                 begun = True
                 piece = decoder.decompress(left, _PIECE)
                 left = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
                 if piece:
                     yield piece
-        while begun and not decoder.eof:  # the decoder may hold more than it gave
+        while begun and not decoder.eof:  # the decoder may still hold output
             piece = decoder.decompress(decoder.unconsumed_tail, _PIECE)
             if not piece:
                 raise EncodingError("its compressed body ends too early")

@@ -1,8 +1,8 @@
-"""JSON documents fetched by HTTP, with patience and with limits.
+"""Download of JSON documents by HTTP, with retries and limits.
 
-A request is a chain, each link with one concern: `get` asks only for what changed (ETag),
-`_retried` waits and asks again, `_redirected` follows within the same host, `_received` reads
-a body of bounded size in bounded time.
+A request passes through a chain of methods, each with one concern: `get` asks only for changed
+documents (ETag), `_retried` waits and asks again, `_redirected` follows within the same host,
+`_received` reads a body of bounded size in bounded time.
 
 Touches httpx and stamina; takes URLs; gives `Document`s; runs on the driver.
 """
@@ -26,20 +26,20 @@ _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _WHOLE = frozenset(
     {httpx.codes.OK, httpx.codes.NON_AUTHORITATIVE_INFORMATION, httpx.codes.NOT_MODIFIED}
 )
-"""With any other status, such as 206, a part of the list may be missing."""
+"""The statuses of a whole list; with others, such as 206, a part may be missing."""
 
 _MOST_REDIRECTS = 5
 
 
 class Download:
-    """One download of some documents from one server, within one limit of time and size.
+    """One download of several documents from one server, within one limit of time and size.
 
     Args:
-        client: Carries the headers; its redirects are off.
+        client: An httpx client with the headers set and redirects off.
         timeout: Seconds for all documents together.
-        max_bytes: Of all bodies together.
-        attempts: How often one document is asked for.
-        copies: Of documents with an ETag, so that unchanged ones are not sent again.
+        max_bytes: The size limit of all bodies together.
+        attempts: How often one document is requested at most.
+        copies: Cached documents; an unchanged one is not sent again.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class Download:
         self._copies = copies
 
     def get(self, url: httpx.URL) -> Document:
-        """The document at `url`, the copy of it where the server says it has not changed.
+        """Return the document at `url`, from the cache if the server says it has not changed.
 
         Raises:
-            RegistryError: It cannot be had; the message names the address without its secrets.
+            RegistryError: The document cannot be fetched; the address is named without its secrets.
         """
         known = self._copies.find(url) if self._copies else None
         answer = self._retried(url, {"If-None-Match": known.etag} if known else {})
@@ -81,7 +81,7 @@ class Download:
         return caller(self._patience, ask)
 
     def _patience(self, error: Exception) -> bool | float:
-        """Whether to ask again, and after how many seconds if the server said so."""
+        """Return whether to ask again, or the seconds to wait if the server named them."""
         if not isinstance(error, _TemporaryError):
             return False
         if error.wait is None:
@@ -99,7 +99,7 @@ class Download:
         raise RegistryError(f"{_name(url)}: redirects more than {_MOST_REDIRECTS} times")
 
     def _received(self, url: httpx.URL, headers: Mapping[str, str]) -> "_Answer":
-        """The response with its body; what may pass by itself is a temporary error."""
+        """Return the response with its body; a failure that may pass is a temporary error."""
         request = self._client.build_request(
             "GET",
             url,
@@ -133,7 +133,7 @@ class Download:
         return b"".join(parts)
 
     def _raw(self, response: httpx.Response, url: httpx.URL) -> Iterator[bytes]:
-        """The body as it is received, which may not be larger than what it is decoded to."""
+        """Yield the body undecoded; it may not exceed the size limit either."""
         received = 0
         for part in response.iter_raw():
             received += len(part)
@@ -157,14 +157,14 @@ class Download:
 
 
 class _Answer(NamedTuple):
-    """A response and its body, which httpx does not keep when it is read in parts."""
+    """A response and its body; httpx does not keep a body that is read in parts."""
 
     response: httpx.Response
     body: bytes
 
 
 class _TemporaryError(RegistryError):
-    """It may work a moment later; `wait` is how many seconds later, if the server said."""
+    """A failure that may pass; `wait` is the seconds to wait, if the server named them."""
 
     def __init__(self, problem: str, *, wait: float | None) -> None:
         super().__init__(problem)
@@ -172,16 +172,21 @@ class _TemporaryError(RegistryError):
 
 
 def same_host(url: httpx.URL, target: httpx.URL, how: str) -> httpx.URL:
-    """`target`, if it may be asked with the credentials meant for `url`.
+    """Return `target` if it may receive the credentials meant for `url`.
+
+    Args:
+        url: The address the credentials belong to.
+        target: The next address.
+        how: The verb for the message, such as "redirects to".
 
     Raises:
-        RegistryError: It is another host or port, or leaves https.
+        RegistryError: `target` has another host or port, or leaves https.
     """
     same_place = (target.host, target.port) == (url.host, url.port)  # a scheme's own port is None
     if not same_place or target.scheme not in {url.scheme, "https"}:
         raise RegistryError(
-            f"{_name(url)}: {how} another place, {_name(target)}, which is not followed; "
-            "name that address in the configuration if it is the right one"
+            f"{_name(url)}: {how} another server, {_name(target)}, which is not followed; "
+            "if that is the right address, put it into the configuration"
         )
     return target
 
@@ -198,11 +203,11 @@ def _require_success(response: httpx.Response, url: httpx.URL) -> None:
     if status >= 400:
         raise RegistryError(f"{problem}; check the address")
     if status not in _WHOLE and not response.has_redirect_location:
-        raise RegistryError(f"{problem}, which is not a whole list")
+        raise RegistryError(f"{problem}, which may be only a part of the list")
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from a `Retry-After` header in either of its forms (RFC 9110, 10.2.3)."""
+    """Return the seconds of a `Retry-After` header in either of its forms (RFC 9110, 10.2.3)."""
     if value is None:
         return None
     if value.strip().isdigit():
@@ -220,7 +225,7 @@ def _document(answer: _Answer, url: httpx.URL) -> Document:
     try:
         content = read_json(answer.body.decode("utf-8-sig"))
     except ValueError as error:
-        raise RegistryError(f"{_name(url)}: sends no JSON: {error}") from error
+        raise RegistryError(f"{_name(url)}: did not send valid JSON: {error}") from error
     return Document(
         content=content,
         etag=answer.response.headers.get("etag", ""),

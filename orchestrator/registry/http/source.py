@@ -1,4 +1,4 @@
-"""Lists that a web service returns as JSON, a page at a time.
+"""The source `http`: lists that a web service returns as JSON, page by page.
 
 A page is a list of rows, or an object that holds it under `items` (by default under the list's
 own name). The next page is named by a `Link` header with `rel="next"`, by a URL under `next`, by
@@ -25,7 +25,7 @@ from orchestrator.registry.http.download import Download, same_host
 from orchestrator.registry.sources import Kind, Listing, Settings, public_address, well_formed
 
 _SLACK = 0.5
-"""Seconds more than a download counts itself, so that its own message comes first."""
+"""Extra seconds, so that the download's own, more precise message comes first."""
 
 _WEB_ADDRESS = re.compile(r"https?://[^/\s]+", re.IGNORECASE)
 
@@ -73,24 +73,24 @@ class HttpSource(Settings):
     @model_validator(mode="after")
     def _names_an_address(self) -> Self:
         if not (self.models or self.customers):
-            raise ValueError("names no address; give `models`, `customers` or both")
+            raise ValueError("no address is given; set `models`, `customers` or both")
         if self.page is not None and self.cursor is not None:
-            raise ValueError("counts pages by `page`, which leaves no use for `cursor`; give one")
+            raise ValueError("`page` and `cursor` cannot be combined; give one of them")
         return self
 
     @property
     def description(self) -> str:
-        """The addresses, without their queries, user and password."""
+        """The addresses, without query, user and password, for messages."""
         return ", ".join(public_address(url) for url in (self.models, self.customers) if url)
 
     def read(self, kind: Kind) -> Listing:
-        """All pages of the list."""
+        """Return the rows of all pages of the list."""
         address = self.models if kind == "models" else self.customers
         if not address:
             raise RegistryError(f"{self.description}: no address is given for the list of {kind}")
         url = httpx.URL(address)
         try:
-            # A server may send headers so slowly that no single wait is too long.
+            # A server may send headers so slowly that no single read times out.
             pages = within(self.timeout + _SLACK, partial(self._fetched, url, kind))
         except TimeoutError as error:
             raise RegistryError(
@@ -114,7 +114,7 @@ class HttpSource(Settings):
             return list(self._pages(download, url, kind))
 
     def read_only(self) -> "HttpSource":
-        """The same source, which leaves no copies in `cache`."""
+        """Return the same source, but writing no copies to `cache`."""
         source = self.model_copy()
         source._writable = False  # noqa: SLF001 - a copy of this very object
         return source
@@ -137,7 +137,7 @@ class HttpSource(Settings):
     def _pages(
         self, download: Download, first: httpx.URL, kind: Kind
     ) -> Iterator[tuple[list[Any], str]]:
-        """Rows and ETag of each page; a page that was there before is a loop."""
+        """Yield the rows and the ETag of each page; a page seen before means a loop."""
         url: httpx.URL | None = first
         seen: set[str] = set()
         while url is not None:
@@ -146,7 +146,9 @@ class HttpSource(Settings):
             yield rows, document.etag
             marks = {str(url), digest(rows)} if rows else {str(url)}
             if marks & seen:
-                raise RegistryError(f"{public_address(str(url))}: its pages repeat without end")
+                raise RegistryError(
+                    f"{public_address(str(url))}: its pages repeat; check `next` and `page`"
+                )
             seen |= marks
             url = self._next(document, url, first, has_rows=bool(rows))
 
@@ -178,7 +180,7 @@ class HttpSource(Settings):
 
 
 def _inside(content: Any, path: str) -> Any:
-    """What stands at a dotted path, None where nothing does."""
+    """Return the value at a dotted path; None if there is none."""
     for name in path.split("."):
         if not isinstance(content, Mapping):
             return None

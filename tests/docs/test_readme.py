@@ -62,7 +62,7 @@ def test_the_example_of_the_readme_runs_as_it_says(typed):
 def test_the_flow_of_the_readme_prints_as_it_says(tmp_path):
     text = README.read_text(encoding="utf-8")
     program = re.search(r"## Any flow\n\n```python\n(.*?)```", text, re.DOTALL)
-    printed = re.search(r"The first prints `(.*?)`:", text)
+    printed = re.search(r"The first command prints `(.*?)`;", text)
     (tmp_path / "sample.py").write_text(program[1], encoding="utf-8")
     environment = {n: v for n, v in os.environ.items() if n != "ORCHESTRATOR_CONFIG"}
     ended = subprocess.run(

@@ -300,7 +300,11 @@ def test_a_server_that_does_not_come_to_an_end_is_given_up(service, drips):
 
 @pytest.mark.parametrize(
     ("body", "problem"),
-    [(b'{"customers": [', "not send valid JSON"), (b"<html>", "valid JSON"), (b"{}", "set `items`")],
+    [
+        (b'{"customers": [', "not send valid JSON"),
+        (b"<html>", "valid JSON"),
+        (b"{}", "set `items`"),
+    ],
 )
 def test_a_body_that_is_no_list_is_an_error(service, body, problem):
     service.answers["/list"] = lambda _: body

@@ -187,7 +187,7 @@ def test_a_grid_for_a_model_that_left_the_list_is_no_fault_of_the_customer():
          "set"),
         ({**TREE, "id": "m", "params": {"depth": 1}}, "models[1].params.depth", "is not a param"),
         ({**TREE, "id": "m", "cost": -1}, "models[1].cost", "greater than or equal to 0"),
-        ({**TREE, "id": "m", "when": {"min_row": 5}}, "models[1].when.min_row", "is not a known field"),
+        ({**TREE, "id": "m", "when": {"min_row": 5}}, "models[1].when.min_row", "not a known field"),
         ("tree", "models[1]", "instead of fields"),
     ],
 )  # fmt: skip
@@ -206,12 +206,16 @@ def test_all_bad_models_are_named_at_once():
 
 
 def test_two_models_with_one_id_stop_everything():
-    with pytest.raises(ConfigError, match=r"models\[2\]\.id: 'tree' is already the id of models\[0\]"):
+    with pytest.raises(
+        ConfigError, match=r"models\[2\]\.id: 'tree' is already the id of models\[0\]"
+    ):
         fetched(models=[TREE, {**TREE, "id": "other"}, TREE])
 
 
 def test_two_customers_with_one_id_stop_everything():
-    with pytest.raises(ConfigError, match=r"customers\[1\]\.id: 'AA' is already the id of customers\[0\]"):
+    with pytest.raises(
+        ConfigError, match=r"customers\[1\]\.id: 'AA' is already the id of customers\[0\]"
+    ):
         fetched(customers=[{"id": "AA"}, {"id": "AA", "segment": "hub"}])
 
 

@@ -126,7 +126,10 @@ def test_a_query_that_takes_too_long_is_given_up(postgres_url):
     ("settings", "problem"),
     [
         ({"url": f"user:{HIDDEN}@host/name"}, r"c\.yaml: registry\.url: is not a database URL"),
-        ({"url": "sqlite://", "models": "DROP TABLE models"}, r"registry\.models: expected a table"),
+        (
+            {"url": "sqlite://", "models": "DROP TABLE models"},
+            r"registry\.models: expected a table",
+        ),
         ({"url": "sqlite://", "models": "SELECT :a"}, "parameter :a has no value"),
         ({"url": "sqlite://", "parameters": {"b": 1}}, "parameter :b is not used by any query"),
         ({"url": "sqlite://", "query": "models"}, r"registry\.query"),

@@ -187,7 +187,7 @@ def test_a_grid_for_a_model_that_left_the_list_is_no_fault_of_the_customer():
          "set"),
         ({**TREE, "id": "m", "params": {"depth": 1}}, "models[1].params.depth", "is not a param"),
         ({**TREE, "id": "m", "cost": -1}, "models[1].cost", "greater than or equal to 0"),
-        ({**TREE, "id": "m", "when": {"min_row": 5}}, "models[1].when.min_row", "not a known field"),
+        ({**TREE, "id": "m", "when": {"min_row": 5}}, "models[1].when.min_row", "a known field"),
         ("tree", "models[1]", "instead of fields"),
     ],
 )  # fmt: skip

@@ -79,7 +79,7 @@ def test_a_newcomers_afternoon(project, typed):
             "registry.models: sqlite:///registry.db has no table 'nope'",
             2,
         ),
-        ({"registry": {"source": "nope"}}, "registry.source: unknown source 'nope'", 2),
+        ({"registry": {"source": "nope"}}, "registry.source: there is no source 'nope'", 2),
         ({"registry": {"source": "sql", "url": "sqlite:///no.db"}}, "registry import FILE", 3),
         ({"foo": 1}, "foo: unknown key 'foo'", 2),
     ],

@@ -87,7 +87,7 @@ def plan(tmp_path, monkeypatch, typed):
             "folds must be between -2^53 and 2^53",
         ),
         ({"limits": {1: 2, "a": 3}}, "unknown key '1'"),
-        ({"registry": {"source": {"a": 1}}}, "registry.source: unknown source"),
+        ({"registry": {"source": {"a": 1}}}, "registry.source: there is no source"),
         ({"grace": 1e300}, "grace"),
         ({"search": {"strategy": "halving", "suggest": {"strategy": {}}}}, "there is no strategy"),
         ({"search": {"strategy": "grid", 7: 1}}, "search"),

@@ -173,7 +173,7 @@ def test_models_and_customers_may_come_from_different_sources(tmp_path):
         ({}, "registry: expected"),
         ({"models": {"source": "inline"}}, "registry: expected"),
         ({"models": {"source": "inline"}, "customers": {}}, r"registry\.customers: give"),
-        ({"models": {"source": "nope"}, "customers": {}}, r"registry\.models\.source: unknown"),
+        ({"models": {"source": "nope"}, "customers": {}}, r"registry\.models\.source: there is no"),
     ],
 )
 def test_settings_without_a_source_say_where_it_is_missing(settings, key):

@@ -31,7 +31,10 @@ IDIOMS = (
         "is not a ...: expected ...",
     ),
     (r"(?<!there\s)(?:is|are|was|were) (?-i:none)", "is not a ..., has no ..."),
-    (r"as (?:it|they) (?:is|are|was|were)", "unchanged; the current, the recorded ..."),
+    (
+        r"(?<!far\s)(?<!long\s)(?<!soon\s)(?<!much\s)as (?:it|they) (?:is|are|was|were)",
+        "unchanged; the current, the recorded ...",
+    ),
     (r"(?:go|goes|going|gone|went) on", "continue, resume"),
     (r"nobody|somebody|whoever|whomever|whom", "name the actor: readers, the driver, the caller"),
     (r"(?:for|by|than|to|so that|and|or|if) who", "name the actor: readers, the driver"),

@@ -6,16 +6,16 @@
     database, schema, tables            the open database and its tables
     migrations                          older ledgers upgraded
     codec, lookup                       records to text and bytes; ids found by their beginning
-    snapshots                           what the registry returned
+    snapshots                           the registry's lists, as fetched
     history, changes                    valid-time periods of customers and models
     flow_runs, recorder, logs           flow runs and their instances
     flow_run_rows, instance_rows        their rows as records, and records as rows
     trials, trial_rows, studies         results
-    promotions, retirements             what is served, and what no longer is
+    promotions, retirements             the served models, and the retired ones
     store_identity                      the MLflow and the folder that belong to this ledger
-    leases                              one live driver an experiment
-    retention                           removal of what is old, or of one customer
-    backups                             copies, and the way back
+    leases                              one live driver for each experiment
+    retention                           removal of old records, or of one customer
+    backups                             copies, and their restoration
 
 Touches SQLAlchemy and pydantic; runs on the driver, its only writer (law 5). SQLite by default,
 PostgreSQL by address.

@@ -1,7 +1,7 @@
-"""What differs between the customers and models the ledger knows and a snapshot of the registry.
+"""The differences between the ledger's customers and models and a snapshot of the registry.
 
-Touches no library; takes registry rows as canonical JSON; gives `LifeEvent`s (what to write) and
-`Changes` (what to show); pure, runs on the driver.
+Touches no library; takes registry rows as canonical JSON; gives `LifeEvent`s to write and
+`Changes` to show; pure, runs on the driver.
 """
 
 import json
@@ -21,7 +21,7 @@ _SHOWN_OTHERWISE = frozenset({"id", "active"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """The open period of a customer or model: its row in the table, state and content."""
+    """The open period of a customer or model: its row in the table, its state and content."""
 
     id: int
     state: LifeState
@@ -30,7 +30,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LifeEvent:
-    """What a snapshot means for one customer or model."""
+    """The consequence of a snapshot for one customer or model."""
 
     key: str
     event: Event | Quiet
@@ -40,13 +40,13 @@ class LifeEvent:
 
     @property
     def begins_period(self) -> bool:
-        """Whether something happened, so that there is something to write."""
+        """Whether it changes anything, so that a period has to be written."""
         return self.event not in ("unchanged", "kept")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldChange:
-    """One field of one customer or model that is no longer what it was."""
+    """One field of one customer or model that has changed."""
 
     key: str
     field: str
@@ -56,16 +56,16 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """What became of the customers, or of the models; all but `changed` are keys.
+    """The changes of customers, or of models; all but `changed` are keys.
 
     Attributes:
         added: Never seen before.
-        changed: Fields that differ, also of those that were paused, resumed or restored.
+        changed: Fields that differ, also of customers or models paused, resumed or restored.
         paused, resumed: `active` became false or true.
-        removed: No longer listed; each is reported once, when it happens.
-        restored: Listed again after having been removed.
-        unchanged: Listed as before.
-        kept: Their row was set aside as bad, so they stay as they were.
+        removed: No longer listed; each is reported once.
+        restored: Listed again after a removal.
+        unchanged: Listed without a change.
+        kept: Unchanged because their row was rejected.
     """
 
     added: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What a snapshot changes, by kind."""
+    """The changes in a snapshot, by kind."""
 
     customers: Difference
     models: Difference
@@ -89,12 +89,12 @@ class Changes:
 def turns(
     known: Mapping[str, Known], listed: Mapping[str, tuple[LifeState, str]], bad: Collection[str]
 ) -> Iterator[LifeEvent]:
-    """What happens to each key: the listed ones in their order, then those that vanished.
+    """The event of each key: the listed ones in their order, then the vanished ones.
 
     Args:
         known: The open periods, by key, removed ones included.
         listed: State and canonical content of the snapshot's rows, by key.
-        bad: Keys of rows that were set aside; they are not taken for removed.
+        bad: Keys of rejected rows; they do not count as removed.
     """
     for key, (state, content) in listed.items():
         before = known.get(key)
@@ -123,7 +123,7 @@ def _event(before: Known | None, state: LifeState, content: str) -> Event | Quie
 
 
 def difference(happened: Collection[LifeEvent]) -> Difference:
-    """The turns of one kind, sorted into what a person asks for."""
+    """The events of one kind, sorted for people."""
     keys: dict[str, list[str]] = {}
     for turn in happened:
         keys.setdefault(turn.event, []).append(turn.key)
@@ -133,7 +133,7 @@ def difference(happened: Collection[LifeEvent]) -> Difference:
         if turn.before is not None
         for change in field_changes(turn.key, turn.before.content, turn.content)
     )
-    # A change is told field by field; all other events by their keys alone.
+    # A change lists its fields; all other events only their keys.
     named = {event: tuple(those) for event, those in keys.items() if event != "changed"}
     return Difference(changed=changed, **named)
 
@@ -142,7 +142,7 @@ def field_changes(key: str, before: str, after: str) -> Iterator[FieldChange]:
     """The fields in which two rows of one customer or model differ.
 
     Args:
-        key: Whose rows.
+        key: The key of the rows.
         before: The older one as canonical JSON.
         after: The newer one.
     """
@@ -150,6 +150,6 @@ def field_changes(key: str, before: str, after: str) -> Iterator[FieldChange]:
         return
     old, new = json.loads(before), json.loads(after)
     for field in sorted((old.keys() | new.keys()) - _SHOWN_OTHERWISE):
-        # Compared as text, like the whole: 1 and 1.0 differ, and NaN is what it was.
+        # Compared as text, like the whole row: 1 and 1.0 differ, and NaN equals itself.
         if json.dumps(old.get(field)) != json.dumps(new.get(field)):
             yield FieldChange(key=key, field=field, old=old.get(field), new=new.get(field))

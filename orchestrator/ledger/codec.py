@@ -1,4 +1,4 @@
-"""Records to text and back: JSON that keeps NaN and infinity, and text any database stores.
+"""Records to text and back: JSON that keeps NaN and infinity, and text for any database.
 
 Touches pydantic; takes and gives records; runs on the driver. Tuples inside a parameter's value
 come back as lists, as from any registry.
@@ -27,13 +27,13 @@ def dump(value: Any) -> str:
     """A record, or anything made of JSON and NumPy scalars, as JSON text.
 
     Raises:
-        TypeError: It holds something that is neither.
+        TypeError: It holds another type.
     """
     return to_json(value, inf_nan_mode="constants", fallback=_plain_number).decode()
 
 
 def dump_for_people(values: Mapping[str, Any]) -> str:
-    """Named values as JSON text; one that is no JSON is kept as its repr."""
+    """Named values as JSON text; a value that is not JSON is kept as its repr."""
     return json.dumps({name: _json_or_repr(value) for name, value in values.items()})
 
 
@@ -45,25 +45,25 @@ def _json_or_repr(value: Any) -> Any:
 
 
 def canonical(value: Any) -> str:
-    """A record as JSON text that is equal for equal records, whatever the order of keys."""
+    """A record as JSON text that is equal for equal records, regardless of the order of keys."""
     plain = to_jsonable_python(value, inf_nan_mode="constants", fallback=_plain_number)
     return json.dumps(plain, sort_keys=True, separators=(",", ":"))
 
 
 def load(adapter: TypeAdapter[T], text: str | bytes) -> T:
-    """The record a text was made of.
+    """The record that a text stands for.
 
     Raises:
-        MachineryError: The text is not of this record.
+        MachineryError: The text does not fit this record type.
     """
     try:
         return adapter.validate_json(text)
     except ValidationError as error:
-        raise MachineryError(f"ledger: a row was changed by other hands: {error}") from error
+        raise MachineryError(f"ledger: a row was changed outside orchestrator: {error}") from error
 
 
 def storable(text: str) -> str:
-    """What people read of an instance, without secrets, as every database holds it."""
+    """Text about an instance for people, without secrets and in a form every database holds."""
     return clean(redacted(text))
 
 
@@ -75,33 +75,33 @@ def clean(text: str) -> str:
 
 
 def _plain_number(value: Any) -> Any:
-    """A NumPy scalar or array as Python's own, recognised without importing NumPy."""
+    """A NumPy scalar or array as Python's own type, recognised without importing NumPy."""
     if type(value).__module__ == "numpy":
         return value.tolist()
     raise TypeError(f"{value!r} of {type(value).__name__} is neither JSON nor a NumPy number")
 
 
 LARGEST = 256 * 1024
-"""Bytes a value may take in the ledger; larger ones belong into storage (law 10)."""
+"""The most bytes a value may take in the ledger; larger ones belong in storage (law 10)."""
 
 _LARGEST_PICKLE = 16 * LARGEST
-"""Bytes up to which it is tried whether a value can be compressed so far: the results of a study
-with thousands of trials can."""
+"""The most bytes of a value that is compressed to fit: the results of a study with thousands of
+trials do fit."""
 
 NOTHING = object()
-"""Stands for a value that could not be brought back: None is a value."""
+"""Stands for a value that could not be loaded: None is a value."""
 
 _MAIN = b"__main__"
-"""The module of what a script defines, or a notebook; in another process it is another one."""
+"""The module of a script's or a notebook's definitions; another process has another one."""
 
 _WITHOUT_CODE = frozenset({type(None), bool, int, float, str, bytes})
-"""Common types of results. Pickling them runs no code of users."""
+"""Common types of results; pickling them runs no users' code."""
 
 _log = logging.getLogger(__name__)
 
 
 class _TooLargeError(Exception):
-    """The value has too many bytes; the rest of it is not even pickled."""
+    """The value has too many bytes; the rest is not pickled."""
 
 
 class _Bounded(io.BytesIO):
@@ -128,16 +128,17 @@ def freeze(value: Any) -> bytes | None:
 
 
 def _plainly(value: Any) -> bytes | None:
-    """By Python's own pickle, which is three times as fast; None where it does not do.
+    """Pickle by Python's own pickle, which is three times as fast; None where it cannot.
 
-    It names classes and functions, which another process can only find where they have a module.
+    It stores only the names of classes and functions, which another process can find only in a
+    module.
     """
     buffer = _Bounded()
     try:
         pickle.dump(value, buffer, pickle.HIGHEST_PROTOCOL)
     except _TooLargeError:
         raise
-    except BaseException as error:  # as of a lambda; whatever else it is, the other way says so
+    except BaseException as error:  # such as a lambda's; pickling by value reports any other error
         if is_of_person(error):
             raise
         return None
@@ -153,18 +154,18 @@ def _by_value(value: Any) -> bytes:
 
 
 def _small(pickled: bytes) -> bytes | None:
-    """The pickle as it is kept: compressed where it is large, None where even that is too large."""
+    """The pickle, compressed if it is large; None if even that is too large."""
     if LARGEST < len(pickled) <= _LARGEST_PICKLE:
         pickled = zlib.compress(pickled, level=1)
     return pickled if len(pickled) <= LARGEST else None
 
 
 def thaw(frozen: bytes) -> Any:
-    """The value, or `NOTHING` when its class is gone or has changed: it is then made again."""
+    """The value, or `NOTHING` if its class is gone or has changed: it is then computed again."""
     try:
         with user_code():
             pickled = frozen if frozen.startswith(pickle.PROTO) else zlib.decompress(frozen)
             return pickle.loads(pickled)  # noqa: S301  our own ledger's bytes
     except RaisedError as error:
-        _log.warning("a recorded value cannot be used again and is made again: %s", error)
+        _log.warning("a recorded value cannot be reused and is computed again: %s", error)
         return NOTHING

@@ -1,7 +1,7 @@
 """An open ledger database: its engine, its file, its transactions and its errors.
 
 Touches SQLAlchemy; takes an address; gives connections inside short transactions; runs on the
-driver. Everything SQLAlchemy raises leaves here as a `MachineryError` that says what to do.
+driver. It turns every error of SQLAlchemy into a `MachineryError` that says what to do.
 """
 
 import logging
@@ -30,20 +30,20 @@ _WRITING = "ledger_writing"
 
 
 class Database:
-    """The ledger's database, SQLite or PostgreSQL, opened and with the schema in place.
+    """The ledger's database, SQLite or PostgreSQL, open and with its schema in place.
 
     Args:
-        address: As `Ledger.open` takes it.
-        make: Whether to make it where there is none; else an empty one in memory stands for it.
+        address: The address, in the forms `Ledger.open` takes.
+        make: Whether to create a missing database; else an empty one in memory stands for it.
 
     Attributes:
         name: Its address, without a password.
-        file: Where it is on SQLite, None elsewhere.
-        is_there: Whether it was there, or was made; else an empty one stands for it.
+        file: The file of an SQLite database; None for a server's.
+        is_there: Whether it exists; else an empty one in memory stands for it.
         guard: Called at the beginning of each writing transaction; it may refuse by raising.
 
     Raises:
-        UsageError: The address is none the ledger can use.
+        UsageError: The ledger cannot use the address.
         MachineryError: The database cannot be opened, is corrupt, or is of a newer version.
     """
 
@@ -62,13 +62,13 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One transaction that sees one moment and changes nothing."""
+        """One read-only transaction with a consistent view."""
         with self._translated(), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction that is committed at the end, or not at all."""
+        """One transaction that is committed at the end, or rolled back."""
         writing = self._engine.execution_options(**{_WRITING: True})
         with self._translated(), writing.begin() as connection:
             if self.guard is not None:
@@ -76,10 +76,10 @@ class Database:
             yield connection
 
     def compact(self) -> None:
-        """Overwrite what was deleted: otherwise it stays readable in the file's free pages."""
+        """Overwrite deleted rows, which otherwise stay readable in the file's free pages."""
         with self._translated(), self._engine.connect() as connection:
             if self._engine.dialect.name == "sqlite":
-                # Past SQLAlchemy, which would begin a transaction: neither may be within one.
+                # Past SQLAlchemy, which would begin a transaction: neither may run within one.
                 _execute_alone(connection, "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
             else:
                 alone = connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -87,7 +87,7 @@ class Database:
                     alone.exec_driver_sql(f"VACUUM FULL {table.name}")
 
     def close(self) -> None:
-        """Give up all connections."""
+        """Close all connections."""
         self._engine.dispose()
 
     def _translated(self) -> AbstractContextManager[None]:
@@ -95,7 +95,7 @@ class Database:
 
     def _prepare(self, *, make: bool) -> None:
         with self.read() as connection:
-            # A look first, so that who only reads never waits for who writes.
+            # Read first, so that readers never wait for a writer.
             found = found_version(connection, self.name, self.file)
         if found is None and not make:
             self.is_there = False
@@ -105,20 +105,20 @@ class Database:
             with self.write() as connection:
                 upgraded = prepare(connection, self.name, self.file, self._keep_old)
             if upgraded is not None:
-                kept = f"; as it was it is {_kept(self.file, upgraded)}" if self.file else ""
+                kept = f"; the old one is kept as {_kept(self.file, upgraded)}" if self.file else ""
                 logger.warning(
                     "ledger %s: its schema was upgraded from version %d to %d%s",
                     *(self.name, upgraded, SCHEMA_VERSION, kept),
                 )
 
     def _keep_old(self, version: int) -> None:
-        """Copy the file as it is before its schema is upgraded; a server has its own backups."""
+        """Copy the file before its schema is upgraded; a server has its own backups."""
         if self.file is not None:
             copy(self.file, _kept(self.file, version))
 
 
 def _kept(file: Path, version: int) -> Path:
-    """The copy of a file as it was before it was upgraded."""
+    """The path for the copy of a file before an upgrade."""
     return file.with_name(f"{file.name}.v{version}.backup")
 
 
@@ -133,7 +133,7 @@ def _execute_alone(connection: Connection, *statements: str) -> None:
 
 
 _NOWHERE = URL.create("sqlite")
-"""A database in memory: what a ledger that is not there knows is nothing."""
+"""A database in memory, which stands for a missing ledger."""
 
 
 def _may_exist(url: URL) -> bool:
@@ -154,10 +154,10 @@ def _engine(url: URL) -> Engine:
 
 
 def _make_private(file: Path) -> None:
-    """Make folder and file so that only their owner reads them; SQLite's -wal follows the file.
+    """Create folder and file with access only for their owner; SQLite's -wal follows the file.
 
     Raises:
-        MachineryError: They cannot be made; or the file is empty, as none is that was made here.
+        MachineryError: They cannot be created; or the file is empty, which no ledger's file is.
     """
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -166,20 +166,20 @@ def _make_private(file: Path) -> None:
         is_empty = not file.stat().st_size
     except OSError as error:
         raise MachineryError(
-            f"ledger {file}: cannot be made: {error.strerror}: check the owner and mode of its "
+            f"ledger {file}: cannot be created: {error.strerror}: check the owner and mode of its "
             "folder"
         ) from error
     if is_empty:
         raise MachineryError(
-            f"ledger {file}: it is corrupt, for it was truncated to nothing; delete the file to "
-            f"begin anew, or {how_to_restore(file)}"
+            f"ledger {file}: it is corrupt, because it was truncated to nothing; delete the file "
+            f"to begin again, or {how_to_restore(file)}"
         )
 
 
 def _make(file: Path) -> None:
-    """Make an empty database that is there at once with its first page.
+    """Create an empty database that appears at once with its first page.
 
-    Were it seen without, by another process, it could not be told from one that was truncated.
+    Without that page, another process could not distinguish it from a truncated one.
     """
     with TemporaryDirectory(prefix=f".{file.name}-", dir=file.parent) as folder:
         new = Path(folder) / file.name
@@ -191,26 +191,26 @@ def _make(file: Path) -> None:
 
 
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
-    # The driver's own way of beginning transactions late is switched off: `_begin` begins them.
+    # The driver's late begin of transactions is switched off: `_begin` begins them.
     connection.isolation_level = None
     _use_wal(connection)
     # A promotion's intent must survive a power cut, not only a killed process (law 3).
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     # Fingerprints come in random order, so a million of them touch the same pages of their index
-    # again and again: kept in memory and written back seldom, a row takes half as long.
+    # repeatedly: with these pages in memory and seldom written, a row takes half as long.
     connection.execute("PRAGMA cache_size = -65536")  # KiB
     connection.execute("PRAGMA wal_autocheckpoint = 16384")  # pages
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Let readers and the writer not wait for each other; the file remembers it."""
+    """Keep readers and the writer from waiting for each other; the file remembers the mode."""
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError:
-            # Unlike any other statement this one does not wait, where another process is making
-            # the same ledger. An exclusive transaction does, and fails with what is wrong.
+            # Unlike any other statement this one does not wait for another process that creates
+            # the same ledger. An exclusive transaction does, and fails with the cause.
             connection.execute("BEGIN EXCLUSIVE")
             connection.execute("COMMIT")
         else:
@@ -218,7 +218,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    # A writer that first reads must take its lock at the start: SQLite cannot wait for it later.
+    # A writer that reads first must take its lock at the start: SQLite cannot wait for it later.
     writing = connection.get_execution_options().get(_WRITING, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
@@ -226,27 +226,27 @@ def _begin(connection: Connection) -> None:
 _RESTORE = "<how to restore>"
 
 _CURES = (
-    ("not a database", f"it is corrupt or no ledger; give another file, or {_RESTORE}"),
+    ("not a database", f"it is corrupt or not a ledger; give another file, or {_RESTORE}"),
     ("malformed", f"it is corrupt; {_RESTORE}"),
-    ("lock timeout", "another process holds it; wait for that one to end, then try again"),
-    ("idle-in-transaction", "this process stood still for too long; try again"),
-    ("locked", "another process holds it; wait for that one to end, then try again"),
+    ("lock timeout", "another process holds it; wait for that process to end, then try again"),
+    ("idle-in-transaction", "this process paused for too long; try again"),
+    ("locked", "another process holds it; wait for that process to end, then try again"),
     ("readonly", "check the owner and mode of the file and its folder"),
     ("unable to open", "check the owner and mode of the file and its folder"),
-    ("disk is full", "free some space, then try again; what was recorded is kept"),
-    ("no space left", "free some space, then try again; what was recorded is kept"),
-    ("foreign key", "a flow run must have begun before anything of it is recorded"),
+    ("disk is full", "free some space, then try again; recorded results are kept"),
+    ("no space left", "free some space, then try again; recorded results are kept"),
+    ("foreign key", "a flow run must begin before its records are written"),
     ("connection", "check that the database server runs and that the address is right"),
 )
 
 
 @contextmanager
 def _translated(name: str, file: Path | None) -> Iterator[None]:
-    """Turn what SQLAlchemy raises into an error that names the ledger and the cure."""
+    """Turn SQLAlchemy's errors into an error that names the ledger and the cure."""
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
-        # Only the first line: the rest is SQL, and may hold what was being written.
+        # Only the first line: the rest is SQL, and may hold the values being written.
         cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         raise MachineryError(f"ledger {name}: {cause}: {_cure(cause, file)}") from error
 
@@ -260,7 +260,7 @@ def _cure(cause: str, file: Path | None) -> str:
 
 
 def _is_read_only(folder: Path) -> bool:
-    """Whether a folder is on a file system that nobody may write to."""
+    """Whether a folder is on a read-only file system."""
     try:
         return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
     except OSError:

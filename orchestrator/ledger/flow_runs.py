@@ -1,4 +1,4 @@
-"""Flow runs and their instances, read again.
+"""Reads flow runs and their instances.
 
 Touches SQLAlchemy; gives `FlowRun` and `InstanceRecord`; runs on the driver. `recorder` writes
 what this module reads; `flow_run_rows` and `instance_rows` turn rows into records.
@@ -41,9 +41,9 @@ _UNFINISHED = ("running", "interrupted")
 
 
 class FlowRuns:
-    """Which flows ran, and how each of their instances ended.
+    """The flow runs, and the ends of their instances.
 
-    A flow run whose driver seems to be dead is `interrupted`, though nobody could write it down.
+    A flow run whose driver seems to be dead is `interrupted`, though its driver could not write it.
     """
 
     def __init__(self, database: Database) -> None:
@@ -77,12 +77,12 @@ class FlowRuns:
         return self._first(query)
 
     def left_unfinished(self, flow: str) -> FlowRun | None:
-        """The last flow run of a flow, where it was interrupted or its driver died."""
+        """The last flow run of a flow, if it was interrupted or its driver died."""
         last = self.last_of(flow)
         return last if last is not None and last.state in _UNFINISHED else None
 
     def last_unfinished(self) -> FlowRun | None:
-        """The last flow run that was interrupted or whose driver died, and none followed on."""
+        """The last flow run that was interrupted or lost its driver, without a later one."""
         with self._database.read() as connection:
             driven = _driven(connection)
         query = select(flow_runs).where(
@@ -100,7 +100,7 @@ class FlowRuns:
             return flow_run_of(row, is_over=row.id in _left_by_the_dead(connection))
 
     def counts(self, flow_run: str) -> dict[str, dict[State, int]]:
-        """How many instances of each node ended in each state; `flow_run` as `get` takes it."""
+        """The number of instances by node and end state; `flow_run` as `get` takes it."""
         with self._database.read() as connection:
             query = (
                 select(nodes.c.name, instances.c.state, func.count())
@@ -115,7 +115,7 @@ class FlowRuns:
         return counted
 
     def not_stored(self, flow_run: str) -> dict[str, int]:
-        """How many successes of each node have no stored value, so that only a call gives it anew.
+        """The number of successes by node without a stored value, which only a new call can give.
 
         Args:
             flow_run: As `get` takes it.
@@ -151,23 +151,23 @@ class FlowRuns:
             flow_run: As `get` takes it.
             task: Only calls of this task, `fit`, or those of one coordinator, `fit@tune`.
             state: Only in this state.
-            key_pattern: Only keys like this, with `*`, `?` and `[...]` as the shell has them. A
-                slash inside a name may be typed as `/` or as the key has it, `%2F`.
-            limit: At most so many, None for all.
-            offset: Without the first so many.
+            key_pattern: Only keys that match, with `*`, `?` and `[...]` as in a shell. A slash
+                inside a name may be typed as `/` or as in the key, `%2F`.
+            limit: The most instances; None for all.
+            offset: The number of first instances to leave out.
         """
         stop = None if limit is None else offset + limit
         with self._database.read() as connection:
             full = full_id(connection, flow_run)
             query = _instances_query(full, task, state, key_pattern)
-            # In portions, so that a million instances need not fit in memory.
+            # In chunks, so that a million instances need not fit in memory.
             with connection.execution_options(yield_per=1_000).execute(query) as rows:
                 wanted = islice(_matching(rows, key_pattern), offset, stop)
                 return [instance_of(full, row) for row in wanted]
 
 
 def _start_of_last() -> ScalarSelect[Any]:
-    """When the last flow run of the same flow started."""
+    """The start of the last flow run of the same flow."""
     others = flow_runs.alias()
     return (
         select(func.max(others.c.started))
@@ -178,7 +178,7 @@ def _start_of_last() -> ScalarSelect[Any]:
 
 
 def full_id(connection: Connection, flow_run: str) -> str:
-    """The id that is meant by a beginning of it, or by `latest`."""
+    """The whole id for its beginning, or for `latest`."""
     if flow_run != LATEST:
         return one_id(connection, flow_runs.c.id, flow_run, "flow run")
     query = select(flow_runs.c.id).order_by(*_LATEST_FIRST).limit(1)
@@ -205,16 +205,16 @@ def _instances_query(
 
 
 def keys_begin(column: Column[str], key_pattern: str | None) -> list[ColumnElement[bool]]:
-    """What holds of every key of a pattern, so that an index narrows the search.
+    """Conditions that every key of a pattern meets, so that an index narrows the search.
 
-    That ends where a key may be written otherwise than people type it; see `keys`.
+    They end where people may type a key differently from how it is written; see `keys`.
     """
     beginning = re.split(r"[*?\[/%]|\A#", key_pattern or "", maxsplit=1)[0]
     return [begins_with(column, beginning)] if beginning else []
 
 
 def key_matches(key_pattern: str | None) -> Callable[[str], bool]:
-    """Whether a key is like a pattern."""
+    """A function that returns whether a key matches a pattern."""
     matches = re.compile(translate(key_pattern or "*")).match
     return lambda key: bool(matches(key) or matches(keys.readable(key)))
 
@@ -227,13 +227,13 @@ def _matching(rows: Iterable[Row[Any]], key_pattern: str | None) -> Iterable[Row
 
 
 def _left_by_the_dead(connection: Connection) -> frozenset[str]:
-    """The flow runs whose drivers have left a lease behind, as it seems."""
+    """The flow runs whose drivers seem to have died and left a lease."""
     now = time.time()
     return frozenset(lease.flow_run for lease in all_leases(connection) if lease.seems_over(now))
 
 
 def _driven(connection: Connection) -> frozenset[str]:
-    """The flow runs whose drivers seem to live."""
+    """The flow runs whose drivers seem to be alive."""
     now = time.time()
     live = (lease for lease in all_leases(connection) if not lease.seems_over(now))
     return frozenset(lease.flow_run for lease in live)

@@ -1,8 +1,8 @@
-"""The life of every customer and model: its registry rows as they were, each with its period.
+"""The history of every customer and model: its past registry rows, each with its period.
 
 A slowly changing dimension: a key's periods follow one another without gap or overlap from the
-moment it was first seen, and a removal is a period too, the tombstone, which lasts until the key
-is restored. Touches SQLAlchemy and pydantic; takes `Snapshot`; gives `Changes` and `Period`s;
+moment the key was first seen, and a removal is a period, too, the tombstone, which lasts until the
+key is restored. Touches SQLAlchemy and pydantic; takes `Snapshot`; gives `Changes` and `Period`s;
 runs on the driver.
 """
 
@@ -37,13 +37,13 @@ _KINDS: tuple[Kind, ...] = ("customer", "model")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """A customer or model as it was for a while.
+    """The row of a customer or model during one period.
 
     Attributes:
-        kind, key: Whose life.
+        kind, key: The customer or model.
         start, end: Epoch seconds; valid from `start` until just before `end`, None is until now.
-        event: What began the period.
-        state: `removed` is the tombstone; `row` is then as it last was.
+        event: The event that began the period.
+        state: `removed` is the tombstone; `row` is then the last row.
         row: The registry row.
         snapshot: The id of the snapshot that began it.
     """
@@ -59,21 +59,21 @@ class Period:
 
 
 class Lives:
-    """Who and what was listed when, and how."""
+    """The periods of all customers and models."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def preview(self, snapshot: Snapshot) -> Changes:
-        """What `apply` would do; nothing is written."""
+        """The changes `apply` would make; nothing is written."""
         with self._database.read() as connection:
             happened = {kind: _turns(connection, kind, snapshot) for kind in _KINDS}
         return _changes(happened)
 
     def apply(self, snapshot: Snapshot) -> Changes:
-        """Close and open periods so that the live rows are the snapshot's.
+        """Close and open periods so that the live rows match the snapshot.
 
-        A row that was set aside as bad leaves its customer or model as it was.
+        A rejected row leaves its customer or model unchanged.
         """
         with self._database.write() as connection:
             happened = {kind: _turns(connection, kind, snapshot) for kind in _KINDS}
@@ -81,7 +81,7 @@ class Lives:
         return _changes(happened)
 
     def history(self, kind: Kind, key: str) -> Sequence[Period]:
-        """The whole life, oldest period first; empty for a key never seen."""
+        """The whole history, oldest period first; empty for an unknown key."""
         query = select(lives).where(lives.c.kind == kind, lives.c.key == key).order_by(lives.c.id)
         with self._database.read() as connection:
             return [_period(row) for row in connection.execute(query)]
@@ -95,7 +95,7 @@ class Lives:
             return frozenset(connection.execute(query).scalars())
 
     def live(self) -> Sequence[Period]:
-        """The customers and models, active or paused, that are listed now, whatever the clock."""
+        """The customers and models, active or paused, that are listed now, regardless of clocks."""
         return self._listed(lives.c.valid_to.is_(None))
 
     def live_at(self, time: float) -> Sequence[Period]:
@@ -111,14 +111,14 @@ class Lives:
 
 
 def compare(before: Snapshot, after: Snapshot) -> Changes:
-    """What differs between two snapshots, without regard to when they were fetched."""
+    """The differences between two snapshots, regardless of when they were fetched."""
     happened: dict[Kind, list[LifeEvent]] = {}
     for kind in _KINDS:
         known = {
             key: Known(id=0, state=state, content=content)
             for key, (state, content) in _listed(kind, before).items()
         }
-        happened[kind] = list(turns(known, _listed(kind, after), _set_aside(kind, after)))
+        happened[kind] = list(turns(known, _listed(kind, after), _rejected(kind, after)))
     return _changes(happened)
 
 
@@ -130,7 +130,7 @@ def _turns(connection: Connection, kind: Kind, snapshot: Snapshot) -> list[LifeE
         key: Known(id=number, state=state, content=content)
         for key, number, state, content in connection.execute(query)
     }
-    return list(turns(known, _listed(kind, snapshot), _set_aside(kind, snapshot)))
+    return list(turns(known, _listed(kind, snapshot), _rejected(kind, snapshot)))
 
 
 def _listed(kind: Kind, snapshot: Snapshot) -> dict[str, tuple[LifeState, str]]:
@@ -142,7 +142,7 @@ def _listed(kind: Kind, snapshot: Snapshot) -> dict[str, tuple[LifeState, str]]:
     }
 
 
-def _set_aside(kind: Kind, snapshot: Snapshot) -> frozenset[str]:
+def _rejected(kind: Kind, snapshot: Snapshot) -> frozenset[str]:
     return frozenset(r.id for r in snapshot.rejected if r.kind == kind and r.id is not None)
 
 
@@ -166,7 +166,7 @@ def _write(
 
 
 def _now(connection: Connection, snapshot: Snapshot) -> float:
-    """When the snapshot was fetched, but never before the last change: clocks are set back."""
+    """The time of the fetch, but never before the last change: clocks may be set back."""
     last = connection.execute(select(func.max(lives.c.valid_from))).scalar()
     return snapshot.fetched if last is None else max(snapshot.fetched, float(last))
 

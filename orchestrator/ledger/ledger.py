@@ -37,18 +37,18 @@ class Ledger:
     """The append-only memory of everything that was fetched, run, scored and deployed.
 
     Attributes:
-        snapshots: What the registry returned.
-        lives: Which customers and models were listed when, and how.
+        snapshots: The registry's lists, as fetched.
+        lives: The periods of customers and models.
         flow_runs: Flow runs and their instances.
-        logs: What attempts of instances said.
-        identity: Which stores are its own.
-        leases: Who drives a flow now.
-        studies: What the last studies followed from.
-        trials: Trial results, and which of them MLflow still lacks.
+        logs: Logs of instances' attempts.
+        identity: The stores that belong to it.
+        leases: The present drivers of flows.
+        studies: The last studies and their inputs.
+        trials: Trial results, and those MLflow still lacks.
         promotions: Changes of champions.
-        retirements: Which models MLflow shows as retired.
-        old: What later work has replaced, and the way it leaves.
-        forgetting: The way a customer leaves.
+        retirements: Models that MLflow shows as retired.
+        old: Records that later work has replaced, and their removal.
+        forgetting: The removal of a customer.
     """
 
     def __init__(self, database: Database) -> None:
@@ -68,20 +68,20 @@ class Ledger:
 
     @classmethod
     def open(cls, address: str | Path) -> Self:
-        """Open a ledger, made if there is none.
+        """Open a ledger; create it if there is none.
 
         Args:
             address: A file, or `sqlite:///ledger.db`, or `postgresql://user@host/database`.
 
         Raises:
-            UsageError: The address is none the ledger can use.
+            UsageError: The ledger cannot use the address.
             MachineryError: It cannot be opened, is corrupt, or is of a newer version.
         """
         return cls(Database(address))
 
     @classmethod
     def look(cls, address: str | Path) -> Self:
-        """Open a ledger for reading; none is made: one that is not there yet is an empty one.
+        """Open a ledger for reading; a missing one counts as empty and is not created.
 
         Args and errors are those of `open`.
         """
@@ -89,12 +89,12 @@ class Ledger:
 
     @classmethod
     def find(cls, address: str | Path) -> Self:
-        """Open a ledger for reading that must be there.
+        """Open an existing ledger for reading.
 
         Args and further errors are those of `open`.
 
         Raises:
-            UsageError: There is none; names where it was looked for.
+            UsageError: There is no ledger; the message names the place.
         """
         found = cls(Database(address, make=False))
         if not found.is_there:
@@ -107,31 +107,31 @@ class Ledger:
 
     @property
     def is_there(self) -> bool:
-        """Whether it was there, or made, when it was opened; else an empty one stands for it."""
+        """Whether it exists; else an empty one in memory stands for it."""
         return self._database.is_there
 
     @property
     def place(self) -> str:
-        """Its file by its whole path, or its address without a password."""
+        """The absolute path of its file, or its address without a password."""
         file = self._database.file
         return self.address if file is None else str(file.absolute())
 
     @property
     def address(self) -> str:
-        """Where it is, without a password."""
+        """Its address, without a password."""
         return self._database.name
 
     @property
     def file(self) -> Path:
-        """The file it is.
+        """Its file.
 
         Raises:
-            UsageError: It is none, but on PostgreSQL; or it is not there yet.
+            UsageError: It is on PostgreSQL and has no file, or the file does not exist yet.
         """
         file = self._database.file
         if file is None:
             raise UsageError(
-                f"the ledger {self.address} is no file: back it up with pg_dump --format=custom "
+                f"the ledger {self.address} is not a file: back it up with pg_dump --format=custom "
                 f"--table='ledger_*' --file=FILE {for_tools(url_of(self.address))}"
             )
         if not file.exists():
@@ -139,26 +139,26 @@ class Ledger:
         return file
 
     def copy_to(self, target: Path) -> None:
-        """Copy its file as it is at this moment, whoever writes to it; the copy is checked.
+        """Copy its file at this moment, even while a driver writes to it; the copy is checked.
 
         Raises:
-            UsageError: It is no file, or the target is there already.
+            UsageError: It is not a file, or the target exists already.
             MachineryError: It is corrupt, or the target cannot be written.
         """
         source = self.file
         if target.exists():
-            raise UsageError(f"{target} is there already; name another file")
+            raise UsageError(f"{target} exists already; name another file")
         copy(source, target)
 
     def require_owner(self, experiment: str, *, claim: bool = False) -> None:
-        """Refuse another experiment's ledger: its customers would be taken for removed ones.
+        """Refuse another experiment's ledger: its customers would be reported as removed.
 
         Args:
-            experiment: Whose ledger this should be.
-            claim: Make it the experiment's own, where it is nobody's yet.
+            experiment: The experiment that should own the ledger.
+            claim: Whether to make it the experiment's own, if no experiment owns it yet.
 
         Raises:
-            UsageError: It is another experiment's.
+            UsageError: Another experiment owns it.
         """
         with self._database.write() if claim else self._database.read() as connection:
             if claim:
@@ -166,18 +166,18 @@ class Ledger:
             found = connection.execute(select(owner.c.experiment)).scalar_one_or_none()
         if found not in {None, experiment}:
             raise UsageError(
-                f"the ledger {self.address} is of experiment {found!r}, not of {experiment!r}: "
+                f"the ledger {self.address} belongs to experiment {found!r}, not {experiment!r}: "
                 "give each experiment a ledger of its own"
             )
 
     def require_driver(self) -> None:
-        """Nothing, for the one driver, and where no lease is held.
+        """Refuse to continue without the lease that was taken; do nothing without a lease.
 
         Raises:
             LeaseLostError: Another driver took this one's place.
         """
         with self._database.write():
-            pass  # it looks at the lease, as every writing transaction does
+            pass  # every writing transaction checks the lease
 
     def holding(
         self,
@@ -187,17 +187,17 @@ class Ledger:
         force: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> AbstractContextManager[Hold]:
-        """Be the one driver of a flow for a while; arguments and errors are explained there."""
+        """Hold the lease of a flow's only driver; see `leases.holder.holding`."""
         return holding(self._database, flow, flow_run, force=force, say=say)
 
     def recorder(
         self, trials_of: TrialsOf | None = None, planned: Mapping[str, bool] | None = None
     ) -> LedgerRecorder:
-        """A recorder for flow runs; its arguments are explained there."""
+        """A recorder for flow runs; see `LedgerRecorder` for the arguments."""
         return LedgerRecorder(self._database, trials_of, planned)
 
     def close(self) -> None:
-        """Give up all connections; the object is of no use afterwards."""
+        """Close all connections; the object is unusable afterwards."""
         self._database.close()
 
     def __enter__(self) -> Self:

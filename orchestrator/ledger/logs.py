@@ -1,6 +1,6 @@
-"""What attempts of instances said, read again.
+"""Reads the logs of instances' attempts.
 
-Touches SQLAlchemy; gives `InstanceLog`; runs on the driver. `recorder` writes what this reads.
+Touches SQLAlchemy; gives `InstanceLog`; runs on the driver. `recorder` writes them.
 """
 
 import zlib
@@ -17,7 +17,7 @@ from orchestrator.records import InstanceLog
 
 
 class InstanceLogs:
-    """What attempts of instances printed, logged and warned of, as far as it was kept."""
+    """The kept prints, logs and warnings of instances' attempts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -30,7 +30,7 @@ class InstanceLogs:
         Args:
             flow_run: Its id, a beginning of it that no other shares, or `latest`.
             task: Only those of this task, `fit`, or of one coordinator's calls, `fit@tune`.
-            key_pattern: Only of keys like this, with `*`, `?` and `[...]` as the shell has them.
+            key_pattern: Only of keys that match, with `*`, `?` and `[...]` as in a shell.
         """
         with self._database.read() as connection:
             full = full_id(connection, flow_run)
@@ -57,16 +57,16 @@ class InstanceLogs:
 
 
 def content_of(text: str) -> bytes:
-    """Text as it is kept."""
+    """Text in the form that is kept."""
     return zlib.compress(text.encode("utf-8", "backslashreplace"))
 
 
 def text_of(content: bytes) -> str:
-    """What was kept, as text."""
+    """Kept content as text."""
     return zlib.decompress(content).decode("utf-8", "replace")
 
 
 def naming(connection: Connection, which: ColumnElement[bool], name: str) -> list[Any]:
-    """Those of some logs in which a name stands."""
+    """The logs, among some, that contain a name."""
     found = connection.execute(select(logs).where(which)).all()
     return [row for row in found if name in text_of(row.content)]

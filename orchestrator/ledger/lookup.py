@@ -1,6 +1,6 @@
-"""Finding the one row a person means by the beginning of its id.
+"""Finds the one row that a person means by the beginning of its id.
 
-Touches SQLAlchemy; takes a column and what was typed; gives the whole id; runs on the driver.
+Touches SQLAlchemy; takes a column and a typed beginning; gives the whole id; runs on the driver.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ _LAST_CHARACTER = "\U0010ffff"
 
 
 def begins_with(column: Column[Any], prefix: str) -> ColumnElement[bool]:
-    """A condition an index answers; `LIKE` would ignore case on SQLite and read % and _."""
+    """A condition that an index answers; `LIKE` would ignore case on SQLite and expand % and _."""
     return and_(column >= prefix, column <= prefix + _LAST_CHARACTER)
 
 
@@ -21,17 +21,17 @@ def of_task(node: Column[Any], task: str) -> ColumnElement[bool]:
     """A condition: a node is a call of this task, by the flow or by a coordinator.
 
     Args:
-        node: The names of nodes.
-        task: `fit` means all calls of it, `fit@tune` only those that `tune` made.
+        node: The column of nodes' names.
+        task: `fit` means all its calls, `fit@tune` only the calls that `tune` made.
     """
     return or_(node == task, begins_with(node, f"{task}@"))
 
 
 def one_id(connection: Connection, column: Column[Any], given: str, what: str) -> str:
-    """The id that is `given`, or else the only one that begins with it.
+    """The id that equals `given`, or else the only one that begins with it.
 
     Raises:
-        UsageError: None or several do.
+        UsageError: No id or several ids begin with it.
     """
     query = select(column).where(begins_with(column, given)).order_by(column).limit(2)
     found = list(connection.execute(query).scalars())

@@ -23,7 +23,7 @@ _PROMOTION = TypeAdapter(Promotion)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Champion:
-    """What serves a customer.
+    """The model that serves a customer.
 
     Attributes:
         customer: Its id.
@@ -31,9 +31,9 @@ class Champion:
         run_id: Its MLflow run.
         model_name: The registered model; "" until it is deployed.
         version: Its version; "" until it is deployed.
-        at: Since when.
+        at: The time since which it serves.
         source: The address of its files.
-        files: Those files; empty where an earlier version of this program wrote them.
+        files: The files; empty where an earlier version of this program wrote them.
     """
 
     customer: str
@@ -53,7 +53,7 @@ class Promotions:
         self._database = database
 
     def intend(self, intended: Sequence[Promotion]) -> None:
-        """Write that these champions are about to change; those written before stay as they are.
+        """Write that these champions are about to change; intents written before stay unchanged.
 
         Raises:
             ValueError: A promotion's decision has no best trial.
@@ -63,20 +63,20 @@ class Promotions:
             insert_missing(connection, promotions, rows)
 
     def ready(self, promotions: Sequence[Promotion]) -> None:
-        """The models of these intended promotions are written and were read back."""
-        self._tell(promotions, PromotionState.READY)
+        """Note that the models of these intended promotions are written and were read back."""
+        self._update(promotions, PromotionState.READY)
 
     def withdraw(self, promotions: Sequence[Promotion]) -> None:
-        """No candidate of these intended promotions could be deployed; they tell why."""
-        self._tell(promotions, PromotionState.WITHDRAWN)
+        """Note that no candidate of these promotions could be deployed; each has the reason."""
+        self._update(promotions, PromotionState.WITHDRAWN)
 
     def confirm(self, done: Sequence[Promotion], at: float | None = None) -> None:
-        """The aliases of these promotions were moved, now or then; they tell where to."""
+        """Note that the aliases of these promotions were moved, now or `at` a time."""
         when = time.time() if at is None else at
-        self._tell(done, PromotionState.CONFIRMED, confirmed=when)
+        self._update(done, PromotionState.CONFIRMED, confirmed=when)
 
     def correct(self, promotion: Promotion) -> None:
-        """What is now known of a confirmed promotion: another version, or files written again."""
+        """Correct a confirmed promotion: it has another version, or files written again."""
         of = (promotion.decision.flow_run, promotion.decision.customer.id)
         this = and_(promotions.c.flow_run == of[0], promotions.c.customer == of[1])
         known = {"trial": _trial(promotion), "content": dump(promotion)}
@@ -84,7 +84,7 @@ class Promotions:
             connection.execute(update(promotions).where(this).values(known))
 
     def relocate(self, *, before: str, after: str) -> None:
-        """The files of all promotions below one address are now below another one."""
+        """Note that files of all promotions moved from below one address to below another."""
         query = select(promotions.c.id, promotions.c.content)
         with self._database.write() as connection:
             for row in connection.execute(query).all():
@@ -103,31 +103,31 @@ class Promotions:
         return chains
 
     def pending(self) -> Sequence[Promotion]:
-        """The last promotion of each customer where it is intended or ready.
+        """The last promotion of each customer, if it is intended or ready.
 
-        An earlier one that was never confirmed is no longer wanted: its alias must not be moved
-        back over a later one's.
+        An earlier one that was never confirmed is obsolete: its alias must not be moved back over
+        a later one's.
         """
         return self._read(_last_of_each().where(_under_way()))
 
     def backlog(self) -> int:
-        """How many champions MLflow has not been told of yet."""
+        """The number of champions that MLflow does not have yet."""
         pending = _last_of_each().where(_under_way()).order_by(None).subquery()
         with self._database.read() as connection:
             return int(connection.execute(select(func.count()).select_from(pending)).scalar_one())
 
     def champions(self) -> Mapping[str, Champion]:
-        """By customer, what serves now; removed customers keep theirs."""
+        """The present champions, by customer; removed customers keep theirs."""
         return self._champions(promotions.c.confirmed.is_not(None))
 
     def incumbents(self, *, before: str | None = None) -> Mapping[str, Champion]:
-        """By customer, what was last decided to serve, whether MLflow has been told yet or not.
+        """The last decided champions, by customer, whether or not MLflow has them yet.
 
-        This is what a challenger has to beat: a promotion that MLflow has still to be told of is
-        deployed later, unless a later decision overtakes it.
+        A challenger has to beat them: a promotion that MLflow does not have yet is deployed later,
+        unless a later decision overtakes it.
 
         Args:
-            before: A flow run whose own decisions do not count, since it is to decide alike again.
+            before: A flow run whose own decisions do not count, so that it decides the same again.
         """
         stands = promotions.c.state != PromotionState.WITHDRAWN
         return self._champions(
@@ -135,7 +135,7 @@ class Promotions:
         )
 
     def passed_over(self, *, before: str | None = None) -> Mapping[str, Sequence[PassedOver]]:
-        """By customer, the candidates that made way when its champion was last to change.
+        """By customer, the candidates passed over when its champion was last to change.
 
         Args:
             before: A flow run whose own promotions do not count.
@@ -146,12 +146,12 @@ class Promotions:
         return {each.decision.customer.id: each.passed_over for each in found}
 
     def champion(self, customer: str) -> Champion | None:
-        """What serves one customer now."""
+        """The present champion of one customer."""
         chain = self.of_customer(customer)
         return _champion(chain[-1]) if chain else None
 
     def at(self, time: float) -> Mapping[str, Champion]:
-        """By customer, what served at a moment."""
+        """The champions at a moment, by customer."""
         return self._champions(promotions.c.confirmed <= time)
 
     def of_customer(self, customer: str) -> Sequence[Promotion]:
@@ -162,11 +162,13 @@ class Promotions:
         return self._read(query.order_by(promotions.c.id))
 
     def of_flow_run(self, flow_run: str) -> Sequence[Promotion]:
-        """The promotions that a flow run intended, whatever became of them."""
+        """The promotions that a flow run intended, whatever their outcome."""
         return self._read(_select().where(promotions.c.flow_run == flow_run))
 
-    def _tell(self, intended: Sequence[Promotion], state: PromotionState, **columns: float) -> None:
-        """Write what is now known of promotions that are not confirmed yet."""
+    def _update(
+        self, intended: Sequence[Promotion], state: PromotionState, **columns: float
+    ) -> None:
+        """Update promotions that are not confirmed yet."""
         if not intended:
             return
         these = and_(
@@ -179,7 +181,7 @@ class Promotions:
             content=bindparam("as_known"), trial=bindparam("of_trial"), state=state, **columns
         )
         with self._database.write() as connection:
-            connection.execute(told, [_known(promotion) for promotion in intended])
+            connection.execute(change, [_known(promotion) for promotion in intended])
 
     def _champions(self, among: ColumnElement[bool]) -> Mapping[str, Champion]:
         chosen = self._read(_last_of_each(among))

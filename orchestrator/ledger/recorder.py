@@ -28,27 +28,27 @@ from orchestrator.records import (
 from orchestrator.sql.inserts import Rows, insert_missing, insert_or_replace
 
 _DROPPED_AT_ONCE = 50
-"""Earlier flow runs: each success drops what those before it kept, so few have anything left."""
+"""Earlier flow runs to clear: each success drops the results kept by those before it."""
 
 _UNFINISHED = ("running", "interrupted")
 """States of flow runs that were interrupted, or whose driver died or lives."""
 
 TrialsOf = Callable[[InstanceRecord], Sequence[TrialResult]]
-"""Finds the trials in what an instance returned; an empty sequence if it holds none."""
+"""Finds the trials in an instance's value; an empty sequence if it holds none."""
 
 _RECALLED_AT_ONCE = 500
 """SQLite's time for one query grows with the square of its parameters."""
 
 
 class LedgerRecorder:
-    """The ledger as a flow run's recorder; the contract stands at `Recorder`.
+    """The ledger as a flow run's recorder; see `Recorder` for the contract.
 
     Args:
         database: The open ledger.
-        trials_of: Where given, the trials of each instance are written in the transaction that
-            writes the instance, so that neither is ever without the other.
-        planned: By fingerprint, in the order they will be asked for, whether a success is
-            recorded: thousands of small questions become a few large ones.
+        trials_of: If given, the trials of each instance are written in the transaction that
+            writes the instance, so that neither exists without the other.
+        planned: By fingerprint, in the order of later lookups, whether a success is recorded;
+            thousands of small queries become a few large ones.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class LedgerRecorder:
         self._ahead: dict[str, bytes] = {}
 
     def begin(self, flow_run: FlowRun) -> None:
-        """Write the flow run, or write it anew when it is resumed."""
+        """Write the flow run, or overwrite it when it is resumed."""
         self._write(flow_run)
 
     def finish(self, flow_run: FlowRun) -> None:
-        """Write how the flow run ended.
+        """Write the end of the flow run.
 
         Once it has ended well, what was kept for earlier flow runs of the flow alone is dropped,
         except for those that were interrupted: a resume continues them without repeating anything.
@@ -80,7 +80,7 @@ class LedgerRecorder:
                 _drop_results_of_earlier(connection, flow_run)
 
     def record(self, instances: Sequence[InstanceRecord]) -> None:
-        """Write the instances, their values where small enough, and their trials."""
+        """Write the instances, their trials, and values that are small enough."""
         values = _result_rows(instances)
         trials = self._trials(instances)
         with self._database.write() as connection:
@@ -89,7 +89,7 @@ class LedgerRecorder:
             add_trials(connection, trials)
 
     def keep_logs(self, said: Sequence[InstanceLog]) -> None:
-        """Write what attempts said."""
+        """Write attempts' logs."""
         with self._database.write() as connection:
             numbers = _node_numbers(connection, {(log.flow_run, log.node) for log in said})
             trained = _of_experiments(connection, {log.flow_run for log in said})
@@ -117,7 +117,7 @@ class LedgerRecorder:
         return {name: value for name, value in recalled.items() if value is not NOTHING}
 
     def known(self, fingerprints: Sequence[str]) -> frozenset[str]:
-        """Which of these have a recorded success; their values are not even read."""
+        """The fingerprints with a recorded success; their values are not read."""
         found: set[str] = set()
         name = results.c.fingerprint
         with self._database.read() as connection:
@@ -174,7 +174,7 @@ class LedgerRecorder:
             return frozenset(connection.execute(query).scalars())
 
     def _read(self, fingerprints: Sequence[str]) -> dict[str, bytes]:
-        """What is recorded, as it is recorded."""
+        """The recorded values, still pickled."""
         found: dict[str, bytes] = {}
         query = select(results.c.fingerprint, results.c.value)
         with self._database.read() as connection:
@@ -197,7 +197,7 @@ class LedgerRecorder:
         return [trial for instance in fresh for trial in self._trials_of(instance)]
 
     def _anything_to_recall(self, connection: Connection) -> bool:
-        """One cheap look, so that a first flow run does not ask for each fingerprint in vain."""
+        """Whether any result is recorded: a cheap check that saves a first flow run lookups."""
         if not self._has_results:
             one = connection.execute(select(results.c.fingerprint).limit(1)).one_or_none()
             self._has_results = one is not None

@@ -1,6 +1,6 @@
-"""Which customers' registered models MLflow shows as retired, so that it need not be asked.
+"""The customers whose registered models MLflow shows as retired, so that no query is needed.
 
-A run that finds nothing to retire and nothing to restore leaves MLflow alone. Touches SQLAlchemy;
+A run without models to retire or restore does not access MLflow. Touches SQLAlchemy;
 takes and gives ids of customers; runs on the driver.
 """
 
@@ -17,7 +17,7 @@ from orchestrator.sql.inserts import insert_or_replace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """What MLflow has still to show.
+    """The changes that MLflow does not show yet.
 
     Attributes:
         retire: Customers that have a champion and are no longer listed.
@@ -28,7 +28,7 @@ class Due:
     restore: tuple[str, ...]
 
     def __bool__(self) -> bool:
-        """Whether MLflow has to be told anything."""
+        """Whether MLflow needs an update."""
         return bool(self.retire or self.restore)
 
 
@@ -39,7 +39,7 @@ class Retirements:
         self._database = database
 
     def due(self) -> Due:
-        """The difference between the lists of customers and what MLflow was told."""
+        """The difference between the list of customers and the state of MLflow."""
         shown = select(retirements.c.customer)
         served = select(promotions.c.customer).where(promotions.c.confirmed.is_not(None))
         retire = served.where(
@@ -53,7 +53,7 @@ class Retirements:
             )
 
     def note(self, *, retired: Collection[str], restored: Collection[str]) -> None:
-        """MLflow now shows these customers' models as retired, and those as live."""
+        """Note which customers' models MLflow now shows as retired, and which as live."""
         now = time.time()
         rows = [{"customer": customer, "at": now} for customer in retired]
         with self._database.write() as connection:

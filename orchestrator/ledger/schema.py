@@ -1,4 +1,4 @@
-"""Puts the schema into an empty database, upgrades an older one, and refuses a newer one.
+"""Creates the schema in an empty database, upgrades an older one, and refuses a newer one.
 
 Touches SQLAlchemy; takes a connection; gives nothing; runs on the driver when a ledger is opened.
 """
@@ -13,19 +13,19 @@ from orchestrator.ledger.backups.backup import how_to_restore
 from orchestrator.ledger.tables import SCHEMA_VERSION, metadata, schema_version
 
 _SCHEMA_LOCK = 0x6C656467
-"""Any number of our own: who holds PostgreSQL's advisory lock of it changes the schema."""
+"""The number of our advisory lock on PostgreSQL; its holder may change the schema."""
 
 
 def found_version(connection: Connection, name: str, file: Path | None = None) -> int | None:
-    """The version of the schema that is there; None where there is none.
+    """The version of the existing schema; None where there is none.
 
     Args:
-        connection: Inside any transaction.
-        name: What to call the ledger in messages.
-        file: Where it is on SQLite, beside which its backups are.
+        connection: A connection inside any transaction.
+        name: The name of the ledger in messages.
+        file: The file of an SQLite ledger, beside which its backups are.
 
     Raises:
-        MachineryError: It is of a version this program does not know.
+        MachineryError: This program does not know the version.
     """
     if not inspect(connection).has_table(schema_version.name):
         return None
@@ -49,10 +49,10 @@ def prepare(
     """Make the schema what `tables` says, unless another process was faster.
 
     Args:
-        connection: Inside a writing transaction.
-        name: What to call the ledger in messages.
+        connection: A connection inside a writing transaction.
+        name: The name of the ledger in messages.
         file: As `found_version` takes it.
-        keep_old: Told the version found before it is upgraded, to keep a copy.
+        keep_old: Called with the found version before the upgrade, to keep a copy.
 
     Returns:
         The version that was upgraded; None where there was nothing to upgrade.

@@ -1,4 +1,4 @@
-"""The registry's snapshots: stored once for each content, every fetch noted.
+"""The registry's snapshots: each content is stored once, every fetch is noted.
 
 Touches SQLAlchemy and pydantic; takes and gives `Snapshot`; runs on the driver.
 """
@@ -36,7 +36,7 @@ class Fetch:
 
 
 class Snapshots:
-    """What the registry returned, and when."""
+    """The stored snapshots, and all fetches."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -44,8 +44,8 @@ class Snapshots:
     def save(self, snapshot: Snapshot) -> None:
         """Store the content, and note the fetch.
 
-        It replaces what is stored under the same id, which is less where a customer was forgotten
-        that is now listed again.
+        It replaces the snapshot with the same id, which is smaller if a forgotten customer is now
+        listed again.
         """
         bare = replace(snapshot, rejected=(), source="", etag="", fetched=0.0)
         content = {"id": snapshot.id, "content": zlib.compress(dump(bare).encode())}
@@ -60,7 +60,7 @@ class Snapshots:
             snapshot_id: Its id or a beginning of it that no other shares.
 
         Raises:
-            UsageError: None or several snapshots have such an id.
+            UsageError: No snapshot or several snapshots have such an id.
         """
         with self._database.read() as connection:
             full = one_id(connection, snapshots.c.id, snapshot_id, "snapshot")

@@ -1,4 +1,4 @@
-"""Which stores are a ledger's own: the record that tells a moved project from a copied one.
+"""The stores that belong to a ledger: the record that distinguishes a moved from a copied project.
 
 Touches SQLAlchemy and sqlite3; takes and gives `Identity`; runs on the driver.
 """
@@ -21,11 +21,11 @@ class Identity:
     """A ledger and the stores that belong to it.
 
     Attributes:
-        token: Drawn by chance; MLflow's experiment and the artifact root keep it as well.
-        place: Where the ledger is: its file, or its database's address.
+        token: A random token; MLflow's experiment and the artifact root keep it as well.
+        place: The ledger's file, or its database's address.
         tracking: MLflow's address, without a password.
         artifacts: The artifact root of MLflow's experiment.
-        bound: Whether MLflow has the token; False while it is about to be given it.
+        bound: Whether MLflow has the token; False just before it gets it.
     """
 
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -63,13 +63,13 @@ class Identities:
 
 
 def token_at(file: Path) -> str | None:
-    """The token of the ledger in a file, if there is one; nothing is written.
+    """The token of the ledger in a file, if it has one; nothing is written.
 
-    A ledger that cannot be read has the token "": it may be anyone's.
+    A ledger that cannot be read has the token "", since its owner is unknown.
     """
     if not file.is_file():
         return None
-    # Otherwise even a reader leaves a -wal and a -shm beside a ledger that is another's.
+    # Otherwise even a reader leaves a -wal and a -shm beside another project's ledger.
     how = "mode=ro" if Path(f"{file}-wal").exists() else "mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?{how}", uri=True)) as found:

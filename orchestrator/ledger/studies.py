@@ -1,7 +1,7 @@
-"""What studies were, without their trials: what their results followed from.
+"""Studies without their trials: the inputs that their results depend on.
 
 Touches SQLAlchemy and pydantic; gives plain mappings and `Study`; runs on the driver. `trials`
-writes what this reads.
+writes them.
 """
 
 import json
@@ -21,20 +21,20 @@ from orchestrator.records import Measure, Study
 _STUDY = TypeAdapter(Study)
 
 Parts = Mapping[str, str]
-"""By name, hashes of what a study's results followed from."""
+"""Hashes of the inputs that a study's results depend on, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyTally:
-    """What became of the last study of a customer and model.
+    """The outcome of the last study of a customer and model.
 
     Attributes:
-        customer, model: Whose.
-        flow_run: When.
-        metric: What `best` is measured by.
-        trials: How many, by state.
-        best: The best score; None when no trial has one.
-        seconds: What its fits and scorings took.
+        customer, model: The customer and model.
+        flow_run: The flow run of the study.
+        metric: The metric of `best`.
+        trials: The number of trials, by state.
+        best: The best score; None if no trial has one.
+        seconds: The time its fits and scorings took.
     """
 
     customer: str
@@ -53,10 +53,10 @@ class Studies:
         self._database = database
 
     def parts(self, customer: str | None = None) -> dict[str, Parts]:
-        """By key, what the last study followed from, whether it succeeded or not.
+        """The inputs of the last studies, by key, whether or not they succeeded.
 
         Args:
-            customer: Only this one's; None for all.
+            customer: Only studies of this customer; None for all.
         """
         last = last_studies()
         if customer is not None:
@@ -66,7 +66,7 @@ class Studies:
             return {key: _parts(content) for key, content in connection.execute(query)}
 
     def ended_in(self, flow_run: str) -> dict[str, Study]:
-        """By key, the studies of a flow run that have a trial which did not fail."""
+        """By key, the studies of a flow run with a trial that did not fail."""
         has_one = exists().where(trials.c.study == studies.c.id, trials.c.state != "failed")
         query = select(studies.c.key, studies.c.content).where(
             studies.c.flow_run == flow_run, has_one
@@ -75,7 +75,7 @@ class Studies:
             return {key: load(_STUDY, content) for key, content in connection.execute(query)}
 
     def environments(self) -> Counter[tuple[str, str]]:
-        """How many last studies there are, by model and by the environment they ran in."""
+        """The number of last studies, by model and by the environment they ran in."""
         query = (
             select(studies.c.model, func.count(), func.min(studies.c.content))
             .where(studies.c.id.in_(last_studies()))
@@ -88,7 +88,7 @@ class Studies:
         return counted
 
     def tallies(self) -> list[StudyTally]:
-        """What became of the last studies, by customer and model."""
+        """The outcomes of the last studies, by customer and model."""
         best = func.max(trials.c.score), func.min(trials.c.score)
         query = (
             select(
@@ -111,7 +111,7 @@ class Studies:
         return [_tally(rows) for rows in by_study.values()]
 
     def failures(self, most: int) -> Sequence[tuple[str, int, str]]:
-        """Why trials of the last studies failed: reasons, how often, and a study of each."""
+        """Failures of trials of the last studies: reasons, their counts, and a study of each."""
         times = func.count()
         query = (
             select(trials.c.error, times, func.min(studies.c.key))
@@ -144,7 +144,7 @@ def _tally(rows: Sequence[Any]) -> StudyTally:
 
 
 def last_studies() -> Select[tuple[int]]:
-    """Their numbers; without the studies that only score a champion again."""
+    """The numbers of the last studies, without those that only score a champion again."""
     grouped = studies.c.customer, studies.c.model
     searches = select(func.max(studies.c.id)).where(studies.c.champion.is_(False))
     return searches.group_by(*grouped)

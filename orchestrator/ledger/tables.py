@@ -1,7 +1,7 @@
-"""The ledger's schema: every table and index, and what each is for.
+"""The ledger's schema: every table and index, and their purposes.
 
-Touches SQLAlchemy; takes and gives nothing; used on the driver. Rows are only ever added or given
-an end, a confirmation or a sent time. All names begin with `ledger_`, so that the ledger can share
+Touches SQLAlchemy; takes and gives nothing; used on the driver. Rows are only added, or receive an
+end, a confirmation or a sent time. All names begin with `ledger_`, so that the ledger can share
 a database with MLflow and the registry. JSON is kept as text: PostgreSQL's own JSON type refuses
 the NaN that a score may be.
 """
@@ -56,9 +56,9 @@ leases = Table(
     Column("place", Text, nullable=False, comment="where `pid` has a meaning"),
     Column("pid", Integer, nullable=False),
     Column("taken", Double, nullable=False),
-    Column("beats", Integer, nullable=False, comment="grows for as long as it is held"),
+    Column("beats", Integer, nullable=False, comment="grows while it is held"),
     Column("beaten", Double, nullable=False, comment="when `beats` last grew, by host"),
-    Column("lasts", Double, nullable=False, comment="seconds without a beat until it is given up"),
+    Column("lasts", Double, nullable=False, comment="seconds without a beat until it expires"),
     comment="Who drives a flow now: at most one live driver for each.",
 )
 
@@ -80,7 +80,7 @@ fetches = Table(
     Column("at", Double, nullable=False),
     Column("models", Integer, nullable=False),
     Column("customers", Integer, nullable=False),
-    Column("rejected", Integer, nullable=False, comment="how many rows were set aside"),
+    Column("rejected", Integer, nullable=False, comment="number of rejected rows"),
     Column("rejections", Text, nullable=False, comment="those rows, JSON"),
     Index("ledger_fetches_of_snapshot", "snapshot", "id"),
     comment="Each time the registry was read, even if nothing had changed.",
@@ -211,7 +211,7 @@ studies = Table(
     # A customer's history, and the last study of each customer and model.
     Index("ledger_studies_of_customer", "customer", "model", "id"),
     Index("ledger_studies_of_model", "model", "id"),
-    comment="Customer, model and way of comparing, as they were in a flow run.",
+    comment="A customer, a model and a way of comparing, in one flow run.",
 )
 
 trials = Table(
@@ -244,7 +244,7 @@ trials = Table(
         sqlite_where=text("sent IS NULL"),
         postgresql_where=text("sent IS NULL"),
     ),
-    comment="What became of each point of each study.",
+    comment="The outcome of each point of each study.",
 )
 
 promotions = Table(
@@ -274,7 +274,7 @@ retirements = Table(
     "ledger_retirements",
     metadata,
     Column("customer", Name, primary_key=True),
-    Column("at", Double, nullable=False, comment="when MLflow was told"),
+    Column("at", Double, nullable=False, comment="when MLflow received it"),
     comment="Customers whose registered model MLflow shows as retired.",
 )
 

@@ -1,4 +1,4 @@
-"""A trial and its study as rows of the ledger, and the rows as records again.
+"""Converts trials and their studies to rows of the ledger, and back to records.
 
 Touches pydantic; takes and gives `TrialResult`s; no I/O; runs on the driver.
 """
@@ -20,14 +20,14 @@ _STUDY = TypeAdapter(Study)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedTrial:
-    """A trial result, and when MLflow had it; None until then."""
+    """A trial result, and the time MLflow received it; None before."""
 
     result: TrialResult
     sent: float | None
 
     @property
     def flow_run(self) -> str:
-        """The flow run it is of."""
+        """Its flow run."""
         return self.result.trial.study.flow_run
 
     @property
@@ -37,7 +37,7 @@ class RecordedTrial:
 
 
 def study_row(study: Study) -> dict[str, Any]:
-    """Of the table of studies, which numbers it."""
+    """The row of a study; the table assigns its number."""
     return {
         "flow_run": study.flow_run,
         "key": study.key,
@@ -51,7 +51,7 @@ def study_row(study: Study) -> dict[str, Any]:
 
 
 def trial_row(study: int, result: TrialResult) -> dict[str, Any]:
-    """Of the table of trials; `study` is its study's number there."""
+    """The row of a trial; `study` is its study's number."""
     return {
         "study": study,
         "number": result.trial.number,
@@ -74,7 +74,7 @@ def trial_row(study: int, result: TrialResult) -> dict[str, Any]:
 
 
 def _score(result: TrialResult) -> float | None:
-    """What trials are ordered by; neither database orders NaN as a person would."""
+    """The score trials are ordered by; neither database orders NaN as a person would."""
     metric = result.trial.study.evaluation.metric
     if result.state != "success" or not result.scores.get(metric):
         return None

@@ -39,7 +39,7 @@ class Trials:
         self._database = database
 
     def add(self, results: Sequence[TrialResult]) -> None:
-        """Write results, each in its study's flow run; those written before stay as they are.
+        """Write results, each in its study's flow run; results written before stay unchanged.
 
         Raises:
             MachineryError: A study's flow run was never begun.
@@ -48,11 +48,11 @@ class Trials:
             add_trials(connection, results)
 
     def pending(self, limit: int | None = None) -> Sequence[RecordedTrial]:
-        """Trials MLflow does not have yet, oldest first."""
+        """The trials MLflow does not have yet, oldest first."""
         return self._read(_recorded().where(trials.c.sent.is_(None)).limit(limit))
 
     def mark_sent(self, run_ids: Iterable[str]) -> None:
-        """MLflow has these now."""
+        """Note that MLflow has these now."""
         sent = [{"of": each, "at": time.time()} for each in run_ids]
         if not sent:
             return
@@ -61,19 +61,19 @@ class Trials:
             connection.execute(by_run_id.values(sent=bindparam("at")), sent)
 
     def sent(self) -> Sequence[str]:
-        """The run ids of all trials MLflow was sent."""
+        """The run ids of all trials sent to MLflow."""
         query = select(trials.c.run_id).where(trials.c.sent.is_not(None)).order_by(trials.c.study)
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 
     def backlog(self) -> int:
-        """How many trials MLflow does not have yet."""
+        """The number of trials MLflow does not have yet."""
         query = select(func.count()).select_from(trials).where(trials.c.sent.is_(None))
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
     def counts(self, flow_run: str) -> Mapping[str, int]:
-        """How many trials a flow run has by now, by state; by its whole id."""
+        """The number of a flow run's trials so far, by state; takes its whole id."""
         query = (
             select(trials.c.state, func.count().label("number"))
             .join(studies, studies.c.id == trials.c.study)
@@ -84,7 +84,7 @@ class Trials:
             return {row.state: row.number for row in connection.execute(query)}
 
     def mark_unsent(self, run_ids: Iterable[str]) -> None:
-        """MLflow has lost these; they are to be sent again."""
+        """Note that MLflow has lost these; they will be sent again."""
         lost = [{"of": each} for each in run_ids]
         if not lost:
             return
@@ -133,7 +133,7 @@ class Trials:
     ) -> Sequence[RecordedTrial]:
         """A customer's best trials by the metric and direction it was last compared by.
 
-        They may be of different flow runs, and so of different data.
+        They may belong to different flow runs, and so to different data.
         """
         with self._database.read() as connection:
             last = connection.execute(_last_comparison(customer)).one_or_none()
@@ -153,7 +153,7 @@ class Trials:
         model: str | None = None,
         state: TrialState | None = None,
     ) -> Sequence[RecordedTrial]:
-        """A customer's last trials, latest first; all of them where `n` is None."""
+        """A customer's last trials, latest first; all of them if `n` is None."""
         query = _recorded().where(studies.c.customer == customer)
         if model is not None:
             query = query.where(studies.c.model == model)
@@ -193,7 +193,7 @@ class Trials:
             return {(customer, model): s for customer, model, s in connection.execute(query)}
 
     def total(self, flow_run: str) -> tuple[int, float]:
-        """How many trials a flow run made, by its whole id, and the seconds they took in all."""
+        """The number of a flow run's trials, and their total seconds; takes its whole id."""
         query = (
             select(func.count(), func.coalesce(func.sum(trials.c.seconds), 0.0))
             .join(studies, studies.c.id == trials.c.study)
@@ -209,7 +209,7 @@ class Trials:
 
 
 def add_trials(connection: Connection, results: Sequence[TrialResult]) -> None:
-    """Write results inside someone's transaction; those written before stay as they are."""
+    """Write results inside an open transaction; results written before stay unchanged."""
     found = {_name(result.trial.study): result.trial.study for result in results}
     insert_missing(connection, studies, [study_row(study) for study in found.values()])
     numbers = _study_numbers(connection, list(found))

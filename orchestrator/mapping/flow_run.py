@@ -1,4 +1,4 @@
-"""A flow run that has ended, as its caller gets it: state, result, outcomes by node.
+"""A flow run that has ended, for its caller: state, result, outcomes by node.
 
 Touches no library; reads the engine in its final state; runs on the driver.
 """
@@ -19,7 +19,7 @@ class Run:
 
     Attributes:
         flow_run: Its record: id, state, counts.
-        unkept_logs: How many attempts printed or logged something that was neither kept nor shown.
+        unkept_logs: The number of attempts whose output was neither kept nor shown.
     """
 
     def __init__(
@@ -47,15 +47,15 @@ class Run:
         """The value of what the flow function returned: a plain call's value, a map's outcomes.
 
         Raises:
-            TaskFailedError: It failed; with the instance's key and traceback.
+            TaskFailedError: The task failed; has the instance's key and traceback.
         """
         return self._value(self._returned)
 
     def __getitem__(self, name: str) -> Outcomes:
-        """The outcomes of the node with this name, in the flow itself.
+        """The outcomes of the node with this name, called by the flow itself.
 
         Raises:
-            KeyError: There is none.
+            KeyError: The flow has no node with this name.
         """
         own = {s.node.name: s for s in self._engine.nodes if s.node.parent is None}
         if name not in own:

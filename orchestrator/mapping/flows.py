@@ -1,6 +1,6 @@
-"""Flows: a function that writes down a graph of tasks, and runs it.
+"""Flows: functions that describe a graph of tasks, and its execution.
 
-Touches no library; `Flow.run` is where everything of this package comes together; driver.
+Touches no library; `Flow.run` joins all parts of this package; driver.
 """
 
 import inspect
@@ -25,12 +25,12 @@ from orchestrator.mapping.driver.loop import DriverLoop
 from orchestrator.mapping.driver.progress import Observer
 from orchestrator.mapping.driver.recorder import Recorder
 from orchestrator.mapping.driver.rerun import Again, Chosen
-from orchestrator.mapping.driver.task_logs import Listener, Said, print_log
+from orchestrator.mapping.driver.task_logs import Listener, LogCollector, print_log
 from orchestrator.mapping.engine.engine import Engine
 from orchestrator.mapping.engine.expansion import too_long
 from orchestrator.mapping.engine.limits import Pool, require_pool
 from orchestrator.mapping.engine.node_state import NodeState
-from orchestrator.mapping.execution.capture import Hearing, listening
+from orchestrator.mapping.execution.capture import LogCapture, capturing
 from orchestrator.mapping.execution.deferred import DeferredExecutor
 from orchestrator.mapping.execution.executor import Executor
 from orchestrator.mapping.execution.inline import InlineExecutor
@@ -52,14 +52,14 @@ Connect = Callable[[], "Client | None"]
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A graph of tasks, written down by a function.
+    """A graph of tasks, described by a function.
 
     Attributes:
-        function: Calls tasks; what it returns is the result.
-        name: What its flow runs are listed under.
+        function: Calls tasks and returns the result.
+        name: The name under which its flow runs are listed.
         max_map_length: Most instances one expansion may have.
-        pools: What tasks of a flow run share, by name.
-        logs: Which of what its tasks say is kept where nothing else was asked for.
+        pools: The limits that tasks of a flow run share, by name.
+        logs: The rule for keeping its tasks' logs, unless `run` sets another.
     """
 
     function: Callable[..., Any]
@@ -87,7 +87,7 @@ class Flow:
                 problem = _depth(raised.error, getattr(self.function, "__code__", None))
                 raise FlowError(f"flow {self.name!r} {problem}") from None
             if isinstance(raised.error, Exception):
-                raise raised.error from raised.error.__cause__  # the caller's own, as it was raised
+                raise raised.error from raised.error.__cause__  # the caller's own exception
             raise FlowError(f"flow {self.name!r} raised {raised}") from raised.error
         if inspect.iscoroutine(returned):
             returned.close()
@@ -119,7 +119,7 @@ class Flow:
 
         Args:
             client: The Dask cluster to run on; None means in this process. A function that
-                returns either is called when the first call needs a cluster, and never where
+                returns either is called when the first call needs a cluster, and never if
                 every result is recalled from the ledger.
             ledger: Where flow run and instances are recorded, and recalled from.
             flow_run_id: Its id; a new one when None.
@@ -166,13 +166,13 @@ class Flow:
             raise
         if journal is None and on_log is None and client is not None:
             on_log = print_log
-        hearing = Hearing(
+        capture = LogCapture(
             flow_run=flow_run.id,
             logs=logs or self.logs or Logs(),
             shown=on_log is not None,
-            heard=journal is not None or on_log is not None,
+            enabled=journal is not None or on_log is not None,
         )
-        said = Said(hearing, None if journal is None else journal.said, on_log)
+        said = LogCollector(capture, None if journal is None else journal.said, on_log)
         loop = DriverLoop(
             engine,
             executor,
@@ -185,7 +185,7 @@ class Flow:
         )
         try:
             engine.add(scope.fresh())
-            with listening(hearing):
+            with capturing(capture):
                 state, left = _carry_out(loop, engine, journal)
         except BaseException:
             _finish(flow_run, engine, journal, "interrupted", {})
@@ -196,7 +196,7 @@ class Flow:
         return Run(ended, engine, returned, unkept_logs=said.unkept)
 
     def __call__(self, **params: Any) -> Any:
-        """Inside another flow: its nodes become that flow's. Elsewhere: an error."""
+        """Add its nodes to the flow that calls it; an error outside a flow."""
         from orchestrator.mapping.authoring.nodes import current_scope
 
         if current_scope() is None:
@@ -204,7 +204,7 @@ class Flow:
         return self.function(**params)
 
     def _require_short(self, node: Node) -> None:
-        """Refuse too long a map before anything runs, where the length is known by now."""
+        """Refuse a map that is too long before anything runs, if its length is known."""
         if node.items is None:
             return
         if any(isinstance(leaf, Reference) for leaf in node.items.leaves()):
@@ -239,18 +239,18 @@ def flow(
     """Make a flow of a function; used bare or with options.
 
     Args:
-        function: Calls tasks; what it returns is the result.
-        name: What its flow runs are listed under; the function's own name when None.
+        function: Calls tasks and returns the result.
+        name: The name under which its flow runs are listed; None for the function's own name.
         max_map_length: Most instances one expansion may have.
-        pools: What tasks share, `task(pool="api")`, over all calls of a flow run. By name, the
-            number of slots (4), a rate ("10/s"), or both, `Pool(slots=4, rate="10/s")`.
-        logs: Which of what tasks print, log and warn of the ledger keeps, as in the configuration:
-            `{"keep": "all", "bytes": 65536}`. Goes behind `run(logs=...)`, the configuration's
-            `logs:` and `--keep-logs`, each of which replaces it as a whole.
+        pools: The limits that tasks share, `task(pool="api")`, over all calls of a flow run. By
+            name, the number of slots (4), a rate ("10/s"), or both, `Pool(slots=4, rate="10/s")`.
+        logs: The rule for what the ledger keeps of the tasks' prints, logs and warnings, as in the
+            configuration: `{"keep": "all", "bytes": 65536}`. `run(logs=...)`, the configuration's
+            `logs:` and `--keep-logs` take precedence, and each replaces it as a whole.
 
     Raises:
-        FlowError: It is a task, or a parameter has a name that `run` needs for itself, or a pool
-            or logs are wrong.
+        FlowError: The function is a task, a parameter has a name that `run` needs for itself, or a
+            pool or logs are wrong.
     """
     if function is None:
         return lambda function: _flow_of(function, name, max_map_length, pools or {}, logs)
@@ -270,7 +270,7 @@ def _flow_of(
     if taken:
         raise FlowError(
             f"flow {function.__name__!r}: the parameter {taken[0]!r} is one of run()'s own; "
-            "give it another name"
+            "rename it"
         )
     name = name or function.__name__
     if not isinstance(pools, Mapping):
@@ -317,12 +317,12 @@ def _depth(error: RecursionError, own: CodeType | None) -> str:
 
 
 def new_id() -> str:
-    """A new flow run's id: sorts by time of start, to the second, then by chance."""
+    """A new flow run's id: sorts by the second of its start, then at random."""
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.urandom(3).hex()}"
 
 
 def _moment_of(ended: float | None) -> float:
-    """A time of the past by the monotonic clock; None stands for a process that was killed, now."""
+    """A past time on the monotonic clock; None, for a process that was killed, means now."""
     ago = 0.0 if ended is None else max(0.0, time.time() - ended)
     return time.monotonic() - ago
 
@@ -333,7 +333,7 @@ def _executor(client: "Client | Connect | None") -> Executor:
     if inspect.isroutine(client):
         connect = client
         return DeferredExecutor(lambda: _executor(connect()))
-    # distributed takes a second to import, which flows in this process need not wait for
+    # late: distributed takes a second to import, which flows in this process do not need
     from orchestrator.mapping.dask.executor import DaskExecutor
 
     return DaskExecutor(client)
@@ -342,14 +342,14 @@ def _executor(client: "Client | Connect | None") -> Executor:
 def _carry_out(
     loop: DriverLoop, engine: Engine, journal: Journal | None
 ) -> tuple[_End, Mapping[str, int]]:
-    """How it ended, and by state the instances that were recorded and are not the engine's."""
+    """Return the end state, and the recorded instances that are not the engine's, by state."""
     if not loop.run():
         return "interrupted", {}
     return _end_state(engine), {} if journal is None else journal.left()
 
 
 def _end_state(engine: Engine) -> _End:
-    """Airflow's rule: a flow run is as its leaves are; coordinators speak for their children."""
+    """Airflow's rule: the leaves decide the state; a coordinator stands for its children."""
     own = (state for state in engine.counted if state.node.parent is None)
     leaves = (state for state in own if not state.followers and not state.consumers)
     return "failed" if any(_failed(state) for state in leaves) else "success"
@@ -380,7 +380,7 @@ def _finish(
 
 
 def _jsonable(value: Any) -> Any:
-    """A parameter as it is kept: itself where it is JSON, else its type."""
+    """A parameter in the form that is kept: itself if it is JSON, else its type."""
     try:
         json.dumps(value)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""How instances ended, as users see it: `Outcome`, and the lazy sequence `Outcomes` of a node.
+"""The results of instances, for users: `Outcome`, and the lazy sequence `Outcomes` of a node.
 
 Touches no library; made by the engine's state of a node; goes to reduces, on workers too.
 """
@@ -29,9 +29,9 @@ _USED_AGAIN_OR_NOT = bytes.maketrans(bytes([CODES[State.CACHED]]), bytes([CODES[
 
 @dataclass(slots=True)
 class Columns:
-    """How the instances of a node stand, as columns: a million of them must fit in memory.
+    """The states of a node's instances, as columns: a million instances must fit in memory.
 
-    Instances that have not been looked at yet are beyond the columns' end; they are pending.
+    Instances beyond the columns' end have not been reached yet; they are pending.
     """
 
     states: bytearray = field(default_factory=bytearray)
@@ -44,9 +44,9 @@ class Columns:
     worker_names: list[str] = field(default_factory=lambda: [""])
 
     def reach(self, length: int) -> None:
-        """Make the columns at least so long."""
+        """Extend the columns to at least this length."""
         missing = length - len(self.states)
-        if missing == 1:  # as always in this process, and then much sooner done
+        if missing == 1:  # as always in this process; this way is much faster
             self.states.append(0)
             self.values.append(None)
             self.started.append(0.0)
@@ -95,16 +95,16 @@ class Columns:
         return STATES[self.states[index]] if index < len(self.states) else State.PENDING
 
     def tries_of(self, indices: Sequence[int]) -> list[int]:
-        """Which attempt each of some instances is about to make; empty where all are the first."""
+        """The number of the next attempt of each instance; empty where all are the first."""
         tries = self.tries
         return [tries.get(index, 1) for index in indices] if tries else []
 
     def worker(self, index: int) -> str:
-        """Where an instance ran last; "" when it never did."""
+        """The worker on which an instance ran last; "" if it never ran."""
         return self.worker_names[self.workers[index]] if index < len(self.states) else ""
 
     def _number_of(self, worker: str) -> int:
-        """What stands for a worker in the column."""
+        """The number that stands for a worker in the column."""
         if worker not in self.worker_names:
             self.worker_names.append(worker)
         return self.worker_names.index(worker)
@@ -112,20 +112,20 @@ class Columns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one instance ended.
+    """The outcome of one instance.
 
     Attributes:
         key: Its lasting name.
         index: Its map index; -1 for a task that is not mapped.
-        args: The mapped arguments, as the task was given them.
-        state: How it ended.
-        value: What it returned; None where it has no value.
-        error: Why it has no value, in one line; None where it has one.
-        cause: Whether it raised, timed out, or was lost with its workers; None where it has one.
-        traceback: Where it was raised.
+        args: The mapped arguments, in the form the task received them.
+        state: Its end state.
+        value: The value it returned; None where it has no value.
+        error: The reason why it has no value, in one line; None where it has one.
+        cause: Whether it raised, timed out or lost its workers; None where it has a value.
+        traceback: The traceback of the error.
         tries: Attempts made; 0 when it never ran.
         started, ended: Epoch seconds; None when it never ran.
-        worker: Where it ran last.
+        worker: The worker on which it ran last.
     """
 
     key: str
@@ -147,10 +147,10 @@ class Names(Sequence[str]):
 
     Args:
         prefix: The key of the coordinator they belong to; empty in a flow.
-        items: What they are mapped over; None for a plain call.
+        items: The sequence they are mapped over; None for a plain call.
         chosen: By index, the keys that a `key` option has given so far; None without one.
-        length: How many instances there are.
-        ordinal: How many calls of the node its coordinator had made before.
+        length: The number of instances.
+        ordinal: The number of earlier calls of the node by its coordinator.
     """
 
     def __init__(
@@ -181,10 +181,10 @@ class Names(Sequence[str]):
         return keys.below(self._prefix, self.own(index))
 
     def own(self, index: int) -> str:
-        """The key of an instance without that of its coordinator.
+        """The key of an instance without its coordinator's.
 
-        One without a name has a key of its own, which no name looks like: its `key` option failed,
-        or it never came to that.
+        An instance whose `key` option failed, or was never evaluated, has a key that no name can
+        equal.
         """
         if self._chosen is not None and index in self._chosen:
             return self._chosen[index]
@@ -195,7 +195,7 @@ class Names(Sequence[str]):
         return keys.unnamed(f"{self._ordinal}.{place}" if self._ordinal else place)
 
     def at(self, indices: Sequence[int]) -> list[str]:
-        """The keys of some instances; quick where they are but their indices."""
+        """The keys of some instances; fast where the keys are only indices."""
         if self._items is None or self._chosen is not None or self._items.named:
             return [self[index] for index in indices]
         before = keys.below(self._prefix, "")
@@ -203,7 +203,7 @@ class Names(Sequence[str]):
 
 
 class Outcomes(Sequence[Any]):
-    """The successful values of a mapped task, in item order, and how every instance ended.
+    """The successful values of a mapped task, in item order, and the outcome of every instance.
 
     It is read-only and lazy: values kept on the cluster are fetched when they are looked at.
     """
@@ -234,21 +234,21 @@ class Outcomes(Sequence[Any]):
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
-        """Those that failed, or could not run because something before them failed."""
+        """The instances that failed, or could not run because something before them failed."""
         return self._in(State.FAILED, State.UPSTREAM_FAILED)
 
     @property
     def skipped(self) -> tuple[Outcome, ...]:
-        """Those that were skipped."""
+        """The instances that were skipped."""
         return self._in(State.SKIPPED)
 
     @property
     def by_key(self) -> Mapping[str, Outcome]:
-        """Every outcome by its key; a name with special characters finds its own too."""
+        """Every outcome by its key; a name with special characters works as well."""
         return _ByKey((outcome.key, outcome) for outcome in self.items())
 
-    def told(self) -> tuple[Any, ...]:
-        """What a result that is made of them depends on; not where, when and how often they ran."""
+    def fingerprint_content(self) -> tuple[Any, ...]:
+        """The content that results made of them depend on; not times, workers and attempts."""
         columns, names = self._columns, self._names
         failures = sorted((i, f.cause, f.error) for i, f in columns.failures.items())
         return (
@@ -270,7 +270,7 @@ class Outcomes(Sequence[Any]):
         return value if self._copies is None else own(value, self._copies)
 
     def __owned__(self, _own: Callable[[Any], Any]) -> "Outcomes":
-        """The same for one call, which may change the values: each is copied when looked at."""
+        """The same for one call, which may change the values: each is copied on access."""
         mine = copy(self)
         mine._copies = {}  # noqa: SLF001 - its own
         return mine
@@ -311,14 +311,14 @@ class _ByKey(dict[str, Outcome]):
         )
 
     def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in self else default  # noqa: SIM401 - this is what it is made of
+        return self[name] if name in self else default  # noqa: SIM401 - this is how `get` works
 
 
 def _settled_arguments(item: Any) -> Mapping[str, Any]:
-    """The arguments an item stands for; where a `.map` function fails, it has none."""
+    """The arguments an item stands for; empty if a `.map` function fails."""
     try:
         with user_code():
             settled = settle(item)
             return {name: settle(value) for name, value in settled.items()}
-    except RaisedError:  # the instance failed of the same error, and tells it
+    except RaisedError:  # the instance failed with the same error, and reports it
         return {}

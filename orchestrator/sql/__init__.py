@@ -1,8 +1,8 @@
-"""SQL for ledger and MLflow alike.
+"""SQL for both the ledger and MLflow.
 
-    addresses  an address as SQLAlchemy takes it
-    engines    connections to databases that others own
-    inserts    rows added that may be there already
+    addresses  addresses in SQLAlchemy's form
+    engines    connections to databases of other programs
+    inserts    inserts of rows that may exist already
 
 Touches SQLAlchemy; runs on the driver.
 """

@@ -1,6 +1,6 @@
-"""A ledger's address as SQLAlchemy takes it, and the file it stands for on SQLite.
+"""A ledger's address in SQLAlchemy's form, and its file on SQLite.
 
-Touches SQLAlchemy; takes what a person configured; runs on the driver.
+Touches SQLAlchemy; takes a configured address; runs on the driver.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ def url_of(address: str | Path) -> URL:
     """The address with the driver this package depends on.
 
     Raises:
-        UsageError: It is none the ledger can use.
+        UsageError: The ledger cannot use the address.
     """
     text = str(address)
     if "://" not in text:
@@ -28,7 +28,7 @@ def url_of(address: str | Path) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
-        # Without the address itself, which may hold a password.
+        # The message omits the address itself, which may hold a password.
         raise UsageError(f"ledger address: {error}; it has the form {_FORM}") from error
     if url.drivername.startswith("sqlite+") and url.drivername != "sqlite+pysqlite":
         raise UsageError(f"ledger address: unknown driver {url.drivername!r}; write sqlite:///")
@@ -44,7 +44,7 @@ def url_of(address: str | Path) -> URL:
 
 
 def file_name_problem(path: str) -> str:
-    """Why no file system can hold a file of this path; "" if one can."""
+    """The reason why no file system can hold a file of this path; "" if one can."""
     if "\0" in path:
         return "its path has a NUL character"
     longest = max((len(part.encode(errors="replace")) for part in path.split("/")), default=0)
@@ -61,10 +61,10 @@ def _with_file_name(url: URL) -> URL:
 
 
 def file_of(url: URL) -> Path | None:
-    """The file of a database on SQLite, None for a server's."""
+    """The file of an SQLite database; None for a server's."""
     return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
 
 
 def for_tools(url: URL) -> str:
-    """The address as PostgreSQL's own programs take it, without a password."""
+    """The address in the form of PostgreSQL's own programs, without a password."""
     return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)

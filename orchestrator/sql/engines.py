@@ -1,6 +1,6 @@
-"""How a PostgreSQL server is connected to, so that nobody waits for a peer that is gone.
+"""Connections to a PostgreSQL server with limits, so that no side waits for a lost peer.
 
-Touches SQLAlchemy's addresses; takes one; gives what its driver is to be told; runs on the driver.
+Touches SQLAlchemy's addresses; takes one; gives the arguments for its driver; runs on the driver.
 A machine that loses its power or network within a transaction would keep its locks for hours, and
 a server that is lost would keep its clients waiting as long.
 """
@@ -20,17 +20,17 @@ _LIMITS = {
     "tcp_user_timeout": 30_000,  # milliseconds
 }
 _OPTIONS = "-c idle_in_transaction_session_timeout=30s -c lock_timeout=60s"
-"""The second is the longer one: who waits for one that is gone gets what it waits for."""
+"""The lock timeout is the longer one, so a client that waits for a lost one gets its lock."""
 
 
 def limits(url: URL) -> dict[str, Any]:
-    """What to connect with, in the words of libpq; what the address itself says goes first."""
+    """The arguments of a connection, in libpq's terms; the address itself takes precedence."""
     if url.get_driver_name() not in _LIBPQ:
         return {}
     own = url.query.get("options", ())
     options = (_OPTIONS, *([own] if isinstance(own, str) else own))
     others = {name: value for name, value in _LIMITS.items() if name not in url.query}
-    # Of an option that is given twice PostgreSQL takes the last.
+    # If an option is given twice, PostgreSQL takes the last.
     return {**others, "options": " ".join(options)}
 
 
@@ -38,10 +38,10 @@ _SECONDS_TO_WAIT_FOR_A_LOCK = 60.0
 
 
 def visiting(uri: str) -> Engine:
-    """Connects anew for each transaction; on SQLite with named parameters, so that rows are dicts.
+    """An engine that reconnects for each transaction; on SQLite its parameters are named.
 
     Args:
-        uri: A database's address on SQLite or PostgreSQL, as SQLAlchemy takes it.
+        uri: The address of a database on SQLite or PostgreSQL, in SQLAlchemy's form.
     """
     url = make_url(uri)
     if url.get_backend_name() == "sqlite":

@@ -1,8 +1,8 @@
-"""Two ways to add rows that may be there already, in the words of either database.
+"""Two ways to insert rows that may exist already, in the SQL of either database.
 
 Touches SQLAlchemy; takes rows as dicts, all with the same columns, and a connection whose engine
 names its parameters (on SQLite: `paramstyle="named"`); runs on the driver. SQLAlchemy writes the
-SQL, and the rows go to the driver's `executemany` as they are: its own handling of each row's
+SQL, and the rows go straight to the driver's `executemany`: its own handling of each row's
 parameters, which none of our columns needs, would take as long as SQLite itself.
 """
 
@@ -17,13 +17,13 @@ Rows = Sequence[dict[str, Any]]
 
 
 def insert_missing(connection: Connection, table: Table, rows: Rows) -> None:
-    """Add the rows that are not there yet, by any of the table's unique indexes."""
+    """Insert the rows that do not exist yet, by any of the table's unique indexes."""
     if rows:
         connection.exec_driver_sql(_missing(table, connection.dialect, tuple(rows[0])), rows)
 
 
 def insert_or_replace(connection: Connection, table: Table, rows: Rows) -> None:
-    """Add the rows; one with a primary key that is there already replaces it."""
+    """Insert the rows; a row whose primary key exists already replaces the old row."""
     if rows:
         connection.exec_driver_sql(_replacing(table, connection.dialect, tuple(rows[0])), rows)
 

@@ -68,7 +68,7 @@ def test_it_is_of_one_moment_while_a_flow_runs(ledger, typed):
 def test_no_file_is_overwritten(ledger, typed):
     Path("precious").write_text("precious")
     code, _, err = typed("backup", "precious")
-    assert (code, "precious is there already; name another file" in err) == (2, True)
+    assert (code, "precious exists already; name another file" in err) == (2, True)
     assert Path("precious").read_text() == "precious"
 
 
@@ -138,7 +138,7 @@ def another_database(file):
     [
         (corrupt, 4, "it is corrupt"),
         (newer, 4, "schema version 99 is newer"),
-        (another_database, 4, "the backup of no ledger"),
+        (another_database, 4, "not a backup of a ledger"),
         (lambda file: file.write_text("no database at all"), 4, "not a database"),
         (Path.unlink, 2, "there is no backup copy.db"),
     ],

@@ -89,7 +89,7 @@ class TestWhileItIsHeld:
         told = str(refused.value)
         assert f"'train' is being driven already: flow run run-1 on {lease.host}" in told
         assert f"process {driver.pid}, since {since}" in told
-        assert "its lease expires in 30 s; --force takes its place at once" in told
+        assert "its lease expires in 30 s; --force replaces it at once" in told
         assert refused.value.exit_code == 75
 
     def test_other_flows_may_be_driven(self, ledger):
@@ -162,7 +162,7 @@ class TestTakingOver:
         said = []
         with held(ledger, hands, say=said.append):
             assert ledger.leases.of("train").flow_run == "run-2"
-        assert "watching for 30 s whether it lives" in said[0]
+        assert "watching for 30 s whether it is alive" in said[0]
         assert hands.elapsed >= LASTS
 
     @pytest.mark.parametrize("set_by", [-HOUR, HOUR])
@@ -205,7 +205,7 @@ def test_a_driver_that_stands_still_within_a_transaction_is_waited_for_until_its
         transaction.__enter__()
         with held(ledger, force=True):
             assert ledger.leases.of("train") is not None
-        with pytest.raises(MachineryError, match="stood still"):
+        with pytest.raises(MachineryError, match="paused for too long"):
             transaction.__exit__(None, None, None)
 
 
@@ -226,7 +226,9 @@ class TestWhoLostIt:
     def test_writes_nothing_more(self, ledger):
         other = Ledger.open(address_of(ledger))
         with held(ledger), held(other, force=True):
-            with pytest.raises(LeaseLostError, match=r"'train' was taken for dead.*writes nothing"):
+            with pytest.raises(
+                LeaseLostError, match=r"'train' was treated as dead.*writes nothing"
+            ):
                 ledger.recorder().begin(flow_run())
             with pytest.raises(LeaseLostError):
                 ledger.recorder().record([instance("a")])

@@ -104,7 +104,9 @@ def test_an_upgrade_is_told_in_one_line_also_by_who_only_looks(first_version, ca
     Ledger.look(first_version).close()
     Ledger.look(first_version).close()
     (told,) = (record.getMessage() for record in caplog.records)
-    assert f"version 1 to {SCHEMA_VERSION}; as it was it is {first_version}.v1.backup" in told
+    assert (
+        f"version 1 to {SCHEMA_VERSION}; the old one is kept as {first_version}.v1.backup" in told
+    )
 
 
 def test_it_is_upgraded_once(first_version):

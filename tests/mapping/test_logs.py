@@ -17,7 +17,7 @@ from orchestrator import context, flow, task
 from orchestrator.errors import FlowError, UsageError
 from orchestrator.ledger import Ledger
 from orchestrator.mapping import MemoryRecorder
-from orchestrator.mapping.execution.attempt_log import Voice
+from orchestrator.mapping.execution.attempt_log import BoundedText
 from orchestrator.records import Logs
 
 log = logging.getLogger("a.project")
@@ -176,10 +176,10 @@ class TestBounds:
 
     @given(st.lists(st.text(max_size=50), max_size=40), st.integers(min_value=1, max_value=400))
     def test_a_bound_holds_whatever_is_said(self, pieces, limit):
-        voice = Voice(limit)
+        output = BoundedText(limit)
         for piece in pieces:
-            voice.add(piece)
-        text, said = voice.text(), "".join(pieces)
+            output.add(piece)
+        text, said = output.text(), "".join(pieces)
         assert text.endswith("\n")
         if len(said.encode("utf-8", "backslashreplace")) > limit:
             assert "bytes left out" in text
@@ -188,9 +188,9 @@ class TestBounds:
         assert len(text.encode()) <= 3 * limit + 60  # a character cut in two is three bytes
 
     def test_of_a_progress_bar_its_last_state_is_kept(self):
-        voice = Voice(1_000)
-        voice.add("10 %\r20 %\r30 %\ndone\r\n")
-        assert voice.text() == "30 %\ndone\n"
+        output = BoundedText(1_000)
+        output.add("10 %\r20 %\r30 %\ndone\r\n")
+        assert output.text() == "30 %\ndone\n"
 
 
 class TestContext:

@@ -197,7 +197,9 @@ class TestOrderWithoutData:
         assert as_text(graph(scope)).splitlines() == ["  1  gate", "  2  itself  after gate"]
 
     def test_only_calls_can_be_waited_for(self):
-        with pytest.raises(FlowError, match=r"after\(\) takes what calls of tasks give, not 1"):
+        with pytest.raises(
+            FlowError, match=r"after\(\) takes the results of calls of tasks, not 1"
+        ):
             itself.after(1)
 
 
@@ -215,7 +217,7 @@ class TestGenerators:
             return (n for n in range(3))
 
         outcome = next(iter(run_of(lambda: [numbers()])["numbers"].items()))
-        assert "read once only" in outcome.error
+        assert "read only once" in outcome.error
 
 
 class TestLongChains:

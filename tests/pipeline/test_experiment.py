@@ -367,7 +367,7 @@ def test_another_experiments_ledger_is_refused_before_anything_is_touched(tmp_pa
     run(experiment)
     other = dataclasses.replace(experiment, name="churn")
     for attempt in (run, plan, sync):
-        with pytest.raises(UsageError, match="is of experiment 'flights', not of 'churn'"):
+        with pytest.raises(UsageError, match="belongs to experiment 'flights', not 'churn'"):
             attempt(other)
     with Ledger.open(experiment.ledger) as ledger:
         assert [s.state for s in standings(ledger)] == ["active"]

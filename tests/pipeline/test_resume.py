@@ -175,7 +175,7 @@ class TestAfterAKill:
         code, out, err = typed("resume")
         assert (code, "24 succeeded" in out) == (0, True)
         assert f"flow run {left} on lost, process" in err
-        assert "watching for 0.3 s whether it lives" in err
+        assert "watching for 0.3 s whether it is alive" in err
         assert [flow_run["id"] for flow_run in listed(typed)] == [left]
 
     def test_a_plain_run_begins_anew_and_uses_what_is_recorded(self, project, typed):
@@ -210,7 +210,7 @@ class TestWhileADriverLives:
             assert code == 0, err
             out, _ = process.communicate(timeout=60)
         assert process.returncode == 4
-        assert "was taken for dead, or --force was used" in out
+        assert "was treated as dead, or --force was used" in out
         [ended] = listed(typed)
         assert (ended["id"], ended["state"]) == (flow_run["id"], "success")
 
@@ -243,7 +243,7 @@ class TestWhatHasChangedSince:
         change(experiment="renamed")
         code, _, err = typed("resume", "--new-config")
         assert code == 2
-        assert "is of experiment 'resuming', not of 'renamed'" in err
+        assert "belongs to experiment 'resuming', not 'renamed'" in err
         code, _, err = typed("resume")
         assert (code, "experiment: 'resuming' -> 'renamed'" in err) == (0, True)
         assert [flow_run["flow"] for flow_run in listed(typed)] == ["resuming"]

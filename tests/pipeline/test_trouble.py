@@ -411,7 +411,7 @@ def test_a_local_scheduler_that_is_lost_ends_the_run_which_can_go_on(tmp_path, m
         default_client().cluster.close()
 
     began = time.monotonic()
-    with pytest.raises(MachineryError, match="what has ended is kept"):
+    with pytest.raises(MachineryError, match="results so far are kept"):
         run(experiment, stop=once_begun(lose))
     assert time.monotonic() - began < 30
     again = run(dataclasses.replace(experiment, cluster=Cluster(kind="inline")))

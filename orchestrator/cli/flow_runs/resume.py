@@ -181,7 +181,7 @@ def _at_the_same_root(before: Mapping[str, Any], now: Mapping[str, Any]) -> Mapp
 def _require_same_name(old: FlowRun, now: Mapping[str, Any], file: Path) -> None:
     if now.get("experiment") != old.flow:
         raise ConfigError(
-            f"flow run {old.id} is of experiment {old.flow!r}, not of {now.get('experiment')!r}: "
+            f"flow run {old.id} belongs to experiment {old.flow!r}, not {now.get('experiment')!r}: "
             "it can go on only under its name; leave out --new-config, or rename it back",
             file=str(file),
             key="experiment",

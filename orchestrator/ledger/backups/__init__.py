@@ -1,7 +1,7 @@
-"""A ledger's copies.
+"""Copies of a ledger.
 
     backup   a copy of an SQLite ledger as of one moment
-    restore  a backup becomes the ledger again
+    restore  the way from a backup to the ledger
 
 Touches sqlite3; takes and gives files; runs on the driver.
 """

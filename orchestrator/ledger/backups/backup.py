@@ -1,4 +1,4 @@
-"""A copy of an SQLite ledger as it is at one moment, whoever writes to it meanwhile.
+"""A consistent copy of an SQLite ledger, even while a driver writes to it.
 
 Touches sqlite3; takes two files; gives nothing; runs on the driver.
 """
@@ -13,13 +13,13 @@ from orchestrator.errors import MachineryError
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a database, by SQLite's own backup; a file that is there is replaced when it is whole.
+    """Copy a database by SQLite's own backup; an existing target is replaced by the whole copy.
 
     Raises:
-        MachineryError: Either file cannot be read or written; the target is as it was.
+        MachineryError: Either file cannot be read or written; the target is unchanged.
     """
     try:
-        # In a folder of its own: two copies made at once do not write to one file.
+        # In a folder of its own, so that two simultaneous copies do not write to one file.
         with TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
             part = Path(folder) / target.name
             part.touch(mode=0o600)
@@ -30,17 +30,17 @@ def copy(source: Path, target: Path) -> None:
 
 
 def how_to_restore(file: Path | None) -> str:
-    """What to do about a ledger that is of no use any more, for a message.
+    """The cure for an unusable ledger, for a message.
 
     Args:
-        file: Where it is on SQLite, None elsewhere.
+        file: The file of an SQLite ledger; None for a server's.
     """
     if file is None:
         return "restore a backup with pg_restore"
     newest = max(_beside(file), key=lambda backup: backup.stat().st_mtime, default=None)
     if newest is None:
-        return "restore a backup, of which none is beside it: orchestrator backup --restore FILE"
-    return f"restore a backup, here the newest: orchestrator backup --restore {newest}"
+        return "restore a backup (there is none beside it): orchestrator backup --restore FILE"
+    return f"restore a backup, such as the newest: orchestrator backup --restore {newest}"
 
 
 def _beside(file: Path) -> list[Path]:
@@ -53,7 +53,7 @@ def _copy(source: Path, part: Path) -> None:
         closing(sqlite3.connect(part)) as new,
     ):
         old.backup(new)
-        # One file, that needs no -wal beside it.
+        # One file that needs no -wal beside it.
         new.execute("PRAGMA journal_mode = DELETE")
         _check(new)
 

@@ -1,4 +1,4 @@
-"""A backup becomes the ledger again; what it replaces stays beside it.
+"""Restores a ledger from a backup; the replaced file stays beside it.
 
 Touches SQLAlchemy and sqlite3; takes a ledger's address and a backup's file; runs on the driver.
 """
@@ -20,12 +20,12 @@ from orchestrator.sql.addresses import file_of, for_tools, url_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What was restored.
+    """The result of a restoration.
 
     Attributes:
         file: The ledger.
         version: The version of its schema; an older one is upgraded when it is opened.
-        kept: What was there before; None where nothing was.
+        kept: The replaced ledger under its new name; None without one.
     """
 
     file: Path
@@ -37,16 +37,16 @@ def restore(address: str | Path, backup: Path) -> Restored:
     """Make a backup the ledger at an address.
 
     Raises:
-        UsageError: The ledger is no file, or there is no such backup; nothing was changed.
+        UsageError: The ledger is not a file, or there is no such backup; nothing was changed.
         HeldError: A driver is at work on the ledger; nothing was changed.
-        MachineryError: The backup is corrupt, no ledger or of a newer version, or the ledger's
+        MachineryError: The backup is corrupt, not a ledger or of a newer version, or the ledger's
             folder cannot be written to; nothing was changed.
     """
     url = url_of(address)
     file = file_of(url)
     if file is None:
         raise UsageError(
-            f"the ledger {for_tools(url)} is no file: restore what pg_dump has written with "
+            f"the ledger {for_tools(url)} is not a file: restore the output of pg_dump with "
             f"pg_restore --clean --if-exists --dbname={for_tools(url)} FILE, while no driver runs"
         )
     if not backup.is_file():
@@ -57,7 +57,7 @@ def restore(address: str | Path, backup: Path) -> Restored:
     try:
         copy(backup, restored)
         version = _version(restored, str(backup))
-        kept = _set_aside(file) if file.exists() else None
+        kept = _keep(file) if file.exists() else None
         restored.replace(file)
     except OSError as error:
         raise MachineryError(f"ledger {file}: {backup} was not restored: {error}") from error
@@ -70,7 +70,7 @@ def _version(file: Path, name: str) -> int:
     with _reading(file) as connection:
         found = found_version(connection, name)
     if found is None:
-        raise MachineryError(f"{name}: it is the backup of no ledger; nothing was changed")
+        raise MachineryError(f"{name}: it is not a backup of a ledger; nothing was changed")
     return found
 
 
@@ -79,12 +79,12 @@ def _require_no_driver(file: Path) -> None:
     if live is not None:
         raise HeldError(
             f"ledger {file}: process {live.pid} on {live.host} drives {live.flow!r} with it: wait "
-            "for that one to end, or end it, then restore"
+            "for that process to end, or end it, then restore"
         )
 
 
 def _leases(file: Path) -> list[Lease]:
-    """Its leases as far as they can be read: it may be corrupt, or older than there are any."""
+    """Its readable leases: it may be corrupt, or from before there were leases."""
     if not file.exists():
         return []
     try:
@@ -95,24 +95,24 @@ def _leases(file: Path) -> list[Lease]:
 
 
 def _reading(file: Path) -> Connection:
-    """A connection that changes nothing, whatever the file is."""
+    """A read-only connection to any file."""
     read_only = URL.create(
         "sqlite", database=file.absolute().as_uri(), query={"mode": "ro", "uri": "true"}
     )
     return create_engine(read_only, poolclass=NullPool).connect()
 
 
-def _set_aside(file: Path) -> Path:
-    """Keep a ledger under another name, with what SQLite has beside it; it goes on being there.
+def _keep(file: Path) -> Path:
+    """Link a ledger, and SQLite's files beside it, to another name; it also stays in place.
 
-    Until another file takes its place: whoever is killed in between has lost nothing.
+    It stays until another file replaces it, so a process killed in between loses nothing.
     """
     kept = file.with_name(f"{file.name}.{time.strftime('%Y%m%d-%H%M%S')}.replaced")
     wal = Path(f"{file}-wal")
     kept.hardlink_to(file)
     if wal.exists():
         Path(f"{kept}-wal").hardlink_to(wal)
-    # SQLite would write into the restored file what they hold.
+    # SQLite would write their content into the restored file.
     wal.unlink(missing_ok=True)
     Path(f"{file}-shm").unlink(missing_ok=True)
     return kept

@@ -1,7 +1,7 @@
-"""One live driver an experiment or flow.
+"""Leases: one live driver for each experiment or flow.
 
-    leases  taken, renewed and released, in the ledger
-    holder  a lease held and renewed by a thread while something is done
+    leases  leases taken, renewed and released, in the ledger
+    holder  a lease that a thread renews while a driver works
 
 Touches SQLAlchemy; runs on the driver.
 """

@@ -1,4 +1,4 @@
-"""Holding a lease while something is done: taken, renewed by a thread, given up.
+"""A lease during a driver's work: taken, renewed by a thread, released.
 
 Touches no library; takes an open ledger's database; gives `Hold`; runs on the driver, its
 heartbeats in a thread of their own.
@@ -21,12 +21,12 @@ _LOOKS_WHILE_WATCHED = 20
 
 
 class Hold:
-    """A lease that is held: renewed until it is given up or lost.
+    """A lease that is held: renewed until it is released or lost.
 
     Args:
-        leases: Where it is kept.
+        leases: The leases of the ledger.
         lease: The lease, just taken.
-        clock: Where time comes from.
+        clock: The source of time.
     """
 
     def __init__(self, leases: Leases, lease: Lease, clock: Clock) -> None:
@@ -37,7 +37,7 @@ class Hold:
         self._thread.start()
 
     def require(self) -> None:
-        """Nothing, while it is held.
+        """Raise unless the lease is still held.
 
         Raises:
             LeaseLostError: Another driver has it.
@@ -46,7 +46,7 @@ class Hold:
             raise self._lost
 
     def guarded(self, stop: Callable[[], bool] | None) -> Callable[[], bool]:
-        """The question whether to stop, which raises `LeaseLostError` once the lease is lost."""
+        """A `stop` function that raises `LeaseLostError` once the lease is lost."""
 
         def stop_or_lost() -> bool:
             self.require()
@@ -55,13 +55,13 @@ class Hold:
         return stop_or_lost
 
     def end(self) -> None:
-        """Give it up."""
+        """Release it."""
         self._over.set()
         self._thread.join()
         try:
-            self._leases.give_up(self._lease)
+            self._leases.release(self._lease)
         except LeaseLostError:
-            pass  # others have it: whoever needs to know has been told by `require` or by a write
+            pass  # another driver has it, which `require` or a write has already reported
         except MachineryError as error:
             logger.warning("the lease of %r expires by itself: %s", self._lease.flow, error)
 
@@ -87,15 +87,15 @@ def holding(
     clock: Clock | None = None,
     lasts: float = LASTS,
 ) -> Iterator[Hold]:
-    """Be the one driver of a flow; the database then refuses to write for a holder who lost it.
+    """Be the one driver of a flow; the database then refuses writes once the lease is lost.
 
     Args:
         database: The ledger's.
-        flow: Which flow; an experiment's has the experiment's name.
-        flow_run: Which flow run is to be driven; "" for anything else that writes.
-        force: Take it from a driver that may still live.
-        say: Told when a lease has to be watched, which takes as long as it lasts.
-        clock: Where time comes from.
+        flow: The flow's name; an experiment's flow has the experiment's name.
+        flow_run: The flow run to drive; "" for other commands that write.
+        force: Whether to take it from a driver that may still be alive.
+        say: Receives a message if a lease has to be watched, which takes as long as it lasts.
+        clock: The source of time.
         lasts: Seconds without a heartbeat after which others may take it.
 
     Raises:
@@ -127,18 +127,18 @@ def _take(
 
 
 def _seen_dead(leases: Leases, other: Lease, say: Callable[[str], None], clock: Clock) -> Lease:
-    """The lease of a dead driver, as it is left.
+    """The lease that a dead driver left.
 
     Raises:
-        HeldError: Its driver lives, or may.
+        HeldError: Its driver is alive, or may be.
     """
     if other.is_of_dead_process():
         return other
     if other.is_fresh(clock.now()):
         raise _held(other, clock.now())
     say(
-        f"{_driver(other)} was last heard of at {_moment(other.beaten)} by its clock: watching for "
-        f"{other.lasts:g} s whether it lives"
+        f"{_driver(other)} last renewed its lease at {_moment(other.beaten)} by its clock: "
+        f"watching for {other.lasts:g} s whether it is alive"
     )
     if _beats_while_watched(leases, other, clock):
         raise _held(leases.of(other.flow) or other, clock.now())
@@ -146,7 +146,7 @@ def _seen_dead(leases: Leases, other: Lease, say: Callable[[str], None], clock: 
 
 
 def _beats_while_watched(leases: Leases, other: Lease, clock: Clock) -> bool:
-    """Whether anything happens to a lease for as long as it lasts, on a clock nobody sets."""
+    """Whether a lease is renewed within its duration, by a monotonic clock."""
     until = clock.elapsed() + other.lasts
     while clock.elapsed() < until:
         clock.sleep(other.lasts / _LOOKS_WHILE_WATCHED)
@@ -159,8 +159,8 @@ def _held(other: Lease, now: float) -> HeldError:
     left = max(0.0, other.lasts - (now - other.beaten))
     return HeldError(
         f"{other.flow!r} is being driven already: {_driver(other)}, since {_moment(other.taken)}. "
-        "Wait for it to end. Should it be dead, its lease expires in "
-        f"{min(left, other.lasts):.0f} s; --force takes its place at once"
+        "Wait for it to end. If it is dead, its lease expires in "
+        f"{min(left, other.lasts):.0f} s; --force replaces it at once"
     )
 
 

@@ -24,10 +24,10 @@ from orchestrator.sql.inserts import insert_missing
 
 @cache
 def here() -> str:
-    """Where process ids have the meaning they have for this process.
+    """The scope in which process ids mean the same as for this process.
 
     It is one boot of one machine and one namespace of processes: containers may share a machine's
-    name. Where a system tells neither, it is the name of the host.
+    name. If a system reports neither, it is the name of the host.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -37,25 +37,25 @@ def here() -> str:
 
 
 def is_surely_dead(pid: int, place: str) -> bool:
-    """Whether a process is known to be no more; False where that cannot be told from here."""
+    """Whether a process has certainly ended; False where that is unknown here."""
     if place != here():
         return False
     try:
-        os.kill(pid, 0)  # asks only; unlike /proc it knows of what `hidepid` hides
+        os.kill(pid, 0)  # only asks; unlike /proc it also finds processes that `hidepid` hides
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except PermissionError:  # it lives, another user's
+    except PermissionError:  # it is alive, and another user's
         return False
     except (ProcessLookupError, psutil.NoSuchProcess):
         return True
 
 
 LASTS = 30.0
-"""Seconds without a heartbeat until a lease is given up; longer than a database is ever busy."""
+"""Seconds without a heartbeat until a lease expires; longer than a database is ever busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """Where time comes from: `now` is the wall's, `elapsed` never goes back, `sleep` passes it."""
+    """The source of time: `now` is wall-clock time, `elapsed` never goes back, `sleep` waits."""
 
     now: Callable[[], float] = time.time
     elapsed: Callable[[], float] = time.monotonic
@@ -67,15 +67,15 @@ class Lease:
     """The right to drive a flow.
 
     Attributes:
-        flow: Which; an experiment's flow has the experiment's name.
-        flow_run: Which flow run is driven; "" for anything else that writes, such as a sync.
-        token: Whose it is, drawn by chance.
+        flow: The flow's name; an experiment's flow has the experiment's name.
+        flow_run: The driven flow run; "" for other commands that write, such as a sync.
+        token: A random token that identifies the holder.
         host, pid: The holder's machine and process, for people.
-        place: Where `pid` has a meaning: one boot of one machine, one namespace of processes.
-        taken: When, in epoch seconds by the holder's clock.
-        beats: Heartbeats so far.
-        beaten: When the last one was, by the holder's clock.
-        lasts: Seconds without a heartbeat until it is given up.
+        place: The scope of `pid`: one boot of one machine, one namespace of processes.
+        taken: The time it was taken, in epoch seconds by the holder's clock.
+        beats: The number of heartbeats so far.
+        beaten: The time of the last heartbeat, by the holder's clock.
+        lasts: Seconds without a heartbeat until it expires.
     """
 
     flow: str
@@ -90,7 +90,7 @@ class Lease:
     lasts: float = LASTS
 
     def is_of_dead_process(self) -> bool:
-        """Whether its holder was a process of this machine and is no more."""
+        """Whether its holder was a process of this machine that has ended."""
         return is_surely_dead(self.pid, self.place)
 
     def is_fresh(self, now: float) -> bool:
@@ -98,7 +98,7 @@ class Lease:
         return abs(now - self.beaten) <= self.lasts
 
     def seems_over(self, now: float) -> bool:
-        """Whether its holder seems to be dead; to show, not to act on."""
+        """Whether its holder seems to be dead; for display, not for decisions."""
         return self.is_of_dead_process() or now - self.beaten > self.lasts
 
 
@@ -109,23 +109,23 @@ class Leases:
         self._database = database
 
     def list(self) -> Sequence[Lease]:
-        """Those that are held, or that a dead driver left."""
+        """The leases that are held, or that a dead driver left."""
         with self._database.read() as connection:
             return all_leases(connection)
 
     def of(self, flow: str) -> Lease | None:
-        """The lease of a flow, None when nobody has it."""
+        """The lease of a flow; None if no driver has it."""
         with self._database.read() as connection:
             return _lease(connection, flow)
 
     def take(self, lease: Lease, *, after: Lease | None) -> bool:
-        """Make a lease the flow's, unless another was faster; whether it is.
+        """Make a lease the flow's, unless another was faster; return whether it succeeded.
 
         Flow runs that were under way are over then, and are marked as interrupted.
 
         Args:
-            lease: The one to be.
-            after: The one whose place it takes, as it was seen last; None if there was none.
+            lease: The new lease.
+            after: The lease it replaces, in its last known state; None if there was none.
         """
         with self._database.write() as connection:
             if after is not None:
@@ -137,7 +137,7 @@ class Leases:
         return has_it
 
     def beat(self, lease: Lease, now: float) -> Lease:
-        """Renew a lease; gives it renewed.
+        """Renew a lease and return it.
 
         Raises:
             LeaseLostError: Another driver has taken it.
@@ -150,8 +150,8 @@ class Leases:
                 raise lost(connection, lease)
         return renewed
 
-    def give_up(self, lease: Lease) -> None:
-        """Let others have it; nothing happens if they have it already.
+    def release(self, lease: Lease) -> None:
+        """Release a lease; do nothing if another driver has it already.
 
         A flow run whose end could not be written is over then, and is marked as interrupted.
         """
@@ -161,7 +161,7 @@ class Leases:
 
 
 def all_leases(connection: Connection) -> list[Lease]:
-    """The leases, inside someone's transaction."""
+    """The leases, read inside an open transaction."""
     return [Lease(**row) for row in connection.execute(select(leases)).mappings()]
 
 
@@ -169,15 +169,15 @@ def require_own(connection: Connection, lease: Lease) -> None:
     """Make sure that a lease is its holder's until the transaction ends.
 
     Raises:
-        LeaseLostError: It is not any more.
+        LeaseLostError: Another driver has it.
     """
-    # On PostgreSQL the row is locked; on SQLite there is but one writer.
+    # On PostgreSQL the row is locked; on SQLite there is only one writer.
     if _token(connection, lease.flow, keep=True) != lease.token:
         raise lost(connection, lease)
 
 
 def lost(connection: Connection, lease: Lease) -> LeaseLostError:
-    """The error that says who has the lease instead."""
+    """The error that names the present holder of the lease."""
     other = _lease(connection, lease.flow)
     taker = (
         "another driver took its place and has ended"
@@ -185,13 +185,13 @@ def lost(connection: Connection, lease: Lease) -> LeaseLostError:
         else f"process {other.pid} on {other.host} took its place"
     )
     return LeaseLostError(
-        f"this driver of {lease.flow!r} was taken for dead, or --force was used: {taker}. It "
-        "writes nothing more to the ledger; what it had recorded is kept"
+        f"this driver of {lease.flow!r} was treated as dead, or --force was used: {taker}. It "
+        "writes nothing more to the ledger; its records so far are kept"
     )
 
 
 def _mark_interrupted(connection: Connection, flow: str) -> None:
-    """Nobody drives the flow: what is still recorded as running does not."""
+    """Mark the flow's running flow runs as interrupted: no driver is left."""
     under_way = and_(flow_runs.c.flow == flow, flow_runs.c.state == "running")
     connection.execute(update(flow_runs).where(under_way).values(state="interrupted"))
 
@@ -214,5 +214,5 @@ def _is_own(lease: Lease) -> Any:
 
 
 def _is_still(lease: Lease) -> Any:
-    """As it was seen: a heartbeat since then saves it."""
+    """The condition that a lease is unchanged: a heartbeat since then saves it."""
     return and_(_is_own(lease), leases.c.beats == lease.beats)

@@ -1,18 +1,18 @@
-"""How a ledger of an earlier version becomes one of this program: Alembic's revisions, in order.
+"""Upgrades of a ledger from earlier versions: Alembic's revisions, in order.
 
     v0002_leases              leases
-    v0003_budgets             what a pruned trial had been given
+    v0003_budgets             the budgets of pruned trials
     v0004_retirements         models that MLflow shows as retired
     v0005_keys                keys whose parts cannot be confused
-    v0006_logs                what attempts printed
+    v0006_logs                the output of attempts
     v0007_identity            the ledger's own stores
     v0008_promotion_states    promotions with a state
     v0009_columns             kinds, customers and scopes as columns
 
 To change the schema: change `tables.py`, raise its `SCHEMA_VERSION`, and add `vNNNN_what.py` here
 with `revision = "NNNN"`, the one before as `down_revision`, and an `upgrade()` that uses
-`alembic.op`. A test proves that what it makes of version 1 is what `tables.py` says. Version 1 is
-where this began, so it has no revision; a downgrade is a backup, so none has a `downgrade()`.
+`alembic.op`. A test proves that they turn version 1 into the schema of `tables.py`. Version 1 is
+the first, so it has no revision; a downgrade is a backup, so none has a `downgrade()`.
 
 Touches Alembic; takes a connection inside a writing transaction; runs on the driver.
 """

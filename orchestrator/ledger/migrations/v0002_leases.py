@@ -20,13 +20,13 @@ def upgrade() -> None:
         sa.Column("place", sa.Text, nullable=False, comment="where `pid` has a meaning"),
         sa.Column("pid", sa.Integer, nullable=False),
         sa.Column("taken", sa.Double, nullable=False),
-        sa.Column("beats", sa.Integer, nullable=False, comment="grows for as long as it is held"),
+        sa.Column("beats", sa.Integer, nullable=False, comment="grows while it is held"),
         sa.Column("beaten", sa.Double, nullable=False, comment="when `beats` last grew, by host"),
         sa.Column(
             "lasts",
             sa.Double,
             nullable=False,
-            comment="seconds without a beat until it is given up",
+            comment="seconds without a beat until it expires",
         ),
         comment="Who drives a flow now: at most one live driver for each.",
     )

@@ -1,4 +1,4 @@
-"""Budgets: a trial that was given up early says how much it had been given."""
+"""Budgets: a trial that was pruned early records the budget it had."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Retirements: which models MLflow shows as retired, so that a run without news need not ask."""
+"""Retirements: the models MLflow shows as retired, so that a run without news need not ask."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,6 +14,6 @@ def upgrade() -> None:
     op.create_table(
         "ledger_retirements",
         sa.Column("customer", _NAME, primary_key=True),
-        sa.Column("at", sa.Double, nullable=False, comment="when MLflow was told"),
+        sa.Column("at", sa.Double, nullable=False, comment="when MLflow received it"),
         comment="Customers whose registered model MLflow shows as retired.",
     )

@@ -1,4 +1,4 @@
-"""Keys: their parts are told apart however customers and models are spelt."""
+"""Keys: their parts stay distinct for any spelling of customers and models."""
 
 import json
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ down_revision = "0004"
 _CHAMPION = "@champion"
 
 _PARTS_BELOW = {"choose": 0, "refit": 0, "@choose": 1, "@spread": 2, "@spread@choose": 2}
-"""How many parts stand behind the customer's id in the keys of the training flow: by the name of a
-node, or of the coordinator that calls it."""
+"""The number of parts behind the customer's id in keys of the training flow, by the name of a node,
+or of the coordinator that calls it."""
 
 
 def upgrade() -> None:
-    """Add the column of studies, and write the keys of ids with special characters anew."""
+    """Add the column of studies, and rewrite the keys of ids with special characters."""
     op.add_column(
         "ledger_studies",
         sa.Column(
@@ -64,7 +64,7 @@ def _rewrite_studies(connection: sa.Connection) -> None:
 
 
 def _has_special_ids(connection: sa.Connection) -> bool:
-    """Whether any customer or model has an id that is written otherwise in a key."""
+    """Whether any customer or model has an id that a key writes differently."""
     known = (
         "SELECT key FROM ledger_lives UNION SELECT customer FROM ledger_studies"
         " UNION SELECT model FROM ledger_studies"
@@ -73,7 +73,7 @@ def _has_special_ids(connection: sa.Connection) -> bool:
 
 
 def _rewrite_instances(connection: sa.Connection) -> None:
-    """Write the keys of training flow runs anew; what other flows named has parts unknown here."""
+    """Rewrite the keys of training flow runs; the parts of other flows' keys are unknown."""
     training = [
         row.id
         for row in connection.execute(sa.text("SELECT id, context FROM ledger_flow_runs"))
@@ -100,7 +100,7 @@ def _rewrite_node(connection: sa.Connection, node: int, below: int) -> None:
         for key in found
         if key and (new := keys.join(*key.rsplit("/", below))) != key
     ]
-    # Longest first: a key that is written anew is longer, and must not meet one still to come.
+    # Longest first: a rewritten key is longer, and must not collide with one still to come.
     for each in sorted(changed, key=lambda change: -len(change["new"])):
         connection.execute(
             sa.text("UPDATE ledger_instances SET key = :new WHERE node = :node AND key = :old"),
@@ -109,7 +109,7 @@ def _rewrite_node(connection: sa.Connection, node: int, below: int) -> None:
 
 
 def _rewrite_contexts(connection: sa.Connection) -> None:
-    """Write the keys of studies anew that flow runs keep so that they can be resumed."""
+    """Rewrite the keys of studies that flow runs keep for their resumption."""
     for row in connection.execute(sa.text("SELECT id, context FROM ledger_flow_runs")).all():
         context = json.loads(row.context)
         if not context.get("spread"):

@@ -1,4 +1,4 @@
-"""Logs: what attempts of instances printed, logged and warned of."""
+"""Logs: the prints, logs and warnings of instances' attempts."""
 
 import sqlalchemy as sa
 from alembic import op

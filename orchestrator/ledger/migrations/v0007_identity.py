@@ -1,4 +1,4 @@
-"""Identity: which MLflow and which folder of model files are this ledger's own."""
+"""Identity: the MLflow and the folder of model files that belong to this ledger."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,6 +1,7 @@
 """Promotions have a state: `ready` only once their model was read back, `withdrawn` if none could.
 
-What an earlier version has written but not confirmed was not read back: it is intended again.
+Promotions that an earlier version wrote but did not confirm were not read back: they are intended
+again.
 """
 
 import sqlalchemy as sa

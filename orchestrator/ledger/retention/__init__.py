@@ -1,4 +1,4 @@
-"""Removal of what the ledger no longer needs.
+"""Removal of records that the ledger no longer needs.
 
     retention  studies, results and instances that later work has replaced
     erasure    everything of one customer, as a privacy law may demand

@@ -1,6 +1,6 @@
-"""Removing all of one customer, as a privacy law may demand.
+"""Removal of everything of one customer, as a privacy law may demand.
 
-Touches SQLAlchemy; takes a customer's id; gives how much went; runs on the driver.
+Touches SQLAlchemy; takes a customer's id; gives the removed counts; runs on the driver.
 """
 
 import json
@@ -36,7 +36,7 @@ _BLANKED = "the error named a customer that was forgotten"
 
 
 class Erasure:
-    """The way a customer leaves the ledger: whole, with one line of record that it happened."""
+    """The complete removal of a customer, with one flow run as the record of it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -49,7 +49,7 @@ class Erasure:
             return list(connection.execute(of_customer).scalars())
 
     def knows(self, customer: str) -> bool:
-        """Whether anything tells of a customer, be it only a row that was set aside."""
+        """Whether anything is recorded of a customer, even if only a rejected row."""
         listed = select(lives.c.id).where(lives.c.kind == "customer", lives.c.key == customer)
         tried = select(studies.c.id).where(studies.c.customer == customer)
         with self._database.read() as connection:
@@ -61,16 +61,16 @@ class Erasure:
             )
 
     def forget(self, customer: str, *, record: str) -> dict[str, int]:
-        """Remove all of a customer, and write one flow run as the record that it happened.
+        """Remove everything of a customer, and write one flow run as the record of it.
 
-        A snapshot keeps its id although a customer is taken out of it: it names what was fetched.
+        A snapshot keeps its id although a customer is removed from it: it names the fetched list.
 
         Args:
             customer: Its id.
             record: The id of the flow run that records it; it names no customer.
 
         Returns:
-            How many rows of each table went.
+            The number of rows removed from each table.
         """
         with self._database.write() as connection:
             counts = _forget_instances(connection, customer)
@@ -130,9 +130,9 @@ def _of_customer(table: Table, customer: str) -> ColumnElement[bool]:
 
 
 def _forget_in_calls_for_all(connection: Connection, customer: str) -> None:
-    """Blank the errors of calls for all customers together that name this one; their logs go.
+    """Blank errors that name the customer in calls for all customers; remove such logs.
 
-    What such calls returned is kept only for flow runs that may go on; they then call again.
+    The values of such calls are kept only for flow runs that may be resumed; they then call again.
     """
     for_all = instances.c.key == ""
     returned = select(instances.c.fingerprint).where(for_all)
@@ -145,7 +145,7 @@ def _forget_in_calls_for_all(connection: Connection, customer: str) -> None:
 
 
 def _forget_in_snapshots(connection: Connection, customer: str) -> int:
-    """Take the customer out of every snapshot that holds it."""
+    """Remove the customer from every snapshot that holds it."""
     changed = 0
     for row in connection.execute(select(snapshots)).all():
         content = json.loads(zlib.decompress(row.content))
@@ -164,7 +164,7 @@ def _with_rejections() -> Select[Any]:
 
 
 def _forget_rejections(connection: Connection, customer: str) -> None:
-    """Take the customer out of the rows that were set aside."""
+    """Remove the customer from the rejected rows."""
     for row in connection.execute(_with_rejections()).all():
         left = [each for each in json.loads(row.rejections) if each["id"] != customer]
         this = update(fetches).where(fetches.c.id == row.id)
@@ -194,7 +194,7 @@ def _context_without(kind: str | None, context: str, customer: str) -> str:
 
 
 def _without_customer(document: Any, customer: str) -> Any:
-    """Settings without the customer's row, wherever they list customers themselves."""
+    """Settings without the customer's row, if they list customers themselves."""
     if not isinstance(document, dict):
         return document
     left = {key: _without_customer(value, customer) for key, value in document.items()}

@@ -1,7 +1,7 @@
-"""Removing what later work has replaced: studies with their trials and results, and instances.
+"""Removal of replaced records: studies with their trials and results, and instances.
 
-Touches SQLAlchemy; takes a rule; gives what there is to remove as plain rows, for an archive, then
-removes it; runs on the driver.
+Touches SQLAlchemy; takes a rule; gives the records to remove as plain rows, for an archive, then
+removes them; runs on the driver.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -40,7 +40,7 @@ class OldStudy:
 
     Attributes:
         id: Its number in the ledger.
-        flow_run, customer, model: Which.
+        flow_run, customer, model: The study's flow run, customer and model.
         key: Its lasting name.
         run_ids: The MLflow runs of its trials.
     """
@@ -61,20 +61,20 @@ class OldInstance(NamedTuple):
 
 
 class Old:
-    """What later work has replaced, and the way it leaves the ledger."""
+    """The records that later work has replaced, and their removal."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def studies(self, *, before: float | None, keep_last: int) -> list[OldStudy]:
-        """Studies that may go: replaced by later ones, never deployed, known to MLflow.
+        """The studies to remove: replaced by later ones, never deployed, known to MLflow.
 
-        A study whose results the last flow run used again is no old one, whenever it ran.
+        A study whose results the last flow run reused is not old, whenever it ran.
 
         Args:
             before: Only those of flow runs that started before this moment.
-            keep_last: How many of each customer and model stay, whatever their age; the last one
-                always does, since it is what an unchanged customer is compared by.
+            keep_last: The number of studies of each customer and model that stay, whatever their
+                age; the last one always stays, since unchanged customers are compared with it.
         """
         turn = func.row_number().over(partition_by=studies.c.key, order_by=studies.c.id.desc())
         ranked = select(studies.c.id, turn.label("turn")).subquery()
@@ -110,14 +110,15 @@ class Old:
         ]
 
     def instances(self, *, before: float | None, keep_last: int) -> list[OldInstance]:
-        """Instances that may go: of ended flow runs, and ended again in later ones.
+        """The instances to remove: of ended flow runs, and ended again in later ones.
 
-        Those with a recorded result stay with it, and go with their study; but for results that
-        only their own flow run could use, were it to go on.
+        Instances with a recorded result stay, and are removed with their study, unless only their
+        own flow run could use the result when resumed.
 
         Args:
             before: Only those of flow runs that started before this moment.
-            keep_last: How many of each node and key stay, whatever their age; at least one does.
+            keep_last: The number of instances of each node and key that stay, whatever their age;
+                at least one stays.
         """
         ranked = _ranked().subquery()
         succeeded = ranked.c.state == State.SUCCESS.value
@@ -136,7 +137,7 @@ class Old:
             return [OldInstance(*row) for row in connection.execute(query)]
 
     def trial_rows(self, old: Sequence[OldStudy]) -> Iterator[dict[str, Any]]:
-        """Everything about these studies' trials, for an archive."""
+        """All data of these studies' trials, for an archive."""
         query = select(studies, trials).join(trials, trials.c.study == studies.c.id)
         with self._database.read() as connection:
             for some in _chunks([study.id for study in old]):
@@ -144,7 +145,7 @@ class Old:
                 yield from (dict(row) for row in found.mappings())
 
     def instance_rows(self, old: Sequence[OldInstance]) -> Iterator[dict[str, Any]]:
-        """Everything about these instances, for an archive."""
+        """All data of these instances, for an archive."""
         query = select(nodes.c.flow_run, nodes.c.name, instances)
         query = query.select_from(instances.join(nodes))
         with self._database.read() as connection:
@@ -169,7 +170,7 @@ class Old:
 
 
 def _ranked() -> Select[Any]:
-    """Instances, those of a flow's node and key numbered from the last one, which is 1."""
+    """Instances, numbered for each flow, node and key from the last one, which is 1."""
     turn = func.row_number().over(
         partition_by=(flow_runs.c.flow, nodes.c.name, instances.c.key),
         order_by=instances.c.node.desc(),
@@ -180,14 +181,14 @@ def _ranked() -> Select[Any]:
 
 
 def _in_use(connection: Connection) -> set[tuple[str, str]]:
-    """By flow run and key, the study of each key whose results were the last to be used."""
+    """The study of each key whose results were used last, by flow run and key."""
     ranked = _ranked().where(instances.c.fingerprint.is_not(None)).subquery()
     last = select(ranked.c.fingerprint).where(ranked.c.turn == 1)
     query = (
         select(nodes.c.flow_run, instances.c.key)
         .select_from(instances.join(nodes))
         .where(instances.c.state == State.SUCCESS.value, instances.c.fingerprint.in_(last))
-        .order_by(instances.c.node)  # trained once more with --fresh, the later one counts
+        .order_by(instances.c.node)  # after another training with --fresh, the later one counts
     )
     latest = {key: flow_run for flow_run, key in connection.execute(query)}
     return {(flow_run, key) for key, flow_run in latest.items()}
@@ -203,7 +204,7 @@ def _run_ids(connection: Connection, numbers: Sequence[int]) -> dict[int, list[s
 
 
 def _remove_results(connection: Connection, names: set[tuple[str, str]]) -> None:
-    """Remove instances by flow run and key, and what they returned unless others returned it."""
+    """Remove instances by flow run and key, and their values unless others share them."""
     keys = sorted({key for _, key in names})
     gone: set[str] = set()
     kept: set[str] = set()

@@ -1,4 +1,4 @@
-"""How a flow is written down; nothing runs here.
+"""The parts a flow is written with; nothing runs here.
 
     tasks                   functions that become instances
     nodes                   the graph of calls and references

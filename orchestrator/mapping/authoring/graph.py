@@ -23,7 +23,7 @@ class Box:
         coordinates: Whether it calls further tasks while it runs, which no graph can show.
         each_of: The nodes it maps over: an instance for each of their items.
         all_of: The mapped nodes it takes as a whole, as a reduce does.
-        takes: The plain calls whose value it takes.
+        takes: The plain calls whose values it takes.
         after: The nodes it waits for without taking their results.
     """
 
@@ -122,7 +122,7 @@ def _names(found: Iterable[Reference]) -> tuple[str, ...]:
 
 
 def _count(node: Node, before: Mapping[str, Box]) -> int | None:
-    """How many instances there will be, as far as lengths follow from lengths."""
+    """The number of instances; None where only the run can show it."""
     if node.items is None:
         return 1
     sources = [
@@ -134,7 +134,7 @@ def _count(node: Node, before: Mapping[str, Box]) -> int | None:
 
 
 def _counted(leaf: Lazy, before: Mapping[str, Box]) -> Lazy:
-    """Something of a mapped node's length in its place."""
+    """A stand-in with the length of a mapped node."""
     if not isinstance(leaf, Reference):
         return leaf
     return Items(range(before[leaf.node.name].count or 0))

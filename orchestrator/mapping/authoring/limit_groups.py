@@ -28,7 +28,7 @@ class Rate:
         """Read a rate such as "10/s".
 
         Raises:
-            ValueError: It is not one; the message says what one looks like.
+            ValueError: The text is not a rate; the message shows the format.
         """
         found = _RATE.fullmatch(text) if isinstance(text, str) else None
         if found is None:
@@ -41,10 +41,10 @@ class Group:
     """The instances that share a limit.
 
     Attributes:
-        rate: How many may start in a time; None for any number.
-        running: How many run.
-        allowed: How many more the rate lets start now.
-        waiting: Calls with instances that may start but for a limit: by priority, in turn.
+        rate: The most starts in a period; None for no limit.
+        running: The number of instances that run.
+        allowed: The number of starts that the rate still allows now.
+        waiting: Calls whose instances only wait for a limit: by priority, in turn.
     """
 
     rate: Rate | None = None
@@ -56,7 +56,7 @@ class Group:
         return sum(map(len, self.waiting.values()))
 
     def wait(self, number: int, priority: float) -> None:
-        """Have a call wait, behind those that wait already."""
+        """Queue a call behind those that wait already."""
         self.waiting.setdefault(priority, {}).setdefault(number)
 
     def leave(self, number: int, priority: float) -> None:
@@ -70,12 +70,12 @@ class Group:
 
 
 class Use(NamedTuple):
-    """A limit that a call keeps, and how many instances of the group may run for its sake."""
+    """A limit that a call keeps, and the most instances of the group that may run under it."""
 
     group: Group
     most: float
 
     @property
     def room(self) -> float:
-        """How many more may start now."""
+        """The number of instances that may still start now."""
         return min(self.most - self.group.running, self.group.allowed)

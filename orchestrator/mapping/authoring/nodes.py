@@ -1,9 +1,9 @@
-"""Nodes and references: the graph of a flow, as it is written down. Nothing runs here.
+"""Nodes and references: the graph of a flow as its author writes it. Nothing runs here.
 
     Node        one call of a task: constants, and what it is mapped over
-    Reference   stands for what a node will have returned
-    FirstEnded  of several of these, one whose node has ended
-    Scope       where nodes are collected while a flow's function, or a coordinator, is running
+    Reference   stands for the future result of a node
+    FirstEnded  the first of several references whose node has ended
+    Scope       collects nodes while a flow's function, or a coordinator, runs
 
 Touches no library; runs on the driver.
 """
@@ -27,7 +27,7 @@ _scope: ContextVar["Scope | None"] = ContextVar("scope", default=None)
 
 
 def current_scope() -> "Scope | None":
-    """Where calls of tasks go at present; None outside a flow."""
+    """The scope that collects calls of tasks at present; None outside a flow."""
     return _scope.get()
 
 
@@ -38,10 +38,10 @@ class Node:
     Attributes:
         name: `add`, a second one `add_2`; called by a coordinator, `add@tune`. Name and key
             together name an instance in its flow run.
-        task: What is called.
+        task: The task that is called.
         constants: Arguments equal for all instances; may hold references.
-        items: What it is mapped over: a `Product` for `expand`, dicts for `expand_kwargs`; None
-            for a plain call.
+        items: The sequence it is mapped over: a `Product` for `expand`, dicts for
+            `expand_kwargs`; None for a plain call.
         strict: For `expand_kwargs`: an item may not override a constant.
         prefix: The key of the coordinator it belongs to; "" in a flow.
         parent: The coordinator's instance; None in a flow.
@@ -57,7 +57,7 @@ class Node:
 
 
 class Reference(Lazy):
-    """Stands for what a node will have returned; can be an argument, and be mapped over.
+    """Stands for the future result of a node; can be an argument, and be mapped over.
 
     In a coordinator it can be awaited: a plain call gives its value, a mapped one its `Outcomes`.
     """
@@ -87,8 +87,8 @@ class Reference(Lazy):
 
     def __reduce__(self) -> NoReturn:
         raise FlowError(
-            f"{self!r} is hidden inside an argument; references may be arguments themselves, or "
-            "stand in lists, tuples and dicts"
+            f"{self!r} is hidden inside an argument; a reference may be an argument itself, or "
+            "stand in a list, tuple or dict"
         )
 
     def name(self, index: int) -> str | None:  # noqa: ARG002 - asked for only once it is bound
@@ -97,8 +97,8 @@ class Reference(Lazy):
 
     def _unknown(self, problem: str) -> FlowError:
         return FlowError(
-            f"{self!r} {problem} while the flow is built: its value is known when it has run. "
-            "Do this inside a task, or use expand(), .map(), .zip() or .concat()"
+            f"{self!r} {problem} while the flow is built: its value is known only after "
+            "it has run. Do this inside a task, or use expand(), .map(), .zip() or .concat()"
         )
 
 
@@ -159,10 +159,10 @@ class Picked(Lazy):
 
 
 class FirstEnded:
-    """Awaited in a coordinator, it gives one of several references whose call has ended.
+    """Awaited in a coordinator, gives the first of several references whose call has ended.
 
-    The first in their order, as soon as there is one. Which that is depends on how long calls take,
-    so what a coordinator makes of it may differ from run to run.
+    If several have ended, it gives the first in their order. The choice depends on how long calls
+    take, so the result of a coordinator that uses it may differ from run to run.
 
     Args:
         references: At least one, of calls of this coordinator or of its flow.
@@ -177,12 +177,12 @@ class FirstEnded:
 
 
 class Scope:
-    """Where nodes are collected: a flow being built, or a coordinator that is running.
+    """Collects the nodes of a flow being built, or of a running coordinator.
 
     Args:
-        title: For messages.
-        prefix: The key of the coordinator, which its nodes' keys begin with.
-        of: The name of the coordinator's node, with which its nodes' names end, so that two
+        title: The flow or coordinator, for messages.
+        prefix: The key of the coordinator; its nodes' keys begin with it.
+        of: The name of the coordinator's node. Its nodes' names end with it, so that two
             coordinators over the same customers may call the same task: `evaluate@choose`.
     """
 
@@ -195,7 +195,7 @@ class Scope:
         self._names: dict[str, int] = {}
 
     def add(self, node: Node) -> Reference:
-        """Take a node in, under a name that is unique here, unless its task says otherwise."""
+        """Add a node under a name that is unique here, unless its task has the option `grows`."""
         name = node.name
         if not node.task.settings.grows:
             while name in self._names:
@@ -207,13 +207,13 @@ class Scope:
         return Reference(node)
 
     def fresh(self) -> list[Node]:
-        """The nodes added since this was last asked."""
+        """The nodes added since the last call."""
         new, self._taken = self.nodes[self._taken :], len(self.nodes)
         return new
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Calls of tasks go into this scope meanwhile."""
+        """Collect calls of tasks in this scope while the context lasts."""
         token = _scope.set(self)
         try:
             yield
@@ -221,7 +221,7 @@ class Scope:
             _scope.reset(token)
 
     def warn_of_unexpanded(self) -> None:
-        """Tell of partials that were never expanded: their task does not run."""
+        """Warn about partials that were never expanded: their task does not run."""
         for partial in self.unexpanded:
             warnings.warn(
                 f"{self.title}: {partial!r} was never expanded, so it does not run",
@@ -240,12 +240,12 @@ def mappable(value: Any) -> Lazy:
     sequence = lazy(value)
     for leaf in sequence.leaves():
         if isinstance(leaf, Picked):
-            len(leaf)  # which tells why it cannot be
+            len(leaf)  # raises the error that explains why not
     return sequence
 
 
 def taken_of(value: Any) -> Iterator[Lazy]:
-    """The outermost references in an argument, and what is made of some by map, zip or a key."""
+    """The outermost references in an argument, and sequences made of them by map, zip or a key."""
     pending, seen = [value], set[int]()
     while pending:
         part = pending.pop()
@@ -275,7 +275,7 @@ def references(value: Any) -> Iterator[Reference]:
 
 
 def _parts(value: Any) -> Sequence[Any]:
-    """Where references may be inside an argument."""
+    """The parts of an argument that may hold references."""
     parts: Sequence[Any] = ()
     if isinstance(value, Lazy):
         parts = _parts_of_lazy(value)
@@ -308,7 +308,7 @@ def _require_none_in(values: Iterable[Any], what: str) -> None:
 
 
 def resolved(value: Any, known: Callable[[Lazy], Any]) -> Any:
-    """An argument with every reference in it, and what is made of some, replaced."""
+    """An argument with every reference, and every sequence made of references, replaced."""
     if isinstance(value, Lazy):
         return known(value)
     if next(references(value), None) is None:

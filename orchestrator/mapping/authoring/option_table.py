@@ -1,7 +1,7 @@
-"""The table of a task's options: what each takes, how it is read, what it means.
+"""The table of a task's options: the values each takes, its reader and its meaning.
 
-One table for the checks where an option is written, for the values that functions of the item
-give, and for the table in `docs/mapping.md`. `TaskOptions` says the same to editors.
+One table serves the checks where an option is written, the values that functions of the item
+give, and the table in `docs/mapping.md`. `TaskOptions` gives editors the same information.
 
 Touches no library; pure; used where tasks are defined, and for each item; runs on the driver.
 """
@@ -61,9 +61,9 @@ class Option:
     """One option.
 
     Attributes:
-        takes: What it takes, in words that follow "it must be".
+        takes: The values it takes, in words that follow "it must be".
         read: Gives a value as `Options` keeps it; raises ValueError or TypeError for others.
-        means: What it does.
+        means: Its effect, in words for the documentation.
         per_item: Whether it may be a function of the item's arguments.
         optional: Whether it may be None.
         callable: Whether it may be a function of something else.
@@ -100,7 +100,7 @@ def _seconds(given: Any) -> float:
 
 
 def _share(given: Any) -> float:
-    """A number of instances stays an int; a share of them is a float of at most 1."""
+    """A number of instances as an int, or a share of them as a float of at most 1."""
     number = _number(given)
     if number < 0 or (number > 1 and number != int(number)):
         raise ValueError
@@ -217,7 +217,7 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "max_lost": Option(
         takes="a whole number, at least 0",
         read=_whole(0),
-        means="dead workers an instance survives before it is held to be the cause",
+        means="dead workers an instance survives before it counts as the cause",
     ),
     "max_active": Option(
         takes="a whole number, at least 1",
@@ -241,7 +241,7 @@ OPTIONS: Final[Mapping[str, Option]] = {
         takes='a number of starts and a unit: "10/s", "100/min", "5000/h" or "9/d"',
         read=_rate,
         optional=True,
-        means="instances started in a time, of all calls of the task in the flow run",
+        means="instances started per period, of all calls of the task in the flow run",
     ),
     "min_success": Option(
         takes=_NUMBER_OR_SHARE,
@@ -263,7 +263,7 @@ OPTIONS: Final[Mapping[str, Option]] = {
         read=_resources,
         per_item=True,
         optional=True,
-        means="what an instance needs of a Dask worker",
+        means="the resources of a Dask worker that an instance needs",
     ),
     "workers": Option(
         takes="an address or name of a Dask worker, or several in a list",

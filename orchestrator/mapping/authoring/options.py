@@ -1,4 +1,4 @@
-"""How a task's instances run: the options of a task, and their values for one instance.
+"""The options of a task, and their values for one instance.
 
 Touches no library; records; made where a task is defined, read by engine and executors.
 """
@@ -22,7 +22,7 @@ _VARYING = _PER_ITEM - {"cache", "key"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options of a task. Those marked * may be a function of the item's arguments.
+    """The options of a task; each one marked * may be a function of the item's arguments.
 
     Attributes:
         name: The node's name; the task's own when None.
@@ -35,29 +35,29 @@ class Options:
             of the attempt's number that gives the seconds.
         retry_on: Exceptions worth a retry.
         timeout: * Seconds an attempt may take.
-        max_lost: Dead workers an instance survives before it is taken for the culprit.
-        max_active: Instances running at once in the whole flow run: those of all calls of the task
-            that have this option count together.
+        max_lost: Dead workers an instance survives before it counts as the cause.
+        max_active: Instances running at once in the whole flow run, counted over all calls of the
+            task that have this option.
         max_active_per_call: Instances of one call running at once, such as of one coordinator's.
         pool: The pool of the flow, `@flow(pools={"api": 4})`, whose slots its instances take.
-        rate: How many instances of the task start in a time, "10/s", over the whole flow run.
+        rate: The most instances of the task that start per period, "10/s", in the whole flow run.
         min_success: Least successes, a number or a share, for the map to count as success.
         max_failures: Most failures, a number or a share, for the map to count as success.
         fail_fast: The first failure cancels its siblings.
-        resources: * Of a Dask worker.
+        resources: * The resources of a Dask worker that an instance needs.
         workers: * Dask workers it is restricted to.
         priority: * Higher goes first.
-        batch: * Calls in one Dask task; None lets it be learnt.
+        batch: * Calls in one Dask task; None lets measured durations decide.
         runs_on: * "cluster" or "driver".
         kept_from: Bytes from which a result stays on the cluster; None for 64 KiB. A result that
             is to be recorded must go to the driver.
         cache: "runs" lets later flow runs use recorded successes of a mapped task again, where
             code and arguments are the same; or * a function that gives, as text, what the result
             depends on, None for "do not". A flow run that is resumed always uses its own, those
-            of plain calls too, unless this is "never": for what leaves something behind in the
-            driver's memory.
+            of plain calls too, unless this is "never": for calls that leave something behind in
+            the driver's memory.
         grows: Further calls by the same coordinator are more of the same map, under one name; a
-            `key` must tell all their instances apart.
+            `key` must distinguish all their instances.
     """
 
     name: str | None = None
@@ -93,7 +93,7 @@ class Options:
 def checked(
     task: str, given: Mapping[str, Any], arguments: Collection[str] | None = None
 ) -> dict[str, Any]:
-    """Options as `Options` keeps them.
+    """Check options and convert them to the form `Options` keeps.
 
     Args:
         task: The task's name, for messages.
@@ -161,16 +161,16 @@ def _also(option: Option) -> str:
 
 
 def value_for(name: str, option: Any, arguments: Mapping[str, Any]) -> Any:
-    """An option's value for one item: itself, or what it gives for the item's arguments.
+    """An option's value for one item: the value itself, or its function applied to the item.
 
     Raises:
-        FlowError: A function gave what the option does not take.
+        FlowError: A function gave a value that the option does not take.
     """
     return given_by(name, applied(option, arguments)) if callable(option) else option
 
 
 def given_by(name: str, value: Any) -> Any:
-    """What a function of the item gave, as `Options` keeps it.
+    """Check and convert the value that a function of the item gave.
 
     Raises:
         FlowError: The option does not take it.
@@ -204,14 +204,14 @@ def _names_taken(function: Callable[..., Any]) -> tuple[str, ...] | None:
 
 @lru_cache
 def _names_known(function: Callable[..., Any]) -> tuple[str, ...] | None:
-    """Asked for again at every item."""
+    """Cached, because every item needs it."""
     parameters = inspect.signature(function).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     return None if takes_all else tuple(parameters)
 
 
 def placement(options: Options, arguments: Mapping[str, Any]) -> Placement:
-    """Where and how the instance with these arguments wants to run."""
+    """The placement that the instance with these arguments asks for."""
     resources = value_for("resources", options.resources, arguments) or {}
     return Placement(
         priority=value_for("priority", options.priority, arguments),

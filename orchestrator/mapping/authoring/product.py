@@ -25,16 +25,16 @@ class Product(Combined):
         return {name: column[0] for name, column in columns.items()}
 
     def columns(self, indices: Sequence[int]) -> dict[str, list[Any]]:
-        """Some of the items as one list a name: what a batch of calls is made of."""
+        """Some of the items, as one list for each name, for a batch of calls."""
         lengths = [len(axis) for axis in self.parts]
         columns, stride = {}, math.prod(lengths)
         for (name, axis), length in zip(self.axes.items(), lengths, strict=True):
-            stride //= length or 1  # of an empty product there is nothing to ask for
+            stride //= length or 1  # an empty product is never indexed
             columns[name] = axis.at([index // stride % length for index in indices])
         return columns
 
     def name(self, index: int) -> str | None:
-        """Where any axis has names: those of all axes, or their places, joined by `/`."""
+        """The names or places on all axes, joined by `/`; None where no axis has names."""
         if not self.named:
             return None
         places = zip(self.parts, self._places(index), strict=True)
@@ -42,17 +42,17 @@ class Product(Combined):
         return "/".join(str(place) if name is None else name for name, place in names)
 
     def require_distinct_names(self) -> None:
-        """Its names differ where those of every axis do: each is a part of its own."""
+        """Check each axis alone: names of a product differ if those of every axis do."""
         for axis in self.parts:
             axis.require_distinct_names()
 
     def origins(self, index: int) -> tuple[Origin, ...]:
-        """Those of the item of every axis."""
+        """The origins of its items on all axes."""
         places = zip(self.parts, self._places(index), strict=True)
         return tuple(origin for axis, place in places for origin in axis.origins(place))
 
     def bound(self, known: Callable[[Lazy], Lazy]) -> "Product":
-        """A product over what the axes have become."""
+        """A product over the bound axes."""
         return Product({name: axis.bound(known) for name, axis in self.axes.items()})
 
     def _places(self, index: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Rows of a DataFrame as something to map over: tuples with the columns' names, and their keys.
+"""Rows of a DataFrame to map over: tuples with the columns' names, and their keys.
 
 Touches no library itself; takes a pandas DataFrame; gives named tuples; rows are pickled by their
 columns and values, so that equal rows are equal on workers and in later flow runs.
@@ -20,9 +20,9 @@ def rows(frame: Any) -> Sequence[tuple[Any, ...]]:
 
 
 def names_of_rows(frame: Any) -> Sequence[str] | None:
-    """The keys of rows: the column `id`, else the index where it is not just a count.
+    """The keys of rows: the column `id`, else the index unless it only counts the rows.
 
-    None where neither tells the rows apart.
+    None where neither distinguishes the rows.
     """
     if "id" in frame.columns and frame["id"].is_unique and not frame["id"].hasnans:
         return [keys.part(str(name)) for name in frame["id"]]
@@ -33,7 +33,7 @@ def names_of_rows(frame: Any) -> Sequence[str] | None:
 
 
 def _key(name: Any) -> str:
-    """Of an index of several levels, its parts."""
+    """The key of an index entry; each level of a multi-index is a part of it."""
     return keys.join(*map(str, name)) if isinstance(name, tuple) else keys.part(str(name))
 
 

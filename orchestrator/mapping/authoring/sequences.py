@@ -1,14 +1,14 @@
-"""What can be mapped over: lazy sequences, counted and indexed without being iterated.
+"""The sequences a task maps over: lazy, counted and indexed without being iterated.
 
-    Items       a list, range, dict (as pairs) or any other iterable of known items
+    Items       a list, range, dict (as pairs) or another iterable of known items
     Mapped      `.map(f)`: the same length, f applied where the item is consumed
     Zip         `.zip(...)`: the shortest, or the longest with a fill value
     Concat      `.concat(...)`: one after the other
 
-The product of several, which `expand` makes, stands in `product`.
+The product of several, which `expand` makes, is in `product`.
 
 The law: a length follows from the inputs' lengths alone. Leaves may be references to nodes whose
-items are known only at run time; `bound` replaces them by what has become known then.
+items are known only at run time; `bound` replaces them by the known items.
 
 Touches no library; pure; runs on the driver.
 """
@@ -40,10 +40,9 @@ class Origin(NamedTuple):
 
 
 class Lazy(ABC):
-    """A lazy sequence; what `expand` takes, and what tasks' references are.
+    """A lazy sequence: the type that `expand` takes and that references to tasks are.
 
-    Sub-classes say how many items there are, what each one is, what it is called, and which
-    instances it comes from.
+    Sub-classes define the number of items, each item, its name, and the instances it comes from.
     """
 
     levels = 0
@@ -57,7 +56,7 @@ class Lazy(ABC):
 
     @abstractmethod
     def name(self, index: int) -> str | None:
-        """The item's lasting name; None when it has none but its index."""
+        """The item's lasting name; None when only its index identifies it."""
 
     @property
     def named(self) -> bool:
@@ -66,7 +65,7 @@ class Lazy(ABC):
 
     @property
     def label(self) -> str | None:
-        """What the items are called together: the name of the node whose instances they are."""
+        """The name of the node whose instances the items are; None for other items."""
         return None
 
     def origins(self, index: int) -> tuple[Origin, ...]:  # noqa: ARG002 - leaves have none
@@ -74,10 +73,10 @@ class Lazy(ABC):
         return ()
 
     def require_distinct_names(self) -> None:
-        """Refuse items of which two have one name (law 1).
+        """Refuse two items with one name (law 1).
 
         Raises:
-            FlowError: Two have; the message shows both.
+            FlowError: Two items have one name; the message shows both.
         """
         first: dict[str, int] = {}
         for index in range(len(self)) if self.named else ():
@@ -93,7 +92,7 @@ class Lazy(ABC):
         yield self
 
     def bound(self, known: Callable[["Lazy"], "Lazy"]) -> "Lazy":
-        """The same sequence over what its leaves have become."""
+        """The same sequence over its leaves' items, now known."""
         return known(self)
 
     def __iter__(self) -> Iterator[Any]:
@@ -118,8 +117,8 @@ class Lazy(ABC):
         """Items side by side.
 
         Args:
-            *others: What to zip with.
-            strict: Different lengths are an error.
+            *others: The sequences to zip with.
+            strict: Whether different lengths are an error.
             **fill: `fillvalue=` makes the result as long as the longest, filled with it.
         """
         if fill.keys() - {"fillvalue"}:
@@ -135,7 +134,7 @@ def lazy(value: Any) -> Lazy:
     """Anything that can be mapped over, as a lazy sequence.
 
     Raises:
-        FlowError: It is a str, bytes, int, set or has no items at all; the message names the type.
+        FlowError: It is a str, bytes, int or set, or has no items; the message names the type.
     """
     if isinstance(value, Lazy):
         return value
@@ -149,14 +148,14 @@ def lazy(value: Any) -> Lazy:
         return Items(rows(value), names_of_rows(value))
     if isinstance(value, list | tuple):
         return Items(value, _ids(value))
-    if isinstance(value, Iterable):  # looked through now: a class of the user's own may raise
+    if isinstance(value, Iterable):  # iterated now: a user's own class may raise
         known = list(value)
         return Items(known, _ids(known))
     raise FlowError(f"cannot map over {type(value).__name__}: give a list, dict or iterable")
 
 
 def _ids(items: Sequence[Any]) -> Sequence[str] | None:
-    """Items' own ids where any of them has one (a mapping's "id", or an attribute `id`)."""
+    """The items' own ids (a mapping's "id", or an attribute `id`); None where no item has one."""
     found = [_id(item) for item in items]
     if not any(name is not None for name in found):
         return None
@@ -218,16 +217,16 @@ class Mapped(Lazy):
 
     @property
     def named(self) -> bool:
-        """Whether those below have names."""
+        """Whether the items below have names."""
         return self.inner.named
 
     @property
     def label(self) -> str | None:
-        """That of the sequence below."""
+        """The label of the sequence below."""
         return self.inner.label
 
     def require_distinct_names(self) -> None:
-        """Those of the sequence below."""
+        """Check the sequence below."""
         self.inner.require_distinct_names()
 
     def name(self, index: int) -> str | None:
@@ -235,20 +234,20 @@ class Mapped(Lazy):
         return self.inner.name(index)
 
     def origins(self, index: int) -> tuple[Origin, ...]:
-        """Those of the item below."""
+        """The origins of the item below."""
         return self.inner.origins(index)
 
     def leaves(self) -> Iterator[Lazy]:
-        """Those of the sequence below."""
+        """The leaves of the sequence below."""
         return self.inner.leaves()
 
     def bound(self, known: Callable[[Lazy], Lazy]) -> Lazy:
-        """Mapped over what the sequence below has become."""
+        """The same functions over the bound sequence below."""
         return Mapped(self.inner.bound(known), self.functions)
 
 
 class Combined(Lazy):
-    """Made of several sequences.
+    """A sequence made of several.
 
     Attributes:
         parts: These.
@@ -272,7 +271,7 @@ class Combined(Lazy):
         return any(part.named for part in self.parts)
 
     def leaves(self) -> Iterator[Lazy]:
-        """Those of all parts."""
+        """The leaves of all parts."""
         for part in self.parts:
             yield from part.leaves()
 
@@ -298,17 +297,17 @@ class Zip(Combined):
         )
 
     def name(self, index: int) -> str | None:
-        """The first name any part has for it."""
+        """The first name that a part has for the item."""
         names = (part.name(index) for part in self.parts if index < len(part))
         return next((name for name in names if name is not None), None)
 
     def origins(self, index: int) -> tuple[Origin, ...]:
-        """Those of every part."""
+        """The origins in all parts."""
         present = (part for part in self.parts if index < len(part))
         return tuple(origin for part in present for origin in part.origins(index))
 
     def bound(self, known: Callable[[Lazy], Lazy]) -> Lazy:
-        """A zip over what the parts have become."""
+        """A zip over the bound parts."""
         parts = [part.bound(known) for part in self.parts]
         return Zip(parts, strict=self._strict, fill=self._fill)
 
@@ -321,7 +320,7 @@ class Concat(Combined):
     """
 
     def concat(self, *others: Any) -> "Lazy":
-        """Items one after the other; however many are added, they are parts of one."""
+        """Items one after the other, as parts of one `Concat`, so that nesting stays flat."""
         return Concat([*self.parts, *map(lazy, others)])
 
     def __len__(self) -> int:
@@ -332,13 +331,13 @@ class Concat(Combined):
         return part[position]
 
     def name(self, index: int) -> str | None:
-        """The name in its own part."""
+        """The item's name in its own part."""
         number, position = self._numbered_place(index)
         name, label = self.parts[number].name(position), self._labels[number]
         return name if name is None or label is None else keys.below(keys.part(label), name)
 
     def require_distinct_names(self) -> None:
-        """Parts with labels differ from each other; in itself each part must be distinct."""
+        """Check each part alone if labels distinguish the parts, else all items together."""
         if all(self._labels):
             for part in self.parts:
                 part.require_distinct_names()
@@ -346,17 +345,17 @@ class Concat(Combined):
             super().require_distinct_names()
 
     def origins(self, index: int) -> tuple[Origin, ...]:
-        """Those in its own part."""
+        """The origins in its own part."""
         part, position = self._place(index)
         return part.origins(position)
 
     def bound(self, known: Callable[[Lazy], Lazy]) -> Lazy:
-        """A concatenation of what the parts have become."""
+        """A concatenation of the bound parts."""
         return Concat([part.bound(known) for part in self.parts])
 
     @cached_property
     def _labels(self) -> list[str | None]:
-        """What the names of each part begin with."""
+        """The beginning of each part's names."""
         labels = [part.label for part in self.parts]
         if sum(label is not None for label in labels) < 2:
             return [None] * len(labels)

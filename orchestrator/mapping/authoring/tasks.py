@@ -32,8 +32,8 @@ class Task:
 
     Attributes:
         function: The plain function.
-        settings: How its instances run.
-        follows: What it waits for without taking its result; see `after`.
+        settings: Its options.
+        follows: The calls it waits for without taking their results; see `after`.
         coordinates: Whether it is an `async def` that runs on the driver and awaits other tasks.
     """
 
@@ -43,7 +43,7 @@ class Task:
     coordinates: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        # Found out once: the engine asks several times for each instance.
+        # Computed once: the engine asks several times for each instance.
         object.__setattr__(self, "coordinates", _is_async(self.function))
 
     @property
@@ -69,13 +69,13 @@ class Task:
         return replace(self, settings=settings)
 
     def after(self, *calls: Reference) -> "Task":
-        """The same task, run only once other calls have ended, whose results it does not take.
+        """The same task, run only after other calls have ended, without taking their results.
 
         Its trigger rule counts them like those of its arguments: by default none runs after a
         call that failed or was skipped.
 
         Args:
-            *calls: What calls of tasks gave.
+            *calls: The references that calls of tasks gave.
 
         Raises:
             FlowError: One of them is not the result of a call.
@@ -83,7 +83,7 @@ class Task:
         for call in calls:
             if not isinstance(call, Reference):
                 raise FlowError(
-                    f"task {self.name!r}: after() takes what calls of tasks give, not {call!r}"
+                    f"task {self.name!r}: after() takes the results of calls of tasks, not {call!r}"
                 )
         return replace(self, follows=(*self.follows, *calls))
 
@@ -100,7 +100,7 @@ class Task:
         return scope.add(Node(name=self.name, task=self, constants=arguments))
 
     def partial(self, /, **constants: Any) -> "Partial":
-        """Arguments that all instances share; to be followed by `expand` or `expand_kwargs`."""
+        """Set arguments that all instances share; `expand` or `expand_kwargs` has to follow."""
         scope = _current_scope(self)
         _require_known(self, "partial", constants)
         _require_resolvable(self, constants)
@@ -142,7 +142,7 @@ class Partial:
         """One instance for each element of the cross product, the last keyword fastest.
 
         Args:
-            **axes: By argument: a list, dict, other iterable, or reference.
+            **axes: For each argument, a list, dict, other iterable, or reference.
         """
         if not axes:
             raise FlowError(f"task {self.task.name!r}: expand() needs at least one argument")
@@ -157,7 +157,7 @@ class Partial:
 
         Args:
             items: A list of dicts and references to dicts, or one reference to such a list.
-            strict: An item may not override an argument of `partial`.
+            strict: Whether an item may not override an argument of `partial`.
         """
         sequence = self._axis("expand_kwargs", items)
         if isinstance(sequence, Items):
@@ -223,7 +223,7 @@ def task(
     name = _name_of(function)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise FlowError(
-            f"task {name!r} is a generator function, whose items can be read once only: return a "
+            f"task {name!r} is a generator function, whose items can be read only once: return a "
             "list of them"
         )
     for parameter in _parameters(function):
@@ -258,10 +258,10 @@ def check_item(of: Task, item: Any, given: Collection[str], *, strict: bool, pla
         item: The item.
         given: Names of the arguments that `partial` has set.
         strict: Whether it may not override one of them.
-        place: Which item it is, for the message.
+        place: The item's place, for the message.
 
     Raises:
-        FlowError: It is no dict, or names an argument that is unknown or given already.
+        FlowError: It is not a dict, or names an argument that is unknown or given already.
     """
     if not isinstance(item, Mapping):
         kind = type(item).__name__
@@ -271,7 +271,7 @@ def check_item(of: Task, item: Any, given: Collection[str], *, strict: bool, pla
     if strict and twice:
         raise FlowError(
             f"task {of.name!r}: {place} of expand_kwargs() sets {twice[0]!r}, which partial() "
-            "has set already; strict=False lets it"
+            "has set already; strict=False allows it"
         )
     _require_complete(of, {*given, *item})
 
@@ -295,7 +295,7 @@ def _parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
 
 @lru_cache
 def _known_parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
-    """Asked for at every call of a task, by thousands of coordinators."""
+    """Cached, because thousands of coordinators call tasks."""
     try:
         return tuple(inspect.signature(function).parameters.values())
     except ValueError:
@@ -306,7 +306,7 @@ def _known_parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, 
 
 
 def _catch_all(function: Callable[..., Any]) -> str | None:
-    """The name of its `**kwargs`, if it has them."""
+    """The name of the function's `**kwargs`; None where it has none."""
     return next((p.name for p in _parameters(function) if p.kind is p.VAR_KEYWORD), None)
 
 
@@ -323,7 +323,7 @@ def _require_known(of: Task, method: str, given: Mapping[str, Any]) -> None:
 
 
 def _require_resolvable(of: Task, arguments: Mapping[str, Any]) -> None:
-    """Refuse references where nothing can be put in their place, by the argument's name."""
+    """Refuse references in places where they cannot be replaced; name the argument."""
     for name, value in arguments.items():
         try:
             for _ in references(value):

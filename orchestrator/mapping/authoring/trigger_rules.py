@@ -1,4 +1,4 @@
-"""Trigger rules: what the ends of its upstreams mean for an instance. Airflow's words and meaning.
+"""Trigger rules: how the states of its upstreams decide on an instance, in Airflow's words.
 
 Touches no library; a pure function over a tally; runs on the driver.
 """
@@ -33,7 +33,7 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UpstreamCounts:
-    """How many of an instance's upstreams stand how; `failed` counts upstream_failed too."""
+    """An instance's upstreams, counted by state; `failed` counts upstream_failed too."""
 
     waiting: int = 0
     success: int = 0
@@ -50,7 +50,7 @@ class UpstreamCounts:
 
 
 def judge(rule: Rule, tally: UpstreamCounts) -> Verdict:
-    """What a rule says of a tally.
+    """Apply a rule to the counts of upstreams.
 
     Every rule but `always` and the `one_` rules waits until all upstreams have ended, so that the
     verdict does not depend on the order in which they end.
@@ -79,7 +79,7 @@ def _unless_failed(tally: UpstreamCounts, otherwise: Verdict) -> Verdict:
     return State.UPSTREAM_FAILED if tally.failed else otherwise
 
 
-def _run_if(condition: bool) -> Verdict:  # noqa: FBT001 - reads as the sentence it is
+def _run_if(condition: bool) -> Verdict:  # noqa: FBT001 - reads as a sentence
     return "run" if condition else State.SKIPPED
 
 

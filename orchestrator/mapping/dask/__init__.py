@@ -9,10 +9,10 @@
     messages                   one record for each kind of report
     event_queue, batches       what Dask reports, and what is under way
     batch_results              values of a batch
-    worker_results             results pickled on workers, and those too large to travel
-    attribution, recovery      which part ended a batch without results, and what is run again
-    connection, cluster        whether the scheduler is there; what the cluster can run
-    demand, memory             work in flight, for a cluster that grows; workers' peaks of memory
+    worker_results             results pickled on workers, and results too large to travel
+        attribution, recovery      the cause of a batch without results, and the calls to repeat
+        connection, cluster        the connection to the scheduler; the workers
+        demand, memory             work in flight, for a cluster that grows; peaks of memory
 
 Touches distributed, which takes a second to import: import what you need, when you need it.
 """

@@ -1,10 +1,10 @@
-"""Attribution: which part of the system ended a batch without results.
+"""Attribution: the part of the system that ended a batch without results.
 
-Everything that Dask may say of a batch is sorted here, and nowhere else, into five causes. Only
-two of them can be a call's own doing; the others are the machinery's, and calls are made again.
+This is the only place that sorts Dask's errors, into five causes. Only two of them can be a call's
+own fault; the others are the machinery's, and calls are made again.
 
-    CALL        what the calls share, or a value they take, cannot be used on a worker
-    DEATH       the batch's worker died, perhaps of one of its calls
+    CALL        the calls' shared part, or a value they take, cannot be used on a worker
+    DEATH       the batch's worker died, perhaps because of one of its calls
     VALUE       a value they take, kept on the cluster, is gone
     SCHEDULER   the scheduler was lost or restarted, and has forgotten everything
     MACHINERY   anything else: a connection that broke, a result that could not be fetched
@@ -31,7 +31,7 @@ class NotFetchedError(Exception):
 
 
 class Cause(Enum):
-    """Which part of the system ended a batch."""
+    """The part of the system that ended a batch."""
 
     CALL = auto()
     DEATH = auto()
@@ -48,8 +48,8 @@ def cause_of(error: BaseException, key: str) -> Cause:
     """Attribute the end of a batch.
 
     Args:
-        error: What its future holds, or what was raised while its results were fetched.
-        key: The batch's.
+        error: The error in its future, or an error raised while its results were fetched.
+        key: The batch's key.
     """
     if isinstance(error, KilledWorker):
         return Cause.DEATH if error.task == key else Cause.VALUE

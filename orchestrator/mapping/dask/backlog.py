@@ -1,4 +1,4 @@
-"""Calls that wait to become batches: by priority, and apart where they run in different places.
+"""Calls that wait to become batches: by priority, in one lane for each place to run.
 
 Touches no library; takes `Calls`; gives them back in parts. Runs on the driver.
 """
@@ -14,10 +14,10 @@ from orchestrator.mapping.dask.batch_sizing import Pace
 from orchestrator.mapping.execution.executor import Calls, Placement
 
 Lane = tuple[tuple[tuple[str, float], ...], tuple[str, ...]]
-"""Resources and workers: calls that ask for the same compete with each other, not with others."""
+"""Resources and workers: calls with equal requirements compete only with each other."""
 
 ANYWHERE: Lane = ((), ())
-"""The lane of calls that ask for nothing."""
+"""The lane of calls without requirements."""
 
 
 def lane_of(placement: Placement) -> Lane:
@@ -26,7 +26,7 @@ def lane_of(placement: Placement) -> Lane:
 
 
 def suspects(calls: Calls) -> "PendingCalls":
-    """Calls of which one may kill its worker, in parts so small that it soon stands alone."""
+    """Calls of which one may kill its worker, in parts so small that it is soon isolated."""
     count = len(calls.indices)
     size = 1 if count <= 16 else ceil(count / 8)
     return PendingCalls(replace(calls, suspect=True), size=size)
@@ -38,9 +38,9 @@ class PendingCalls:
 
     Attributes:
         calls: The calls.
-        size: How many make a batch; None where durations decide.
-        returns: How many times they came back from a dead worker without having begun.
-        begun: How many of them, from the first on, have been taken already.
+        size: The number of calls in a batch; None lets durations decide.
+        returns: The number of times they came back from a dead worker without having begun.
+        begun: The number of calls, from the first on, that have been taken already.
     """
 
     calls: Calls
@@ -52,11 +52,11 @@ class PendingCalls:
         return len(self.calls.indices) - self.begun
 
     def rest(self) -> Calls:
-        """Those not taken yet."""
+        """The calls not taken yet."""
         return self.calls.part(slice(self.begun, None))
 
     def take(self, size: int) -> "PendingCalls":
-        """The next few, as work of their own."""
+        """The next few calls, as work of their own."""
         part = self.calls.part(slice(self.begun, self.begun + size))
         self.begun += len(part.indices)
         return PendingCalls(part, size=self.size, returns=self.returns)
@@ -72,14 +72,14 @@ class PendingCalls:
 
 @dataclass(slots=True)
 class _Queue:
-    """One lane's work, and how many batches of it Dask has."""
+    """One lane's work, and the number of its batches that Dask has."""
 
     heap: list[tuple[float, int, PendingCalls]] = field(default_factory=list)
     waiting: int = 0
     in_dask: int = 0
 
     def take(self, pace: Pace) -> PendingCalls:
-        """The next batch, filled up with work that comes next and is alike, and fits in whole.
+        """The next batch, filled up with the next similar work that fits in whole.
 
         Calls of one short map often share what a worker loads for them, such as a customer's data.
         """
@@ -115,7 +115,7 @@ class Backlog:
         return sum(queue.waiting for queue in self._lanes.values())
 
     def waiting(self, lane: Lane) -> int:
-        """How many calls of a lane wait here."""
+        """The number of calls of a lane that wait here."""
         queue = self._lanes.get(lane)
         return queue.waiting if queue else 0
 
@@ -124,18 +124,18 @@ class Backlog:
         return (lane for lane, queue in self._lanes.items() if queue.waiting or queue.in_dask)
 
     def add(self, work: PendingCalls) -> None:
-        """Add work; of equal priority, what came first goes first."""
+        """Add work; of equal priority, earlier work goes first."""
         placement = work.calls.placement
         queue = self._lanes.setdefault(lane_of(placement), _Queue())
         heapq.heappush(queue.heap, (-placement.priority, next(self._turns), work))
         queue.waiting += len(work)
 
     def take(self, pace: Pace, can_take: Callable[[Lane], bool]) -> PendingCalls | None:
-        """The next batch, which now is with Dask; None when Dask has enough or nothing waits.
+        """Take the next batch for Dask; None when Dask has enough or nothing waits.
 
         Args:
-            pace: Tells how long it should be.
-            can_take: Whether somebody can run a lane's calls at present.
+            pace: Determines its size.
+            can_take: Whether any worker can run a lane's calls at present.
         """
         most = pace.most_batches()
         open_lanes = [
@@ -150,14 +150,14 @@ class Backlog:
         return queue.take(pace)
 
     def ended(self, lane: Lane) -> None:
-        """A batch of a lane is no longer with Dask."""
+        """Note that a batch of a lane is no longer with Dask."""
         queue = self._lanes[lane]
         queue.in_dask -= 1
         if not queue.heap and not queue.in_dask:
             del self._lanes[lane]
 
     def remove(self, instances: Set[int]) -> None:
-        """Give up some calls."""
+        """Remove some calls."""
         for queue in self._lanes.values():
             kept = []
             for priority, turn, work in queue.heap:
@@ -173,7 +173,7 @@ class Backlog:
             queue.waiting = sum(len(work) for _, _, work in kept)
 
     def clear(self, lane: Lane) -> list[Calls]:
-        """Give up whatever waits in a lane."""
+        """Remove all calls that wait in a lane."""
         queue = self._lanes.get(lane, _Queue())
         calls = [work.rest() for _, _, work in queue.heap]
         queue.heap, queue.waiting = [], 0

@@ -1,7 +1,7 @@
-"""Calls of several nodes in one batch, as the many small maps of coordinators make them.
+"""Calls of several nodes in one batch, for the many small maps of coordinators.
 
-Inside the executor an instance has one number that names its node too. So whatever becomes of
-calls on the cluster need not care whose they are; the events that leave the executor are told apart
+Inside the executor an instance has one number that includes its node. So the code that follows
+calls on the cluster need not know their nodes; events that leave the executor are split by node
 again. Touches no library; takes and gives `Calls` and events. Runs on the driver.
 """
 
@@ -12,12 +12,12 @@ from orchestrator.mapping.execution.executor import Calls, Ended, Event, Lost
 
 _ANY_NODE = -1
 _BITS = 40
-"""Of an instance's number, for its index; the rest is its node's."""
+"""Bits of an instance's number for its index; the rest are for its node."""
 
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 
 _LEAST_INDEX = -1
-"""What is not mapped has this index."""
+"""The index of a plain call."""
 
 
 def numbered(calls: Calls) -> Calls:
@@ -26,13 +26,13 @@ def numbered(calls: Calls) -> Calls:
 
 
 def numbers(node: int, indices: Sequence[int]) -> list[int]:
-    """What instances of a node are numbered inside the executor."""
+    """The numbers of a node's instances inside the executor."""
     first = (node << _BITS) - _LEAST_INDEX
     return [first + index for index in indices]
 
 
 def shared(calls: Calls) -> Hashable:
-    """What calls have in common beside their placement; equal where they could be of one node.
+    """The common part of calls beside their placement; equal if they could belong to one node.
 
     Constants count by value where they are plain. Others may be changed before another node's
     calls are made, so those calls have nothing in common.
@@ -44,7 +44,7 @@ def shared(calls: Calls) -> Hashable:
 
 
 def alike(calls: Calls, others: Calls) -> bool:
-    """Whether calls could as well be of one node: they differ in arguments alone."""
+    """Whether calls could belong to one node: they differ only in arguments."""
     return (
         calls.name == others.name
         and calls.columns.keys() == others.columns.keys()
@@ -55,7 +55,7 @@ def alike(calls: Calls, others: Calls) -> bool:
 
 
 def together(parts: Sequence[Calls]) -> Calls:
-    """Calls that are alike, as one."""
+    """Merge calls that are alike."""
     first, *others = parts
     if not others:
         return first
@@ -72,14 +72,14 @@ def together(parts: Sequence[Calls]) -> Calls:
 
 
 def _tries(parts: Sequence[Calls]) -> list[int]:
-    """Which attempts the calls are; empty where all are the first."""
+    """The numbers of the calls' attempts; empty where all are the first."""
     if not any(part.tries for part in parts):
         return []
     return [each for part in parts for each in part.tries or [1] * len(part.indices)]
 
 
 def by_node(event: Event) -> Iterator[Event]:
-    """What an event means for each of the nodes, its instances by map index again."""
+    """Split an event by node, with its instances by map index again."""
     positions: dict[int, list[int]] = {}
     for position, number in enumerate(event.indices):
         positions.setdefault(number >> _BITS, []).append(position)

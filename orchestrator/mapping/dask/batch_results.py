@@ -1,4 +1,4 @@
-"""Reports of batches: values unpickled, calls nobody waits for left out.
+"""Reports of batches: values unpickled, cancelled calls left out.
 
 Touches no library; takes a `Ran` and gives a `Ended`. Runs on the driver.
 """
@@ -21,7 +21,7 @@ def ran_report(running: Running, ran: Ran, keep: Callable[[int], KeptValue]) -> 
 
     Args:
         running: The batch.
-        ran: What its worker said.
+        ran: The result from its worker.
         keep: Gives the address of the large value at a position.
     """
     performed = ran.performed
@@ -55,11 +55,11 @@ def hung_report(running: Running, position: int, failure: Failure) -> Ended:
 
 
 def without(event: Event, indices: Container[int]) -> Event | None:
-    """What an event says of other instances than these; None when that is nothing."""
-    heard = [p for p, index in enumerate(event.indices) if index not in indices]
-    if len(heard) == len(event.indices):
+    """An event without some instances; None if no others remain."""
+    wanted = [p for p, index in enumerate(event.indices) if index not in indices]
+    if len(wanted) == len(event.indices):
         return event
-    if not heard:
+    if not wanted:
         return None
     left = [event.indices[p] for p in heard]
     if isinstance(event, Ended):

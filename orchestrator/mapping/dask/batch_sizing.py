@@ -1,4 +1,4 @@
-"""How many calls go into a batch, and how many are wanted at a time: learnt from durations.
+"""The number of calls in a batch and in flight, learnt from durations.
 
 Touches no library; takes counts and seconds; gives counts. Runs on the driver.
 """
@@ -9,30 +9,30 @@ from math import ceil
 from orchestrator.mapping.execution.executor import Calls
 
 BATCH_SECONDS = 0.5
-"""What a batch should take: long beside Dask's 2-4 ms a task, short beside a person's patience."""
+"""Seconds a batch should take: far more than Dask's 2-4 ms a task, too few to annoy a person."""
 
 SMALLEST_BATCH_SECONDS = 0.02
-"""Towards the end batches get smaller, but not so small that Dask costs more than the calls."""
+"""Towards the end batches get smaller, but Dask must not cost more than the calls."""
 
 BATCHES_PER_THREAD = 3
-"""With Dask at a time: one runs, the others wait beside it."""
+"""Batches per thread that Dask has at a time: one runs, the others wait beside it."""
 
 GROWTH = 8
-"""A batch is at most so many times as long as the longest so far of its node: the first are
-of one call, and a few quick calls must not put a thousand slow ones into one batch."""
+"""The most times a batch may be as long as its node's longest so far: the first have one call,
+and a few quick calls must not put a thousand slow ones into one batch."""
 
 WINDOW_SECONDS = 4.0
 """Work in flight per thread; more would only delay calls that become ready later."""
 
 MOST_IN_FLIGHT = 20_000
-"""Calls in flight, however short they are."""
+"""The most calls in flight, however short they are."""
 
 _WEIGHT = 0.5
 
 
 @dataclass(slots=True)
 class _Known:
-    """Of the nodes of a name: seconds a call, as a moving average, and their largest batch."""
+    """The moving average of seconds a call of all nodes with one name, and their largest batch."""
 
     seconds: float
     largest: int
@@ -40,12 +40,12 @@ class _Known:
 
 @dataclass(slots=True)
 class Pace:
-    """What is known of durations.
+    """The known durations, and the sizes that follow from them.
 
     Attributes:
-        threads: Of all workers together.
-        latest: Seconds a call of the node that a batch ended of last; None before the first.
-        learnt: How many batches have ended.
+        threads: The threads of all workers together.
+        latest: Seconds a call of the last batch's node took; None before the first batch.
+        learnt: The number of batches that have ended.
     """
 
     threads: int = 0
@@ -54,7 +54,7 @@ class Pace:
     _known: dict[str, _Known] = field(default_factory=dict)
 
     def learn(self, calls: Calls, seconds: float) -> None:
-        """A batch has taken so long."""
+        """Note how long a batch has taken."""
         count = len(calls.indices)
         each = max(seconds / count, 1e-6)
         known = self._known.setdefault(calls.name, _Known(each, 1))
@@ -64,7 +64,7 @@ class Pace:
         self.learnt += 1
 
     def batch(self, calls: Calls, waiting: int) -> int:
-        """How many such calls to pack into the next batch while so many wait."""
+        """The number of these calls to pack into the next batch while this many wait."""
         known = self._known.get(calls.name)
         if known is None:
             return 1
@@ -74,11 +74,11 @@ class Pace:
         return max(1, min(enough, max(share, least), GROWTH * known.largest))
 
     def most_batches(self) -> int:
-        """How many batches Dask is given at a time."""
+        """The most batches that Dask has at a time."""
         return BATCHES_PER_THREAD * max(self.threads, 1)
 
     def most_calls(self) -> int:
-        """How many calls may be in flight."""
+        """The most calls in flight."""
         least = 2 * self.most_batches()
         if self.latest is None:
             return least

@@ -1,4 +1,4 @@
-"""A batch that is with Dask, and what is to be done with its calls when its worker is gone.
+"""A batch that is with Dask, and the handling of its calls when its worker is gone.
 
 Touches distributed for the name `Future` only; takes and gives `PendingCalls`. Runs on the driver.
 """
@@ -9,12 +9,12 @@ from typing import Any
 from distributed import Future
 
 from orchestrator.mapping.dask.backlog import PendingCalls, suspects
-from orchestrator.mapping.dask.worker import LEFT, seconds_between, told_one_by_one
+from orchestrator.mapping.dask.worker import LEFT, reports_each_call, seconds_between
 from orchestrator.mapping.execution.executor import Calls
 
 GRACE_SECONDS = 0.5
-"""Added to every timeout before a worker is ended: a call that ends in time must get the chance
-to say so."""
+"""Added to every timeout before a worker is ended, so that a call that ends in time can report
+it."""
 
 _MOST_RETURNS = 20
 
@@ -25,16 +25,16 @@ class Running:
 
     Attributes:
         work: Its calls.
-        future: Dask's word that it will end.
-        needs: What must not be let go before it has ended.
+        future: Dask's future for its result.
+        needs: Objects that must not be released before it has ended.
         size: Bytes of its arguments.
-        cancelled: Instances nobody wants to hear of any more.
-        worker: Where its calls have begun; "" while none was told.
-        position: The last call told to have begun; None while none was.
-        since: When that was told, by the driver's monotonic clock.
+        cancelled: Cancelled instances, whose ends are not reported.
+        worker: The worker that reported a begun call; "" before the first report.
+        position: The last call reported to have begun; None before the first report.
+        since: The time of that report, by the driver's monotonic clock.
         alone: Whether nothing else runs in the worker's process.
-        ending: The position of the call that takes too long, for whose sake that process is being
-            ended; None while it is not.
+        ending: The position of the overdue call because of which that process is being ended;
+            None while it is not.
     """
 
     work: PendingCalls
@@ -55,7 +55,7 @@ class Running:
 
     @property
     def deadline(self) -> float | None:
-        """When the call that runs has surely taken too long; None while no call runs."""
+        """The time after which the running call is certainly overdue; None while no call runs."""
         timeout = self.calls.placement.timeout
         if timeout is None or self.ending is not None or not self.in_a_call:
             return None
@@ -63,26 +63,26 @@ class Running:
 
     @property
     def in_a_call(self) -> bool:
-        """Whether one of the calls was told to have begun, and not that all have ended."""
+        """Whether a call was reported to have begun, and the end of all was not."""
         return self.position is not None and 0 <= self.position < len(self.calls.indices)
 
     def note(self, position: int, worker: str, *, alone: bool, at: float) -> None:
-        """A call has begun."""
+        """Note that a call has begun."""
         self.position, self.worker, self.alone, self.since = position, worker, alone, at
 
     def spare(self, at: float) -> None:
-        """The scheduler knew better: the call had ended. Its time begins anew."""
+        """Restart the timeout: the scheduler knew that the call had ended."""
         self.ending, self.since = None, at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribution:
-    """What follows from the loss of a worker.
+    """The consequences of losing a worker.
 
     Attributes:
-        again: To be made again.
+        again: Calls to make again.
         culprit: The position of the call that was surely running.
-        unclear: Nobody can tell, and it has been tried often enough.
+        unclear: Whether the culprit is unknown after enough tries.
     """
 
     again: tuple[PendingCalls, ...] = ()
@@ -91,17 +91,17 @@ class Attribution:
 
 
 def after_death(running: Running) -> Attribution:
-    """A batch's worker died of something: what becomes of its calls?
+    """Decide on the calls of a batch whose worker died.
 
-    Calls of an ordinary batch become suspects, since nobody knows which of them were running. A
-    batch of suspects runs alone and tells its calls, so it is known how far it came.
+    Calls of an ordinary batch become suspects, since it is unknown which of them were running. A
+    batch of suspects runs alone and reports each call, so its progress is known.
     """
     calls, position = running.calls, running.position
     if not calls.suspect:
         return Attribution(again=(suspects(calls),))
     if position in {None, LEFT} or not running.alone:
         return put_back(running)
-    if not running.in_a_call:  # it died of unpickling arguments, or of pickling results
+    if not running.in_a_call:  # it died while unpickling arguments or pickling results
         if len(calls.indices) == 1:
             return Attribution(culprit=0)
         return Attribution(again=(PendingCalls(calls, size=1),))
@@ -109,7 +109,7 @@ def after_death(running: Running) -> Attribution:
 
 
 def after_timeout(running: Running, *, alone: bool) -> Attribution:
-    """A call took too long and its worker is to be ended: which one, and what about the others?
+    """Decide on the calls of a batch whose worker is to be ended since a call took too long.
 
     Args:
         running: The batch whose call it is.
@@ -123,9 +123,9 @@ def after_timeout(running: Running, *, alone: bool) -> Attribution:
 
 
 def put_back(running: Running) -> Attribution:
-    """The batch's worker was ended for the sake of another batch, or before it had begun.
+    """The batch's worker was ended because of another batch, or before this one had begun.
 
-    It goes back as it was, though not for ever, or, if it has begun, as suspect as the other.
+    It goes back unchanged, a limited number of times, or, if it has begun, as a suspect.
     """
     if running.in_a_call and not running.calls.suspect:
         return Attribution(again=(suspects(running.calls),))
@@ -133,7 +133,7 @@ def put_back(running: Running) -> Attribution:
 
 
 def returned(running: Running) -> Attribution:
-    """The batch goes back as it was, though not for ever."""
+    """Return the batch to the backlog unchanged, a limited number of times."""
     work = running.work
     if work.returns >= _MOST_RETURNS:
         return Attribution(unclear=True)
@@ -141,9 +141,9 @@ def returned(running: Running) -> Attribution:
 
 
 def _around(calls: Calls, position: int) -> Attribution:
-    """Those before the position are innocent. It is the culprit, or the first of some suspects."""
+    """Split at a position: earlier calls are innocent, this one is the culprit or a suspect."""
     innocent = PendingCalls(replace(calls.part(slice(position)), suspect=False))
-    if not told_one_by_one(len(calls.indices)):
+    if not reports_each_call(len(calls.indices)):
         return Attribution(again=(innocent, suspects(calls.part(slice(position, None)))))
     others = PendingCalls(calls.part(slice(position + 1, None)), size=1 if calls.suspect else None)
     return Attribution(again=(innocent, others), culprit=position)

@@ -1,6 +1,6 @@
-"""Who is in the cluster, and whether anybody there can run a call.
+"""The workers of the cluster, and whether any of them can run a call.
 
-Touches dask for its words of bytes; takes what `scheduler.Watch` tells; gives answers; runs on the
+Touches dask to format bytes; takes messages of `scheduler.Watch`; gives answers; runs on the
 driver.
 """
 
@@ -38,16 +38,16 @@ class Members:
         self._ever.update(members)
 
     def left(self, address: str) -> None:
-        """A worker has gone."""
+        """Note that a worker has left."""
         if self._present.pop(address, None) is not None:
             self._last_left = address, time.strftime("%H:%M:%S")
 
     def ran_out_of_memory(self, address: str) -> None:
-        """A worker was ended because it used more than its limit."""
+        """Note that a worker was ended because it used more memory than its limit."""
         self._out_of_memory.add(address)
 
     def death_of(self, address: str) -> str:
-        """How a worker died, as far as that is known, and what to do about it."""
+        """The cause of a worker's death, as far as it is known, and the cure."""
         limit = self._ever[address].memory_limit if address in self._ever else 0
         allowed = format_bytes(limit) if limit else "no limit of its own"
         if address in self._out_of_memory:
@@ -61,7 +61,7 @@ class Members:
         )
 
     def last_seen(self) -> str:
-        """Which worker left last, when, and why, as far as that is known."""
+        """The worker that left last, when, and why, as far as it is known."""
         if self._last_left is None:
             return "none has joined since this run began"
         address, at = self._last_left
@@ -74,7 +74,7 @@ class Members:
 
     @property
     def threads(self) -> int:
-        """Of all present workers together."""
+        """The threads of all present workers together."""
         return sum(member.threads for member in self._present.values())
 
     def addresses(self, lane: Lane) -> list[str]:
@@ -84,12 +84,12 @@ class Members:
     def can_take(self, lane: Lane) -> bool:
         """Whether Dask should be given a lane's calls now.
 
-        Those that ask for nothing may wait there: an adaptive cluster grows by what waits.
+        Calls without requirements may wait there: an adaptive cluster grows with waiting tasks.
         """
         return lane == ANYWHERE or any(can_run(m, lane) for m in self._present.values())
 
     def has_nanny(self, address: str) -> bool:
-        """Whether somebody can end this worker's process."""
+        """Whether a nanny can end this worker's process."""
         return address in self._ever and self._ever[address].nanny
 
     def has_one_thread(self, address: str) -> bool:
@@ -100,9 +100,9 @@ class Members:
         """Why nobody can ever run a lane's calls; None when somebody can, or might yet come."""
         if not self._present or any(can_run(member, lane) for member in self._ever.values()):
             return None
-        return self._nobody(lane)
+        return self._no_worker(lane)
 
-    def _nobody(self, lane: Lane) -> str:
+    def _no_worker(self, lane: Lane) -> str:
         resources, workers = lane
         wanted = [f"{amount:g} {name}" for name, amount in resources]
         wanted += [f"one of the workers {', '.join(map(repr, workers))}"] if workers else []
@@ -116,14 +116,14 @@ class Members:
         )
 
     def stranded(self, lanes: Iterable[Lane], patience: float) -> tuple[dict[Lane, str], float]:
-        """Lanes with calls that nobody present can run.
+        """The lanes whose calls no present worker can run.
 
         Args:
-            lanes: Those with calls.
-            patience: Seconds after which a lane is given up.
+            lanes: The lanes with calls.
+            patience: Seconds after which the calls of a lane fail.
 
         Returns:
-            Lanes to give up, each with the reason, and in how many seconds to ask again.
+            The lanes whose calls fail, each with the reason, and the seconds until the next check.
         """
         now = time.monotonic()
         bad = [
@@ -132,6 +132,8 @@ class Members:
             if not any(can_run(member, lane) for member in self._present.values())
         ]
         self._stranded = {lane: self._stranded.get(lane, now) for lane in bad}
-        over = {lane: self._nobody(lane) for lane in bad if now >= self._stranded[lane] + patience}
+        over = {
+            lane: self._no_worker(lane) for lane in bad if now >= self._stranded[lane] + patience
+        }
         waits = [since + patience - now for since in self._stranded.values()]
         return over, max(0.0, min(waits, default=float("inf")))

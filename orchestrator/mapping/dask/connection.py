@@ -1,4 +1,4 @@
-"""Whether the scheduler is there: it may be lost for a while, and come back.
+"""The connection to the scheduler, which may be lost for a while and come back.
 
 A local cluster's scheduler lives in this process: what is lost with it does not come back. That of
 another process may be started again, or be behind a network that was cut; Dask's client then tries
@@ -19,7 +19,7 @@ from orchestrator.errors import MachineryError
 logger = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 0.1
-"""Nobody tells that a client is connected again."""
+"""Seconds between checks, since Dask does not report that a client is connected again."""
 
 _LONGEST_UNANSWERED = 60.0
 """Seconds of a scheduler that is connected again and again, but never answers; those in which it is
@@ -35,7 +35,7 @@ class Connection:
         clock: Gives the seconds of a monotonic clock.
 
     Attributes:
-        lost: Whether it was lost and what was running is still to be given again.
+        lost: Whether it was lost and the running batches must still be sent again.
     """
 
     def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,11 +47,11 @@ class Connection:
         self._away_since: float | None = None
 
     def join(self) -> None:
-        """Note that the executor joins the scheduler that is there now."""
+        """Note that the executor joins the present scheduler."""
         self._joined = self._client.scheduler_comm
 
     def forgot(self) -> bool:
-        """Note that the scheduler has forgotten a batch; whether it can be given again.
+        """Note that the scheduler has forgotten a batch; return whether it can be sent again.
 
         A scheduler that was restarted, and not lost, is there at once.
         """
@@ -61,10 +61,10 @@ class Connection:
         return True
 
     def problem(self) -> str:
-        """Why there is no cluster to speak of any more; "" while there is one, or may be again.
+        """The reason why the cluster is gone for good; "" while there is one, or may be again.
 
         It may be another scheduler than the executor has joined, which was lost and came back
-        while no batch was with it: the new one has never heard of the executor.
+        while no batch was with it: the new one does not know the executor.
         """
         status = self._client.status
         if status == "running":
@@ -82,11 +82,11 @@ class Connection:
         return f"the Dask client is {status}"
 
     def has_returned(self) -> bool:
-        """Whether the scheduler is there again after it was lost."""
+        """Whether the scheduler has come back after it was lost."""
         return self.lost and self._client.status == "running"
 
     def found_no_answer(self, error: MachineryError) -> None:
-        """The scheduler that had returned does not answer.
+        """Note that the scheduler that had returned does not answer.
 
         Raises:
             MachineryError: It has not answered for too long.
@@ -98,7 +98,7 @@ class Connection:
             raise error
 
     def answered(self) -> None:
-        """The executor has joined the scheduler that is there now."""
+        """Note that the executor has joined the present scheduler."""
         self.lost, self._unanswered_since = False, None
 
     def _leave_out_absence(self) -> None:

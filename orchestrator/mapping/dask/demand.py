@@ -1,11 +1,11 @@
 """The work that executors of this process have in flight, for a cluster that grows with it.
 
 Calls wait in the driver, where Dask does not see them. A cluster that can grow has a `Demand` as
-its attribute `demand`. Executors on it tell there what they have, and the cluster asks how many
-threads that is worth.
+its attribute `demand`. Executors report their calls there, and the cluster asks how many threads
+they are worth.
 
-Touches no library; takes counts and seconds; gives a number of threads. Told by the thread that
-drives a flow, asked by Dask's.
+Touches no library; takes counts and seconds; gives a number of threads. Written by the thread that
+drives a flow, read by Dask's.
 """
 
 import time
@@ -23,9 +23,9 @@ class _InFlight:
     """The calls that an executor has in flight, for any worker.
 
     Attributes:
-        calls: How many.
+        calls: The number of calls.
         seconds: The time each takes, as far as it is known.
-        ended: How many batches have ended.
+        ended: The number of batches that have ended.
         since: When the last of them ended, by the monotonic clock; all calls since take longer.
     """
 
@@ -35,7 +35,7 @@ class _InFlight:
     since: float
 
     def threads(self, now: float) -> int:
-        """How many threads the calls are worth."""
+        """The number of threads the calls are worth."""
         each = max(self.seconds, now - self.since)
         return min(self.calls, ceil(self.calls * each / THREAD_SECONDS))
 
@@ -44,30 +44,30 @@ class Demand:
     """The work that all executors on one cluster have in flight."""
 
     def __init__(self) -> None:
-        self._told: dict[int, _InFlight] = {}
+        self._reported: dict[int, _InFlight] = {}
 
-    def tell(self, executor: int, *, calls: int, seconds: float, ended: int) -> None:
+    def report(self, executor: int, *, calls: int, seconds: float, ended: int) -> None:
         """Note what an executor has in flight.
 
         Args:
-            executor: Which one.
-            calls: How many calls that any worker may run.
-            seconds: The time each takes; 0 as long as it is not known.
-            ended: How many batches have ended so far.
+            executor: The executor's number.
+            calls: The number of its calls that any worker may run.
+            seconds: The time each takes; 0 while it is not known.
+            ended: The number of batches that have ended so far.
         """
-        before, since = self._told.get(executor), time.monotonic()
+        before, since = self._reported.get(executor), time.monotonic()
         if before is not None and before.calls and before.ended == ended:
             since = before.since
-        self._told[executor] = _InFlight(calls, seconds, ended, since)
+        self._reported[executor] = _InFlight(calls, seconds, ended, since)
 
     def forget(self, executor: int) -> None:
         """Note that an executor is closed."""
-        self._told.pop(executor, None)
+        self._reported.pop(executor, None)
 
     def threads(self) -> int:
-        """How many threads all of it is worth."""
+        """The number of threads all the work is worth."""
         now = time.monotonic()
-        return sum(in_flight.threads(now) for in_flight in list(self._told.values()))
+        return sum(in_flight.threads(now) for in_flight in list(self._reported.values()))
 
 
 def demand_on(cluster: Any) -> Demand | None:

@@ -45,8 +45,8 @@ class BatchEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """The scheduler or a worker said something, at a time of the driver's monotonic clock."""
+class ClusterMessage:
+    """A message of the scheduler or a worker, with its time by the driver's monotonic clock."""
 
     at: float
     message: Message
@@ -61,10 +61,10 @@ class UnansweredError(MachineryError):
 
 
 class Listener:
-    """Listens for one executor.
+    """Collects the news for one executor.
 
     Args:
-        client: Whose cluster.
+        client: A client of the cluster.
         topic: Names the executor.
 
     Raises:
@@ -73,7 +73,7 @@ class Listener:
 
     def __init__(self, client: Client, topic: str) -> None:
         self._client, self._topic = client, topic
-        self._news: SimpleQueue[BatchEnded | Told] = SimpleQueue()
+        self._news: SimpleQueue[BatchEnded | ClusterMessage] = SimpleQueue()
         news = self._news  # not self: the client keeps the handler for as long as it lives
         client.subscribe_topic(
             topic, lambda event: news.put(Told(time.monotonic(), read(event[1])))
@@ -87,16 +87,16 @@ class Listener:
                 raise UnansweredError(str(error)) from error
             raise
 
-    def first(self) -> BatchEnded | Told:
-        """What is told first: who is in the cluster."""
+    def first(self) -> BatchEnded | ClusterMessage:
+        """The first message: the workers of the cluster."""
         for news in self.until(time.monotonic() + _ANSWER_SECONDS):
             return news
         raise UnansweredError(
             f"the Dask scheduler at {self._client.scheduler.address} does not answer"
         )
 
-    def until(self, deadline: float) -> Iterator[BatchEnded | Told]:
-        """What was told; waits for the first of it until a time of the monotonic clock."""
+    def until(self, deadline: float) -> Iterator[BatchEnded | ClusterMessage]:
+        """The news so far; waits for the first until a time of the monotonic clock."""
         left = None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
         try:
             yield self._news.get(timeout=left)
@@ -106,23 +106,23 @@ class Listener:
             return
 
     def follow(self, number: int, future: Future) -> None:
-        """Hear of the end of a batch."""
+        """Put the end of a batch into the queue when it comes."""
         self._client.loop.add_callback(self._follow, number, future)
 
     def end_worker(self, number: int, running: Running) -> None:
-        """Have the worker of a batch ended, in whose present call it seems to hang."""
+        """Have the worker of a batch ended, because it seems to hang in a call."""
         self._client.loop.add_callback(
             self._end_worker, number, running.position, running.future.key, running.worker
         )
 
     def ask_what_began(self, keys: Sequence[str]) -> None:
-        """Hear which of these batches have begun; never, where a worker does not answer."""
+        """Ask which of these batches have begun; a worker that does not answer is left out."""
         self._client.loop.add_callback(self._ask_what_began, list(keys))
 
     def close(self) -> None:
-        """Leave the cluster as it was."""
-        # A scheduler that is gone, or was restarted, has forgotten us by itself; and the results
-        # that are here must not be spoilt by how the cluster is left.
+        """Unsubscribe from the cluster."""
+        # A scheduler that is gone, or was restarted, has forgotten us by itself; and an error
+        # while leaving the cluster must not spoil results that are here.
         with suppress(Exception):
             self._client.unsubscribe_topic(self._topic)
             self._client.unregister_scheduler_plugin(self._topic)
@@ -132,10 +132,10 @@ class Listener:
         self._news.put(await self._end_of(number, future))
 
     async def _end_of(self, number: int, future: Future) -> BatchEnded:
-        """The end of a batch: what it holds, or the error it holds, and no other.
+        """The end of a batch: its result, or its own error and no other.
 
-        Fetching may fail by itself, as when the scheduler dies just then. That says nothing of
-        the batch: it is fetched again, until Dask says that the batch is gone too.
+        Fetching may fail by itself, as when the scheduler dies just then. That does not concern
+        the batch: it is fetched again, until Dask reports that the batch is gone, too.
         """
         problem: BaseException | None = None
         for pause in FETCH_PAUSES:
@@ -172,7 +172,7 @@ class Listener:
 
     async def _ask_what_began(self, keys: list[str]) -> None:
         """In Dask's thread."""
-        with suppress(Exception):  # a cluster in trouble tells of it elsewhere
+        with suppress(Exception):  # a cluster in trouble reports it elsewhere
             answers = await self._client.run(begun, keys, on_error="ignore")
             begun_there = tuple(key for of_worker in answers.values() for key in of_worker)
             self._news.put(Told(time.monotonic(), BatchesBegun(tuple(keys), begun_there)))

@@ -53,16 +53,16 @@ MOST_BYTES_IN_DASK = 256 * 1024**2
 
 
 class DaskExecutor:
-    """Carries out calls on a Dask cluster; see `Executor` for the contract.
+    """Runs calls on a Dask cluster; see `Executor` for the contract.
 
     It finds the culprits of dying and hanging workers by itself: a `Lost` names the one call that
-    was running, and calls that only happened to be there are made again without a word. So are all
-    that ran when the scheduler was lost, once it has come back.
+    was running, and other calls on the worker are made again silently. So are all calls that ran
+    when the scheduler was lost, once it has come back.
 
     Args:
         client: A connected client; it stays usable, also while the executor lives.
-        patience: Seconds that calls wait for a worker that can run them; None for what Dask's
-            configuration says.
+        patience: Seconds that calls wait for a worker that can run them; None for the value of
+            Dask's configuration.
 
     Raises:
         UsageError: The client is an asynchronous one.
@@ -86,7 +86,7 @@ class DaskExecutor:
         self._join()
 
     def room(self) -> int:
-        """How many more calls it wants at present."""
+        """The number of further calls it can take now."""
         with_dask = sum(len(running.calls.indices) for running in self._running.values())
         return max(0, self._pace.most_calls() - len(self._backlog) - with_dask)
 
@@ -108,34 +108,34 @@ class DaskExecutor:
         self._fill()
 
     def wait(self, timeout: float | None) -> Sequence[Event]:
-        """What has happened; waits for the first at most `timeout` seconds.
+        """The events since the last call; waits for the first at most `timeout` seconds.
 
         Raises:
             MachineryError: The scheduler is lost, or has had no worker for too long.
         """
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
-        self._go_on(0.0)
+        self._advance(0.0)
         while not self._ready:
             self._check()
             if time.monotonic() >= deadline:
                 break
-            self._go_on(min(deadline, self._next_deadline()))
+            self._advance(min(deadline, self._next_deadline()))
         events, self._ready = self._ready, []
         return [of_node for event in events for of_node in by_node(event)]
 
     def cancel(self, node: int, indices: Sequence[int]) -> None:
-        """Give up these calls; one that runs already runs to its end, and is not heard of."""
+        """Cancel these calls; one that runs already runs to its end, which is not reported."""
         gone = frozenset(numbers(node, indices))
         self._backlog.remove(gone)
-        said = [without(event, gone) for event in self._ready]
-        self._ready = [event for event in said if event is not None]
+        left = [without(event, gone) for event in self._ready]
+        self._ready = [event for event in left if event is not None]
         for number, running in list(self._running.items()):
             running.cancelled.update(gone.intersection(running.calls.indices))
             if len(running.cancelled) == len(running.calls.indices):
                 self._let_go([self._drop(number).future])
 
     def withdraw(self) -> None:
-        """Give up what waits here, and, once workers have said what they run, what waits there."""
+        """Withdraw waiting calls, here at once, at Dask once workers report what runs."""
         self._withdrawing = True
         for lane in list(self._backlog.lanes()):
             for calls in self._backlog.clear(lane):
@@ -143,7 +143,7 @@ class DaskExecutor:
         self._listener.ask_what_began([running.future.key for running in self._running.values()])
 
     def close(self) -> None:
-        """Give up what is in flight; values that someone still holds stay on the cluster."""
+        """Cancel all calls in flight; values that are still referenced stay on the cluster."""
         if self._closed:
             return
         self._closed = True
@@ -158,15 +158,15 @@ class DaskExecutor:
     # -- towards the cluster -------------------------------------------------------------------
 
     def _join(self) -> None:
-        """Begin to listen, first of all to who is there."""
+        """Subscribe to news, the first of which are the present workers."""
         topic = uuid.uuid4().hex[:12]
         self._sender = Sender(self._client, topic)
         self._listener = Listener(self._client, topic)
         self._members = Members()
-        self._hear(self._listener.first())
+        self._receive(self._listener.first())
 
     def _join_again(self) -> None:
-        """The scheduler is another one, or has forgotten us: give it again what it had."""
+        """Send all batches again, to a new scheduler or one that has forgotten us."""
         self._listener.close()
         self._connection.join()
         try:
@@ -181,7 +181,7 @@ class DaskExecutor:
             self._again([each.work], each.cancelled)
 
     def _fill(self) -> None:
-        """Give Dask batches until it has enough of them, and tell a growing cluster of the rest."""
+        """Give Dask batches until it has enough, and report the rest to a growing cluster."""
         self._give()
         if self._demand is not None:
             with_dask = sum(
@@ -190,7 +190,7 @@ class DaskExecutor:
                 if lane_of(running.calls.placement) == ANYWHERE
             )
             calls = self._backlog.waiting(ANYWHERE) + with_dask
-            self._demand.tell(
+            self._demand.report(
                 id(self), calls=calls, seconds=self._pace.latest or 0.0, ended=self._pace.learnt
             )
 
@@ -205,7 +205,7 @@ class DaskExecutor:
             self._begin(work)
 
     def _begin(self, work: PendingCalls) -> None:
-        """Give Dask a batch; calls that cannot be pickled fail, and the others go on."""
+        """Give Dask a batch; calls that cannot be pickled fail, and the others continue."""
         number, calls = next(self._numbers), work.calls
         lane = lane_of(calls.placement)
         workers = self._members.addresses(lane) if calls.placement.workers else ()
@@ -230,7 +230,7 @@ class DaskExecutor:
             self._listener.follow(number, shipment.future)
 
     def _again(self, works: Sequence[PendingCalls], cancelled: Container[int] = ()) -> None:
-        """Put work into the backlog, without the calls nobody waits for any more."""
+        """Put work into the backlog, without cancelled calls."""
         for work in works:
             work.calls = work.calls.without(cancelled) if cancelled else work.calls
             if self._withdrawing:
@@ -240,34 +240,34 @@ class DaskExecutor:
 
     # -- from the cluster ----------------------------------------------------------------------
 
-    def _go_on(self, deadline: float) -> None:
-        """Take in what has happened, waiting for the first until the deadline, and go on."""
+    def _advance(self, deadline: float) -> None:
+        """Handle all news, waiting for the first until the deadline, and fill the cluster again."""
         for news in self._listener.until(deadline):
-            self._hear(news)
+            self._receive(news)
         if self._problem():
             return
         if self._connection.has_returned():
             self._join_again()
         if not self._connection.lost:
             self._end_hung()
-            self._give_up_stranded()
+            self._fail_stranded()
         self._fill()
 
-    def _hear(self, news: BatchEnded | Told) -> None:
-        if isinstance(news, Told):
-            self._told(news)
+    def _receive(self, news: BatchEnded | ClusterMessage) -> None:
+        if isinstance(news, ClusterMessage):
+            self._handle(news)
         elif news.number in self._running and not self._forgotten(news):
-            # Of what was cancelled meanwhile nobody wants to hear.
+            # The ends of batches cancelled since are ignored.
             self._ended(self._drop(news.number), news.ran, news.error)
 
     def _forgotten(self, news: BatchEnded) -> bool:
-        """Whether the scheduler has forgotten a batch, which is given to it again."""
+        """Whether the scheduler has forgotten a batch, which will be sent again."""
         if news.error is None:
             return False
         key = self._running[news.number].future.key
         return cause_of(news.error, key) is Cause.SCHEDULER and self._connection.forgot()
 
-    def _told(self, news: Told) -> None:
+    def _handle(self, news: ClusterMessage) -> None:
         match news.message:
             case WorkersJoined(workers):
                 self._members.joined(workers)
@@ -291,7 +291,7 @@ class DaskExecutor:
         self._pace.threads = self._members.threads
 
     def _ended(self, running: Running, ran: Ran | None, error: BaseException | None) -> None:
-        """A batch is over, one way or another."""
+        """Handle the end of a batch, with results or an error."""
         if ran is not None and ran.apart:
             self._again([PendingCalls(running.calls, size=1)], running.cancelled)
         elif ran is not None:
@@ -307,14 +307,14 @@ class DaskExecutor:
                 self._say(running, judged.event)
 
     def _take_back(self, number: int) -> None:
-        """A batch waits at Dask for workers that have gone: it had better wait here."""
+        """Take back a batch that waits at Dask for workers that have gone."""
         running = self._running[number]
         if lane_of(running.calls.placement) != ANYWHERE:
             self._let_go([self._drop(number).future])
             self._again([running.work], running.cancelled)
 
     def _withdraw_others(self, waiting: Container[str]) -> None:
-        """Batches that wait at Dask shall not begin."""
+        """Withdraw batches that wait at Dask."""
         for number, running in list(self._running.items()):
             if running.future.key in waiting and running.future.status == "pending":
                 calls = self._drop(number).calls
@@ -322,7 +322,7 @@ class DaskExecutor:
                 self._say(running, Withdrawn(node=calls.node, indices=calls.indices))
 
     def _let_go(self, futures: Sequence[Future]) -> None:
-        """Tell Dask that some batches are not wanted; one that is lost has forgotten them."""
+        """Release some batches at Dask; a lost scheduler has forgotten them anyway."""
         if futures:
             with suppress(OSError, ClosedClientError):
                 self._client.cancel(futures)
@@ -333,26 +333,26 @@ class DaskExecutor:
         return running
 
     def _say(self, running: Running, event: Event) -> None:
-        """Tell of a batch, but for what was cancelled."""
-        heard = without(event, running.cancelled)
-        if heard is not None:
-            self._ready.append(heard)
+        """Queue an event of a batch, without cancelled calls."""
+        wanted = without(event, running.cancelled)
+        if wanted is not None:
+            self._ready.append(wanted)
 
     # -- trouble -------------------------------------------------------------------------------
 
     def _problem(self) -> str:
-        """Why there is no cluster to speak of any more; "" while there is."""
+        """The reason why the cluster is gone; "" while there is one."""
         self._broken = self._broken or self._connection.problem()
         return self._broken
 
     def _check(self) -> None:
         if self._problem():
             raise MachineryError(
-                f"{self._broken}; what has ended is kept: run the flow again on a working cluster"
+                f"{self._broken}; results so far are kept: run the flow again on a working cluster"
             )
 
     def _end_hung(self) -> None:
-        """Have the workers ended whose calls have taken too long."""
+        """Have workers ended whose calls have taken too long."""
         now = time.monotonic()
         for number, running in self._running.items():
             if running.deadline is not None and running.deadline <= now:
@@ -361,15 +361,15 @@ class DaskExecutor:
                 self._listener.end_worker(number, running)
 
     def _next_deadline(self) -> float:
-        """When there is something to do even if nothing happens."""
-        if self._connection.lost or not self._running:  # then no batch tells of a loss
+        """The time of the next check that is due even without news."""
+        if self._connection.lost or not self._running:  # then no batch reports a loss
             return time.monotonic() + LOOK_AGAIN_SECONDS
         hung = [r.deadline for r in self._running.values() if r.deadline is not None]
         _, again = self._members.stranded(self._backlog.lanes(), self._patience)
         return min([time.monotonic() + again, *hung])
 
-    def _give_up_stranded(self) -> None:
-        """Fail the calls that nobody has been able to run for too long."""
+    def _fail_stranded(self) -> None:
+        """Fail the calls that no worker has been able to run for too long."""
         over, _ = self._members.stranded(self._backlog.lanes(), self._patience)
         if over and not self._members.threads:
             self._broken = (

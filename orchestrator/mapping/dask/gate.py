@@ -1,7 +1,7 @@
-"""A gate in each worker process: suspects of killing their worker run while nothing else does.
+"""A gate in each worker process: calls suspected of killing their worker run alone.
 
-Touches no library; used on workers. With several threads a worker, whoever runs when it dies
-could otherwise be any of them.
+Touches no library; used on workers. If a worker with several threads dies, any of the running
+calls could otherwise be the culprit.
 """
 
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from threading import Condition
 
 ALONE_WITHIN_SECONDS = 300.0
-"""How long a suspect waits for the others to end. They may be waiting for it in turn, when a task
-runs a flow of its own; then it runs beside them, and nobody is blamed."""
+"""Seconds that a suspect waits for the others to end. They may be waiting for it in turn, when a
+task runs a flow of its own; then it runs beside them, and no call is blamed."""
 
 
 class SuspectGate:
-    """Lets any number of ordinary batches pass at a time, or one suspect one."""
+    """Lets any number of ordinary batches pass at a time, or a single suspect."""
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -39,7 +39,7 @@ class SuspectGate:
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
-        """Run while nothing else does; gives False when that could not be had in time."""
+        """Run alone; gives False if others did not end in time."""
         with self._changed:
             self._suspects_waiting += 1
             alone = self._changed.wait_for(
@@ -57,4 +57,4 @@ class SuspectGate:
 
 
 GATE = SuspectGate()
-"""The gate of this process: what runs in it is what dies with it."""
+"""The gate of this process, since all its calls die together."""

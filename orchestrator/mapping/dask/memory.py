@@ -1,4 +1,4 @@
-"""How near the workers came to their limits of memory: the peak of each process so far.
+"""The memory that workers have used: the peak of each process so far, and its limit.
 
 Touches distributed; takes a client; gives `Peak`s. Runs on the driver, but for reading the peak.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 from distributed import Client, Worker
 
 _STATUS = Path("/proc/self/status")
-"""Of Linux. What `getrusage` says counts the parent's memory too, from before the process began."""
+"""Linux's file. `getrusage` also counts the parent's memory, from before the process began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +17,8 @@ class Peak:
     """The most memory a worker's process has used.
 
     Attributes:
-        worker: Its address.
-        used: Bytes.
+        worker: The worker's address.
+        used: Bytes it has used.
         limit: Bytes it may use; Dask spills and pauses before, and ends the process after.
     """
 
@@ -28,22 +28,22 @@ class Peak:
 
     @property
     def share(self) -> float:
-        """Of the limit."""
+        """The used share of the limit."""
         return self.used / self.limit
 
 
 def peaks(client: Client) -> list[Peak]:
-    """Of the workers that have a limit and tell; one that does not answer is left out."""
-    told = client.run(_peak_and_limit, on_error="ignore")
+    """The peaks of the workers that have a limit and report memory; silent workers are left out."""
+    answers = client.run(_peak_and_limit, on_error="ignore")
     return [
         Peak(worker=worker, used=used, limit=limit)
-        for worker, (used, limit) in sorted(told.items())
+        for worker, (used, limit) in sorted(answers.items())
         if used and limit
     ]
 
 
 def _peak_and_limit(dask_worker: Worker) -> tuple[int, int]:
-    """On a worker."""
+    """Read the peak and the limit, on a worker."""
     lines = _STATUS.read_text().splitlines() if _STATUS.exists() else []
     used = next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
     return used * 1024, dask_worker.memory_manager.memory_limit or 0

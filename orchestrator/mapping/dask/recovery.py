@@ -1,4 +1,4 @@
-"""What follows when a batch has ended without results: who is to blame, and what is made again.
+"""Recovery from a batch without results: the calls to blame, and the calls to make again.
 
 Touches distributed for its exceptions only; takes a `Running` and an error; gives a `Verdict`. It
 does nothing itself. Runs on the driver.
@@ -28,12 +28,12 @@ from orchestrator.user_code import described
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What follows.
+    """The consequences of a batch without results.
 
     Attributes:
-        event: What the engine is to hear, if anything.
-        again: What is to be made again without a word.
-        broken: Why the whole cluster is given up; "" when it is not.
+        event: The event for the engine, if any.
+        again: The calls to make again silently.
+        broken: The reason why the whole cluster is unusable; "" if it is usable.
     """
 
     event: Event | None = None
@@ -48,9 +48,9 @@ def verdict(
 
     Args:
         running: The batch.
-        error: What its future holds.
-        members: Who is in the cluster.
-        ending: Workers that were ended for the sake of a call that hung.
+        error: The error in its future.
+        members: The workers of the cluster.
+        ending: Workers that were ended because of a call that hung.
     """
     calls = running.calls
     match cause_of(error, running.future.key):
@@ -63,7 +63,7 @@ def verdict(
             what = "a value kept on the cluster is gone and could not be computed again"
             return Verdict(broken=f"{what}, which {calls.name} takes: {error}")
         case Cause.SCHEDULER:
-            return Verdict(broken=f"Dask gave up a batch of {calls.name}: {error}")
+            return Verdict(broken=f"Dask cancelled a batch of {calls.name}: {error}")
         case Cause.MACHINERY:
             return _not_run(running, error)
         case Cause.CALL:
@@ -76,7 +76,7 @@ def all_failed(calls: Calls, error: str) -> Ended:
 
 
 def _not_run(running: Running, error: BaseException) -> Verdict:
-    """The machinery failed: its calls are made again, though not for ever."""
+    """The machinery failed: the calls are made again, a limited number of times."""
     aftermath = returned(running)
     if aftermath.unclear:
         name, count = running.calls.name, running.work.returns
@@ -86,7 +86,7 @@ def _not_run(running: Running, error: BaseException) -> Verdict:
 
 
 def _dead(running: Running, address: str, members: Members, ending: frozenset[str]) -> Verdict:
-    """Its worker died: by our own hand for another batch's sake, or perhaps of one of its calls."""
+    """Its worker died: we ended it because of another batch, or one of its calls killed it."""
     aftermath = put_back(running) if address in ending else after_death(running)
     event = _lost(running.calls, aftermath, members.death_of(address))
     return Verdict(event=event, again=aftermath.again)
@@ -106,7 +106,7 @@ def _hung(running: Running, members: Members) -> Verdict:
 
 
 def _lost(calls: Calls, aftermath: Attribution, reason: str) -> Lost | None:
-    """The call to blame, or all of them where that remains unclear."""
+    """The event that blames one call, or all of them if the culprit is unclear."""
     if aftermath.culprit is not None:
         culprit = calls.indices[aftermath.culprit]
         return Lost(node=calls.node, indices=[culprit], culprit=culprit, reason=reason)

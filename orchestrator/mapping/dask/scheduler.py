@@ -1,15 +1,15 @@
-"""What runs on the Dask scheduler: telling an executor at once which workers come and go.
+"""The code on the Dask scheduler: it reports at once which workers come and go.
 
 Touches distributed; takes the scheduler's own events; gives messages under the executor's topic.
 
-Left alone, Dask runs a task whose worker died on up to three more workers, silently. A call that
-kills its worker would take four of them, and every call that waited there, with it. So a batch is
-marked when it arrives as if it had used those chances up: the first death ends its future with
-`KilledWorker`, and the executor decides what runs again. Once it has ended well, Dask's usual
-patience applies to computing it again for the values it left on the cluster.
+By default Dask runs a task whose worker died on up to three more workers, silently. A call that
+kills its worker would kill four of them, and every call that waited there. So a batch is marked on
+arrival as if it had used up those tries: the first death ends its future with `KilledWorker`, and
+the executor decides what runs again. Once it has ended well, Dask's usual tries apply to computing
+it again for the values it left on the cluster.
 
-Nor does Dask tell when a task waits for a worker that has gone, or for a resource nobody has; and
-who gathers a result from a worker that has just died waits for its connection to time out.
+Nor does Dask report that a task waits for a worker that has gone, or for a resource no worker has;
+and gathering a result from a worker that has just died waits for its connection to time out.
 """
 
 import logging
@@ -34,12 +34,12 @@ from orchestrator.mapping.dask.messages import (
 logger = logging.getLogger(__name__)
 
 _KILL_SECONDS = 1.0
-"""What a nanny leaves a worker to end by itself, before it kills it: one that hangs never does."""
+"""Seconds a nanny lets a worker end by itself before it kills it; one that hangs never does."""
 
 _SUMMARY = "-summary"
 
 _MEMORY_TOPIC = "worker-restart-memory"
-"""Under it a nanny tells that it ends its worker, which has used more memory than it may."""
+"""The topic of a nanny's report that it ends a worker for exceeding its memory limit."""
 
 
 def batch_key(name: str, topic: str, number: int) -> str:
@@ -78,13 +78,13 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no type
         self._began: dict[int, int] = {}
 
     async def start(self, scheduler: Scheduler) -> None:
-        """Subscribe the client here and now, so that it misses nothing, and tell who is there."""
+        """Subscribe the client at once, before it can miss anything, and report the workers."""
         self._scheduler = scheduler
         scheduler.subscribe_topic(self.name, self._client)
         self._joined(scheduler.workers)
 
     def add_worker(self, scheduler: Scheduler, worker: str) -> None:  # noqa: ARG002 - Dask's
-        """A worker has come."""
+        """Report a worker that has joined."""
         self._joined([worker])
 
     def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
@@ -92,18 +92,18 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no type
         scheduler.log_event(self.name, written(WorkerLeft(worker)))
 
     def remove_client(self, scheduler: Scheduler, client: str) -> None:
-        """The driver has gone, perhaps without a word: nobody listens any more."""
+        """Remove this plugin: the driver, its only listener, has gone, perhaps by a crash."""
         if client == self._client:
             scheduler.remove_plugin(self.name)
 
     def update_graph(self, scheduler: Scheduler, *, keys: Iterable[Any], **_: Any) -> None:
-        """Tasks have arrived: the first death of a batch shall be its last."""
+        """Mark new batches so that their first death ends them."""
         for key in keys:  # not `tasks`: those are what they depend on too
             if number_of(key, self.name) is not None and not is_summary(key):
                 scheduler.tasks[key].suspicious = scheduler.allowed_failures
 
     def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
-        """A batch has ended well, or was lost after it had, or nobody there may run it."""
+        """Handle a batch that ended well, was lost afterwards, or that no worker here may run."""
         number = number_of(key, self.name)
         if number is None:
             return
@@ -151,9 +151,9 @@ async def end_worker(
 ) -> bool:
     """End the worker whose call has taken too long, unless that call has just ended.
 
-    Decided here, where a batch's end and the next call's begin are heard of first: the driver may
-    have been busy or asleep. Its process is ended by its nanny, which starts another; a worker
-    without a nanny is taken out of the cluster.
+    The scheduler decides, because it learns first of a batch's end and the next call's begin: the
+    driver may have been busy or asleep. The worker's nanny ends its process and starts another; a
+    worker without a nanny is removed from the cluster.
 
     Args:
         topic: The executor's name.

@@ -39,8 +39,8 @@ class KeptValue(Kept):
     def fetch(self) -> Any:
         """The value itself, brought here.
 
-        It is unpickled in this thread and not in Dask's, which would not survive all that a
-        class of the user's may raise.
+        It is unpickled in this thread rather than Dask's, which would not survive every exception
+        of a user's class.
 
         Raises:
             RaisedError: The value cannot be pickled there or unpickled here.
@@ -58,7 +58,7 @@ class KeptValue(Kept):
             return pickle.loads(packed)  # noqa: S301 - our workers'
 
     def _packed(self) -> bytes | str:
-        """The value in bytes, or why it cannot be pickled, from one of the workers that have it.
+        """The value in bytes, or the reason why it cannot be pickled, from a worker that has it.
 
         A worker may go, or hand it on, between the two questions: then both are asked again.
         """
@@ -124,14 +124,14 @@ class _Unpickler(pickle.Unpickler):
 
 
 def pack(content: Any, function: Callable[..., Any] | None = None) -> Packed:
-    """Pickle for workers.
+    """Pickle an object for workers.
 
     Args:
         content: Anything; kept values inside it are left out.
-        function: Whose module to pickle by value where workers could not import it.
+        function: A function whose module is pickled by value if workers cannot import it.
 
     Raises:
-        Exception: Whatever the object raises that cannot be pickled.
+        Exception: The error of an object that cannot be pickled.
     """
     file = io.BytesIO()
     pickler = _Pickler(file)
@@ -141,13 +141,13 @@ def pack(content: Any, function: Callable[..., Any] | None = None) -> Packed:
 
 
 def unpack(blob: bytes, values: Sequence[Any]) -> Any:
-    """What was packed, with these values for the kept ones, in their order."""
+    """The packed object, with these values in place of the kept ones, in their order."""
     return _Unpickler(io.BytesIO(blob), values).load()
 
 
 @contextmanager
 def _by_value(function: Callable[..., Any] | None) -> Iterator[None]:
-    """Pickle the function's module by value meanwhile, when it is a script nobody can import."""
+    """Pickle the function's module by value, if it is a script that workers cannot import."""
     module = sys.modules.get(getattr(function, "__module__", None) or "")
     if module is None or not _is_script(module):
         yield
@@ -172,5 +172,5 @@ def _is_script(module: ModuleType) -> bool:
 
 @lru_cache(maxsize=256)
 def _can_be_imported(name: str, _path: tuple[str, ...]) -> bool:
-    """Whether a top-level module is on the import path; asked for every batch."""
+    """Whether a top-level module is on the import path; cached, because every batch asks."""
     return PathFinder.find_spec(name) is not None

@@ -1,6 +1,6 @@
-"""Packing calls and giving them to Dask; telling which of them cannot be packed.
+"""Packs calls and submits them to Dask; finds the calls that cannot be packed.
 
-Touches dask and distributed; takes `Calls`; gives a future and what it rests on. Runs on the
+Touches dask and distributed; takes `Calls`; gives a future and the objects it needs. Runs on the
 driver.
 """
 
@@ -22,16 +22,16 @@ from orchestrator.mapping.execution.invoke import Failure, failure_of
 from orchestrator.user_code import RaisedError, user_code
 
 AT_ONCE = 1_000_000
-"""The priority of what only hands on results: it frees memory, or the driver waits for it."""
+"""The priority of tasks that only pass on results: they free memory, or the driver waits."""
 
 _LARGE_BATCH = 8 * 1024**2
 
 _PARCELS = 32
-"""So many shared parts at a time are held ready, on the cluster too where large."""
+"""The number of shared parts that are held ready, large ones on the cluster."""
 
 
 class CannotTravelError(Exception):
-    """Some calls cannot be pickled: why, by position."""
+    """Some calls cannot be pickled; has their failures by position."""
 
     def __init__(self, failures: Mapping[int, Failure]) -> None:
         super().__init__(f"{len(failures)} calls cannot be pickled")
@@ -39,15 +39,15 @@ class CannotTravelError(Exception):
 
 
 class TooLargeError(Exception):
-    """The batch's arguments are large, and would rather travel in two halves."""
+    """The batch's arguments are so large that they should travel in two halves."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """What calls share, packed: goes with every batch.
+    """The packed shared part of calls, which goes with every batch.
 
     Attributes:
-        calls: Those it was packed for: while they are held, no other object has an id of theirs.
+        calls: The calls it was packed for; holding them keeps their objects' ids unique.
     """
 
     calls: Calls
@@ -65,10 +65,10 @@ class Shipment:
 
 
 class Sender:
-    """Gives batches to Dask.
+    """Submits batches to Dask.
 
     Args:
-        client: Whose cluster.
+        client: A client of the cluster.
         topic: Names the executor in keys and messages.
     """
 
@@ -82,7 +82,7 @@ class Sender:
         Args:
             number: The batch's number.
             calls: Its calls.
-            workers: Addresses of those that may run it; empty means any.
+            workers: Addresses of the workers that may run it; empty means any.
 
         Raises:
             CannotTravelError: Some calls cannot be pickled; nothing was sent.
@@ -126,7 +126,7 @@ class Sender:
         return KeptValue(future)
 
     def _parcel(self, calls: Calls) -> _Sent:
-        """What the calls share, packed when the first of them are sent."""
+        """The calls' shared part, packed when the first of them are sent."""
         name = shared(calls)
         sent = self._parcels.get(name)
         if sent is None:
@@ -142,7 +142,7 @@ class Sender:
         return sent
 
     def _submit(self, size: int, *args: Any, **options: Any) -> Future:
-        """Submit; what came first begins first, which Dask holds to only when asked to.
+        """Submit a task in order; Dask keeps the order only on request.
 
         It warns of graphs over 10 MB, which here are the arguments asked for.
         """
@@ -182,7 +182,7 @@ def _columns(calls: Calls) -> Packed:
 
 
 def _unpicklable_calls(calls: Calls, error: RaisedError) -> dict[int, Failure]:
-    """The calls whose arguments cannot be pickled; all of them, if none can be told apart."""
+    """The calls whose arguments cannot be pickled; all calls, if no single ones can be found."""
     failures: dict[int, Failure] = {}
     for position in range(len(calls.indices)):
         arguments = {name: values[position] for name, values in calls.columns.items()}
@@ -196,7 +196,7 @@ def _unpicklable_calls(calls: Calls, error: RaisedError) -> dict[int, Failure]:
 
 
 def _unpicklable(calls: Calls, arguments: Mapping[str, Any], error: RaisedError) -> Failure:
-    """Names the argument, since Python's message names only the object inside it."""
+    """The failure that names the argument; Python's message names only the object inside it."""
     guilty = ", ".join(name for name, value in arguments.items() if _is_bad(value, calls))
     return Failure(
         error=f"{calls.name}: {guilty or 'its arguments'} cannot be pickled for a worker: "

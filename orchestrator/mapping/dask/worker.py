@@ -1,4 +1,4 @@
-"""What runs on Dask workers: a batch of calls, and how its results are split.
+"""The code on Dask workers: it runs a batch of calls, and splits its results.
 
 Touches distributed; takes a `Batch` with its `Parcel`; gives a `Ran`. Nothing here runs on the
 driver, but for the records themselves.
@@ -20,26 +20,26 @@ from orchestrator.mapping.dask.gate import GATE
 from orchestrator.mapping.dask.messages import CallBegan, written
 from orchestrator.mapping.dask.serialization import unpack
 from orchestrator.mapping.dask.worker_results import LARGE, pack_result
-from orchestrator.mapping.execution.capture import Callers, Listening
+from orchestrator.mapping.execution.capture import CallCapture, Callers
 from orchestrator.mapping.execution.invoke import Failure, Performed, failure_of, perform
 from orchestrator.user_code import RaisedError, described, said, user_code
 
 LOADING = -1
-"""In place of a position: the batch is with its worker, none of its calls has begun."""
+"""Stands for a position: the batch is with its worker, none of its calls has begun."""
 
 LEFT = -2
-"""In place of a position: whatever the worker dies of from now on, it is not this batch."""
+"""Stands for a position: from now on this batch cannot be the cause of the worker's death."""
 
 _TOLD_ONE_BY_ONE = 64
-_TELL_EVERY_SECONDS = 0.05
+_REPORT_EVERY_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedCall:
-    """What the calls of a node share.
+    """The shared part of a node's calls.
 
     Attributes:
-        function: What to call.
+        function: The function to call.
         constants: Arguments equal for all calls.
         retry_on: Exceptions after which another attempt may be made.
     """
@@ -93,12 +93,13 @@ class Batch:
     Attributes:
         number: The executor's number of the batch.
         name: The node's name, for messages.
-        callers: Whose calls they are.
+        callers: The instances that make the calls.
         columns: Pickled arguments by name, one value a call.
-        count: How many calls.
-        topic: Where the executor hears of calls that begin.
-        suspect: One of the calls may kill its worker: none runs beside another, and each is told.
-        timeout: Seconds a call may take; each is told.
+        count: The number of calls.
+        topic: The topic under which the executor receives begun calls.
+        suspect: Whether one of the calls may kill its worker: then they run alone, and each is
+            reported.
+        timeout: Seconds a call may take; then each call is reported.
         kept_from: Bytes from which a result stays on the cluster.
     """
 
@@ -115,16 +116,16 @@ class Batch:
 
 @dataclass(slots=True, kw_only=True)
 class Ran:
-    """How a batch ended, ready for the driver.
+    """The result of a batch, ready for the driver.
 
     Attributes:
-        performed: How the calls ended; its values do not count.
+        performed: The ends of the calls; its values are unused.
         blobs: Each call's pickled value; None where it failed or is too large.
-        worker: Where it ran.
-        seconds: How long the calls took together; None when none was made.
+        worker: The worker it ran on.
+        seconds: The time the calls took together; None if none was made.
         large: Positions whose values stay on the cluster.
-        apart: Arguments could not be unpickled, perhaps of one call alone: none was made, and
-            each is to be made apart from the others.
+        apart: Whether arguments could not be unpickled, perhaps of one call alone: no call was
+            made, and each is to be made apart from the others.
     """
 
     performed: Performed
@@ -143,7 +144,7 @@ class RanLarge:
     values: dict[int, Any] = field(default_factory=dict)
 
     def __sizeof__(self) -> int:
-        """What Dask needs to know, lest it moves this to another worker as if it were nothing."""
+        """The size, so that Dask does not move this to another worker as if it were tiny."""
         return sum(map(sizeof, self.values.values()))
 
 
@@ -152,7 +153,7 @@ _NOT_BEGUN = frozenset({"waiting", "ready", "constrained", "fetch", "flight", "m
 
 
 def begun(keys: Sequence[str], dask_worker: Worker) -> list[str]:
-    """Those of some tasks that run on this worker, or have run."""
+    """The tasks among some that run on this worker, or have run."""
     tasks = dask_worker.state.tasks
     return [key for key in keys if key in tasks and tasks[key].state not in _NOT_BEGUN]
 
@@ -164,12 +165,12 @@ def run_batch(
 
     Args:
         batch: The calls.
-        parcel: What they share.
+        parcel: Their shared part.
         for_parcel: Kept values inside the parcel.
         for_columns: Kept values inside the columns.
 
     Raises:
-        NotRunError: This worker could not; whatever user code raises is inside the result.
+        NotRunError: This worker failed to run it; errors of user code are inside the result.
     """
     try:
         return _performed(batch, parcel, for_parcel, for_columns)
@@ -181,7 +182,7 @@ def _performed(
     batch: Batch, parcel: Parcel, for_parcel: Sequence[Any], for_columns: Sequence[Any]
 ) -> Ran | RanLarge:
     worker = get_worker()
-    with _through_the_gate(batch, worker) as tell:
+    with _through_the_gate(batch, worker) as report:
         try:
             with user_code():
                 order = parcel.open(for_parcel)
@@ -194,37 +195,37 @@ def _performed(
             ran = _none_begun(batch, raised.error, worker.address)
             ran.apart = batch.count > 1  # the arguments of one may spoil those of others
             return ran
-        with Listening(batch.callers, worker.local_directory, tell) as listening:
+        with CallCapture(batch.callers, worker.local_directory, report) as captured:
             performed = perform(
                 order.function,
                 order.constants,
                 columns,
                 batch.count,
                 retry_on=order.retry_on,
-                before_each=listening.begin,
+                before_each=captured.begin,
             )
-        performed.said = listening.said
-        if tell is not None:
-            tell.now(batch.count)
+        performed.said = captured.said
+        if report is not None:
+            report.now(batch.count)
         _fail_late_ones(performed, batch.timeout)
         return _split(performed, batch, worker.address)
 
 
-def told_one_by_one(count: int) -> bool:
-    """Whether each call of a batch of so many is told, and not only what runs every 50 ms."""
+def reports_each_call(count: int) -> bool:
+    """Whether each call of a batch of this size is reported, not only one every 50 ms."""
     return count <= _TOLD_ONE_BY_ONE
 
 
 def seconds_between(count: int) -> float:
-    """How long a call of a batch of so many may have been running without having been told."""
-    return 0.0 if told_one_by_one(count) else _TELL_EVERY_SECONDS
+    """Seconds that a call of a batch of this size may run before it is reported."""
+    return 0.0 if reports_each_call(count) else _REPORT_EVERY_SECONDS
 
 
-class _Teller:
-    """Tells the executor which call begins, and returns only when the scheduler has heard it.
+class _BeginReporter:
+    """Reports to the executor which call begins; returns once the scheduler has received it.
 
-    So it is known even if the call then kills the process, or holds Python's lock for ever. Each
-    telling takes 1-2 ms, so of long batches only some calls are told.
+    So the call is known even if it then kills the process, or holds Python's lock for ever. Each
+    report takes 1-2 ms, so long batches report only some calls.
     """
 
     def __init__(self, batch: Batch, worker: Worker, *, alone: bool) -> None:
@@ -248,20 +249,20 @@ class _Teller:
 
 
 @contextmanager
-def _through_the_gate(batch: Batch, worker: Worker) -> Iterator[_Teller | None]:
+def _through_the_gate(batch: Batch, worker: Worker) -> Iterator[_BeginReporter | None]:
     if batch.suspect:
         with GATE.alone() as alone:
-            tell = _Teller(batch, worker, alone=alone)
-            tell.now(LOADING)
-            yield tell
-            tell.now(LEFT)
+            report = _BeginReporter(batch, worker, alone=alone)
+            report.now(LOADING)
+            yield report
+            report.now(LEFT)
     else:
         with GATE.passing():
-            yield None if batch.timeout is None else _Teller(batch, worker, alone=False)
+            yield None if batch.timeout is None else _BeginReporter(batch, worker, alone=False)
 
 
 def _fail_late_ones(performed: Performed, timeout: float | None) -> None:
-    """Calls that ended, but too late: they fail as those do that never end."""
+    """Fail calls that ended too late, like those that never end."""
     if timeout is None:
         return
     for position, (started, ended) in enumerate(
@@ -278,7 +279,7 @@ def timed_out(timeout: float, remark: str = "") -> Failure:
 
 
 def _split(performed: Performed, batch: Batch, worker: str) -> Ran | RanLarge:
-    """Results pickled for the driver; large ones set apart, bad ones made failures."""
+    """Pickle results for the driver; keep large ones apart, turn bad ones into failures."""
     blobs: list[bytes | None] = []
     large: dict[int, Any] = {}
     for position, value in enumerate(performed.values):
@@ -294,7 +295,7 @@ def _split(performed: Performed, batch: Batch, worker: str) -> Ran | RanLarge:
                     large[position] = value
         blobs.append(blob)
     performed.values = []
-    performed.said = batch.callers.hearing.wanted(performed.said, performed.failures)
+    performed.said = batch.callers.capture.wanted(performed.said, performed.failures)
     seconds = performed.ended[-1] - performed.started[0]
     ran = Ran(performed=performed, blobs=blobs, worker=worker, seconds=seconds, large=tuple(large))
     return RanLarge(ran=ran, values=large) if large else ran
@@ -309,7 +310,7 @@ def _unpicklable(value: Any, name: str, error: BaseException) -> Failure:
 
 
 def _none_begun(batch: Batch, error: BaseException, worker: str) -> Ran:
-    """Every call failed alike: its function or its arguments could not be unpickled here."""
+    """The result if all calls failed: the function or arguments could not be unpickled here."""
     cure = "what pickles must unpickle"
     if isinstance(error, ImportError):
         cure = "install it on the workers too, or define the task in the flow's own file"

@@ -1,4 +1,4 @@
-"""Results pickled for the driver, and those that are too large to go there at once.
+"""Results pickled for the driver, and results that are too large to go there at once.
 
 Touches cloudpickle and distributed; takes a task's result; gives bytes. Runs on workers.
 """
@@ -19,7 +19,7 @@ LARGE = 64 * 1024
 
 
 def pack_result(value: Any, kept_from: int = LARGE) -> bytes | None:
-    """A task's result pickled for the driver; None where it has too many bytes to go there.
+    """A task's result, pickled for the driver; None if it has too many bytes to go there.
 
     Raises:
         Exception: Whatever the value raises that cannot be pickled.
@@ -32,16 +32,16 @@ def pack_result(value: Any, kept_from: int = LARGE) -> bytes | None:
 
 
 async def pack_kept(key: str, dask_worker: Worker) -> bytes | str | None:
-    """Pickle a value that stays on this worker for the driver, which has asked for it.
+    """Pickle a value on this worker for the driver, which has asked for it.
 
     It takes no thread of the worker, all of which may run long calls.
 
     Args:
-        key: The value's.
+        key: The value's key.
         dask_worker: Given by Dask.
 
     Returns:
-        The bytes, or what the value raised that cannot be pickled; None where it is not here.
+        The bytes, or the error of a value that cannot be pickled; None where it is not here.
     """
     if key not in dask_worker.data:
         return None
@@ -57,11 +57,11 @@ def _pack_whole(value: Any) -> bytes | str | None:
 
 
 def _dumps(value: Any, buffer_callback: Callable[[pickle.PickleBuffer], Any] | None) -> bytes:
-    """Pickled by the quick way where that will do, else by cloudpickle."""
+    """Pickle the fast way if possible, else by cloudpickle."""
     protocol = pickle.HIGHEST_PROTOCOL
     try:
         blob = pickle.dumps(value, protocol, buffer_callback=buffer_callback)
-    except BaseException as error:  # whatever it cannot pickle, cloudpickle may
+    except BaseException as error:  # cloudpickle may succeed where this fails
         if is_of_person(error):
             raise
         blob = b"__main__"

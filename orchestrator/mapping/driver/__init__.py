@@ -2,13 +2,13 @@
 
     loop          joins engine, executor, coordinators, recorder and clock
     coordinators  `async def` tasks, which await mapped calls
-    journal       what ended, to the recorder in bulk; what is recorded, recalled
+    journal       ends, to the recorder in bulk; recorded results, recalled
     recorder      the seam through which a flow run is recorded
-    fingerprints  what a result depends on, as one hash
-    rerun         what is done again though a success is recorded
-    progress      how far a flow run is
+    fingerprints  a result's dependencies, as one hash
+    rerun         instances that run again despite a recorded success
+    progress      the progress of a flow run
     pacing        the clock behind rates
-    task_logs     what tasks print and log, as it arrives
+    task_logs     the tasks' output, as it arrives
     event_log     a flow run as log records
 
 Touches no library; runs on the driver.

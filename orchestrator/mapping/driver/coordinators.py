@@ -1,6 +1,6 @@
 """Coordinators: `async def` tasks on the driver, which await mapped calls and get their outcomes.
 
-A coordinator is driven by hand (`send`), not by asyncio: what it may await is a call of a task.
+A coordinator is driven by `send`, not by asyncio: it may await only calls of tasks.
 Touches no library; takes starts and ends from the driver loop; feeds the engine.
 """
 
@@ -15,10 +15,10 @@ from typing import Any
 from orchestrator.errors import FlowError, MachineryError
 from orchestrator.mapping.authoring.nodes import FirstEnded, Reference, Scope
 from orchestrator.mapping.authoring.sequences import Origin
-from orchestrator.mapping.driver.task_logs import Said
+from orchestrator.mapping.driver.task_logs import LogCollector
 from orchestrator.mapping.engine.engine import Engine
 from orchestrator.mapping.engine.node_state import NodeState
-from orchestrator.mapping.execution.capture import said_by, speaking
+from orchestrator.mapping.execution.capture import continuing, output_of
 from orchestrator.mapping.execution.context import Attempt
 from orchestrator.mapping.execution.executor import Ended, Kept
 from orchestrator.mapping.execution.invoke import Failure, Performed, Skip, failure_of
@@ -31,11 +31,11 @@ logger = logging.getLogger(__name__)
 WORKER = "driver"
 
 Step = Callable[[], Any]
-"""Runs a coroutine up to its next await, and gives what it awaits there."""
+"""Runs a coroutine up to its next await, and returns what it awaits there."""
 
 
 class TaskFailedError(Exception):
-    """A task that was awaited, or whose value was asked for, did not succeed.
+    """A task did not succeed, but was awaited, or its value was requested.
 
     Attributes:
         key: The instance: node, and key if it has one.
@@ -69,11 +69,11 @@ class Coordinators:
     """All coordinators of a flow run that are under way.
 
     Args:
-        engine: Is told how they end.
-        said: Is given what they say.
+        engine: Receives their ends.
+        said: Receives their output.
     """
 
-    def __init__(self, engine: Engine, said: Said) -> None:
+    def __init__(self, engine: Engine, said: LogCollector) -> None:
         self._engine, self._said = engine, said
         self._waiting: dict[int, dict[_Running, None]] = {}
         self._running: set[_Running] = set()
@@ -84,12 +84,12 @@ class Coordinators:
         return len(self._running)
 
     def start(self, state: NodeState, index: int) -> None:
-        """Begin one, up to where it first awaits something unfinished."""
+        """Start one and run it to its first unfinished await."""
         started = time.time()
         for child in self._called_before.pop(Origin(state.number, index), ()):
             child.superseded = True  # this attempt calls for itself
         try:
-            with user_code():  # an argument's `.map` is applied here too
+            with user_code():  # an argument's `.map` runs here, too
                 arguments = own(here(state.arguments(index)))
                 coroutine = state.node.task.function(**arguments)
         except RaisedError as error:
@@ -99,42 +99,42 @@ class Coordinators:
             return
         name = state.node.name
         scope = Scope(f"task {name!r}", prefix=state.names[index], of=name)
-        attempt = self._said.hearing.attempt(
+        attempt = self._said.capture.attempt(
             name, state.names[index], state.columns.tries.get(index, 1)
         )
         running = _Running(state, index, scope, coroutine, started, attempt)
         self._running.add(running)
-        self._go_on(running, partial(coroutine.send, None))
+        self._advance(running, partial(coroutine.send, None))
 
     def done(self, numbers: Sequence[int]) -> None:
-        """These nodes have ended: go on with whoever waits for them."""
+        """Continue the coordinators that wait for these nodes, which have ended."""
         for number in numbers:
             for running in self._waiting.pop(number, ()):
-                if running not in self._running:  # it was cancelled meanwhile
+                if running not in self._running:  # it has been cancelled
                     continue
-                if running in self._next:  # it waited for several, and has been answered
+                if running in self._next:  # it waited for several and has its answer
                     continue
                 if running.result is not None:
                     self._finish(running)
                 elif (step := self._answer(running)) is not None:
-                    self._go_on(running, step)
+                    self._advance(running, step)
 
-    def go_on(self) -> bool:
-        """Go on with one that need not wait; False when there is none.
+    def resume_next(self) -> bool:
+        """Continue one that need not wait; False when there is none.
 
-        It has called something, and what it calls is begun before it goes on: to find its next
-        call may take it long, and workers would wait for both.
+        The calls it has made are started before it continues: it may take long to make its next
+        call, and workers would idle.
         """
         while self._next:
             running = next(iter(self._next))
             step = self._next.pop(running)
             if running in self._running:  # it was not cancelled meanwhile
-                self._go_on(running, step)
+                self._advance(running, step)
                 return True
         return False
 
     def cancel(self, number: int, indices: Sequence[int]) -> None:
-        """Give up these, and what they have called."""
+        """Cancel these, and their calls."""
         unwanted = [r for r in self._running if r.state.number == number and r.index in indices]
         for running in unwanted:
             self._running.discard(running)
@@ -144,13 +144,13 @@ class Coordinators:
                 self._engine.cancel(child.number, reason)
 
     def close(self) -> None:
-        """Give up those that are under way."""
+        """Close the coroutines that are under way."""
         for running in self._running:
             _close(running.coroutine)
         self._running.clear()
 
-    def _go_on(self, running: _Running, step: Step | None) -> None:
-        """Run it up to where it has called something, awaits something unfinished, or has ended."""
+    def _advance(self, running: _Running, step: Step | None) -> None:
+        """Run it until it has called something, awaits something unfinished, or has ended."""
         while step is not None:
             called = len(running.children)
             self._take(running, step)
@@ -165,7 +165,7 @@ class Coordinators:
     def _take(self, running: _Running, step: Step) -> None:
         """Run it up to its next await."""
         try:
-            with running.scope.entered(), speaking(running.attempt):
+            with running.scope.entered(), continuing(running.attempt):
                 running.awaited = step()
         except StopIteration as stop:
             running.result = _performed(running.started, value=stop.value)
@@ -180,7 +180,7 @@ class Coordinators:
             self._fail(running, error)
 
     def _answer(self, running: _Running) -> Step | None:
-        """The step that gives it what it awaits; None where that has not ended: it waits."""
+        """The step that sends it the awaited result; None while it has to wait."""
         awaited, coroutine = running.awaited, running.coroutine
         calls = awaited.references if isinstance(awaited, FirstEnded) else (awaited,)
         if not calls or not all(map(self._is_call, calls)):
@@ -197,7 +197,7 @@ class Coordinators:
             return partial(coroutine.send, value_of(states[ended]))
         except (TaskFailedError, Skip) as error:
             return partial(coroutine.throw, error)
-        except RaisedError as error:  # by a value that is brought here
+        except RaisedError as error:  # by a value that is fetched here
             return partial(coroutine.throw, error.error)
 
     def _is_call(self, awaited: Any) -> bool:
@@ -223,7 +223,7 @@ class Coordinators:
         running.children += [self._engine.state_of(node) for node in fresh]
 
     def _finish(self, running: _Running) -> None:
-        """End it, once all it called has ended, awaited or not."""
+        """End it once all its calls, awaited or not, have ended."""
         unfinished = next((child for child in running.children if not child.done), None)
         if unfinished is not None:
             self._waiting.setdefault(unfinished.number, {})[running] = None
@@ -231,13 +231,13 @@ class Coordinators:
         try:
             with user_code():
                 running.scope.warn_of_unexpanded()
-        except RaisedError as error:  # warnings may be errors, of this coordinator then
+        except RaisedError as error:  # where warnings are errors, they fail this coordinator
             self._fail(running, error)
         self._running.discard(running)
         assert running.result is not None  # noqa: S101 - that is what finishing means
-        said = said_by(running.attempt)
+        said = output_of(running.attempt)
         if said is not None:
-            running.result.said = self._said.hearing.wanted({0: said}, running.result.failures)
+            running.result.said = self._said.capture.wanted({0: said}, running.result.failures)
         if running.children and running.result.failures:
             self._called_before[Origin(running.state.number, running.index)] = running.children
         self._end(running.state, running.index, running.result)
@@ -251,12 +251,12 @@ class Coordinators:
 
 
 def _close(coroutine: Coroutine[Any, Any, Any]) -> None:
-    """Give up a coroutine; what it raises on its way out concerns no other."""
+    """Close a coroutine; an error it raises while it closes affects no other."""
     try:
         with user_code():
             coroutine.close()
     except RaisedError as error:
-        logger.warning("a coordinator that was given up raised %s", error)
+        logger.warning("a cancelled coordinator raised %s", error)
 
 
 def _described(awaited: Any) -> str:
@@ -268,11 +268,11 @@ def _described(awaited: Any) -> str:
 
 
 def value_of(state: NodeState) -> Any:
-    """What a node gives to whoever asks: a plain call's value, a map's outcomes.
+    """The value of a node: a plain call's own value, or a map's outcomes.
 
     Raises:
-        TaskFailedError: It failed, or could not run.
-        Skip: It is a plain call that was skipped.
+        TaskFailedError: The node failed, or could not run.
+        Skip: The node is a plain call that was skipped.
     """
     if state.closed in {State.FAILED, State.UPSTREAM_FAILED}:
         raise TaskFailedError(state.node.name, state.reason)
@@ -290,7 +290,7 @@ def value_of(state: NodeState) -> Any:
 
 
 def here(value: Any) -> Any:
-    """A value with what is kept on the cluster brought to the driver."""
+    """A value, fetched to the driver where it is kept on the cluster."""
     if isinstance(value, Kept):
         return value.fetch()
     if type(value) is dict:

@@ -1,7 +1,7 @@
 """A flow run's events as log records: one for its begin and end, one for each instance that ends.
 
 They go to the logger `orchestrator.events` at level INFO, with their fields in `fields`, so that
-any handler may write them as it likes. Where nobody listens they cost next to nothing.
+any handler may format them. Without a handler they cost next to nothing.
 
 Touches logging; takes records; runs on the driver.
 """
@@ -14,14 +14,14 @@ from orchestrator.records import FlowRun, InstanceRecord
 _events = logging.getLogger("orchestrator.events")
 
 
-def tell_begin(flow_run: FlowRun) -> None:
-    """A flow run has begun, or goes on."""
-    _tell("flow run began", flow_run=flow_run.id, flow=flow_run.flow)
+def log_begin(flow_run: FlowRun) -> None:
+    """Log that a flow run has begun, or continues."""
+    _log("flow run began", flow_run=flow_run.id, flow=flow_run.flow)
 
 
-def tell_end(flow_run: FlowRun) -> None:
-    """A flow run has ended."""
-    _tell(
+def log_end(flow_run: FlowRun) -> None:
+    """Log that a flow run has ended."""
+    _log(
         "flow run ended",
         flow_run=flow_run.id,
         flow=flow_run.flow,
@@ -31,12 +31,12 @@ def tell_end(flow_run: FlowRun) -> None:
     )
 
 
-def tell_ends(instances: Sequence[InstanceRecord]) -> None:
-    """Instances have ended and are recorded."""
+def log_ends(instances: Sequence[InstanceRecord]) -> None:
+    """Log that instances have ended and are recorded."""
     if not _events.isEnabledFor(logging.INFO):
         return
     for instance in instances:
-        _tell(
+        _log(
             "instance ended",
             flow_run=instance.flow_run,
             task=instance.node,
@@ -49,7 +49,7 @@ def tell_ends(instances: Sequence[InstanceRecord]) -> None:
         )
 
 
-def _tell(event: str, **fields: object) -> None:
+def _log(event: str, **fields: object) -> None:
     known = {name: value for name, value in fields.items() if value is not None and value != ""}
     _events.info(event, extra={"fields": known})
 

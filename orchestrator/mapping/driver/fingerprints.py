@@ -1,4 +1,4 @@
-"""Fingerprints: a hash of a task's code and of what an instance's result depends on (law 4).
+"""Fingerprints: a hash of a task's code and of an instance's dependencies (law 4).
 
 Touches cloudpickle; takes a task and arguments; gives hex digits; runs on the driver.
 """
@@ -23,19 +23,19 @@ from orchestrator.project_code import files_hash, rests_on
 from orchestrator.user_code import RaisedError, is_of_person, user_code
 
 _MARSHAL_VERSION = 2
-"""The last one without references to objects seen before: equal content gives equal bytes."""
+"""The last version without back-references: equal content gives equal bytes."""
 
 
 _CONSTANT = (int, float, complex, str, bytes, tuple, frozenset)
 
 
 def code_digest(function: Callable[..., Any]) -> bytes | None:
-    """A hash of what a function does; None if it has no code to look at.
+    """A hash of a function's behaviour; None if it has no Python code.
 
-    It covers code, constants, defaults, closure, and whatever of its own module the function uses:
-    other functions, classes and constants there, and what these use in turn. Functions of other
-    modules count by their names only, so a new version of a library changes nothing here. Values of
-    the module that may change while it runs (lists, dicts, objects) do not count at all.
+    It covers code, constants, defaults, closure, and everything of its own module that the function
+    uses: other functions, classes and constants there, and what these use in turn. Functions of
+    other modules count by their names only, so a new version of a library changes nothing here.
+    Values of the module that may change while it runs (lists, dicts, objects) do not count at all.
     """
     if getattr(function, "__code__", None) is None:
         return None
@@ -45,15 +45,15 @@ def code_digest(function: Callable[..., Any]) -> bytes | None:
 
 
 def code_digest_across_runs(function: Callable[..., Any]) -> bytes | None:
-    """A hash of all that a function's result follows from besides its arguments.
+    """A hash of everything that a function's result depends on besides its arguments.
 
-    It covers what `code_digest` does, the values of its module that it uses, whatever their type,
-    as they are now, and the contents of every other module of the project that its module
-    imports, directly or through others. Installed packages do not count.
+    It covers what `code_digest` covers, the current values of its module that it uses, whatever
+    their type, and the contents of every other module of the project that its module imports,
+    directly or through others. Installed packages do not count.
 
     Returns:
-        None if it has no code to look at, or uses a value that cannot be compared: then nothing
-        tells whether an earlier result is still right.
+        None if it has no Python code, or uses a value that cannot be compared: then it is unknown
+        whether an earlier result is still right.
     """
     code = code_digest(function)
     if code is None:
@@ -61,15 +61,15 @@ def code_digest_across_runs(function: Callable[..., Any]) -> bytes | None:
     hashed = hashlib.blake2b(code, digest_size=16)
     hashed.update(files_hash(rests_on(function).files - _own_file(function)).encode())
     for name, value in sorted(_values_used(function, seen=set()).items()):
-        told = content(value)
-        if told is None:
+        compared = content(value)
+        if compared is None:
             return None
-        hashed.update(f"{name}=".encode() + told)
+        hashed.update(f"{name}=".encode() + compared)
     return hashed.digest()
 
 
 def _own_file(function: Callable[..., Any]) -> frozenset[Path]:
-    """The file of a function: what the function uses of it counts by itself."""
+    """The file of a function: the parts that the function uses are hashed one by one."""
     return frozenset({Path(function.__code__.co_filename).resolve()})
 
 
@@ -108,7 +108,7 @@ def fingerprints(
         code: The digest of their task.
         constants: Arguments they share.
         columns: Arguments that differ, one list a name.
-        count: How many instances.
+        count: The number of instances.
     """
     shared = content((sorted(constants.items()), sorted(columns)))
     if shared is None:
@@ -124,23 +124,23 @@ def fingerprint(code: bytes, depends_on: Any) -> str | None:
 
     Args:
         code: The digest of its task.
-        depends_on: Its arguments, or what a `cache` option gave in place of them.
+        depends_on: Its arguments, or the value of a `cache` option in place of them.
     """
-    told = content(depends_on)
-    if told is None:
+    compared = content(depends_on)
+    if compared is None:
         return None
-    return hashlib.blake2b(told, digest_size=16, key=code).hexdigest()
+    return hashlib.blake2b(compared, digest_size=16, key=code).hexdigest()
 
 
 def content(value: Any) -> bytes | None:
-    """Bytes that are equal for equal values, in this and later processes; None if there are none.
+    """Bytes that are equal for equal values, in this and later processes; None without such bytes.
 
     Built-in types go through marshal, which is fastest; others through pickle without its memo,
-    since a memo tells equal strings from identical ones.
+    since a memo distinguishes equal strings from identical ones.
     """
-    told = _marshalled(value)
-    if told is not None:
-        return told
+    marshalled = _marshalled(value)
+    if marshalled is not None:
+        return marshalled
     plain = _plain(value)
     return _marshalled(plain) or _pickled(plain)
 
@@ -153,32 +153,32 @@ def _marshalled(value: Any) -> bytes | None:
 
 
 def _plain(value: Any) -> Any:
-    """A row of arguments with functions yet to be applied in it told by their code."""
+    """A row of arguments in which functions yet to be applied stand as their code."""
     if type(value) is Deferred:
-        return _plain(value.item), [_told_function(f) for f in value.functions]
+        return _plain(value.item), [_comparable(f) for f in value.functions]
     if isinstance(value, Zipped) or type(value) is tuple:
         return tuple(map(_plain, value))
     return value
 
 
-def _told_function(function: Callable[..., Any]) -> bytes | str:
+def _comparable(function: Callable[..., Any]) -> bytes | str:
     return code_digest(function) or _name(function)
 
 
-_TOLD: Mapping[type, Callable[[Any], tuple[Any, ...]]] = {
-    Outcomes: lambda outcomes: (tuple, (outcomes.told(),)),
-    Mapped: lambda mapped: (tuple, ((mapped.inner, *map(_told_function, mapped.functions)),)),
+_COMPARED: Mapping[type, Callable[[Any], tuple[Any, ...]]] = {
+    Outcomes: lambda outcomes: (tuple, (outcomes.fingerprint_content(),)),
+    Mapped: lambda mapped: (tuple, ((mapped.inner, *map(_comparable, mapped.functions)),)),
 }
-"""What is compared in another way than it is pickled, as pickle's `dispatch_table` has it."""
+"""Types that are compared differently from how they are pickled, as a `dispatch_table`."""
 
 
-_PLAINLY = {**copyreg.dispatch_table, **_TOLD}
+_PLAINLY = {**copyreg.dispatch_table, **_COMPARED}
 
 
 class _ByValue(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no types
-    """Whatever plain pickle cannot: functions of a flow's own module, closures."""
+    """Pickles by value what plain pickle cannot: functions of a flow's own module, closures."""
 
-    dispatch_table: ClassVar = ChainMap(dict(_TOLD), cloudpickle.Pickler.dispatch_table)
+    dispatch_table: ClassVar = ChainMap(dict(_COMPARED), cloudpickle.Pickler.dispatch_table)
 
 
 def _pickled(value: Any) -> bytes | None:
@@ -220,7 +220,7 @@ def _feed_function(hashed: Any, function: Callable[..., Any], seen: set[int]) ->
 
 
 def _feed_value(hashed: Any, value: Any, module: str, seen: set[int]) -> None:
-    """What a function uses: its own module's code by what it does, other code by its name."""
+    """Hash a value a function uses: code of its own module by content, other code by name."""
     value = getattr(value, "__wrapped__", value)
     is_own = getattr(value, "__module__", None) == module
     if is_own and isinstance(value, FunctionType):
@@ -249,13 +249,13 @@ def _names(code: CodeType) -> set[str]:
 
 
 def _feed_code(hashed: Any, code: CodeType) -> None:
-    """A code object by what it does; not by file and line, which change without it."""
+    """Hash a code object by its behaviour, not by file and line, which change without it."""
     hashed.update(code.co_code)
     hashed.update(repr((code.co_names, code.co_varnames, code.co_freevars)).encode())
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             _feed_code(hashed, constant)
-        elif isinstance(constant, frozenset):  # whose order differs between processes
+        elif isinstance(constant, frozenset):  # its order differs between processes
             hashed.update(repr(sorted(map(repr, constant))).encode())
         else:
             hashed.update(repr(constant).encode())

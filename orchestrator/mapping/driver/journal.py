@@ -1,7 +1,7 @@
-"""The record of a flow run: what has ended is told to the recorder, in bulk and soon.
+"""The record of a flow run: ends go to the recorder, in bulk and soon.
 
-Also asks it what an earlier flow run has done already (`cached`), and what has vanished since
-(`removed`). Touches no library; takes instructions of the engine; runs on the driver.
+It also recalls results of earlier flow runs (`cached`), and finds instances that have vanished
+since (`removed`). Touches no library; takes instructions of the engine; runs on the driver.
 """
 
 import logging
@@ -15,7 +15,7 @@ from orchestrator import keys
 from orchestrator.mapping.authoring.option_table import NEVER, RUNS
 from orchestrator.mapping.authoring.options import applied
 from orchestrator.mapping.authoring.sequences import Origin
-from orchestrator.mapping.driver.event_log import tell_begin, tell_end, tell_ends
+from orchestrator.mapping.driver.event_log import log_begin, log_end, log_ends
 from orchestrator.mapping.driver.fingerprints import (
     code_digest,
     code_digest_across_runs,
@@ -40,15 +40,15 @@ _AT_MOST = 20_000
 """Ended instances that may stay unrecorded."""
 
 _AT_MOST_CHARACTERS = 8 * 1024**2
-"""Of what instances said that may stay unrecorded."""
+"""Bytes of instances' output that may stay unrecorded."""
 
 _AHEAD = 100
-"""Instances of a node that are looked up at once, where an executor takes them one by one."""
+"""Instances of a node that are looked up at once if an executor takes them one by one."""
 
 _LONGEST_ARGUMENTS = 200
 
 _LONG_MESSAGE = 1_000
-"""Characters of an error from which it is not repeated at the end of its traceback."""
+"""The length of an error, in characters, from which its traceback no longer repeats it."""
 
 
 class Journal:
@@ -58,12 +58,12 @@ class Journal:
     mapped tasks are recalled by later flow runs too, where their `cache` asks for that.
 
     Args:
-        flow_run: Which.
-        recorder: Where to.
-        engine: Whose instances.
-        again: Those that run again though a success is recorded; None for none.
-        resumed: The flow run was begun before: what succeeded then does not run again.
-        rerun_of: A flow run of which this one runs a part again, and uses the rest.
+        flow_run: The flow run to record.
+        recorder: The recorder that stores it.
+        engine: The engine that runs its instances.
+        again: The instances that run again despite a recorded success; None for none.
+        resumed: Whether the flow run was begun before: its successes do not run again.
+        rerun_of: A flow run of which this one runs a part again and uses the rest.
     """
 
     def __init__(
@@ -93,10 +93,10 @@ class Journal:
         self._said_characters = 0
         self._recorded = time.monotonic()
         recorder.begin(flow_run)
-        tell_begin(flow_run)
+        log_begin(flow_run)
 
     def recall(self, state: NodeState, indices: Sequence[int]) -> Mapping[int, Any]:
-        """The values of those instances that have a recorded success."""
+        """The values of the instances that have a recorded success."""
         again = self._run_again(state, indices)
         looked = self._looked.setdefault(state.number, set())
         ahead = self._ahead.setdefault(state.number, {})
@@ -119,7 +119,7 @@ class Journal:
         return recalled
 
     def _look_up(self, state: NodeState, indices: Sequence[int]) -> Mapping[int, Any]:
-        """The recorded values of instances that may start now or soon, in one question."""
+        """The recorded values of instances that may start now or soon, by one query."""
         done = self._done_before(state, indices)
         lasting, own = self._names(state, indices)
         self._lasting.setdefault(state.number, {}).update(lasting)
@@ -137,12 +137,12 @@ class Journal:
         return recalled
 
     def own(self, state: NodeState, recalled: Iterable[int]) -> Sequence[int]:
-        """Those of some recalled instances that this flow run had recorded itself."""
+        """The recalled instances that this flow run had recorded itself."""
         before = self._recorded_before.get(state.number, ())
         return [index for index in recalled if index in before]
 
     def ended(self, ended: Sequence[tuple[int, Sequence[int]]]) -> None:
-        """These instances have ended; -1 stands for a map that ended without any."""
+        """Note that these instances have ended; -1 stands for a map that ended without any."""
         self._unrecorded += ended
         for _, indices in ended:
             self._waiting += len(indices)
@@ -150,14 +150,14 @@ class Journal:
             self.flush()
 
     def said(self, log: InstanceLog) -> None:
-        """An attempt said this."""
+        """Take the output of an attempt."""
         self._said.append(log)
         self._said_characters += len(log.text)
         if self._said_characters > _AT_MOST_CHARACTERS:
             self.flush()
 
     def keep_up(self) -> None:
-        """Record what has been unrecorded for too long; a disk takes its time for that."""
+        """Record what has been unrecorded for too long; writing to disk may take a while."""
         waited = time.monotonic() - self._recorded
         if (self._unrecorded or self._said) and waited > _AT_LEAST_EVERY:
             self.flush()
@@ -171,7 +171,7 @@ class Journal:
             records = (self._records(nodes[number], indices) for number, indices in together)
             ended = [record for some in records for record in some]
             self._recorder.record(ended)
-            tell_ends(ended)
+            log_ends(ended)
         said, self._said, self._said_characters = self._said, [], 0
         if said:
             self._recorder.keep_logs(said)
@@ -181,7 +181,7 @@ class Journal:
         """Count by state the recorded instances that this execution of the flow run did not have.
 
         They are those of the last flow run, and of this one before it was resumed or before a
-        coordinator in it was tried again. They are recorded as `removed`, unless it is unknown
+        coordinator in it was retried. They are recorded as `removed`, unless it is unknown
         whether they still belong: then this flow run's own stay, and its successes count.
         """
         self.flush()
@@ -205,15 +205,15 @@ class Journal:
                 if keys.is_lasting(key) and not _is_under(unknown, node, key):
                     gone.append(self._removed(node, key))
                 elif keys.is_lasting(key) and own.get(node, {}).get(key) is State.SUCCESS:
-                    counts[State.SUCCESS] += 1  # what failed before has been run again since
+                    counts[State.SUCCESS] += 1  # those that failed before have run again since
         if gone:
             self._recorder.record(gone)
-            tell_ends(gone)
+            log_ends(gone)
             counts[State.REMOVED] = len(gone)
         return counts
 
     def _own_states(self) -> Mapping[str, Mapping[str, State]]:
-        """What this flow run recorded, by node and key, where that may be more than it now has."""
+        """The states this flow run recorded, by node and key; empty if it still has them all."""
         if not self._resumed and len(self._engine.counted) == len(self._engine.nodes):
             return {}
         run = self._flow_run.id
@@ -225,11 +225,11 @@ class Journal:
         )
 
     def _unknown(self) -> list[tuple[str, str]]:
-        """Where it is unknown which instances there would have been: ends of nodes, begins of keys.
+        """The places whose instances are unknown, as ends of node names and beginnings of keys.
 
-        That is a map whose source gave nothing; whatever an unsuccessful coordinator would have
-        called; and, in a resumed flow run, what a coordinator called before, where it now had
-        nothing left to call.
+        Unknown are the instances of a map whose source gave nothing, the calls that an
+        unsuccessful coordinator would have made, and, in a resumed flow run, the earlier calls of a
+        coordinator that now had nothing left to call.
         """
         calling = {state.node.parent for state in self._engine.counted}
         return [
@@ -239,14 +239,14 @@ class Journal:
         ]
 
     def finish(self, flow_run: FlowRun) -> None:
-        """The flow run has ended."""
+        """Record that the flow run has ended."""
         self.flush()
-        self._tell_repeated()
+        self._warn_of_repeated()
         self._recorder.finish(flow_run)
-        tell_end(flow_run)
+        log_end(flow_run)
 
     def _done_before(self, state: NodeState, indices: Sequence[int]) -> frozenset[int]:
-        """Those that succeeded in this flow run before it was resumed."""
+        """The instances that succeeded in this flow run before it was resumed."""
         if not self._resumed:
             return frozenset()
         node = state.node.name
@@ -261,7 +261,7 @@ class Journal:
         return frozenset(index for index in indices if self._again.includes(state, index))
 
     def _has_name(self, state: NodeState) -> bool:
-        """Whether what it returns can be told by what it is given."""
+        """Whether its arguments identify its result."""
         task = state.node.task
         return not task.coordinates and task.settings.cache != NEVER and state.constants_are_final
 
@@ -307,14 +307,14 @@ class Journal:
         return self._codes[state.number]
 
     def _lasting_code(self, state: NodeState) -> bytes | None:
-        """The digest by which later flow runs know a task; None where nothing vouches for it."""
+        """The digest that identifies a task in later flow runs; None where it has none."""
         if state.number not in self._lasting_codes:
             digest = code_digest_across_runs(state.node.task.function)
             self._lasting_codes[state.number] = digest
         return self._lasting_codes[state.number]
 
-    def _tell_repeated(self) -> None:
-        """Say which tasks ran again in a resumed flow run though they had succeeded in it."""
+    def _warn_of_repeated(self) -> None:
+        """Warn of tasks that ran again in a resumed flow run despite earlier successes."""
         for node, number in sorted(self._repeated.items()):
             if number:
                 logger.warning(
@@ -338,7 +338,7 @@ class Journal:
         ]
 
     def _closed(self, state: NodeState) -> InstanceRecord:
-        """A map that ended without any instance."""
+        """The record of a map that ended without any instance."""
         return InstanceRecord(
             flow_run=self._flow_run.id,
             node=state.node.name,
@@ -351,7 +351,7 @@ class Journal:
     def _record(self, state: NodeState, index: int, key: str, arguments: str) -> InstanceRecord:
         columns = state.columns
         failure, started = columns.failures.get(index), columns.started[index]
-        # A value that stays on the cluster is gone with it: there is nothing to use again.
+        # A value that stays on the cluster vanishes with it and cannot be reused.
         is_kept = isinstance(columns.values[index], Kept)
         name, scope = self._name_and_scope(state.number, index)
         return InstanceRecord(
@@ -384,9 +384,9 @@ def _named(indices: Sequence[int], names: Sequence[str | None]) -> dict[int, str
 
 
 def _whole(failure: Failure) -> str:
-    """An error with its traceback; a long message, with which that ends, is kept in front only."""
+    """An error with its traceback; a long message, which also ends it, is kept only in front."""
     error, frames = failure.error, failure.traceback
-    if len(error) >= MOST_CHARACTERS:  # all that is kept of the traceback is the message's end
+    if len(error) >= MOST_CHARACTERS:  # the kept part of the traceback is only the message's end
         return error
     if len(error) > _LONG_MESSAGE and frames.endswith(error):
         frames = frames.removesuffix(error).rpartition("\n")[0]
@@ -394,7 +394,7 @@ def _whole(failure: Failure) -> str:
 
 
 def _by_node(ended: Sequence[tuple[int, Sequence[int]]]) -> list[tuple[int, Sequence[int]]]:
-    """Ends of one node together; in this process they come one by one."""
+    """Ends grouped by node; in this process they come one by one."""
     if len({number for number, _ in ended}) == len(ended):
         return list(ended)
     nodes: dict[int, list[int]] = {}
@@ -404,7 +404,7 @@ def _by_node(ended: Sequence[tuple[int, Sequence[int]]]) -> list[tuple[int, Sequ
 
 
 def _key_of_call(state: NodeState) -> str:
-    """The key of a whole call, where its instances have none: one more of a node has its own."""
+    """The key of a whole call without instances; each further call of a node has its own."""
     prefix, ordinal = state.node.prefix, state.ordinal
     return keys.below(prefix, keys.unnamed(f"call {ordinal + 1}")) if ordinal else prefix
 
@@ -417,7 +417,7 @@ def _recorded_names(state: NodeState) -> Iterable[str]:
 def _unknown(
     state: NodeState, calling: Container[Origin | None] | None
 ) -> Iterator[tuple[str, str]]:
-    """As `Journal._unknown`, of one node; `calling` are the coordinators that called anything."""
+    """As `Journal._unknown`, for one node; `calling` are the coordinators that made calls."""
     if state.mapped and state.items is None:
         yield state.node.name, state.node.prefix
     if state.node.task.coordinates:
@@ -433,20 +433,22 @@ def _is_under(places: Iterable[tuple[str, str]], node: str, key: str) -> bool:
     return any(node.endswith(of) and keys.is_under(key, at) for of, at in places)
 
 
-def _as_told(code: bytes, cache: Callable[..., Any], state: NodeState, index: int) -> str | None:
-    """The fingerprint of one instance by what a `cache` option says of it."""
+def _cache_fingerprint(
+    code: bytes, cache: Callable[..., Any], state: NodeState, index: int
+) -> str | None:
+    """The fingerprint of one instance by its `cache` option."""
     try:
         with user_code():
-            told = applied(cache, state.arguments(index))
+            depends_on = applied(cache, state.arguments(index))
     except RaisedError as error:
-        # The call itself is made, and a `.map` that fails here fails again there.
+        # The call is made anyway, and a `.map` that fails here fails again there.
         logger.warning("%s is not looked up: its `cache` raised %s", state.names[index], error)
         return None
-    return None if told is None else fingerprint(code, told)
+    return None if depends_on is None else fingerprint(code, depends_on)
 
 
 def _in_short(state: NodeState, indices: Sequence[int]) -> list[str]:
-    """The arguments that tell instances from their siblings."""
+    """The arguments that distinguish instances from their siblings."""
     if state.items is None:
         return [""] * len(indices)
     columns = [

@@ -18,11 +18,11 @@ from orchestrator.mapping.driver.coordinators import Coordinators, here
 from orchestrator.mapping.driver.journal import Journal
 from orchestrator.mapping.driver.pacing import Pacer
 from orchestrator.mapping.driver.progress import Observer, progress
-from orchestrator.mapping.driver.task_logs import Said
+from orchestrator.mapping.driver.task_logs import LogCollector
 from orchestrator.mapping.engine.engine import Engine
 from orchestrator.mapping.engine.events import Start
 from orchestrator.mapping.engine.node_state import WHOLE_ITEM, NodeState
-from orchestrator.mapping.execution.capture import Callers, Listening
+from orchestrator.mapping.execution.capture import CallCapture, Callers
 from orchestrator.mapping.execution.executor import (
     Calls,
     Ended,
@@ -48,14 +48,14 @@ class DriverLoop:
 
     Args:
         engine: With the flow's nodes added.
-        executor: Where instances that run on the cluster go.
-        said: Is given what instances print and log.
-        journal: Where ends are recorded; None for nowhere.
-        observer: Told of progress, at most ten times a second.
-        stop: Asked often; once it says yes, nothing more is started.
-        grace: Seconds that what runs by then has to end; what takes longer is given up.
-        used_until: Until when an earlier process of this flow run started instances, by the
-            monotonic clock; None for a new flow run.
+        executor: Runs the instances that run on the cluster.
+        said: Receives what instances print and log.
+        journal: Records ends; None records nothing.
+        observer: Receives progress, at most ten times a second.
+        stop: Polled often; once it returns true, nothing more is started.
+        grace: Seconds that running calls then have to end; those that take longer are abandoned.
+        used_until: The time until which an earlier process of this flow run started instances, by
+            the monotonic clock; None for a new flow run.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class DriverLoop:
         engine: Engine,
         executor: Executor,
         *,
-        said: Said,
+        said: LogCollector,
         journal: Journal | None = None,
         observer: Observer | None = None,
         stop: Callable[[], bool] | None = None,
@@ -82,7 +82,7 @@ class DriverLoop:
         self._observed = 0.0
 
     def run(self) -> bool:
-        """Run to the end; False when it was stopped before."""
+        """Run to the end; False if it was stopped before."""
         with interruptible():
             try:
                 is_done = self._until_done()
@@ -109,13 +109,13 @@ class DriverLoop:
         return True
 
     def _has_stopped(self) -> bool:
-        """Whether it was asked to stop, and what ran then has ended or had its time."""
+        """Whether it is to stop, and the running calls have ended or used up their grace."""
         if not self._is_to_stop() or self._stopping_since is None:
             return False
         return not self._in_flight or time.monotonic() - self._stopping_since > self._grace
 
     def _is_to_stop(self) -> bool:
-        """Whether it was asked to stop; from then on nothing is started."""
+        """Whether it is to stop; from then on nothing is started."""
         if self._stopping_since is None and self._stop is not None and self._stop():
             self._stopping_since = time.monotonic()
             self._engine.stop()
@@ -126,13 +126,13 @@ class DriverLoop:
 
     def _start_ready(self) -> None:
         self._start_while_there_is_room()
-        while self._coordinators.go_on():
+        while self._coordinators.resume_next():
             self._follow_up()
             self._start_while_there_is_room()
             self._keep_up()
 
     def _start_while_there_is_room(self) -> None:
-        """Start what is ready; what is recalled takes no room, so this may go through it all."""
+        """Start what is ready; recalled results take no room, so this may pass all of it."""
         self._pacer.refresh()
         while (
             (room := self._executor.room()) > 0
@@ -161,7 +161,7 @@ class DriverLoop:
             self._send(state, indices, self._places[state.number], suspect=start.suspect)
 
     def _is_alike(self, state: NodeState) -> bool:
-        """Whether all instances of a node want to run alike; how is then found out once."""
+        """Whether all instances of a node have one placement, which is then computed once."""
         settings = state.node.task.settings
         if settings.vary:
             return False
@@ -170,7 +170,7 @@ class DriverLoop:
         return True
 
     def _without_recalled(self, state: NodeState, indices: Sequence[int]) -> Sequence[int]:
-        """Those that have no recorded success."""
+        """The instances without a recorded success."""
         if self._journal is None:
             return indices
         recalled = self._journal.recall(state, indices)
@@ -183,7 +183,7 @@ class DriverLoop:
     def _by_placement(
         self, state: NodeState, indices: Sequence[int]
     ) -> dict[Placement | None, list[int]]:
-        """Instances that want to run alike together; None is the driver."""
+        """Instances grouped by placement; None is the driver."""
         settings = state.node.task.settings
         groups: dict[Placement | None, list[int]] = {}
         for index in indices:
@@ -202,7 +202,7 @@ class DriverLoop:
     def _send(
         self, state: NodeState, indices: Sequence[int], place: Placement | None, *, suspect: bool
     ) -> None:
-        """Have instances performed: here when there is no place for them, else by the executor."""
+        """Perform instances here if they have no placement, else send them to the executor."""
         task = state.node.task
         constants, columns = state.constants, state.columns_of(indices)
         function = _WholeItem(state) if WHOLE_ITEM in columns else task.function
@@ -221,7 +221,7 @@ class DriverLoop:
                 columns=columns,
                 keys=keys,
                 tries=tries,
-                hearing=self._said.hearing,
+                capture=self._said.capture,
                 retry_on=task.settings.retry_on,
                 placement=place,
                 suspect=suspect,
@@ -235,9 +235,9 @@ class DriverLoop:
         function: Callable[..., Any],
         columns: Mapping[str, Sequence[Any]],
     ) -> None:
-        """Have instances performed on the driver, with what they take brought here."""
+        """Perform instances on the driver, with their arguments fetched here."""
         if self._journal is not None:
-            self._journal.flush()  # a task on the driver may read what the record says
+            self._journal.flush()  # a task on the driver may read the record
         try:
             constants = here(state.constants)
             columns = {name: [here(item) for item in column] for name, column in columns.items()}
@@ -253,19 +253,19 @@ class DriverLoop:
                 self._end_here(state, indices, _all_failed(1, failure))
             return
         callers = Callers(
-            hearing=self._said.hearing,
+            capture=self._said.capture,
             node=state.node.name,
             keys=state.names.at(indices),
             tries=state.columns.tries_of(indices),
         )
-        with Listening(callers) as listening:
+        with CallCapture(callers) as captured:
             performed = perform(
                 function,
                 constants,
                 columns,
                 len(indices),
                 retry_on=state.node.task.settings.retry_on,
-                before_each=listening.begin,
+                before_each=captured.begin,
             )
         performed.said = callers.hearing.wanted(listening.said, performed.failures)
         self._end_here(state, indices, performed)
@@ -273,7 +273,7 @@ class DriverLoop:
     # -- ending --------------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        """Wait for whatever comes first: an event, a retry or a start that is due, the record."""
+        """Wait for the first of: an event, a retry or a start that is due, the record."""
         due = self._pacer.seconds_to_next()
         waits = [_LONGEST_WAIT if due is None else due]
         if self._delays:
@@ -283,7 +283,7 @@ class DriverLoop:
             for event in self._executor.wait(until):
                 self._take_in(event)
         elif self._delays or due is not None:
-            time.sleep(until)  # nothing is under way that an executor could tell of
+            time.sleep(until)  # nothing is under way that an executor could report
         else:
             self._free_the_stuck()
         while self._delays and self._delays[0][0] <= time.monotonic():
@@ -291,15 +291,15 @@ class DriverLoop:
             self._engine.due(number, index)
 
     def _free_the_stuck(self) -> None:
-        """Let a coordinator exceed its limit, where coordinators hold what others of them need.
+        """Let a coordinator exceed its limit if coordinators hold what others of them need.
 
         Raises:
-            MachineryError: That is not why nothing can start.
+            MachineryError: Nothing can start for another reason.
         """
         lifted = self._engine.lift_limit()
         if lifted is None:
             raise MachineryError(
-                "the flow cannot go on, though not all of it has ended: "
+                "the flow cannot continue, though not all of it has ended: "
                 + ", ".join(s.node.name for s in self._engine.nodes if not s.done)
             )
         logger.warning(
@@ -328,7 +328,7 @@ class DriverLoop:
         self._end(state, ended)
 
     def _follow_up(self) -> None:
-        """Carry out what the engine says of what has happened."""
+        """Carry out the engine's instructions after events."""
         while self._engine.has_effects:
             effects = self._engine.effects()
             if self._journal is not None:
@@ -342,7 +342,7 @@ class DriverLoop:
                 self._coordinators.done(effects.done)
 
     def _keep_up(self) -> None:
-        """Record what is overdue, when all has been begun that can be."""
+        """Record what is overdue, once everything that can start has started."""
         if self._journal is not None:
             self._journal.keep_up()
 
@@ -363,9 +363,9 @@ class DriverLoop:
 
 
 class _WholeItem:
-    """Calls a task with an item of `expand_kwargs`, a dict of arguments, checked once more.
+    """Calls a task with an item of `expand_kwargs`, a dict of arguments, checked again.
 
-    What a `.map` function gives is known only where it is applied, on the worker.
+    The result of a `.map` function is known only where it is applied, on the worker.
     """
 
     def __init__(self, state: NodeState) -> None:

@@ -1,7 +1,7 @@
 """Pacing: the clock behind rates. A rate of `10/s` lets 10 instances start in any second.
 
-A start counts when the executor is given the call, at each attempt. A flow run that is resumed
-may have started its last instances just before: it waits as if it had started all it may.
+A start counts when the executor receives the call, at each attempt. A resumed flow run may have
+started its last instances just before: it waits as if it had used its whole rate.
 
 Touches no library; takes groups of the engine and times; used by the driver loop; driver.
 """
@@ -16,12 +16,12 @@ from orchestrator.mapping.engine.node_state import NodeState
 
 
 class Pacer:
-    """Tells an engine how many instances its rates let start now.
+    """Sets the number of starts that each rate of an engine allows now.
 
     Args:
         engine: The engine.
-        used_until: Until when an earlier process started instances of this flow run, by `clock`;
-            None where there was none.
+        used_until: The time until which an earlier process started instances of this flow run, by
+            `clock`; None without such a process.
         clock: The time in seconds; never goes back.
     """
 
@@ -35,18 +35,18 @@ class Pacer:
         self._started: dict[Group, deque[tuple[float, int]]] = {}
 
     def refresh(self) -> None:
-        """Tell the engine what may start now."""
+        """Set the starts that are allowed now in the engine."""
         for group in self._engine.rated():
             self._engine.allow(group, self._free(group))
 
     def started(self, state: NodeState, count: int) -> None:
-        """Note that instances of a call are being started."""
+        """Note that instances of a call start."""
         for use in state.uses:
             if use.group.rate is not None and count:
                 self._window(use.group).append((self._clock(), count))
 
     def seconds_to_next(self) -> float | None:
-        """How long until a rate lets something more start; None where nothing waits for one."""
+        """The seconds until a rate allows another start; None where nothing waits for one."""
         rated = self._engine.rated()
         if not rated:
             return None

@@ -1,4 +1,4 @@
-"""How far a flow run is, for whoever watches it.
+"""The progress of a flow run, for its observers.
 
 Touches no library; takes an engine; gives counts. Runs on the driver.
 """
@@ -14,13 +14,13 @@ from orchestrator.records import State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeProgress:
-    """How far the nodes of one name are.
+    """The progress of all nodes with one name.
 
     Attributes:
         name: The node's name; nodes of several coordinators share it.
-        total: Instances so far known of; None while that is unknown.
-        counts: Of those that have ended, by state.
-        running: Under way.
+        total: The number of known instances; None while it is unknown.
+        counts: The ended instances, by state.
+        running: The number of instances under way.
     """
 
     name: str
@@ -33,7 +33,7 @@ Observer = Callable[[Sequence[NodeProgress]], None]
 
 
 def progress(engine: Engine) -> list[NodeProgress]:
-    """How far a flow run is, by the names of its nodes."""
+    """The progress of a flow run, by the names of its nodes."""
     by_name: dict[str, list[NodeState]] = {}
     for state in engine.counted:
         by_name.setdefault(state.node.name, []).append(state)

@@ -10,7 +10,7 @@ from orchestrator.records import FlowRun, InstanceLog, InstanceRecord, State
 
 
 class Recorder(Protocol):
-    """Where a flow run and its instances are written, and read again by a later flow run.
+    """Stores a flow run and its instances, and reads them again for a later flow run.
 
     The contract: `record` is called in bulk, as instances end, from one thread; calling it twice
     with the same (flow run, node, key) keeps the later one. `recall` answers from every recorded
@@ -19,15 +19,15 @@ class Recorder(Protocol):
     """
 
     def begin(self, flow_run: FlowRun) -> None:
-        """A flow run has started."""
+        """Record that a flow run has started."""
         ...
 
     def record(self, instances: Sequence[InstanceRecord]) -> None:
-        """These instances have ended."""
+        """Record instances that have ended."""
         ...
 
     def keep_logs(self, logs: Sequence[InstanceLog]) -> None:
-        """Attempts said this; of two with the same flow run, node, key and number the later."""
+        """Keep attempts' logs; of two with one flow run, node, key and number the later wins."""
         ...
 
     def recall(self, fingerprints: Sequence[str]) -> Mapping[str, Any]:
@@ -35,7 +35,7 @@ class Recorder(Protocol):
         ...
 
     def succeeded(self, flow_run: str, node: str) -> frozenset[str]:
-        """The keys of this node that succeeded in a flow run, which now goes on."""
+        """The keys of this node that succeeded in a flow run that now continues."""
         ...
 
     def nodes_of(self, flow_run: str) -> Sequence[str]:
@@ -51,12 +51,12 @@ class Recorder(Protocol):
         ...
 
     def finish(self, flow_run: FlowRun) -> None:
-        """The flow run has ended; the record holds state, end time and counts."""
+        """Record that the flow run has ended, with its state, end time and counts."""
         ...
 
 
 class MemoryRecorder:
-    """Records for as long as the process lives: the default, and the twin tests use."""
+    """Records for as long as the process lives: the default, and the twin for tests."""
 
     def __init__(self) -> None:
         self.flow_runs: dict[str, FlowRun] = {}
@@ -76,7 +76,7 @@ class MemoryRecorder:
                 self._by_fingerprint[str(instance.fingerprint)] = instance.value
 
     def keep_logs(self, logs: Sequence[InstanceLog]) -> None:
-        """Keep what attempts said; the later of two wins."""
+        """Keep attempts' logs; the later of two wins."""
         for log in logs:
             self.logs[log.flow_run, log.node, log.key, log.attempt] = log
 

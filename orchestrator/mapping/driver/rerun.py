@@ -1,8 +1,8 @@
-"""What a flow run does again, though a success of it is recorded.
+"""The instances that a flow run runs again despite a recorded success.
 
-That is: the chosen instances, what they coordinate, and what depends on any of these. What a
-coordinator passes on from one of its maps to the next is not seen as such: there an argument
-that has changed decides, as ever.
+These are the chosen instances, the instances they coordinate, and those that depend on any of
+them. Values that a coordinator passes from one of its maps to the next are not seen as a
+dependency: there a changed argument decides, as usual.
 
 Touches no library; asked by the journal as instances start, upstreams first; runs on the driver.
 """
@@ -18,11 +18,11 @@ Chosen = Callable[[str, str], bool]
 
 
 class Again:
-    """The instances of one flow run that run again.
+    """Decides which instances of one flow run run again.
 
     Args:
-        engine: Whose instances.
-        chosen: Those to begin with.
+        engine: The engine that runs the instances.
+        chosen: Selects the instances to begin with.
     """
 
     def __init__(self, engine: Engine, chosen: Chosen) -> None:
@@ -48,7 +48,7 @@ class Again:
         return parent is not None and parent.instance in self._again.get(parent.node, ())
 
     def _depends(self, state: NodeState, index: int) -> bool:
-        """Whether anything its arguments are made of ran again."""
+        """Whether an instance its arguments are made of ran again."""
         items = state.items
         if items is not None and any(self._ran(*origin) for origin in items.origins(index)):
             return True
@@ -58,7 +58,7 @@ class Again:
         return index in self._again.get(number, ()) or index in self._above.get(number, ())
 
     def _note_above(self, state: NodeState) -> None:
-        """What a coordinator gives depends on its instances, though its others need not run."""
+        """Note that the coordinators above depend on it; their other calls need not run again."""
         parent = state.node.parent
         while parent is not None:
             self._above[parent.node].add(parent.instance)

@@ -5,9 +5,9 @@
     node_state         the instances of one node
     expansion          a node's items, once its upstreams are known
     trigger_verdicts   whether an instance runs, by its trigger rule
-    transitions        ends noted and counted
-    queues             what may start, in order
-    admission, limits  what starts next under the limits
+    transitions        ends, noted and counted
+    queues             the order in which instances and nodes start
+    admission, limits  the next starts under the limits
     instance_options   a task's options for one instance
     key_registry       the keys of one flow run
 

@@ -1,8 +1,8 @@
 """Admission: which call's instances may start next, and how many, under the limits of a flow run.
 
-A call without limits has its turn by urgency alone. One that keeps limits waits in each of their
-groups, and is given a turn when it comes to the front and there is room. So calls share what is
-free, whichever was written down first, and no call waits for a limit that is not its own.
+Urgency alone decides the turn of a call without limits. A call with limits waits in each of their
+groups, and gets a turn when it comes to the front and there is room. So calls share free room,
+whatever their order in the flow, and no call waits for another call's limit.
 
 Touches no library; pure; used by the engine; runs on the driver.
 """
@@ -22,7 +22,7 @@ class Admission:
 
     Args:
         nodes: The engine's calls, by number.
-        pools: By name.
+        pools: The flow's pools, by name.
     """
 
     def __init__(self, nodes: Sequence[NodeState], pools: Mapping[str, Pool]) -> None:
@@ -33,7 +33,7 @@ class Admission:
         return bool(self._turns)
 
     def enter(self, state: NodeState) -> None:
-        """Take in a call that is new."""
+        """Add a new call."""
         settings = state.node.task.settings
         if (settings.max_active, settings.pool, settings.rate) != (None, None, None):
             state.uses = self._limits.uses_of(state, self._above(state))
@@ -42,12 +42,12 @@ class Admission:
         """Refuse a call whose pool the flow does not have.
 
         Raises:
-            FlowError: It does not have it.
+            FlowError: The flow does not have the pool.
         """
         self._limits.require_pool(task, pool)
 
     def offer(self, state: NodeState) -> None:
-        """Give a call a turn, or take it back, after its instances or their limits have changed."""
+        """Give a call a turn, or revoke it, after its instances or their limits have changed."""
         if not state.uses:
             self._turn(state)
             return
@@ -62,7 +62,7 @@ class Admission:
             self._serve(use.group)
 
     def first(self) -> NodeState | None:
-        """The call from which instances start next; None where there is none."""
+        """The call whose instances start next; None where there is none."""
         while self._turns:
             state = self._nodes[self._turns.first()]
             if state.room > 0:
@@ -73,10 +73,10 @@ class Admission:
         return None
 
     def take(self, state: NodeState, room: int) -> Sequence[int]:
-        """Start instances of a call that has its turn; at most so many."""
+        """Start at most `room` instances of a call that has its turn."""
         most = state.room
         for use in state.uses:
-            if use.room < math.inf:  # what is free is shared with the calls that wait
+            if use.room < math.inf:  # share free room with the calls that wait
                 most = min(most, max(1, use.room // max(1, len(use.group))))
         taken = state.ready.pop(room if most == math.inf else min(room, int(most)))
         state.count_running(len(taken))
@@ -89,12 +89,12 @@ class Admission:
         return taken
 
     def left(self, state: NodeState, count: int, *, unused: bool = False) -> None:
-        """Instances of a call no longer run.
+        """Note that instances of a call no longer run.
 
         Args:
             state: The call.
-            count: How many instances.
-            unused: Nothing was started for them, so that their rate is as it was.
+            count: The number of instances.
+            unused: Whether nothing was started for them, so that they do not count for the rate.
         """
         state.count_running(-count)
         if unused:
@@ -106,14 +106,14 @@ class Admission:
         return self._limits.rated()
 
     def allow(self, group: Group, starts: int) -> None:
-        """Note how many instances of a group its rate lets start now."""
+        """Set the number of starts that a group's rate allows now."""
         more = starts > group.allowed
         group.allowed = starts
         if more:
             self._serve(group)
 
     def lift_one(self) -> NodeState | None:
-        """Lift the limits of one coordinator that waits, where coordinators wait for each other."""
+        """Lift the limits of one waiting coordinator, if coordinators wait for each other."""
         for state in self._nodes:
             if state.uses and len(state.ready) and state.node.task.coordinates:
                 state.lifted = True
@@ -130,7 +130,7 @@ class Admission:
     def _serve(self, group: Group) -> None:
         """Give a turn to the call that has waited longest, of those that have room.
 
-        When that has started something, or turns out to have no room, the next one is served.
+        When it has started something, or turns out to have no room, the next one is served.
         """
         for number in group.in_turn():
             state = self._nodes[number]

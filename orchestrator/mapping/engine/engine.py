@@ -1,14 +1,13 @@
-"""The engine: which instances may start, and what the end of one means for the others.
+"""The engine: decides which instances may start, and how the end of one affects others.
 
 A pure state machine: events in, instructions out. No I/O, no clock, no Dask, no thread; the
-driver loop (`driver.loop`) brings it events and carries out what it says.
+driver loop (`driver.loop`) feeds it events and carries out its instructions.
 
     events          add, ended, recalled, lost, withdrawn, due, cancel, stop
-    instructions    take() -> what to start; effects() -> what ended, failed for now, is given up
+    instructions    take() -> what to start; effects() -> ends, retries, cancelled instances
 
-What a node's items are stands in `expansion`, what an end leads to in `transitions`, what it means
-for
-others in `trigger_verdicts`, what a task's options say of one instance in `instance_options`.
+`expansion` has a node's items, `transitions` the consequences of an end, `trigger_verdicts` its
+effect on other nodes, `instance_options` a task's options for one instance.
 `distributed.worker_state_machine` is the model. Runs on the driver.
 """
 
@@ -51,7 +50,7 @@ class Engine:
 
     Args:
         max_map_length: Most instances one expansion may have.
-        pools: What tasks share, by name.
+        pools: The limits that tasks share, by name.
     """
 
     def __init__(
@@ -68,10 +67,10 @@ class Engine:
     # -- events ------------------------------------------------------------------------------
 
     def add(self, nodes: Sequence[Node]) -> None:
-        """Nodes were written down, in a flow or by a coordinator; they refer to earlier ones.
+        """Add nodes of a flow or a coordinator; they refer to earlier ones.
 
         Raises:
-            FlowError: One refers to a node that is not of this flow run; none was added.
+            FlowError: One refers to a node of another flow run; none was added.
         """
         self._require_known(nodes)
         for node in nodes:
@@ -79,7 +78,7 @@ class Engine:
         self._settle()
 
     def ended(self, end: Ended) -> None:
-        """Attempts of some instances have ended; those cancelled meanwhile are passed over."""
+        """Attempts of some instances have ended; ends of cancelled ones are ignored."""
         state, indices, performed = self.nodes[end.node], end.indices, end.performed
         wanted = [p for p, i in enumerate(indices) if state.columns.states[i] == RUNNING]
         if len(wanted) < len(indices):
@@ -100,9 +99,9 @@ class Engine:
         """Instances that were about to start have a recorded success.
 
         Args:
-            number: Their node's.
-            values: By index, what they returned.
-            own: Those that succeeded in this flow run itself, before it was resumed.
+            number: The number of their node.
+            values: The values they returned, by index.
+            own: The ones that succeeded in this flow run itself, before it was resumed.
         """
         state = self.nodes[number]
         self._admission.left(state, len(values), unused=True)
@@ -115,10 +114,10 @@ class Engine:
         self._settle()
 
     def lost(self, number: int, indices: Sequence[int], culprit: int | None, reason: str) -> None:
-        """A worker died with these; they start again, without using up a retry.
+        """A worker died with these instances; they start again, without using up a retry.
 
-        The culprit does so at most `max_lost` times. Where it is unknown, nobody is blamed the
-        first time, and those lost again are.
+        The culprit starts again at most `max_lost` times. If it is unknown, no instance is blamed
+        the first time, and instances lost again are.
         """
         state = self.nodes[number]
         for index in indices:
@@ -137,7 +136,7 @@ class Engine:
         self._settle()
 
     def withdrawn(self, number: int, indices: Sequence[int]) -> None:
-        """These will not run, since nothing more is to be started."""
+        """These instances will not run, since nothing more is to be started."""
         state = self.nodes[number]
         given_up = [index for index in indices if state.columns.states[index] == RUNNING]
         self._admission.left(state, len(given_up), unused=True)
@@ -152,7 +151,7 @@ class Engine:
             self._settle()
 
     def cancel(self, number: int, reason: str) -> None:
-        """What a node has not ended yet is no longer wanted."""
+        """Cancel the instances of a node that have not ended."""
         self._ends.cancel(self.nodes[number], reason)
         self._offer(self.nodes[number])
         self._settle()
@@ -164,7 +163,7 @@ class Engine:
     # -- instructions ------------------------------------------------------------------------
 
     def take(self, room: int) -> list[Start]:
-        """Start these: at most `room` instances, or one coordinator once nothing else is ready.
+        """The instances to start: at most `room`, or one coordinator once nothing else is ready.
 
         Nodes of higher priority go first, then later ones, so that what was begun is finished.
         """
@@ -182,31 +181,31 @@ class Engine:
         return starts
 
     def allow(self, group: Group, starts: int) -> None:
-        """An event: the rate of a group lets so many instances start now."""
+        """An event: the rate of a group allows this many starts now."""
         self._admission.allow(group, starts)
 
     def lift_limit(self) -> NodeState | None:
-        """Let a coordinator start whatever its limits, where all that could free them wait for it.
+        """Let a coordinator exceed its limits, if all that could free them wait for it.
 
         Returns:
-            Its node; None where that is not why nothing can start.
+            Its node; None if nothing can start for another reason.
         """
         return self._admission.lift_one()
 
     @property
     def has_effects(self) -> bool:
-        """Whether events have led to anything since the last time."""
+        """Whether events have had effects since the last call of `effects`."""
         return bool(self._ends.effects)
 
     def effects(self) -> Effects:
-        """What events have led to since the last time."""
+        """The effects of events since the last call."""
         return self._ends.take_effects()
 
     # -- questions ---------------------------------------------------------------------------
 
     @property
     def done(self) -> bool:
-        """Whether every node is."""
+        """Whether every node is done."""
         return not self._ends.unfinished
 
     @property
@@ -220,7 +219,7 @@ class Engine:
 
     @property
     def counted(self) -> list[NodeState]:
-        """The nodes that count: all but those of attempts of coordinators that were repeated."""
+        """The nodes that count: all but those of repeated attempts of coordinators."""
         gone: set[int] = set()
         counted = []
         for state in self.nodes:  # a coordinator's number is lower than those of its calls
@@ -236,7 +235,7 @@ class Engine:
         return node in self._numbers
 
     def state_of(self, node: Node) -> NodeState:
-        """How a node stands."""
+        """The state of a node."""
         return self.nodes[self._numbers[node]]
 
     # -- following what has changed ------------------------------------------------------------
@@ -295,7 +294,7 @@ class Engine:
                     self._judge(state)
 
     def _expanded(self, state: NodeState) -> bool:
-        """Find out its items; False while that cannot be, or when it turned out to have none."""
+        """Expand a node; False while that is impossible, or if it turns out to have no items."""
         hindered = obstacle(state.node, self.state_of)
         if hindered is not None:
             verdict, reason = hindered
@@ -303,7 +302,7 @@ class Engine:
                 self._ends.close(state, verdict, reason)
             return False
         try:
-            with user_code():  # the items may be of classes of the user's own
+            with user_code():  # items may be instances of users' classes
                 expand(state, self.state_of, self._max_map_length)
                 self._keys.expanded(state)
         except RaisedError as raised:
@@ -345,7 +344,7 @@ class Engine:
             for index in indices:
                 self._ends.fail(state, index, Failure(error=str(error)))
             return
-        except RaisedError as raised:  # by a value that is brought here
+        except RaisedError as raised:  # by a value that is fetched here
             for index in indices:
                 self._ends.fail(state, index, failure_of(raised))
             return
@@ -358,7 +357,7 @@ class Engine:
         self._offer(state)
 
     def _bind_constants(self, state: NodeState) -> None:
-        """Fill in what references stand for now, until nothing can change of it any more."""
+        """Replace references by their current values, until these are final."""
         if not state.constants_are_final:
             given = state.node.constants.items()
             state.constants = {name: resolved(value, self._argument) for name, value in given}
@@ -368,7 +367,7 @@ class Engine:
         return argument(wanted, self.state_of)
 
     def _make_ready(self, state: NodeState, index: int) -> None:
-        """Name an instance and put it where `take` finds it."""
+        """Name an instance and queue it for `take`."""
         try:
             with user_code():
                 if state.keyed:
@@ -381,7 +380,7 @@ class Engine:
     # -- starting and ending -----------------------------------------------------------------
 
     def _offer(self, state: NodeState) -> None:
-        """Keep account of the nodes from which something may be taken."""
+        """Update the set of nodes from which instances may be taken."""
         self._admission.offer(state)
 
     def _take_from(self, state: NodeState, room: int) -> Sequence[int]:
@@ -400,7 +399,7 @@ class Engine:
             self._ends.fail(state, index, failure_of(error))
 
     def _failed(self, state: NodeState, index: int, failure: Failure) -> bool:
-        """An attempt has no value: whether that is its end, and a failure."""
+        """Handle an attempt without a value; return whether the instance has failed for good."""
         try:
             with user_code():
                 delay = delay_of_retry(state, index) if failure.retryable else None

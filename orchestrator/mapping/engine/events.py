@@ -18,7 +18,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """An instruction: tell the engine when so many seconds have passed (`due`)."""
+    """An instruction: call the engine's `due` after this many seconds."""
 
     node: int
     index: int
@@ -27,12 +27,12 @@ class Retry:
 
 @dataclass(slots=True)
 class Effects:
-    """What events have led to since the last time it was asked.
+    """The effects of events since the last call of `Engine.effects`.
 
     Attributes:
         ended: Instances that have ended, by the number of their node: for the record. The index
             -1 stands for a map that ended without any instance.
-        retries: Those to be tried again later.
+        retries: Instances to retry later.
         cancelled: Running ones that are no longer wanted.
         done: Nodes all of whose instances have ended.
     """

@@ -1,8 +1,8 @@
-"""Expansion: what a node's items are, once the nodes it maps over are known.
+"""Expansion: a node's items, once the nodes it maps over are known.
 
-    sources_of    which nodes a node maps over, and which it waits for as a whole
-    obstacle      why it cannot be expanded: not yet, or never
-    expand        binds its items, counts and checks them
+    sources_of    the nodes a node maps over
+        obstacle      the reason why it cannot be expanded, yet or ever
+        expand        binds, counts and checks its items
 
 Touches no library; pure; takes and fills `NodeState`; runs on the driver.
 """
@@ -34,7 +34,7 @@ StateOf = Callable[[Node], NodeState]
 
 
 class Instances(Lazy):
-    """A mapped node's values as something to map over: item by item, under the same keys.
+    """A mapped node's values as items to map over, under the same keys.
 
     Names are those of the first node up the chain that names its instances itself, which is found
     once for each node, so that a chain may be long.
@@ -66,7 +66,7 @@ class Instances(Lazy):
         return self._source.node.name.partition("@")[0]
 
     def require_distinct_names(self) -> None:
-        """Nothing: the node below sees to it that they are."""
+        """Do nothing: the node below ensures it."""
 
     @property
     def named(self) -> bool:
@@ -90,7 +90,7 @@ class Instances(Lazy):
 
     @property
     def names_are_known(self) -> bool:
-        """Whether the names cannot change any more, and are found without asking further down."""
+        """Whether the names are final, and are found without looking further down."""
         namer = self.namer
         return not namer.keyed and (
             not self._may_be_named or not namer.sources or namer.item_names is not None
@@ -101,7 +101,7 @@ class Instances(Lazy):
         return (Origin(self._source.number, index),)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """On a worker: the values and their names, without the engine behind them."""
+        """Pickle the values and their names for a worker, without the engine behind them."""
         names = [self.name(index) or str(index) for index in range(len(self))]
         return Items, (list(self), names if self.named else None)
 
@@ -116,14 +116,14 @@ def _name_in(namer: NodeState, index: int) -> str | None:
 
 
 def wholes_of(node: Node) -> list[Node]:
-    """The nodes whose value it takes as a whole: as an argument, as a list, or as one item."""
+    """The nodes whose value a node takes as a whole: as an argument, a list, or one item."""
     arguments = [r.node for value in node.constants.values() for r in references(value)]
     arguments += [reference.node for reference in node.task.follows]
     return arguments + [of for of, whole in _mapped_over(node) if whole]
 
 
 def picks_of(node: Node) -> dict[Node, tuple[str, ...]]:
-    """The mapped nodes of which its arguments take single instances only, and their keys."""
+    """The mapped nodes of which a node's arguments take only single instances, and their keys."""
     whole = {of for of, is_whole in _mapped_over(node) if is_whole}
     whole |= {reference.node for reference in node.task.follows}
     picked: dict[Node, list[str]] = {}
@@ -136,15 +136,15 @@ def picks_of(node: Node) -> dict[Node, tuple[str, ...]]:
 
 
 def sources_of(node: Node) -> list[Node]:
-    """The mapped nodes whose instances it follows one by one."""
+    """The mapped nodes whose instances a node follows one by one."""
     return [of for of, whole in _mapped_over(node) if not whole]
 
 
 def obstacle(node: Node, state_of: StateOf) -> tuple[Literal["wait"] | State, str] | None:
-    """Why a node cannot be expanded; None if it can.
+    """The reason why a node cannot be expanded; None if it can.
 
     A plain call whose list it maps over must have succeeded, a mapped node must know its length;
-    where that has become impossible the node ends as a whole, whatever its rule.
+    if that has become impossible, the node ends as a whole, whatever its rule.
     """
     found = {_standing(state_of(of), whole=whole): of.name for of, whole in _mapped_over(node)}
     for verdict in ("wait", State.UPSTREAM_FAILED, State.SKIPPED):
@@ -163,7 +163,7 @@ def _mapped_over(node: Node) -> Iterator[tuple[Node, bool]]:
 
 
 def _standing(source: NodeState, *, whole: bool) -> Literal["wait", "fine"] | State:
-    """What mapping over a source would come to now."""
+    """The current obstacle of a source: wait for it, end in this state, or none."""
     known = source.done if whole else source.closed is not None or source.length is not None
     if not known:
         return "wait"
@@ -174,11 +174,11 @@ def _standing(source: NodeState, *, whole: bool) -> Literal["wait", "fine"] | St
 
 
 def expand(state: NodeState, state_of: StateOf, longest: int) -> None:
-    """Find out a node's items.
+    """Bind a node's items, and count and check them.
 
     Raises:
-        FlowError: What it maps over cannot be mapped over, or is too long.
-        MachineryError: What it maps over is lost with the cluster that kept it.
+        FlowError: It maps over a value that cannot be mapped over, or is too long.
+        MachineryError: The value it maps over is lost with the cluster that kept it.
     """
     if state.node.items is None:
         state.length, state.judged = 1, bytearray(1)
@@ -215,10 +215,10 @@ def _leaves(node: Node) -> list[Lazy]:
 
 
 def argument(wanted: Lazy, state_of: StateOf) -> Any:
-    """What a reference, or something made of references, is as an argument.
+    """The value of a reference, or of a sequence made of references, as an argument.
 
-    A plain call gives its value, None without one; a mapped node its outcomes. What is made of
-    them is settled where the argument is used.
+    A plain call gives its value, or None without one; a mapped node its outcomes. A sequence made
+    of them is settled where the argument is used.
 
     Raises:
         FlowError: A plain call's value cannot be mapped over, or no instance has the key.
@@ -242,7 +242,7 @@ def argument(wanted: Lazy, state_of: StateOf) -> Any:
 
 
 def _picked(wanted: Picked, source: NodeState) -> Any:
-    """One instance's value, or one entry of a plain call's; entries are looked up where used."""
+    """One instance's value, or one entry of a plain call's, which is looked up where it is used."""
     value, path = source.value, wanted.path
     if source.mapped:
         index = source.index_of(path[0])
@@ -255,7 +255,7 @@ def _picked(wanted: Picked, source: NodeState) -> Any:
 
 
 def _known(leaf: Lazy, state_of: StateOf) -> Lazy:
-    """What a leaf of a mapped sequence has become."""
+    """The known items of a leaf of a mapped sequence."""
     if isinstance(leaf, Listed):
         return lazy(resolved(leaf.value, lambda wanted: argument(wanted, state_of)))
     if not isinstance(leaf, Reference):
@@ -274,7 +274,7 @@ def _names_are_known(leaf: Lazy) -> bool:
 
 
 def _check(node: Node, items: Lazy) -> None:
-    """Refuse dicts that cannot be arguments, before any of them is started."""
+    """Refuse dicts that cannot be arguments, before any instance starts."""
     for index in range(len(items)):
         item = items[index]
         if not items.origins(index) and not isinstance(item, Deferred):
@@ -283,7 +283,7 @@ def _check(node: Node, items: Lazy) -> None:
 
 
 def _followed(items: Lazy | None) -> Instances | None:
-    """The instances of the one mapped node that these items follow one by one, and nothing else."""
+    """The instances of the only mapped node that these items follow, if they follow just one."""
     while True:
         if isinstance(items, Product) and len(items.axes) == 1:
             items = items.parts[0]

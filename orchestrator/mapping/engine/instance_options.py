@@ -1,6 +1,6 @@
-"""What a task's options say of one instance: its name, its place in the queue, another attempt.
+"""A task's options for one instance: its name, its place in the queue, another attempt.
 
-Options may be the user's own functions: whatever they raise comes out of here.
+Options may be the user's own functions: their exceptions propagate from here.
 Touches no library; pure; takes `NodeState`; runs on the driver.
 """
 
@@ -14,14 +14,14 @@ from orchestrator.mapping.engine.events import Start
 from orchestrator.mapping.engine.node_state import NodeState
 
 LONGEST_DELAY = 600.0
-"""Seconds; however often a delay has been doubled."""
+"""Seconds; the most a retry is delayed, however often the delay was doubled."""
 
 
 def name_of(state: NodeState, index: int) -> str:
     """The key that the `key` option gives an instance, below that of its coordinator.
 
     Raises:
-        FlowError: The option gave something that is not a key.
+        FlowError: The option gave a value that is not a key.
     """
     key, arguments = state.node.task.settings.key, state.arguments(index)
     if callable(key):
@@ -64,7 +64,7 @@ def delay_of_retry(state: NodeState, index: int) -> float | None:
 
 
 def starts_of(state: NodeState, taken: Sequence[int]) -> list[Start]:
-    """Instances as they are to be started: those lost before apart from others."""
+    """The starts of instances; instances lost before start apart from others."""
     if not state.suspects:
         return [Start(state.number, taken)]
     others = [index for index in taken if index not in state.suspects]

@@ -1,7 +1,8 @@
-"""The keys of one flow run's instances: each names one instance of its node, over all calls of it.
+"""The keys of one flow run's instances: each names one instance of its node, in all its calls.
 
-Two calls are of one node where a coordinator calls a task that `grows`, or where the keys of two
-coordinators begin alike. Their instances share rows of the ledger, so their keys have to differ.
+Two calls belong to one node if a coordinator calls a task that `grows`, or if the keys of two
+coordinators have the same beginning. Their instances share rows of the ledger, so their keys must
+differ.
 
 Touches no library; pure; used by the engine; takes `NodeState`; runs on the driver.
 """
@@ -23,12 +24,12 @@ class _Node:
     """The calls that are one node, and the instances that have a key.
 
     Attributes:
-        calls: Its calls, in the order in which they were written down.
-        prefixes: How many calls the coordinator with this key has made.
-        makers: By that key, the coordinator's instance and its attempt.
-        above: Those keys, and all keys above them.
-        together: Whether the keys of one call may be those of another.
-        holders: By key, the call and the map index of the instance that has it.
+        calls: Its calls, in the order of the flow.
+        prefixes: The number of calls by each coordinator, by the coordinator's key.
+        makers: The coordinator's instance and its attempt, by the same key.
+        above: The coordinators' keys, and all keys above them.
+        together: Whether two calls may have the same keys.
+        holders: The call and the map index of the instance that has a key, by key.
     """
 
     calls: list[NodeState] = field(default_factory=list)
@@ -39,7 +40,7 @@ class _Node:
     holders: dict[str, tuple[NodeState, int]] = field(default_factory=dict)
 
     def made_by(self, prefix: str, maker: _Maker) -> None:
-        """Let go of the calls of an earlier attempt: those of a later one take their place."""
+        """Drop the calls of an earlier attempt: the calls of a later one replace them."""
         if self.makers.setdefault(prefix, maker) == maker:
             return
         self.makers[prefix] = maker
@@ -50,13 +51,13 @@ class _Node:
 
 
 class KeyRegistry:
-    """Which instance has which key."""
+    """The keys of a flow run's instances, and their holders."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, _Node] = {}
 
     def enter(self, state: NodeState, attempt: int) -> None:
-        """Take in a call, before it has instances.
+        """Add a call, before it has instances.
 
         Args:
             state: The call.
@@ -77,7 +78,7 @@ class KeyRegistry:
         node.calls.append(state)
 
     def expanded(self, state: NodeState) -> None:
-        """Take in the instances of a call, whose number is now known.
+        """Add the instances of a call, whose number is now known.
 
         Raises:
             FlowError: An instance of another call has the key of one of them.
@@ -97,7 +98,7 @@ class KeyRegistry:
 
     def _claim_all(self, node: _Node, state: NodeState) -> None:
         """Claim the keys of a call that follow from its items."""
-        if state.length is None or state.keyed:  # not known yet, or claimed one by one
+        if state.length is None or state.keyed:  # unknown yet, or claimed one by one
             return
         names = state.names
         for index in range(state.length):

@@ -1,6 +1,6 @@
-"""Limits over a whole flow run: how many instances of a task, or of a pool, run and start at once.
+"""Limits over a whole flow run: the instances of a task or a pool that run and start at once.
 
-    Pool           what a flow allows its tasks together
+    Pool           a limit that tasks of a flow share
     Limits         the groups of instances of one flow run that share a limit
 
 Touches no library; pure; used by the engine; runs on the driver.
@@ -19,11 +19,11 @@ from orchestrator.mapping.engine.node_state import NodeState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """What instances of several tasks share in a flow run: `@flow(pools={"api": Pool(slots=4)})`.
+    """A limit for instances of several tasks in a flow run: `@flow(pools={"api": Pool(slots=4)})`.
 
     Attributes:
-        slots: How many of them run at once; None for no limit.
-        rate: How many start in a time, such as "10/s"; None for no limit.
+        slots: The most instances that run at once; None for no limit.
+        rate: The most instances that start per period, such as "10/s"; None for no limit.
     """
 
     slots: int | None = None
@@ -31,10 +31,10 @@ class Pool:
 
     @classmethod
     def read(cls, flow: str, name: object, given: object) -> "Pool":
-        """Read what a flow's `pools` says: a number of slots, a rate, or a `Pool` with both.
+        """Read an entry of a flow's `pools`: a number of slots, a rate, or a `Pool` with both.
 
         Raises:
-            FlowError: It is none of these.
+            FlowError: The entry is something else.
         """
         problem = f"flow {flow!r}, pool {name!r}:"
         if not isinstance(name, str) or not name:
@@ -62,7 +62,7 @@ class FlowLimits:
     """The groups of one flow run.
 
     Args:
-        pools: By name.
+        pools: The flow's pools, by name.
     """
 
     def __init__(self, pools: Mapping[str, Pool]) -> None:
@@ -73,7 +73,7 @@ class FlowLimits:
         """Refuse a call whose pool the flow does not have.
 
         Raises:
-            FlowError: It does not have it.
+            FlowError: The flow does not have the pool.
         """
         require_pool(self._pools, task, pool)
 
@@ -86,8 +86,8 @@ class FlowLimits:
 
         Args:
             state: The call.
-            above: The coordinators it belongs to. They wait for it, so those of its own task do not
-                count: else none of them could ever end.
+            above: The coordinators it belongs to. They wait for it, so coordinators of its own task
+                do not count: otherwise they could never end.
         """
         settings, uses = state.node.task.settings, []
         task = _identity(state.node.task.function)
@@ -116,7 +116,7 @@ def require_pool(pools: Mapping[str, Pool], task: str, pool: str | None) -> None
     """Refuse a task whose pool is not among these.
 
     Raises:
-        FlowError: It is not; the message names both.
+        FlowError: The flow has no such pool; the message names task and pool.
     """
     if pool is not None and pool not in pools:
         known = ", ".join(pools) or "none"
@@ -127,5 +127,5 @@ def require_pool(pools: Mapping[str, Pool], task: str, pool: str | None) -> None
 
 
 def _identity(function: Any) -> Any:
-    """What makes calls those of one task: its code, also where each coordinator defines it."""
+    """The identity of a task: its code, even if each coordinator defines the function itself."""
     return function.__code__ if isinstance(function, FunctionType) else id(function)

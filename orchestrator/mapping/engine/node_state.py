@@ -1,4 +1,4 @@
-"""How the instances of one node stand: the engine's memory of a node.
+"""The state of one node and its instances: the engine's memory of a node.
 
 Touches no library; pure; runs on the driver.
 """
@@ -38,15 +38,15 @@ def _tally_of(state: State) -> UpstreamCounts:
 
 
 _TALLIES = tuple(_tally_of(state) for state in CODES)
-"""What one instance means to those made of it, by the code of its state."""
+"""The counts an instance adds for instances made of it, by the code of its state."""
 
 
 @dataclass(slots=True)
 class NodeState:
-    """How one node stands.
+    """The state of one node.
 
     Attributes:
-        node: What was written down.
+        node: The node of the graph.
         number: Its number in the engine; later nodes have higher ones.
         rule: When its instances run; None for the default of each of its upstreams.
         wholes: Numbers of the nodes it waits for as a whole.
@@ -54,29 +54,29 @@ class NodeState:
         picked: By number, of those of which it takes single instances only: their keys.
         followers: The nodes that wait for this one as a whole.
         consumers: The nodes whose items are made of this one's instances.
-        items: What it is mapped over, once that is known; None before, and for a plain call.
+        items: The sequence it is mapped over, once known; None before, and for a plain call.
         item_names: The names of its items, where they are made of several mapped nodes' instances.
-        length: How many instances it has; None until that is known.
-        closed: For a node that ended without any instance: how.
-        reason: Why it was closed.
-        dependents: By instance of a source, the own instances made of it; None where that is
-            simply the one of the same index.
-        judged: Which verdicts were given, one byte each: of every instance where there are
-            sources, else a single one that holds for all.
+        length: The number of its instances; None until it is known.
+        closed: The end state of a node that ended without any instance.
+        reason: The reason why it was closed.
+        dependents: By instance of a source, the own instances made of it; None where it is
+            always the one of the same index.
+        judged: The verdicts given, one byte each: one for every instance where there are
+            sources, else a single one for all.
         ready: The instances that may start.
-        running: How many instances are.
+        running: The number of running instances.
         uses: The limits of the flow run that its instances keep.
         lifted: Whether they no longer need to, since coordinators waited for each other.
         columns: How its instances stand.
         listed: The items of a plain call's value, once a node is mapped over them.
         counts: Instances by state, of those that have ended.
         chosen: Keys that a `key` option gave, by index.
-        ordinal: How many calls of this node its coordinator had made before.
-        constants: The arguments all instances share, as last known.
+        ordinal: The number of earlier calls of this node by its coordinator.
+        constants: The last known arguments that all instances share.
         constants_are_final: Whether they cannot change any more.
-        superseded: An earlier attempt of its coordinator called it, and a later one was made.
+        superseded: Whether an attempt of its coordinator called it that was repeated since.
         suspects: Instances lost with a worker before.
-        lost: How many workers each of them has lost.
+        lost: The number of workers each of them has lost.
     """
 
     node: Node
@@ -111,7 +111,7 @@ class NodeState:
 
     @property
     def mapped(self) -> bool:
-        """Whether it is an expansion and not a plain call."""
+        """Whether it is an expansion rather than a plain call."""
         return self.node.items is not None
 
     @property
@@ -121,7 +121,7 @@ class NodeState:
 
     @property
     def room(self) -> float:
-        """How many more of its instances may run now."""
+        """The number of its instances that may still start now."""
         most = self.node.task.settings.max_active_per_call
         room = math.inf if most is None else most - self.running
         if self.uses and not self.lifted:
@@ -130,12 +130,12 @@ class NodeState:
 
     @property
     def ended(self) -> int:
-        """How many instances have ended."""
+        """The number of instances that have ended."""
         return sum(self.counts.values())
 
     @property
     def done(self) -> bool:
-        """Whether nothing of it can change any more."""
+        """Whether its state is final."""
         return self.closed is not None or (self.length is not None and self.ended == self.length)
 
     @property
@@ -146,21 +146,21 @@ class NodeState:
 
     @property
     def outcomes(self) -> Outcomes:
-        """How its instances stand now, for a reduce or a person."""
+        """The current outcomes of its instances, for a reduce or a person."""
         return Outcomes(self.names, self.items, self.columns)
 
     @property
     def value(self) -> Any:
-        """What a plain call has returned; None without one."""
+        """The value a plain call has returned; None without one."""
         return self.columns.values[0] if self.columns.values else None
 
     def value_at(self, index: int) -> Any:
-        """What an instance has returned; None without a value."""
+        """The value an instance has returned; None without one."""
         values = self.columns.values
         return values[index] if index < len(values) else None
 
     def index_of(self, key: str) -> int | None:
-        """The instance with a key, which in a coordinator may leave out the coordinator's."""
+        """The instance with a key; a coordinator's own prefix may be left out."""
         names = self.names
         wanted = {keys.part(key), keys.below(self.node.prefix, keys.part(key))}
         wanted |= {key, keys.below(self.node.prefix, key)}
@@ -187,7 +187,7 @@ class NodeState:
             self.counts[state] = self.counts.get(state, 0) + len(indices)
 
     def columns_of(self, indices: Sequence[int]) -> dict[str, list[Any]]:
-        """The arguments that differ between instances, one list a name, not settled yet."""
+        """The arguments that differ between instances, one list for each name, not settled yet."""
         if self.items is None:
             return {}
         if isinstance(self.items, Product):
@@ -195,16 +195,16 @@ class NodeState:
         return {WHOLE_ITEM: [self.items[index] for index in indices]}
 
     def item(self, index: int) -> dict[str, Any]:
-        """The arguments of one instance that differ, as its task will see them."""
+        """The differing arguments of one instance, in the form its task receives."""
         item = {} if self.items is None else settle(self.items[index])
         return {name: settle(part) for name, part in item.items()}
 
     def arguments(self, index: int) -> dict[str, Any]:
-        """All arguments of one instance, as its task will see them."""
+        """All arguments of one instance, in the form its task receives."""
         return {**self.constants, **self.item(index)}
 
     def tally(self) -> UpstreamCounts:
-        """What the node as a whole means to those that wait for it.
+        """The counts that the node as a whole adds for nodes that wait for it.
 
         Failures of a map that `min_success` and `max_failures` tolerate count as successes.
         """
@@ -220,12 +220,12 @@ class NodeState:
         if self._has_tolerance and not waiting:
             tolerated = self._tolerates(success, failed)
             success, failed = (success + failed, 0) if tolerated else (success, max(failed, 1))
-        elif self._has_tolerance:  # only the last end decides what failures mean
+        elif self._has_tolerance:  # only the last end decides whether failures are tolerated
             failed = 0
         return UpstreamCounts(waiting, success, failed, skipped)
 
     def tally_of(self, index: int) -> UpstreamCounts:
-        """What one instance means to those made of it."""
+        """The counts that one instance adds for instances made of it."""
         states = self.columns.states
         return _TALLIES[states[index] if index < len(states) else 0]
 

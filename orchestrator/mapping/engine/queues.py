@@ -1,4 +1,4 @@
-"""What may start, in the order in which it shall: instances of a node, and nodes.
+"""The order of starts: queues of a node's instances, and of nodes.
 
 Touches no library; pure; runs on the driver.
 """
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 
 class Ready:
-    """Instances of one node that may start: a range not yet begun, and single ones by priority.
+    """Instances of one node that may start: a range not begun yet, and single ones by priority.
 
-    A product of a billion is a range, so that it costs nothing until it is taken from.
+    A product of a billion is a range, so it costs nothing until instances are taken.
     """
 
     def __init__(self) -> None:
@@ -21,33 +21,33 @@ class Ready:
         return len(self._range) + len(self._heap)
 
     def open(self, count: int) -> None:
-        """All instances from the first to this many may start, in order."""
+        """Let the first `count` instances start, in order."""
         self._range = range(count)
 
     def push(self, index: int, priority: float = 0.0) -> None:
-        """One more may start; of equal priority, the one that comes first in the map."""
+        """Let one more start; of equal priority, the one that comes first in the map."""
         heapq.heappush(self._heap, (-priority, index))
 
     def pop(self, limit: int) -> Sequence[int]:
-        """At most so many: first those that were pushed."""
+        """Take at most `limit` instances, pushed ones first."""
         if not self._heap:
             taken, self._range = self._range[:limit], self._range[limit:]
             return taken
         return [heapq.heappop(self._heap)[1] for _ in range(min(limit, len(self._heap)))]
 
     def soon(self, limit: int) -> list[int]:
-        """About the next that `pop` will give; nothing is taken."""
+        """Approximately the next instances that `pop` will give; none is taken."""
         pushed = [index for _, index in self._heap[:limit]]
         return [*pushed, *self._range[: limit - len(pushed)]]
 
     def clear(self) -> None:
-        """Nothing may start any more."""
+        """Remove all: nothing may start any more."""
         self._range = range(0)
         self._heap.clear()
 
 
 class Turns:
-    """The nodes from which something may be taken now, by urgency."""
+    """The nodes from which instances may be taken now, by urgency."""
 
     def __init__(self) -> None:
         self._open: set[int] = set()
@@ -61,14 +61,14 @@ class Turns:
         return number in self._open
 
     def add(self, number: int, urgency: tuple[bool, float, int]) -> None:
-        """A node has something; lower urgency goes first, and it is the same each time."""
+        """Add a node; lower urgency goes first, and must be the same each time."""
         self._open.add(number)
         if number not in self._queued:
             self._queued.add(number)
             heapq.heappush(self._heap, (urgency, number))
 
     def remove(self, number: int) -> None:
-        """A node has nothing at present; its place in the queue is given up once it is first."""
+        """Remove a node for now; its entry in the queue is dropped once it is first."""
         self._open.discard(number)
 
     def first(self) -> int:

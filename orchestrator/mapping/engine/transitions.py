@@ -1,4 +1,4 @@
-"""The ends of instances and of nodes: noted, counted, and who is to be looked at because of them.
+"""The ends of instances and of nodes: noted, counted, and passed on to their followers.
 
 Touches no library; pure; used by the engine; runs on the driver.
 """
@@ -13,16 +13,16 @@ from orchestrator.records import State
 
 
 class Ends:
-    """What has ended, and what is yet to be looked at because of it.
+    """Notes ends, and the nodes and instances to look at because of them.
 
     Args:
-        nodes: The engine's, by number.
+        nodes: The engine's nodes, by number.
 
     Attributes:
-        unfinished: How many nodes have not ended.
-        effects: What the driver loop is to be told.
+        unfinished: The number of nodes that have not ended.
+        effects: The effects for the driver loop.
         look_at: Numbers of nodes whose upstreams have changed.
-        follow: Instances that have ended, and are followed one by one.
+        follow: Ended instances that other nodes follow one by one.
     """
 
     def __init__(self, nodes: Sequence[NodeState]) -> None:
@@ -33,12 +33,12 @@ class Ends:
         self.follow: list[tuple[NodeState, Sequence[int]]] = []
 
     def take_effects(self) -> Effects:
-        """What has come of it since the last time this was asked."""
+        """The effects since the last call."""
         effects, self.effects = self.effects, Effects()
         return effects
 
     def end(self, state: NodeState, indices: Sequence[int], end: State) -> None:
-        """Instances have ended for good."""
+        """Note that instances have ended for good."""
         if not indices:
             return
         state.set(indices, end)
@@ -51,26 +51,26 @@ class Ends:
             self.look_at += state.followers
 
     def succeed(self, state: NodeState, indices: Sequence[int], end: State) -> None:
-        """Instances have a value."""
-        if state.columns.failures:  # of earlier attempts
+        """Note that instances have a value."""
+        if state.columns.failures:  # failures of earlier attempts
             for index in indices:
                 state.columns.failures.pop(index, None)
         self.end(state, indices, end)
 
     def fail(self, state: NodeState, index: int, failure: Failure) -> None:
-        """An instance will have no value."""
+        """Note that an instance has failed for good."""
         state.columns.failures[index] = failure
         self.end(state, [index], State.SKIPPED if failure.skipped else State.FAILED)
 
     def close(self, state: NodeState, end: State, reason: str) -> None:
-        """A map has ended without any instance."""
+        """End a map without any instance."""
         state.closed, state.reason, state.length = end, reason, 0
         self.effects.ended.append((state.number, (-1,)))
         self.look_at += state.consumers
         self._finish(state)
 
     def cancel(self, state: NodeState, reason: str) -> None:
-        """Whatever of a node has not ended ends as skipped."""
+        """End all unfinished instances of a node as skipped."""
         if state.done:
             return
         if state.length is None:

@@ -1,10 +1,9 @@
-"""Judging: what the ends of others mean for the instances of a node, by its trigger rule.
+"""Verdicts: how the ends of upstreams decide on a node's instances, by its trigger rule.
 
-Upstreams of an instance are the nodes it waits for as a whole, with all their instances, and of
-the mapped nodes its items are made of, the very instances it is made of. Without any it runs.
-An instance that is made of something without a value never runs, whatever its rule: it is
-upstream_failed or skipped. An argument that is a whole without a value is None where the rule lets
-the instance run.
+The upstreams of an instance are the nodes it waits for as a whole, with all their instances, and
+the single instances that its items are made of. Without upstreams it runs. An instance made of
+something without a value never runs, whatever its rule: it is upstream_failed or skipped. If an
+argument is a whole without a value and the rule lets the instance run, the argument is None.
 
 Touches no library; pure; takes `NodeState`; gives verdicts; runs on the driver.
 """
@@ -21,16 +20,16 @@ _NOTHING = UpstreamCounts()
 
 
 def shared_verdict(state: NodeState, nodes: Sequence[NodeState]) -> Verdict:
-    """What holds for all instances of a node that follows no other one by one."""
+    """The verdict on all instances of a node that follows no other node one by one."""
     return _by_rule(state.rule, _of_wholes(state, nodes))
 
 
 def verdicts(
     state: NodeState, indices: Iterable[int], nodes: Sequence[NodeState]
 ) -> dict[Verdict, list[int]]:
-    """What holds for some instances of a node that follows others one by one.
+    """The verdicts on some instances of a node that follows others one by one.
 
-    Those that have been judged already, or have to wait, are left out.
+    Instances that have been judged already, or have to wait, are left out.
     """
     wholes = _of_wholes(state, nodes)
     known: dict[UpstreamCounts, Verdict] = {}
@@ -47,7 +46,7 @@ def verdicts(
 
 
 def made_of(state: NodeState, source: NodeState, indices: Iterable[int]) -> Iterable[int]:
-    """A node's instances that are made of some of a source's instances; each of them once."""
+    """A node's instances that are made of some of a source's instances, each once."""
     if state.dependents is None:
         return indices
     dependents = state.dependents
@@ -55,7 +54,7 @@ def made_of(state: NodeState, source: NodeState, indices: Iterable[int]) -> Iter
 
 
 class _Upstreams(NamedTuple):
-    """The nodes an instance waits for as a whole, and the very instances it is made of.
+    """The nodes an instance waits for as a whole, and the instances it is made of.
 
     Attributes:
         plain: Plain calls, and the instances it is made of.
@@ -78,8 +77,8 @@ def _of_one(rule: Rule | None, wholes: _Upstreams, own: UpstreamCounts) -> Verdi
 def _by_rule(rule: Rule | None, upstreams: _Upstreams) -> Verdict:
     """The verdict of a task's rule, or of the defaults where it names none.
 
-    By default plain calls must all succeed, so that a gate which was skipped holds back whatever
-    takes it. Of mapped nodes skipped items are left out, so that filtering by `Skip` works.
+    By default plain calls must all succeed, so that a skipped gate holds back the nodes that
+    take it. Skipped items of mapped nodes are left out, so that filtering by `Skip` works.
     """
     if rule is not None:
         return _judged(rule, upstreams.plain + upstreams.mapped)
@@ -110,7 +109,7 @@ def _of_wholes(state: NodeState, nodes: Sequence[NodeState]) -> _Upstreams:
 
 
 def _of_picked(whole: NodeState, key: str) -> UpstreamCounts:
-    """How one instance stands, which is taken by its key once the whole map has ended."""
+    """The state of one instance, taken by its key once the whole map has ended."""
     if not whole.done:
         return UpstreamCounts(waiting=1)
     index = whole.index_of(key)
@@ -120,9 +119,9 @@ def _of_picked(whole: NodeState, key: str) -> UpstreamCounts:
 
 
 def _own(state: NodeState, index: int, nodes: Sequence[NodeState]) -> UpstreamCounts:
-    """How the instances stand that one is made of."""
+    """The states of the instances that one is made of."""
     if state.dependents is None:
         return nodes[state.sources[0]].tally_of(index)
-    assert state.items is not None  # noqa: S101 - what has sources has items
+    assert state.items is not None  # noqa: S101 - a node with sources has items
     origins = state.items.origins(index)
     return sum((nodes[node].tally_of(instance) for node, instance in origins), _NOTHING)

@@ -1,7 +1,7 @@
 """The text that one attempt prints, logs and warns of, bounded: its beginning and its end.
 
-Touches zlib; takes text in pieces; gives it whole, compressed for the way to the driver; wherever
-tasks run.
+Touches zlib; takes text in pieces; gives the whole, compressed for the way to the driver; runs
+wherever tasks run.
 """
 
 import zlib
@@ -9,10 +9,10 @@ from collections import deque
 from threading import Lock
 
 _LONGEST_PIECE = 4096
-"""Bytes that the end of a bounded text is cut by: so much less than the bound may be kept."""
+"""The step, in bytes, by which the end of a bounded text is cut; up to this much is lost."""
 
 
-class Voice:
+class BoundedText:
     """Collects text; beyond the limit its middle is left out, and a line says how much.
 
     Args:
@@ -29,7 +29,7 @@ class Voice:
         self._tail_size = self._total = 0
 
     def add(self, text: str) -> None:
-        """Take some text, which need not be whole lines."""
+        """Add some text, which need not be whole lines."""
         content = text.encode("utf-8", "backslashreplace")
         with self._lock:
             self._total += len(content)
@@ -44,12 +44,12 @@ class Voice:
                 self._tail_size -= len(self._tail.popleft())
 
     def add_line(self, line: str) -> None:
-        """Take a line of its own, whatever was said last."""
+        """Add a line of its own, even after an unfinished line."""
         last = (self._tail or self._head or [b"\n"])[-1]
         self.add(f"{line}\n" if last.endswith(b"\n") else f"\n{line}\n")
 
     def text(self) -> str:
-        """What was said, in whole lines; of one drawn over by a carriage return, its last state."""
+        """The text in whole lines; a line overwritten by carriage returns has its last state."""
         with self._lock:
             head, tail = b"".join(self._head), b"".join(self._tail)
             tail = tail[max(0, len(tail) - self._limit // 2) :] if self._total else tail
@@ -64,15 +64,15 @@ class Voice:
 
 
 def compressed(text: str) -> bytes:
-    """Text for the way to the driver and for the ledger."""
+    """Compress text for the way to the driver and for the ledger."""
     return zlib.compress(text.encode())
 
 
 def uncompressed(content: bytes) -> str:
-    """Text that was compressed."""
+    """Decompress text."""
     return zlib.decompress(content).decode()
 
 
 def _last_state(line: str) -> str:
-    """What a terminal shows of a line in the end: a progress bar returns to its beginning."""
+    """The final state of a line on a terminal: a progress bar returns to its beginning."""
     return next((state for state in reversed(line.split("\r")) if state), "")

@@ -1,9 +1,9 @@
-"""Hears what tasks print, log and warn of, and tells whose it is.
+"""Captures tasks' prints, logs and warnings, and assigns them to their instances.
 
-While anybody listens, `sys.stdout`, `sys.stderr`, the root logger and `warnings` pass what the
-current attempt says to its `Voice`, and everything else to where it went before. All of them
-belong to the process, and several calls run in one: they are changed when the first begins to
-listen, and restored when the last has ended.
+During capture, `sys.stdout`, `sys.stderr`, the root logger and `warnings` pass the output of the
+current attempt to its `BoundedText`, and everything else to its former destination. All of them
+belong to the process, and several calls run in one: they are changed when the first capture
+begins, and restored when the last has ended.
 
 Touches sys, logging, warnings and threading; takes attempts; gives their text; driver and workers.
 """
@@ -27,38 +27,38 @@ from orchestrator.records.logs import Logs
 from orchestrator.redaction import redacted
 
 UNKEPT = b""
-"""In place of what an attempt said, where that is neither kept nor shown."""
+"""Stands for output of an attempt that is neither kept nor shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hearing:
-    """What is heard of the tasks of a flow run.
+class LogCapture:
+    """The rule for capturing the output of a flow run's tasks.
 
     Attributes:
         flow_run: The flow run's id.
-        logs: What is kept.
+        logs: The rule for what the ledger keeps.
         shown: Whether a person wants to see all of it.
-        heard: Whether we listen at all; else what tasks say goes where it always goes.
+        enabled: Whether output is captured; else it goes to its usual destination.
     """
 
     flow_run: str = ""
     logs: Logs = field(default_factory=Logs)
     shown: bool = False
-    heard: bool = False
+    enabled: bool = False
 
     def attempt(self, node: str, key: str, number: int, scratch_in: str | None = None) -> Attempt:
-        """An attempt that is about to begin."""
-        limit = self.logs.bytes if self.heard else None
+        """Make an attempt that is about to begin."""
+        limit = self.logs.bytes if self.enabled else None
         return Attempt(self.flow_run, node, key, number, limit=limit, scratch_in=scratch_in)
 
     def keeps(self, failure: Failure | None) -> bool:
-        """Whether the words of an attempt are kept that ended so."""
+        """Whether the output of an attempt with this end is kept."""
         if self.logs.keep == "failed":
             return failure is not None and not failure.skipped
         return self.logs.keep == "all"
 
     def wanted(self, said: dict[int, bytes], failures: Mapping[int, Failure]) -> dict[int, bytes]:
-        """What is kept or shown of what was said; of the rest, that something was."""
+        """The output to keep or show; `UNKEPT` stands for other output."""
         if self.shown or not said:
             return said
         return {p: said[p] if self.keeps(failures.get(p)) else UNKEPT for p in said}
@@ -66,39 +66,39 @@ class Hearing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callers:
-    """Whose calls are made, one after the other, and what is heard of them.
+    """The instances whose calls are made, one after the other, and how to capture their output.
 
     Attributes:
-        hearing: What is heard.
+        capture: The rule for capturing.
         node: The node's name.
         keys: The instances' keys, one a call.
-        tries: Which attempt each call is; empty where all are the first.
+        tries: The number of each call's attempt; empty where all are the first.
     """
 
-    hearing: Hearing
+    capture: LogCapture
     node: str
     keys: Sequence[str]
     tries: Sequence[int] = ()
 
     def attempt(self, position: int, scratch_in: str | None = None) -> Attempt:
-        """The attempt that a call is."""
+        """Make the attempt of a call."""
         key, number = self.keys[position], self.number(position)
-        return self.hearing.attempt(self.node, key, number, scratch_in)
+        return self.capture.attempt(self.node, key, number, scratch_in)
 
     def number(self, position: int) -> int:
-        """Which attempt of its instance a call is."""
+        """The number of a call's attempt, from 1."""
         return self.tries[position] if self.tries else 1
 
 
-class Listening:
-    """Listens to calls that are made one after the other in this thread.
+class CallCapture:
+    """Captures the output of calls that are made one after the other in this thread.
 
-    Between `__enter__` and `__exit__`, `begin` is told of each call just before it is made.
+    Between `__enter__` and `__exit__`, `begin` must be called just before each call.
 
     Args:
-        callers: Whose calls.
-        scratch_in: Where their scratch folders are made.
-        then: Told of each call as well, afterwards.
+        callers: The instances whose calls are made.
+        scratch_in: The folder for their scratch folders.
+        then: Called by `begin` as well, with the call's position.
     """
 
     def __init__(
@@ -108,20 +108,22 @@ class Listening:
         then: Callable[[int], None] | None = None,
     ) -> None:
         self._callers, self._scratch_in, self._then = callers, scratch_in, then
-        self._ears = listening(callers.hearing)
+        self._hooks = capturing(callers.capture)
         self._current: tuple[int, Attempt, Token[Attempt | None]] | None = None
         self.said: dict[int, bytes] = {}
 
     def __enter__(self) -> Self:
-        self._ears.__enter__()
+        self._hooks.__enter__()
         return self
 
     def begin(self, position: int) -> None:
-        """A call is about to be made; the one before has ended."""
+        """Note that a call is about to begin, and that the one before has ended."""
         if self._then is not None:
             self._then(position)
         if self._current is not None and self._current[1].is_untouched:
-            _, attempt, token = self._current  # most calls are silent: theirs serves the next one
+            _, attempt, token = (
+                self._current
+            )  # most calls are silent: their attempt serves the next call
             attempt.key, attempt.number = (
                 self._callers.keys[position],
                 self._callers.number(position),
@@ -139,7 +141,7 @@ class Listening:
         trace: TracebackType | None,
     ) -> None:
         self._end()
-        self._ears.__exit__(kind, error, trace)
+        self._hooks.__exit__(kind, error, trace)
 
     def _end(self) -> None:
         if self._current is None:
@@ -147,14 +149,14 @@ class Listening:
         position, attempt, token = self._current
         self._current = None
         CURRENT.reset(token)
-        said = said_by(attempt)
+        said = output_of(attempt)
         if said is not None:
             self.said[position] = said
 
 
 @contextmanager
-def speaking(attempt: Attempt) -> Iterator[None]:
-    """While it lasts, an attempt that has begun before continues in this thread."""
+def continuing(attempt: Attempt) -> Iterator[None]:
+    """Continue an attempt, which has begun before, in this thread while the context lasts."""
     token = CURRENT.set(attempt)
     try:
         yield
@@ -162,33 +164,33 @@ def speaking(attempt: Attempt) -> Iterator[None]:
         CURRENT.reset(token)
 
 
-def said_by(attempt: Attempt) -> bytes | None:
-    """End an attempt: what it said, compressed; None where it was silent."""
+def output_of(attempt: Attempt) -> bytes | None:
+    """End an attempt; return its output, compressed, or None if it was silent."""
     attempt.end()
-    return None if attempt.voice is None else compressed(redacted(attempt.voice.text()))
+    return None if attempt.output is None else compressed(redacted(attempt.output.text()))
 
 
 class _Stream:
-    """Stands for stdout or stderr: the current attempt's words go to its voice.
+    """Replaces stdout or stderr: the current attempt's output goes to its `BoundedText`.
 
     Args:
-        stream: What it stands for, and is in everything else.
+        stream: The stream it replaces, and to which everything else goes.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
     def write(self, text: str) -> int:
-        """Say something."""
+        """Write text."""
         attempt = CURRENT.get()
-        voice = None if attempt is None else attempt.ear()
-        if voice is None:
+        output = None if attempt is None else attempt.sink()
+        if output is None:
             return self.stream.write(text)
-        voice.add(text)
+        output.add(text)
         return len(text)
 
     def writelines(self, lines: Sequence[str]) -> None:
-        """Say several things."""
+        """Write several texts."""
         for line in lines:
             self.write(line)
 
@@ -197,19 +199,19 @@ class _Stream:
 
 
 class _Handler(logging.Handler):
-    """Stands at the root: records of the current attempt go to its voice.
+    """A handler of the root logger: records of the current attempt go to its `BoundedText`.
 
-    Where no attempt runs it does what `logging` does where nobody has said anything: it tells of
-    trouble on stderr, unless there are others who may.
+    Where no attempt runs it does what an unconfigured `logging` does: it writes warnings to stderr,
+    unless there are other handlers.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a record."""
+        """Handle a record."""
         attempt = CURRENT.get()
-        voice = None if attempt is None else attempt.ear()
-        if voice is not None:
+        output = None if attempt is None else attempt.sink()
+        if output is not None:
             try:
-                voice.add_line(self.format(record))
+                output.add_line(self.format(record))
             except Exception:  # noqa: BLE001 - as every handler of `logging` does
                 self.handleError(record)
             return
@@ -226,19 +228,19 @@ class _Handler(logging.Handler):
         return False
 
 
-class _Ears(AbstractContextManager[None]):
-    """What is changed in the process while anybody listens."""
+class _ProcessHooks(AbstractContextManager[None]):
+    """The changes to the process during capture."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._listeners = 0
+        self._captures = 0
         self._changes = ExitStack()
 
     def __enter__(self) -> None:
         with self._lock:
-            if self._listeners == 0:
+            if self._captures == 0:
                 self._change()
-            self._listeners += 1
+            self._captures += 1
 
     def __exit__(
         self,
@@ -247,17 +249,17 @@ class _Ears(AbstractContextManager[None]):
         trace: TracebackType | None,
     ) -> None:
         with self._lock:
-            self._listeners -= 1
-            if self._listeners == 0:
+            self._captures -= 1
+            if self._captures == 0:
                 self._changes.close()
 
     def _change(self) -> None:
         for name in ("stdout", "stderr"):
             self._replace_stream(name)
-        self._listen_to_logging()
-        self._listen_to_warnings()
+        self._capture_logging()
+        self._capture_warnings()
         self._let_threads_inherit()
-        self._let_debuggers_speak()
+        self._free_debuggers()
 
     def _replace_stream(self, name: str) -> None:
         before = getattr(sys, name)
@@ -267,7 +269,7 @@ class _Ears(AbstractContextManager[None]):
         setattr(sys, name, ours)
         self._changes.callback(_restore, sys, name, ours, before)
 
-    def _listen_to_logging(self) -> None:
+    def _capture_logging(self) -> None:
         root, handler = logging.getLogger(), _Handler()
         handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
         before = root.level
@@ -283,14 +285,14 @@ class _Ears(AbstractContextManager[None]):
             self._changes.callback(root.setLevel, before)
 
     def _keep_own_level(self, before: int) -> None:
-        """Of our own events, one an instance, nobody wants to hear who did not before."""
+        """Keep our own loggers quiet if they were before: they log an event for each instance."""
         own = logging.getLogger("orchestrator")
         if own.level == logging.NOTSET:
             own.setLevel(before)
             self._changes.callback(own.setLevel, logging.NOTSET)
 
-    def _listen_to_warnings(self) -> None:
-        """Each attempt hears of a warning once, though the process may have heard of it before."""
+    def _capture_warnings(self) -> None:
+        """Show each attempt a warning once, even if the process has shown it before."""
         before = warnings.showwarning
         ours = partial(_show_warning, before)
         warnings.showwarning = ours
@@ -299,7 +301,7 @@ class _Ears(AbstractContextManager[None]):
         self._changes.callback(_drop_last_filter)
 
     def _let_threads_inherit(self) -> None:
-        """Threads that an attempt starts speak for it, as from Python 3.14 on they can do."""
+        """Assign output of threads to the attempt that starts them, as Python 3.14 can do."""
         before = threading.Thread.start
 
         def start(thread: threading.Thread) -> None:
@@ -312,45 +314,45 @@ class _Ears(AbstractContextManager[None]):
         threading.Thread.start = start  # type: ignore[method-assign, assignment]
         self._changes.callback(setattr, threading.Thread, "start", before)
 
-    def _let_debuggers_speak(self) -> None:
-        """Who stops at a `breakpoint()` wants to see what is said from there on."""
+    def _free_debuggers(self) -> None:
+        """End an attempt's capture at a `breakpoint()`, so that the debugger can print."""
         before = sys.breakpointhook
 
         def stop(*args: Any, **options: Any) -> Any:
             attempt = CURRENT.get()
             if attempt is not None:
-                attempt.hush()
+                attempt.end_capture()
             return before(*args, **options)
 
         sys.breakpointhook = stop
         self._changes.callback(setattr, sys, "breakpointhook", before)
 
 
-_EARS = _Ears()
+_HOOKS = _ProcessHooks()
 
 
-_NO_EARS: AbstractContextManager[None] = nullcontext()
+_NO_HOOKS: AbstractContextManager[None] = nullcontext()
 
 
-def listening(hearing: Hearing) -> AbstractContextManager[None]:
-    """Holds for as long as calls are made in this process, where we listen to them.
+def capturing(capture: LogCapture) -> AbstractContextManager[None]:
+    """Capture output of this process while the context lasts, if the rule enables it.
 
-    To begin and to end takes a tenth of a millisecond, which calls of a flow run need not take.
+    Beginning and ending takes a tenth of a millisecond, so a flow run does it once for all calls.
     """
-    return _EARS if hearing.heard else _NO_EARS
+    return _HOOKS if capture.enabled else _NO_HOOKS
 
 
 def _is_console(handler: logging.Handler) -> bool:
-    """Whether it writes where people would read what we hear a second time."""
+    """Whether it writes to the console, where people would read captured output twice."""
     streams = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
     consoles = [getattr(stream, "stream", stream) for stream in streams]
     return isinstance(handler, logging.StreamHandler) and handler.stream in consoles
 
 
 def _as_before(level: int, is_console: bool, record: logging.LogRecord) -> bool:  # noqa: FBT001
-    """Whether a handler that was there before is to get a record although we listen."""
+    """Whether an earlier handler is to get a record despite the capture."""
     attempt = CURRENT.get()
-    if is_console and attempt is not None and attempt.ear() is not None:
+    if is_console and attempt is not None and attempt.sink() is not None:
         return False
     logger: logging.Logger | None = logging.getLogger(record.name)
     while logger is not None and logger.level == logging.NOTSET:
@@ -368,21 +370,21 @@ def _show_warning(  # noqa: PLR0917 - the signature of `warnings.showwarning`
     line: str | None = None,
 ) -> None:
     attempt = CURRENT.get()
-    voice = None if attempt is None or file is not None else attempt.ear()
-    if attempt is None or voice is None:
+    output = None if attempt is None or file is not None else attempt.sink()
+    if attempt is None or output is None:
         otherwise(message, category, filename, lineno, file, line)
     elif attempt.is_new(category.__name__, str(message), filename, lineno):
-        voice.add_line(f"{filename}:{lineno}: {category.__name__}: {message}")
+        output.add_line(f"{filename}:{lineno}: {category.__name__}: {message}")
 
 
 def _restore(place: object, name: str, ours: object, before: object) -> None:
-    """Put back what was there; whoever has replaced ours meanwhile puts it back by itself."""
+    """Restore the former value, unless other code has replaced ours since."""
     if getattr(place, name) is ours:
         setattr(place, name, before)
 
 
 def _drop_last_filter() -> None:
-    """Take back the filter of warnings that applied where no other does."""
+    """Remove our fallback filter of warnings."""
     filters: Any = warnings.filters
     with suppress(ValueError):  # within `catch_warnings` it may be another list
         filters.remove(("always", None, Warning, None, 0))

@@ -1,6 +1,6 @@
-"""What a running task can ask about itself: `from orchestrator import context`.
+"""The information a running task has about itself: `from orchestrator import context`.
 
-Touches tempfile for the scratch folder; takes the attempt that runs; gives its names; wherever
+Touches tempfile for the scratch folder; takes the attempt that runs; gives its names; runs wherever
 tasks run. One attempt at a time is current in each thread, and in the threads that it starts.
 """
 
@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from orchestrator.errors import UsageError
-from orchestrator.mapping.execution.attempt_log import Voice
+from orchestrator.mapping.execution.attempt_log import BoundedText
 
 
 class Attempt:
@@ -21,16 +21,16 @@ class Attempt:
 
     Args:
         flow_run, node, key, number: Its names; `number` counts attempts from 1.
-        limit: Bytes that are kept of what it says; None: what it says is none of ours.
-        scratch_in: The folder to make its scratch folder in; None for the system's own.
+        limit: Bytes of its output that are kept; None where its output is not captured.
+        scratch_in: The folder for its scratch folder; None for the system's own.
 
     Attributes:
-        is_untouched: Nothing knows of it but the thread it runs in, and it has left no trace.
+        is_untouched: Whether only its thread knows of it, and it has left no trace.
     """
 
     __slots__ = (
         *("_limit", "_scratch", "_scratch_in", "_warned"),
-        *("flow_run", "is_untouched", "key", "node", "number", "voice"),
+        *("flow_run", "is_untouched", "key", "node", "number", "output"),
     )
 
     def __init__(
@@ -48,37 +48,37 @@ class Attempt:
         self._scratch: Path | None = None
         self._warned: set[Hashable] | None = None
         self.is_untouched = True
-        self.voice: Voice | None = None
+        self.output: BoundedText | None = None
 
-    def ear(self) -> Voice | None:
-        """Where it is to say what it has to say; None for where it would without us."""
+    def sink(self) -> BoundedText | None:
+        """The text that takes its output; None where its output is not captured."""
         if self._limit is None:
             return None
-        if self.voice is None:
-            self.voice, self.is_untouched = Voice(self._limit), False
-        return self.voice
+        if self.output is None:
+            self.output, self.is_untouched = BoundedText(self._limit), False
+        return self.output
 
-    def hush(self) -> None:
-        """From now on what it says goes where it would without us."""
+    def end_capture(self) -> None:
+        """End the capture of its output."""
         self._limit, self.is_untouched = None, False
 
     def is_new(self, *warning: Hashable) -> bool:
-        """Whether it warns of something for the first time."""
+        """Whether it gives this warning for the first time."""
         self._warned = self._warned or set()
         known = len(self._warned)
         self._warned.add(warning)
         return len(self._warned) > known
 
     def scratch(self) -> Path:
-        """A folder of its own, made when it is first asked for."""
+        """A folder of its own, made on first use."""
         if self._scratch is None:
             self.is_untouched = False
             self._scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=self._scratch_in))
         return self._scratch
 
     def end(self) -> None:
-        """Nothing more is heard of it, and its scratch folder goes."""
-        self.hush()
+        """End its capture and remove its scratch folder."""
+        self.end_capture()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -91,10 +91,10 @@ _LOGGER.setLevel(logging.INFO)
 
 
 class Context:
-    """What a running task can ask about itself; the one instance is `orchestrator.context`.
+    """The information a running task has about itself; the one instance is `orchestrator.context`.
 
-    Every attribute raises `UsageError` where no task runs. A test of a task's function gives it
-    what it asks for by `stand_in`.
+    Every attribute raises `UsageError` where no task runs. A test of a task's function can provide
+    the attributes by `stand_in`.
     """
 
     @property
@@ -114,7 +114,7 @@ class Context:
 
     @property
     def attempt(self) -> int:
-        """Which attempt this is: 1, and one more with every retry."""
+        """The number of the attempt: 1, and one more with every retry."""
         return _current("attempt").number
 
     @property
@@ -124,7 +124,7 @@ class Context:
 
     @property
     def logger(self) -> logging.Logger:
-        """A logger; what it says from INFO up is kept with what the task prints."""
+        """A logger; its records from INFO up are kept with the task's prints."""
         _current("logger")
         return _LOGGER
 
@@ -132,13 +132,13 @@ class Context:
     def stand_in(
         self, key: str = "", *, node: str = "task", flow_run: str = "test", attempt: int = 1
     ) -> Iterator[None]:
-        """For tests: while it lasts, code is answered as if it ran in such a task.
+        """Make code see the context of such a task, for tests, while this lasts.
 
         Args:
             key: The instance's key.
             node: The node's name.
             flow_run: The flow run's id.
-            attempt: Which attempt it is.
+            attempt: The number of the attempt.
         """
         here = Attempt(flow_run, node, key, attempt)
         token = CURRENT.set(here)

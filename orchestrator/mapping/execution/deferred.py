@@ -1,4 +1,4 @@
-"""The executor that connects to a cluster when the first call needs one, and not before.
+"""The executor that connects to a cluster only when the first call needs one.
 
 A flow run that recalls every result from the record then starts no cluster at all. Touches no
 library; carries out `Calls` by the executor it makes; runs on the driver.
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from orchestrator.mapping.execution.executor import Calls, Event, Executor
 
 _ROOM = 1_000
-"""Calls to look up in the record at once while there is no cluster to say how many it wants."""
+"""Calls to look up in the record at once while no cluster can state its room."""
 
 
 class DeferredExecutor:
@@ -24,7 +24,7 @@ class DeferredExecutor:
         self._made: Executor | None = None
 
     def room(self) -> int:
-        """The executor's own room; before there is one, enough to look up results in bulk."""
+        """The executor's own room; without an executor, enough to look up results in bulk."""
         return _ROOM if self._made is None else self._made.room()
 
     def submit(self, calls: Calls) -> None:
@@ -38,16 +38,16 @@ class DeferredExecutor:
         return () if self._made is None else self._made.wait(timeout)
 
     def cancel(self, node: int, indices: Sequence[int]) -> None:
-        """Give up these calls."""
+        """Cancel these calls."""
         if self._made is not None:
             self._made.cancel(node, indices)
 
     def withdraw(self) -> None:
-        """Give up what has not begun."""
+        """Withdraw the calls that have not begun."""
         if self._made is not None:
             self._made.withdraw()
 
     def close(self) -> None:
-        """Let go of the cluster, if one was connected."""
+        """Close the executor, if there is one."""
         if self._made is not None:
             self._made.close()

@@ -9,23 +9,23 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from orchestrator.mapping.execution.capture import Callers, Hearing
+from orchestrator.mapping.execution.capture import Callers, LogCapture
 from orchestrator.mapping.execution.invoke import Performed
 
 PATIENCE = "orchestrator.patience"
 """The key of Dask's configuration for the seconds that calls wait for a worker."""
 
 PATIENCE_SECONDS = 300.0
-"""Where the configuration says nothing."""
+"""The default of that key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Where and how a call wants to run; calls of equal placement may share a batch.
+    """The requirements of a call; calls of equal placement may share a batch.
 
     Attributes:
         priority: Higher goes first; Dask's meaning.
-        resources: Of a worker, e.g. `{"GPU": 1}`, as sorted pairs.
+        resources: Resources of a worker that it needs, e.g. `{"GPU": 1}`, as sorted pairs.
         workers: Addresses or names the call is restricted to; empty means any.
         timeout: Seconds an attempt may take; None for no limit.
         batch: Calls in one Dask task; None lets the executor learn it from observed durations.
@@ -42,23 +42,23 @@ class Placement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
-    """Calls of one node, as columns and not as objects, since there may be a million.
+    """Calls of one node, as columns rather than objects, since there may be a million.
 
     Attributes:
         node: The engine's number of the node.
         name: The node's name, for messages.
-        function: What to call.
+        function: The function to call.
         constants: Arguments that are equal for all calls.
         indices: The instances, by map index.
         columns: Arguments by name, one value an instance. Items may be `Deferred` or `Zipped`,
             and both constants and columns may hold or be a `Kept`.
-        keys: The instances' keys, which they can ask for themselves.
-        tries: Which attempt each call is; empty where all are the first.
-        hearing: What is heard of what they say.
+        keys: The instances' keys, available to them as `context.key`.
+        tries: The number of each call's attempt; empty where all are the first.
+        capture: The rule for capturing their output.
         retry_on: Exceptions after which another attempt may be made.
-        placement: Where to run.
-        suspect: They were lost with their worker before: run them apart from others, and tell
-            who was running when a worker dies again.
+        placement: Their requirements.
+        suspect: Whether they were lost with their worker before: then they run apart from others,
+            and the executor reports which one was running if a worker dies again.
     """
 
     node: int
@@ -69,15 +69,15 @@ class Calls:
     columns: Mapping[str, Sequence[Any]]
     keys: Sequence[str]
     tries: Sequence[int] = ()
-    hearing: Hearing = field(default_factory=Hearing)
+    capture: LogCapture = field(default_factory=LogCapture)
     retry_on: tuple[type[BaseException], ...] = (Exception,)
     placement: Placement = field(default_factory=Placement)
     suspect: bool = False
 
     @property
     def callers(self) -> Callers:
-        """Whose calls they are."""
-        return Callers(hearing=self.hearing, node=self.name, keys=self.keys, tries=self.tries)
+        """The instances that make the calls."""
+        return Callers(capture=self.capture, node=self.name, keys=self.keys, tries=self.tries)
 
     def part(self, run: slice) -> "Calls":
         """A run of the calls, by position."""
@@ -123,13 +123,13 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """Instances whose worker died before they ended; it may or may not have been their fault.
+    """Instances whose worker died before they ended, whether or not they caused it.
 
     Attributes:
         node: The node's number.
-        indices: Those that were with the worker.
-        culprit: The one that was surely running when the worker died; None where unknown.
-        reason: What is known of the death, for people.
+        indices: The instances that were with the worker.
+        culprit: The instance that was surely running when the worker died; None where unknown.
+        reason: The cause of the death as far as it is known, for people.
     """
 
     node: int
@@ -140,7 +140,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawn:
-    """Instances that had not begun when the executor was asked to give up such ones."""
+    """Instances that had not begun when `withdraw` was called."""
 
     node: int
     indices: Sequence[int]
@@ -150,14 +150,14 @@ Event = Ended | Lost | Withdrawn
 
 
 class Kept(ABC):
-    """A value too large for the driver: its address. An executor makes its own kind."""
+    """The address of a value too large for the driver. Each executor has its own sub-class."""
 
     @abstractmethod
     def fetch(self) -> Any:
         """The value itself, brought here."""
 
     def __owned__(self, own: Callable[[Any], Any]) -> Any:
-        """The value, where a call that runs here takes it, wherever in an argument."""
+        """The value, for a call that runs here and has it in an argument."""
         return own(self.fetch())
 
 
@@ -171,7 +171,7 @@ class Executor(Protocol):
     """
 
     def room(self) -> int:
-        """How many more calls it wants at present; keeps what is in flight bounded."""
+        """The number of further calls it can take now, which bounds the calls in flight."""
         ...
 
     def submit(self, calls: Calls) -> None:
@@ -179,20 +179,20 @@ class Executor(Protocol):
         ...
 
     def wait(self, timeout: float | None) -> Sequence[Event]:
-        """What has happened since the last time; waits for the first at most `timeout` seconds."""
+        """The events since the last call; waits for the first at most `timeout` seconds."""
         ...
 
     def cancel(self, node: int, indices: Sequence[int]) -> None:
-        """Give up these calls; no event comes for them any more."""
+        """Cancel these calls; no event follows for them."""
         ...
 
     def withdraw(self) -> None:
-        """Give up what has not begun: it is `Withdrawn`, at once or as soon as that is known.
+        """Withdraw the calls that have not begun, at once or as soon as that is known.
 
-        What runs goes on; nothing is submitted any more.
+        Running calls continue; nothing more is submitted.
         """
         ...
 
     def close(self) -> None:
-        """Give up whatever is in flight and let go of the cluster, which is left as it was."""
+        """Cancel all calls in flight and disconnect; the cluster itself keeps running."""
         ...

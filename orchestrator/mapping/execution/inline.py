@@ -1,6 +1,6 @@
 """The executor that runs everything in this process, one call after the other: for debugging.
 
-Touches no library; carries out `Calls`; a breakpoint in a task stops where one expects it.
+Touches no library; performs `Calls`; a breakpoint in a task stops in the user's terminal.
 """
 
 from collections.abc import Sequence
@@ -20,19 +20,19 @@ class InlineExecutor:
         self._events: list[Event] = []
 
     def room(self) -> int:
-        """One at a time, so that an item's next stage need not wait for the rest of a map."""
+        """One call at a time, so that an item's next stage need not wait for the rest of a map."""
         return 0 if self._events else 1
 
     def submit(self, calls: Calls) -> None:
-        """Perform the calls, now."""
-        with Listening(calls.callers) as listening:
+        """Perform the calls now."""
+        with CallCapture(calls.callers) as captured:
             performed = perform(
                 calls.function,
                 calls.constants,
                 calls.columns,
                 len(calls.indices),
                 retry_on=calls.retry_on,
-                before_each=listening.begin,
+                before_each=captured.begin,
             )
         limit = calls.placement.timeout
         if limit is not None:
@@ -42,21 +42,21 @@ class InlineExecutor:
                     performed.failures[position] = Failure(
                         cause="timed_out", error=error, retryable=True
                     )
-        performed.said = calls.hearing.wanted(listening.said, performed.failures)
+        performed.said = calls.capture.wanted(captured.said, performed.failures)
         self._events.append(
             Ended(node=calls.node, indices=calls.indices, performed=performed, worker="inline")
         )
 
     def wait(self, timeout: float | None) -> Sequence[Event]:  # noqa: ARG002 - nothing is under way
-        """What the calls submitted since the last time gave."""
+        """The results of the calls submitted since the last call."""
         events, self._events = self._events, []
         return events
 
     def cancel(self, node: int, indices: Sequence[int]) -> None:
-        """Nothing: calls have ended when `submit` returns."""
+        """Do nothing: calls have ended when `submit` returns."""
 
     def withdraw(self) -> None:
-        """Nothing, as above."""
+        """Do nothing, for the same reason."""
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: it holds nothing."""

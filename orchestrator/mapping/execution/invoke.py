@@ -15,17 +15,17 @@ from orchestrator.mapping.execution.own_arguments import UNCHANGEABLE, Copies, o
 from orchestrator.user_code import RaisedError, described, is_of_person, said, traced
 
 Cause = Literal["raised", "timed_out", "lost"]
-"""Why a call has no value: it raised, or took too long, or its worker died too often."""
+"""The cause of a failure: the call raised, took too long, or lost its worker too often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a call has no value.
+    """The reason why a call has no value.
 
     Attributes:
         cause: Whether it raised, timed out, or was lost with its workers.
-        skipped: It raised `Skip`.
-        retryable: Another attempt may be made.
+        skipped: Whether it raised `Skip`.
+        retryable: Whether another attempt may be made.
         error: The exception's type and message, or the reason given; all its lines.
         traceback: The traceback, for the ledger and for people.
     """
@@ -39,14 +39,13 @@ class Failure:
 
 @dataclass(slots=True)
 class Performed:
-    """How some calls ended: one entry a call in every sequence.
+    """The ends of some calls, with one entry for each call in every sequence.
 
     Attributes:
-        values: What each returned; None where it failed.
-        failures: By position, why a call has no value.
+        values: The returned values; None where a call failed.
+        failures: By position, the reason why a call has no value.
         started, ended: Epoch seconds.
-        said: By position, what a call printed and logged, compressed; without those that were
-            silent.
+        said: By position, the output of a call, compressed; silent calls have no entry.
     """
 
     values: list[Any] = field(default_factory=list)
@@ -79,13 +78,13 @@ class Performed:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """An item with functions still to be applied to it (`.map`): done where it is consumed."""
+    """An item with functions still to be applied to it (`.map`), at the place of its use."""
 
     item: Any
     functions: tuple[Callable[[Any], Any], ...]
 
     def __owned__(self, own: Callable[[Any], Any]) -> Any:
-        """The value, of an item that the functions may change."""
+        """The value, made from a copy of the item that the functions may change."""
         value = own(self.item)
         for function in self.functions:
             value = function(value)
@@ -98,13 +97,13 @@ class Zipped(tuple[Any, ...]):
     __slots__ = ()
 
     def __owned__(self, own: Callable[[Any], Any]) -> tuple[Any, ...]:
-        """The tuple, of parts that a call may change."""
+        """The tuple, with parts that a call may change."""
         return tuple(map(own, self))
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A function that gives an entry of a dict, or of whatever else has keys."""
+    """A function that gives an entry of a dict, or of another container with keys."""
 
     key: str
 
@@ -123,7 +122,7 @@ class Gathered:
     items: tuple[Any, ...]
 
     def __owned__(self, own: Callable[[Any], Any]) -> list[Any]:
-        """The list, of items that a call may change."""
+        """The list, with items that a call may change."""
         values = []
         for item in self.items:
             try:
@@ -134,7 +133,7 @@ class Gathered:
 
 
 def settle(item: Any) -> Any:
-    """The item as the task shall see it: deferred functions applied."""
+    """The item in the form the task receives: deferred functions applied."""
     if type(item) is Deferred:
         value = settle(item.item)
         for function in item.functions:
@@ -160,9 +159,9 @@ def perform(
         function: The user's function.
         constants: Arguments equal for all calls.
         columns: Arguments by name, one value a call.
-        count: How many calls.
+        count: The number of calls.
         retry_on: Exceptions after which another attempt may be made.
-        before_each: Told the position of each call just before it is made.
+        before_each: Called with the position of each call just before the call.
     """
     performed = Performed()
     fixed = {n: value for n, value in constants.items() if type(value) in UNCHANGEABLE}
@@ -193,15 +192,15 @@ def perform(
 
 
 def _require_lasting(value: Any) -> None:
-    """Refuse a result that only the first of those who take it could read."""
+    """Refuse a result that can be read only once, such as a generator."""
     if type(value) is GeneratorType:
-        raise TypeError("the task returned a generator, which can be read once only: use a list")
+        raise TypeError("the task returned a generator, which can be read only once: use a list")
 
 
 def failure_of(
     error: BaseException, retry_on: tuple[type[BaseException], ...] = (Exception,)
 ) -> Failure:
-    """What an exception raised by a task means."""
+    """The failure that an exception raised by a task means."""
     if isinstance(error, RaisedError):
         error = error.error
     if isinstance(error, Skip):

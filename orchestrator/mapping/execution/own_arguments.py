@@ -1,9 +1,9 @@
-"""Arguments of an instance's own: what it changes, nobody else sees.
+"""Arguments of an instance's own: its changes to them affect no other instance.
 
-Instances share constants, items of a product and results of earlier tasks. Each call is given its
-own copy of whatever can be changed, in this process as on workers. What is large is not copied:
-frames are copied by pandas when they are written to, and arrays of more than a mebibyte can only
-be read.
+Instances share constants, items of a product and results of earlier tasks. Each call receives its
+own copy of everything that can be changed, in this process as on workers. Large values are not
+copied: pandas copies frames when they are written to, and arrays of more than a mebibyte are
+read-only.
 
 Touches numpy and pandas where the task's arguments do; takes an argument; gives the instance's
 own; runs where the task runs.
@@ -24,7 +24,7 @@ from uuid import UUID
 from orchestrator.errors import FlowError
 
 COPIED_UP_TO = 1024**2
-"""Bytes of an array that is copied for each call; a larger one can only be read."""
+"""The most bytes of an array that is copied for each call; a larger one is read-only."""
 
 UNCHANGEABLE = frozenset(
     {type(None), bool, int, float, complex, str, bytes, range, slice, type, Decimal, UUID}
@@ -36,17 +36,17 @@ UNCHANGEABLE = frozenset(
 _IMMUTABLE_LIBRARIES = frozenset({"pyarrow"})
 
 Copies = dict[int, tuple[Any, Any]]
-"""By identity: an object, which is kept so that its identity stays its own, and its copy."""
+"""By identity: an object, kept alive so that its identity stays unique, and its copy."""
 
 
 def own(value: Any, copies: Copies | None = None) -> Any:
     """A copy of an argument that one call may change.
 
-    An object that cannot be copied, such as a connection, is handed on.
+    An object that cannot be copied, such as a connection, is passed on itself.
 
     Args:
         value: The argument.
-        copies: What was copied for this call already, so that an object stays one object.
+        copies: The copies made for this call so far, so that one object stays one object.
 
     Raises:
         FlowError: A reference is hidden in an object that is not searched for references.
@@ -64,7 +64,7 @@ def own(value: Any, copies: Copies | None = None) -> Any:
 
 
 def _copied(value: Any, kind: type, copies: Copies) -> Any:
-    if hasattr(kind, "__owned__"):  # it knows how, as items with functions to be applied do
+    if hasattr(kind, "__owned__"):  # it copies itself, as items with functions to be applied do
         return value.__owned__(lambda part: own(part, copies))
     if kind in _CONTAINERS:
         return _CONTAINERS[kind](value, copies)
@@ -87,7 +87,7 @@ def _copied_object(value: Any, kind: type) -> Any:
         return copy.deepcopy(value)
     except FlowError:
         raise
-    except Exception:  # noqa: BLE001 - whatever a class raises of which there can be one only
+    except Exception:  # noqa: BLE001 - a class may refuse copies by any exception
         return value
 
 
@@ -101,7 +101,7 @@ def _copied_array(array: Any) -> Any:
 
 def _copied_list(value: list[Any], copies: Copies) -> list[Any]:
     copied: list[Any] = []
-    copies[id(value)] = value, copied  # it may hold itself
+    copies[id(value)] = value, copied  # it may contain itself
     copied.extend(own(part, copies) for part in value)
     return copied
 
@@ -120,7 +120,7 @@ def _copied_tuple(value: tuple[Any, ...], copies: Copies) -> tuple[Any, ...]:
 
 
 def _copied_dataclass(value: Any, copies: Copies) -> Any:
-    """A copy of a dataclass; a frozen one of which nothing can be changed is shared."""
+    """A copy of a dataclass; a frozen one without changeable parts is shared."""
     names = [field.name for field in fields(value) if hasattr(value, field.name)]
     parts = {name: own(getattr(value, name), copies) for name in names}
     changed = {name: part for name, part in parts.items() if part is not getattr(value, name)}

@@ -176,8 +176,8 @@ class Promotions:
             promotions.c.customer == bindparam("of_customer"),
             promotions.c.confirmed.is_(None),
         )
-        told = update(promotions).where(these)
-        told = told.values(
+        change = update(promotions).where(these)
+        change = change.values(
             content=bindparam("as_known"), trial=bindparam("of_trial"), state=state, **columns
         )
         with self._database.write() as connection:

@@ -205,7 +205,7 @@ class LedgerRecorder:
 
 
 def _of_experiments(connection: Connection, flow_run_ids: Iterable[str]) -> frozenset[str]:
-    """Those of some flow runs that are of an experiment, so that their instances have customers."""
+    """The flow runs, among some, of experiments, whose instances therefore have customers."""
     query = select(flow_runs.c.id).where(
         flow_runs.c.id.in_(list(flow_run_ids)), flow_runs.c.kind == "experiment"
     )

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 SCHEMA_VERSION = 9
-"""Raised by one with every change of this file, together with a revision in `migrations`."""
+"""Increased by one with every change of this file, together with a revision in `migrations`."""
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")
 """A key or id: compared byte by byte on both databases, so that a prefix is a range."""

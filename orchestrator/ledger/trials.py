@@ -113,9 +113,9 @@ class Trials:
         """All trials that studies of a customer and model ever had, oldest first.
 
         Args:
-            customer: Its id.
-            model: Its id.
-            champion: Of the studies that scored the champion again, else of the searches.
+            customer: The customer's id.
+            model: The model's id.
+            champion: Whether to take studies that scored the champion again, rather than searches.
         """
         named = (
             studies.c.customer == customer,

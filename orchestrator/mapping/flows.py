@@ -121,24 +121,25 @@ class Flow:
             client: The Dask cluster to run on; None means in this process. A function that
                 returns either is called when the first call needs a cluster, and never if
                 every result is recalled from the ledger.
-            ledger: Where flow run and instances are recorded, and recalled from.
-            flow_run_id: Its id; a new one when None.
-            resumed: A flow run that has not ended well and is to go on, in place of a new one:
-                coordinators run from the start, and what succeeded is not repeated.
-            origin: What this is a run of, kept so that a command can resume or repeat it.
-            observer: Told of progress.
-            stop: Asked often; once it says yes nothing more is started, and the flow run ends
-                `interrupted` when what was running has ended.
-            grace: Seconds that what runs then has to end; what takes longer is given up. In this
-                process a call cannot be given up.
-            rerun_of: A flow run of which this one runs a part again: what `again` does not choose
-                is taken from that one, as far as its results are kept.
-            again: Asked with an instance's node and key, whether it runs again though a success
-                of it is recorded; what depends on it then does too.
-            logs: Which of what tasks print, log and warn of the ledger keeps; None for what the
-                flow was made with, or else the defaults.
-            on_log: Given what each attempt said once it has ended. Without it and a ledger, tasks
-                in this process print as ever, and those on a cluster by the instance's name.
+            ledger: Records the flow run and its instances, and recalls earlier results.
+            flow_run_id: The id of the flow run; None makes a new one.
+            resumed: An unfinished flow run to continue in place of a new one: coordinators run
+                from the start, and recorded successes are not repeated.
+            origin: The source of the flow, kept so that a command can resume or repeat it.
+            observer: Receives progress.
+            stop: Polled often; once it returns true nothing more is started, and the flow run
+                ends `interrupted` when the running calls have ended.
+            grace: Seconds that running calls then have to end; those that take longer are
+                abandoned. A call in this process cannot be abandoned.
+            rerun_of: A flow run of which this one runs a part again: results that `again` does
+                not choose are taken from it, as far as it keeps them.
+            again: Called with an instance's node and key; whether it runs again despite a
+                recorded success. Instances that depend on it then run again, too.
+            logs: The rule for what the ledger keeps of the tasks' prints, logs and warnings;
+                None for the flow's own rule, or else the defaults.
+            on_log: Receives each attempt's log after it has ended. Without it and a ledger,
+                tasks in this process print as usual, and tasks on a cluster print under the
+                instance's name.
             **params: The flow function's parameters.
 
         Raises:
@@ -297,10 +298,10 @@ def _logs_of(flow: str, given: Any) -> Logs | None:
 
 
 def _depth(error: RecursionError, own: CodeType | None) -> str:
-    """Why building a flow went too deep.
+    """The reason why building a flow went too deep.
 
     Args:
-        error: What Python raised.
+        error: Python's error.
         own: The code of the flow's function.
     """
     calls = Counter(frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__))

@@ -106,7 +106,7 @@ def _count(connection: Connection, table: Table, condition: Any) -> int:
 
 
 def _forget_instances(connection: Connection, customer: str) -> dict[str, int]:
-    """Remove the customer's instances in all flow runs, and what they returned."""
+    """Remove the customer's instances in all flow runs, and their values."""
     counts = {"results": 0, "instances": 0, "logs": 0}
     counts["logs"] = _count(connection, logs, _of_customer(logs, customer))
     own = connection.execute(select(instances).where(_of_customer(instances, customer)))

@@ -46,7 +46,7 @@ class Lazy(ABC):
     """
 
     levels = 0
-    """How deep other sequences are inside it."""
+    """The depth of other sequences inside it."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -250,7 +250,7 @@ class Combined(Lazy):
     """A sequence made of several.
 
     Attributes:
-        parts: These.
+        parts: The sequences it is made of.
 
     Raises:
         FlowError: Too many are inside each other.

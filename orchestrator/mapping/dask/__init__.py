@@ -1,7 +1,7 @@
 """The executor for a Dask cluster: `executor.DaskExecutor`.
 
     executor                   joins the parts; implements `execution.executor.Executor`
-    backlog, batch_sizing      what waits, and how many calls make a batch
+    backlog, batch_sizing      waiting calls, and the size of batches
     batch_merging              calls of several nodes in one batch
     serialization, submission  calls to bytes, and to the cluster
     worker, gate               what runs on workers: batches, and what may run beside a suspect

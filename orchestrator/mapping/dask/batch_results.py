@@ -17,7 +17,7 @@ from orchestrator.user_code import RaisedError, interruptible, is_of_person
 
 
 def ran_report(running: Running, ran: Ran, keep: Callable[[int], KeptValue]) -> Ended:
-    """A batch has ended: its values are here, or are kept on the cluster.
+    """The report of a batch that has ended: its values are here, or are kept on the cluster.
 
     Args:
         running: The batch.
@@ -42,13 +42,13 @@ def ran_report(running: Running, ran: Ran, keep: Callable[[int], KeptValue]) -> 
 
 
 def failed_report(calls: Calls, failures: Mapping[int, Failure]) -> Ended:
-    """The calls at some positions have failed without having begun."""
+    """The report of calls, by position, that failed without having begun."""
     performed = Performed.failed(list(failures.values()))
     return _report(calls.at(list(failures)), performed, "")
 
 
 def hung_report(running: Running, position: int, failure: Failure) -> Ended:
-    """One call of a batch was ended with its worker."""
+    """The report of one call of a batch that was ended with its worker."""
     performed = Performed.failed([failure])
     performed.started[0] -= time.monotonic() - running.since
     return _report(running.calls.at([position]), performed, running.worker)
@@ -61,9 +61,9 @@ def without(event: Event, indices: Container[int]) -> Event | None:
         return event
     if not wanted:
         return None
-    left = [event.indices[p] for p in heard]
+    left = [event.indices[p] for p in wanted]
     if isinstance(event, Ended):
-        return replace(event, indices=left, performed=event.performed.at(heard))
+        return replace(event, indices=left, performed=event.performed.at(wanted))
     return replace(event, indices=left)
 
 

@@ -32,7 +32,7 @@ class Members:
         self._last_left: tuple[str, str] | None = None
 
     def joined(self, workers: Iterable[WorkerDescription]) -> None:
-        """Workers have come."""
+        """Note that workers have joined."""
         members = {worker.address: worker for worker in workers}
         self._present.update(members)
         self._ever.update(members)
@@ -78,7 +78,7 @@ class Members:
         return sum(member.threads for member in self._present.values())
 
     def addresses(self, lane: Lane) -> list[str]:
-        """Those that can run a lane's calls now."""
+        """The workers that can run a lane's calls now."""
         return [member.address for member in self._present.values() if can_run(member, lane)]
 
     def can_take(self, lane: Lane) -> bool:
@@ -97,7 +97,7 @@ class Members:
         return address in self._ever and self._ever[address].threads == 1
 
     def refusal(self, lane: Lane) -> str | None:
-        """Why nobody can ever run a lane's calls; None when somebody can, or might yet come."""
+        """The reason why no worker can ever run a lane's calls; None if one can or may."""
         if not self._present or any(can_run(member, lane) for member in self._ever.values()):
             return None
         return self._no_worker(lane)

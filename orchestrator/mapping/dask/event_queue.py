@@ -1,7 +1,7 @@
 """Everything that Dask reports, in one queue: ends of batches, and messages (`messages`).
 
-Touches distributed; takes futures; gives `BatchEnded` and `Told`. It is filled by Dask's own thread
-and emptied by the driver's, and is the only place where the two meet.
+Touches distributed; takes futures; gives `BatchEnded` and `ClusterMessage`. Dask's own
+thread fills it, the driver's empties it, and they meet nowhere else.
 """
 
 import asyncio
@@ -52,8 +52,8 @@ class ClusterMessage:
     message: Message
 
 
-def _told(carried: Mapping[str, Any]) -> Told:
-    return Told(time.monotonic(), read(carried))
+def _received(carried: Mapping[str, Any]) -> ClusterMessage:
+    return ClusterMessage(time.monotonic(), read(carried))
 
 
 class UnansweredError(MachineryError):
@@ -76,7 +76,7 @@ class Listener:
         self._news: SimpleQueue[BatchEnded | ClusterMessage] = SimpleQueue()
         news = self._news  # not self: the client keeps the handler for as long as it lives
         client.subscribe_topic(
-            topic, lambda event: news.put(Told(time.monotonic(), read(event[1])))
+            topic, lambda event: news.put(ClusterMessage(time.monotonic(), read(event[1])))
         )
         doing = f"cannot begin on {client.scheduler.address}"
         try:
@@ -168,11 +168,11 @@ class Listener:
             pass
         except Exception as error:  # noqa: BLE001 - whatever the scheduler raises
             message = ClusterBroken(f"a worker that hangs could not be ended: {error}")
-        self._news.put(Told(time.monotonic(), message))
+        self._news.put(ClusterMessage(time.monotonic(), message))
 
     async def _ask_what_began(self, keys: list[str]) -> None:
         """In Dask's thread."""
         with suppress(Exception):  # a cluster in trouble reports it elsewhere
             answers = await self._client.run(begun, keys, on_error="ignore")
             begun_there = tuple(key for of_worker in answers.values() for key in of_worker)
-            self._news.put(Told(time.monotonic(), BatchesBegun(tuple(keys), begun_there)))
+            self._news.put(ClusterMessage(time.monotonic(), BatchesBegun(tuple(keys), begun_there)))

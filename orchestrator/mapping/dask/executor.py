@@ -25,7 +25,12 @@ from orchestrator.mapping.dask.batches import Running
 from orchestrator.mapping.dask.cluster import Members
 from orchestrator.mapping.dask.connection import LOOK_AGAIN_SECONDS, Connection
 from orchestrator.mapping.dask.demand import demand_on
-from orchestrator.mapping.dask.event_queue import BatchEnded, Listener, Told, UnansweredError
+from orchestrator.mapping.dask.event_queue import (
+    BatchEnded,
+    ClusterMessage,
+    Listener,
+    UnansweredError,
+)
 from orchestrator.mapping.dask.messages import (
     BatchesBegun,
     BatchLost,

@@ -14,12 +14,10 @@ class WorkerDescription:
     """A worker.
 
     Attributes:
-        address: Where it listens.
+        address: The address it listens on.
         name: Its name on Dask's dashboard.
-        threads: How many calls it runs at once.
-        resources: What it offers of each.
         nanny: Whether a nanny can end its process.
-        memory_limit: Bytes it may use; 0 for as many as there are.
+        memory_limit: Bytes it may use; 0 for no limit.
     """
 
     address: str
@@ -122,7 +120,7 @@ _TRAVELLING: dict[str, type[Any]] = {
     each.__name__: each
     for each in (WorkersJoined, WorkerLeft, WorkerOutOfMemory, CallBegan, BatchLost, BatchStuck)
 }
-"""Those that come from the scheduler or a worker, by kind."""
+"""The messages that come from the scheduler or a worker, by kind."""
 
 
 def written(message: Message) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def verdict(
 
 
 def all_failed(calls: Calls, error: str) -> Ended:
-    """Every one of the calls has failed of the same."""
+    """The report of calls that all failed with one error."""
     return failed_report(calls, dict.fromkeys(range(len(calls.indices)), Failure(error=error)))
 
 

@@ -88,7 +88,7 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no type
         self._joined([worker])
 
     def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
-        """A worker has gone, in whatever way."""
+        """Report a worker that has left, for any reason."""
         scheduler.log_event(self.name, written(WorkerLeft(worker)))
 
     def remove_client(self, scheduler: Scheduler, client: str) -> None:
@@ -117,7 +117,7 @@ class Watch(SchedulerPlugin):  # type: ignore[misc]  # distributed ships no type
             self._began.pop(number, None)
 
     def log_event(self, topic: str, msg: Any) -> None:
-        """A call has begun: remember how far its batch is. Or a worker is ended by its nanny."""
+        """Note a batch's progress when a call begins, and workers that their nannies end."""
         if topic == self.name:
             message = read(msg)
             if isinstance(message, CallBegan):

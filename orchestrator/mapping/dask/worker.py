@@ -237,7 +237,7 @@ class _BeginReporter:
             self.now(position)
 
     def now(self, position: int) -> None:
-        """Tell, however recently something was told."""
+        """Report at once, regardless of the last report."""
         began = CallBegan(self._batch.number, position, self._alone, self._worker.address)
         sync(
             self._worker.loop,

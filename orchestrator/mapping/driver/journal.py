@@ -283,12 +283,12 @@ class Journal:
             if lasting:
                 return _named(indices, names), {}
             return {}, self._own_names(code, state, indices, names)
-        told = [_as_told(code, cache, state, index) for index in indices]
-        untold = [index for index, name in zip(indices, told, strict=True) if name is None]
-        if not untold:
-            return _named(indices, told), {}
-        names = fingerprints(code, state.constants, state.columns_of(untold), len(untold))
-        return _named(indices, told), self._own_names(code, state, untold, names)
+        found = [_cache_fingerprint(code, cache, state, index) for index in indices]
+        missing = [index for index, name in zip(indices, found, strict=True) if name is None]
+        if not missing:
+            return _named(indices, found), {}
+        names = fingerprints(code, state.constants, state.columns_of(missing), len(missing))
+        return _named(indices, found), self._own_names(code, state, missing, names)
 
     def _own_names(
         self, code: bytes, state: NodeState, indices: Sequence[int], names: Sequence[str | None]

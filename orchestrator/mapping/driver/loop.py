@@ -267,7 +267,7 @@ class DriverLoop:
                 retry_on=state.node.task.settings.retry_on,
                 before_each=captured.begin,
             )
-        performed.said = callers.hearing.wanted(listening.said, performed.failures)
+        performed.said = callers.capture.wanted(captured.said, performed.failures)
         self._end_here(state, indices, performed)
 
     # -- ending --------------------------------------------------------------------------------

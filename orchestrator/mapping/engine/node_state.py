@@ -67,7 +67,7 @@ class NodeState:
         running: The number of running instances.
         uses: The limits of the flow run that its instances keep.
         lifted: Whether they no longer need to, since coordinators waited for each other.
-        columns: How its instances stand.
+        columns: The states of its instances.
         listed: The items of a plain call's value, once a node is mapped over them.
         counts: Instances by state, of those that have ended.
         chosen: Keys that a `key` option gave, by index.

@@ -1,4 +1,4 @@
-"""The seam where instances are carried out: `Calls` in, `Ended`, `Lost` and `Withdrawn` out.
+"""The seam where instances are executed: `Calls` in, `Ended`, `Lost` and `Withdrawn` out.
 
 Touches no library. Executors: `inline` (this process) and `dask` (a cluster). Both perform calls
 by `orchestrator.mapping.execution.invoke.perform`. Runs on the driver.
@@ -111,8 +111,8 @@ class Ended:
     Attributes:
         node: The node's number.
         indices: The instances.
-        performed: How they ended; one entry for each of `indices`.
-        worker: Where they ran.
+        performed: Their ends; one entry for each of `indices`.
+        worker: The worker they ran on.
     """
 
     node: int

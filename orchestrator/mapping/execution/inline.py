@@ -5,7 +5,7 @@ Touches no library; performs `Calls`; a breakpoint in a task stops in the user's
 
 from collections.abc import Sequence
 
-from orchestrator.mapping.execution.capture import Listening
+from orchestrator.mapping.execution.capture import CallCapture
 from orchestrator.mapping.execution.executor import Calls, Ended, Event
 from orchestrator.mapping.execution.invoke import Failure, perform
 

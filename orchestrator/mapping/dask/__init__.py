@@ -10,9 +10,9 @@
     event_queue, batches       what Dask reports, and what is under way
     batch_results              values of a batch
     worker_results             results pickled on workers, and results too large to travel
-        attribution, recovery      the cause of a batch without results, and the calls to repeat
-        connection, cluster        the connection to the scheduler; the workers
-        demand, memory             work in flight, for a cluster that grows; peaks of memory
+    attribution, recovery      the cause of a batch without results, and the calls to repeat
+    connection, cluster        the connection to the scheduler; the workers
+    demand, memory             work in flight, for a cluster that grows; peaks of memory
 
 Touches distributed, which takes a second to import: import what you need, when you need it.
 """

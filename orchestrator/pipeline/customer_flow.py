@@ -13,7 +13,12 @@ from dataclasses import dataclass, field, replace
 from orchestrator.ledger import Champion
 from orchestrator.mapping import Outcome, Skip, task
 from orchestrator.pipeline.carry_over import Carried
-from orchestrator.pipeline.customer_plan import CustomerPlan, champion_study, with_version
+from orchestrator.pipeline.customer_plan import (
+    CustomerPlan,
+    champion_study,
+    is_comparable,
+    with_version,
+)
 from orchestrator.pipeline.study_flow import Searching
 from orchestrator.records import (
     Customer,
@@ -113,7 +118,7 @@ class CustomerFlow:
         results, unfinished = _at_todays_cost(evaluated), _unfinished(evaluated)
         if not results and not unfinished:
             _skip_if_skipped(evaluated)
-        incumbent = scored_already(work, results)
+        incumbent = scored_already(work, results, self._fingerprints)
         if incumbent is None and work.champion is not None and results:
             study = champion_study(studies, work.champion, self._fingerprints)
             rescored = await self._search.rescored(study)
@@ -191,11 +196,13 @@ def _skip_if_skipped(evaluated: Sequence[tuple[Study, Outcome]]) -> None:
             raise Skip(outcome.error)
 
 
-def scored_already(work: CustomerPlan, results: Sequence[TrialResult]) -> TrialResult | None:
+def scored_already(
+    work: CustomerPlan, results: Sequence[TrialResult], fingerprints: Fingerprints
+) -> TrialResult | None:
     """The champion's score on today's folds, when it is known without another fit.
 
-    It is where the champion is among the candidates, and where neither the data nor the way of
-    comparing has changed since it was scored.
+    It is where the champion is among the candidates, and where neither the data, the code nor the
+    way of comparing has changed since it was scored.
     """
     if work.champion is None:
         return None
@@ -204,8 +211,8 @@ def scored_already(work: CustomerPlan, results: Sequence[TrialResult]) -> TrialR
         if same_candidate(result, champion):
             return result
     versions = {result.data_version for result in results}
-    same_data = champion.data_version and versions == {champion.data_version}
-    if same_data and work.studies[0].evaluation == champion.trial.study.evaluation:
+    version = versions.pop() if len(versions) == 1 else ""
+    if version and is_comparable(champion, work.studies[0], version, fingerprints):
         return champion
     return None
 

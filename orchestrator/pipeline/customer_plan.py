@@ -205,17 +205,31 @@ def rescoring(work: CustomerPlan, fingerprints: Fingerprints) -> Study | None:
     if work.champion is None or not work.studies:
         return None
     champion = work.champion.result
-    if _is_comparable(champion, work.studies[0]):
-        return None
     if any(_will_try(study, champion) for study in work.studies):
+        return None
+    if is_comparable(champion, work.studies[0], work.studies[0].data_version, fingerprints):
         return None
     return champion_study(work.studies, work.champion, fingerprints)
 
 
-def _is_comparable(champion: TrialResult, study: Study) -> bool:
-    """Whether neither the data nor the way of comparing has changed since it was scored."""
-    same_data = study.data_version and study.data_version == champion.data_version
-    return bool(same_data) and study.evaluation == champion.trial.study.evaluation
+def is_comparable(
+    champion: TrialResult, study: Study, data_version: str, fingerprints: Fingerprints
+) -> bool:
+    """Whether neither data, code nor way of comparing has changed since a champion was scored.
+
+    Args:
+        champion: Its score.
+        study: Any of today's studies of its customer.
+        data_version: Of the customer's data today; "" where only loading it tells.
+        fingerprints: Today's.
+    """
+    scored = champion.trial.study
+    if not data_version or data_version != champion.data_version:
+        return False
+    if study.evaluation != scored.evaluation:
+        return False
+    code = scored.follows_from.get("code", "")  # "" in a ledger of an earlier version
+    return not code or code == fingerprints.code_of(scored.model)
 
 
 def _will_try(study: Study, champion: TrialResult) -> bool:

@@ -202,7 +202,7 @@ def _decision(experiment: Experiment, work: CustomerPlan, recorded: Recorded) ->
     found = [result for study in work.studies for result in recorded[study.key]]
     barred = barred_among(work, found)
     results = without(found, {each.run_id for each in barred})
-    incumbent = scored_already(work, results)
+    incumbent = scored_already(work, results, fingerprints(experiment))
     if incumbent is None and work.champion is not None and results:
         return "known once the champion is scored on today's folds"
     decision = decide(

@@ -88,16 +88,20 @@ class Fingerprints:
         name = digest(study.seed_name, [parts[part] for part in self._hashed])
         return replace(study, follows_from=parts, fingerprint=name if study.data_version else "")
 
+    def code_of(self, model: ModelSpec) -> str:
+        """Return the part that is the project's code: for comparing, and for this model."""
+        own = _own_estimators(model)
+        return _part(self._code, files_hash(own)) if own else self._code
+
     def _parts_of_model(self, model: ModelSpec) -> Mapping[str, str]:
         """The parts that are the model's, remembered by object: thousands of customers share it."""
         known = self._models.get(id(model))
         if known is None:
             steps = [[step.name, step.estimator] for step in model.steps]
-            own = _own_estimators(model)
             parts = {
                 "params": _part(steps, dict(model.params), model.when.min_rows),
                 "grid": _part(grid_content(model.grid)),
-                "code": _part(self._code, files_hash(own)) if own else self._code,
+                "code": self.code_of(model),
                 "environment": environment(model),
             }
             known = self._models[id(model)] = (model, parts)

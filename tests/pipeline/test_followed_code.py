@@ -13,6 +13,7 @@ from orchestrator.pipeline.plan import plan
 from orchestrator.pipeline.preparation import prepare
 from orchestrator.pipeline.resolution import resolve
 from orchestrator.records import Evaluation
+from orchestrator.selection import Gate
 from orchestrator.training.fingerprint import environment
 from tests.support.experiments import an_experiment, listing
 from tests.support.rows import TREE
@@ -32,6 +33,7 @@ class Own(DecisionTreeClassifier):
     pass
 """
 OWN = {"id": "own", "estimator": "followed_models:Own", "grid": {"max_depth": [2, 3]}}
+CUSTOMERS = [{"id": "acme", "data": {"rows": 40, "seed": 1}}]
 
 
 @pytest.fixture
@@ -51,9 +53,8 @@ def experiment(project, mlflow_url):
     evaluation = Evaluation(
         loader="followed_loader:load", allowed=("sklearn", "followed_models"), folds=2
     )
-    customers = [{"id": "acme", "data": {"rows": 40, "seed": 1}}]
     return an_experiment(
-        project, mlflow_url, models=[OWN, TREE], customers=customers, evaluation=evaluation
+        project, mlflow_url, models=[OWN, TREE], customers=CUSTOMERS, evaluation=evaluation
     )
 
 
@@ -67,6 +68,21 @@ def test_a_corrected_helper_or_estimator_is_trained_again(project, experiment):
     (project / "followed_help.py").write_text("SHIFT = 1.0\n")
     importlib.invalidate_caches()
     assert plan(experiment).reasons == {"code": 2}
+
+
+def test_a_champion_that_is_no_candidate_is_scored_again_when_the_code_changes(project, experiment):
+    run(listing(experiment, models=[OWN], customers=CUSTOMERS))
+    other = dataclasses.replace(
+        listing(experiment, models=[TREE], customers=CUSTOMERS), gate=Gate(min_absolute_change=2)
+    )
+    run(other)
+    assert plan(other).rescored == 0
+    (project / "followed_help.py").write_text("SHIFT = 1.0\n")
+    importlib.invalidate_caches()
+    assert plan(other).rescored == 1
+    (promoted,) = run(other).promotions
+    assert promoted.decision.best.trial.study.model.id == "own"
+    assert plan(other).rescored == 0
 
 
 def test_code_that_changed_is_reported_when_a_flow_run_is_resumed(project, experiment):

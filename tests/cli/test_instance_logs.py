@@ -72,6 +72,20 @@ def test_why_there_is_nothing_is_said(orchestrator):
     assert orchestrator("logs", "latest", "--grep", "(")[0] == 2
 
 
+def test_equal_errors_are_shown_once_and_not_called_nothing(orchestrator, tmp_path):
+    (tmp_path / "flows" / "failing.py").write_text(
+        "from orchestrator import flow, task\n\n"
+        "@task\ndef fail(x):\n    raise ValueError('the disk is gone')\n\n"
+        "@flow\ndef failing():\n    fail.expand(x=range(30))\n"
+    )
+    orchestrator("run", "../flows/failing.py")
+    _, out, err = orchestrator("logs", "latest")
+    assert out.count("Traceback") == 1
+    assert out.startswith("fail 0, attempt 1\nfail 1, attempt 1\n")
+    assert "and 10 more; `orchestrator instances` lists them\n  failed:\n" in out
+    assert "besides these errors, nothing is kept" in err
+
+
 def test_all_is_kept_when_asked_for_and_read_as_json_and_by_its_lines(orchestrator):
     orchestrator("run", SPEAKING, "--keep-logs", "all")
     good = json.loads(orchestrator("logs", "latest", "--key", "good", "--json")[1])

@@ -28,6 +28,9 @@ from orchestrator.records import (
 if TYPE_CHECKING:
     from orchestrator.ledger import Ledger
 
+_MOST_TITLES = 20
+"""Instances with one and the same error that are named above it."""
+
 _WHY = {
     "failed": "what attempts said is kept of those that failed; --keep-logs all keeps it of all",
     "none": "nothing that tasks say is kept: `logs: {keep: none}`",
@@ -77,7 +80,9 @@ def logs(
         else:
             _show_errors([] if grep else failed)
         if not wanted:
-            say(_why_nothing(run, ledger, task=task, key=key, grep=grep if found else None))
+            besides = "besides these errors, " if failed and not grep and not json else ""
+            why = _why_nothing(run, ledger, task=task, key=key, grep=grep if found else None)
+            say(f"{besides}{why}")
 
 
 def _matching(found: Sequence[InstanceLog], grep: str | None) -> Iterator[InstanceLog]:
@@ -95,6 +100,7 @@ def _matching(found: Sequence[InstanceLog], grep: str | None) -> Iterator[Instan
 def _show(wanted: Sequence[InstanceLog], failed: Sequence[InstanceRecord]) -> None:
     """Each attempt under its name; after the last one of an instance, how it failed."""
     errors = {(one.node, one.key): one.error for one in failed}
+    shown: dict[str, str] = {}
     for number, log in enumerate(wanted):
         report(f"{_title(log.node, log.key)}, attempt {log.attempt}")
         for line in log.text.splitlines():
@@ -102,16 +108,25 @@ def _show(wanted: Sequence[InstanceLog], failed: Sequence[InstanceRecord]) -> No
         following = wanted[number + 1] if number + 1 < len(wanted) else None
         same = following is not None and (following.node, following.key) == (log.node, log.key)
         error = None if same else errors.pop((log.node, log.key), None)
-        if error:
+        if error in shown:
+            report(f"  failed as {shown[error]} did")
+        elif error:
             _show_error(error)
+            shown[error] = _title(log.node, log.key)
     _show_errors([one for one in failed if (one.node, one.key) in errors])
 
 
 def _show_errors(failed: Sequence[InstanceRecord]) -> None:
-    """Instances that failed and of which nothing else is known."""
+    """Instances that failed and of which nothing else is known; equal errors are shown once."""
+    by_error: dict[str, list[InstanceRecord]] = {}
     for one in failed:
-        report(f"{_title(one.node, one.key)}, attempt {one.tries}")
-        _show_error(one.error or "")
+        by_error.setdefault(one.error or "", []).append(one)
+    for error, those in by_error.items():
+        for one in those[:_MOST_TITLES]:
+            report(f"{_title(one.node, one.key)}, attempt {one.tries}")
+        if len(those) > _MOST_TITLES:
+            report(f"and {len(those) - _MOST_TITLES:,} more; `orchestrator instances` lists them")
+        _show_error(error)
 
 
 def _show_error(error: str) -> None:

@@ -185,7 +185,7 @@ def _fields(changes: "Sequence[FieldChange]") -> str:
 
 def _summary(report: "Report") -> list[tuple[str, str]]:
     return [
-        ("state", report.flow_run.state),
+        ("state", _state(report)),
         ("customers", f"{report.customers} worked on, {report.served} of them served"),
         ("studies", counts(report.studies)),
         ("trials", _trials(report.trials)),
@@ -193,6 +193,13 @@ def _summary(report: "Report") -> list[tuple[str, str]]:
         ("promotions", str(len(report.promotions))),
         ("time", f"{duration(report.seconds)} ({duration(report.fit_seconds)} of fits)"),
     ]
+
+
+def _state(report: "Report") -> str:
+    """How it ended; that all of it was carried out is not called a success if too much failed."""
+    if report.flow_run.state == "success" and report.objections:
+        return "ended, with more failures than `tolerance` allows"
+    return report.flow_run.state
 
 
 def _trials(by_state: Mapping[str, int]) -> str:

@@ -80,9 +80,8 @@ def test_a_champion_that_is_no_candidate_is_scored_again_when_the_code_changes(p
     (project / "followed_help.py").write_text("SHIFT = 1.0\n")
     importlib.invalidate_caches()
     assert plan(other).rescored == 1
-    (promoted,) = run(other).promotions
-    assert promoted.decision.best.trial.study.model.id == "own"
-    assert plan(other).rescored == 0
+    run(other)
+    assert plan(other).rescored == 0, "the score on today's code is known"
 
 
 def test_code_that_changed_is_reported_when_a_flow_run_is_resumed(project, experiment):

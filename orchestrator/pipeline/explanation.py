@@ -164,7 +164,7 @@ def _of_active(
         studies=tuple(
             planned.get(model.id) or _left_out(model, customer) for model in snapshot.models
         ),
-        decision=_decision(experiment, work, recorded),
+        decision=_decision(resolved, work, recorded),
     )
 
 
@@ -194,15 +194,16 @@ def _left_out(model: ModelSpec, customer: Customer) -> StudyPlan:
     return StudyPlan(model=model.id, action="leave", reason=reason)
 
 
-def _decision(experiment: Experiment, work: CustomerPlan, recorded: Recorded) -> str:
+def _decision(resolved: Resolved, work: CustomerPlan, recorded: Recorded) -> str:
     """What the gate would say, where nothing has to be trained first."""
+    experiment = resolved.experiment
     left = len(work.studies) - len(recorded)
     if left:
         return f"known once {left} of {len(work.studies)} studies are trained"
     found = [result for study in work.studies for result in recorded[study.key]]
     barred = barred_among(work, found)
     results = without(found, {each.run_id for each in barred})
-    incumbent = scored_already(work, results, fingerprints(experiment))
+    incumbent = scored_already(work, results, resolved.fingerprints)
     if incumbent is None and work.champion is not None and results:
         return "known once the champion is scored on today's folds"
     decision = decide(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from orchestrator.clusters import find_kind, threads
 from orchestrator.errors import MachineryError, StoppedError
+from orchestrator.events import FlowRunBegan, FlowRunEnded, MlflowBehind, Promoted, Stream
 from orchestrator.ledger import Ledger
 from orchestrator.mapping import Run
 from orchestrator.mapping.driver.progress import Observer
@@ -50,6 +51,7 @@ class Execution:
         stop: Asked often; once it says yes, nothing more is started.
         say: Told what happens.
         on_log: Given what each attempt of a task said; None for nobody.
+        events: Hands to observers what happens.
         started: When, in epoch seconds.
     """
 
@@ -64,6 +66,7 @@ class Execution:
     stop: Callable[[], bool]
     say: Callable[[str], None]
     on_log: Listener | None = None
+    events: Stream
     started: float
 
     @property
@@ -92,11 +95,19 @@ def carry_out(execution: Execution) -> Report:
         if execution.resumed is None:
             require_wanted(execution.stop)
             _take_over(ledger, experiment, execution.prepared.snapshot)
+        execution.events.emit(
+            FlowRunBegan(
+                experiment=experiment.name,
+                flow_run=execution.flow_run,
+                resumed=execution.resumed is not None,
+            )
+        )
         with courier:
             ended = _run_flow(execution, outbox, cluster)
         of_cluster = (*cluster.differences, *cluster.short_of_memory())
         cluster.release_data()
     behind = courier.what_is_lacking()
+    _emit_end(execution, outbox, ended.flow_run, behind)
     links = where_to_look(experiment, mlflow, execution.flow_run)
     if experiment.summary and outbox.has_sent and behind is None:
         links |= _summary(execution, outbox, ended.flow_run)
@@ -110,6 +121,33 @@ def carry_out(execution: Execution) -> Report:
         of_cluster=of_cluster,
         links=links,
         seconds=time.time() - execution.started,
+    )
+
+
+def _emit_end(execution: Execution, outbox: Outbox, flow_run: FlowRun, behind: str | None) -> None:
+    """Tell observers what the flow run has changed, and how it ended."""
+    name, emit = execution.experiment.name, execution.events.emit
+    for promotion in outbox.deployed:
+        emit(
+            Promoted(
+                experiment=name,
+                flow_run=promotion.decision.flow_run,
+                customer=promotion.decision.customer.id,
+                model_name=promotion.model_name,
+                version=promotion.version,
+                reason=promotion.decision.reason,
+            )
+        )
+    if behind is not None:
+        emit(MlflowBehind(experiment=name, flow_run=flow_run.id, reason=behind))
+    emit(
+        FlowRunEnded(
+            experiment=name,
+            flow_run=flow_run.id,
+            state=flow_run.state,
+            counts=dict(flow_run.counts),
+            seconds=time.time() - execution.started,
+        )
     )
 
 

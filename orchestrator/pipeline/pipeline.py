@@ -5,9 +5,10 @@ an `Experiment`; gives a `Report`; runs on the driver.
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from orchestrator.errors import UsageError
+from orchestrator.events import EventObserver, GuardRefused, observing
 from orchestrator.mapping.driver.progress import Observer
 from orchestrator.mapping.driver.task_logs import Listener
 from orchestrator.mapping.flows import new_id
@@ -33,6 +34,7 @@ def run(
     stop: Callable[[], bool] | None = None,
     say: Callable[[str], None] = lambda _: None,
     on_log: Listener | None = None,
+    observers: Sequence[EventObserver] = (),
 ) -> Report:
     """Train, track, select and deploy, for every active customer the registry lists now.
 
@@ -45,6 +47,7 @@ def run(
         stop: Asked often; once it says yes, nothing more is started.
         say: Told what happens, in sentences.
         on_log: Given what each attempt of a task said, once it has ended.
+        observers: Receive the records of `orchestrator.events`, as installed ones do.
 
     Raises:
         ConfigError: Configuration or models are wrong; nothing was started.
@@ -57,11 +60,21 @@ def run(
     guards.require_guards(accept)
     resolved = resolve(experiment, Clearance.of(experiment))
     snapshot = _fetched(resolved, accept, stop)
-    with at_work(experiment, flow_run, force=force, say=say) as driver:
+    with (
+        observing(observers) as events,
+        at_work(experiment, flow_run, force=force, say=say) as driver,
+    ):
         ledger = driver.ledger
         require_wanted(stop)
         left = ledger.flow_runs.left_unfinished(experiment.name)
         prepared = prepare(resolved, ledger, snapshot, flow_run=flow_run, fresh=fresh)
+        for refusal in prepared.refusals:
+            if refusal.guard not in accept:
+                events.emit(
+                    GuardRefused(
+                        experiment=experiment.name, guard=refusal.guard, reason=refusal.reason
+                    )
+                )
         guards.enforce(prepared.refusals, accept)
         require_storable(experiment, prepared.new)
         if left is not None:
@@ -80,6 +93,7 @@ def run(
             stop=driver.hold.guarded(stop),
             say=say,
             on_log=on_log,
+            events=events,
             started=started,
         )
         return carry_out(execution)
@@ -94,6 +108,7 @@ def resume(
     stop: Callable[[], bool] | None = None,
     say: Callable[[str], None] = lambda _: None,
     on_log: Listener | None = None,
+    observers: Sequence[EventObserver] = (),
 ) -> Report:
     """Go on with a flow run under its own id: its snapshot, its decisions, and what is left to do.
 
@@ -107,6 +122,7 @@ def resume(
         stop: Asked often; once it says yes, nothing more is started.
         say: Told what happens, in sentences.
         on_log: Given what each attempt of a task said, once it has ended.
+        observers: Receive the records of `orchestrator.events`, as installed ones do.
 
     Raises:
         ConfigError: Configuration or models are wrong; nothing was started.
@@ -118,7 +134,10 @@ def resume(
     origin = _experiment_run(flow_run)
     clearance = Clearance.left_by(flow_run, experiment)
     resolved = resolve(experiment, clearance)
-    with at_work(experiment, flow_run.id, force=force, say=say) as driver:
+    with (
+        observing(observers) as events,
+        at_work(experiment, flow_run.id, force=force, say=say) as driver,
+    ):
         ledger = driver.ledger
         snapshot = ledger.snapshots.get(origin.snapshot)
         prepared = prepare(resolved, ledger, snapshot, flow_run=flow_run.id)
@@ -134,6 +153,7 @@ def resume(
             stop=driver.hold.guarded(stop),
             say=say,
             on_log=on_log,
+            events=events,
             started=started,
         )
         return carry_out(execution)

@@ -11,11 +11,8 @@ Touches no library; takes names; gives `Measure`s that were checked; runs on the
 """
 
 import re
-import sys
-from collections.abc import Mapping
-from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 
+from orchestrator import plugins
 from orchestrator.records import MEASURES, OF_TRIAL, Evaluation, Measure
 
 ENTRY_POINTS = "orchestrator.measures"
@@ -35,18 +32,17 @@ def installed_measure(name: str) -> Measure | None:
         name: A metric, an objective, or what a constraint is about.
 
     Raises:
+        ConfigError: What the package adds cannot be imported.
         ValueError: The package adds something else.
     """
-    point = _installed(tuple(sys.path)).get(name)
-    if point is None:
+    if name not in plugins.names(ENTRY_POINTS):
         return None
-    try:
-        found = point.load()
-    except (ImportError, AttributeError) as error:
-        problem = f"measure {name!r} ({point.value}) cannot be loaded: {error}"
-        raise ValueError(problem) from error
+    found = plugins.load(ENTRY_POINTS, name, noun="measure", key="evaluation.metrics")
     if not isinstance(found, Measure) or found.name != name:
-        raise ValueError(f"measure {name!r} ({point.value}) is not a Measure of that name")
+        raise ValueError(
+            f"the measure {name!r} of an installed package is {found!r}: expected an "
+            "orchestrator.records.Measure of that name"
+        )
     return found
 
 
@@ -71,9 +67,3 @@ def require_well_formed(evaluation: Evaluation) -> Evaluation:
                 "'package.module:function'"
             )
     return evaluation
-
-
-@lru_cache(maxsize=1)
-def _installed(_path: tuple[str, ...]) -> Mapping[str, EntryPoint]:
-    """The entry points by name; looking for them reads the metadata of every package."""
-    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}

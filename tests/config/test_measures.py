@@ -86,8 +86,11 @@ def test_what_the_configuration_declares_goes_before_an_installed_measure(evalua
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("metrics: [depth]", "measure 'depth' (tests.support.own_costs:PREDICT_MS) is not a"),
-        ("metrics: [gone]", "measure 'gone' (tests.support.own_costs:GONE) cannot be loaded"),
+        (
+            "metrics: [depth]",
+            "the measure 'depth' of an installed package is Measure(name='predict_ms'",
+        ),
+        ("metrics: [gone]", "the measure 'gone' (tests.support.own_costs:GONE) cannot be loaded"),
         ("measures: [{name: fit_seconds, source: 'a:b'}]", "cannot be called 'fit_seconds'"),
         ("measures: [{name: model_kb, source: 'a:b'}]", "cannot be called 'model_kb'"),
         ("measures: [{name: rows, source: 'a:b'}]", "cannot be called 'rows'"),

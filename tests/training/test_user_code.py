@@ -66,6 +66,19 @@ def test_what_a_model_raises_is_its_own_failure_for_that_customer(kind, tmp_path
     assert champions["bad"].result.trial.study.model.id == "tree"
 
 
+def test_a_model_that_cannot_be_shown_spoils_nothing(tmp_path, mlflow_url):
+    experiment = a_small_experiment(
+        tmp_path,
+        mlflow_url,
+        models=[TREE, *(raising("repr", kind) for kind in KINDS)],
+        customers=[BAD],
+        cluster=cluster("inline"),
+        evaluation=Evaluation(loader="tests.support.raising:load", allowed=("sklearn", "tests")),
+    )
+    report = run(experiment)
+    assert (report.served, report.trials["failed"]) == (1, 0), report.failures
+
+
 def test_a_version_that_exits_leaves_its_customer_its_champion(
     tmp_path, mlflow_url, typed, monkeypatch
 ):

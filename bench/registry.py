@@ -37,6 +37,7 @@ from orchestrator.pipeline.training_flow import trials_of
 from orchestrator.records import (
     Customer,
     Decision,
+    DeployedVersion,
     Evaluation,
     FlowRun,
     InstanceRecord,
@@ -230,10 +231,8 @@ def _deploy(experiment: Experiment, ledger: Ledger, winners: list[TrialResult]) 
                 reason="first champion",
             ),
             run_id=winner.trial.run_id,
-            source="",
             at=1_700_000_001.0,
-            model_name=model.model_name,
-            version=model.version,
+            deployed=DeployedVersion(model_name=model.model_name, version=model.version),
         )
         for winner, model in zip(winners, deployed, strict=True)
     ]

@@ -15,7 +15,14 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, upd
 from orchestrator.ledger.codec import dump, load
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.tables import promotions
-from orchestrator.records import PassedOver, Promotion, PromotionState, StoredFile, TrialResult
+from orchestrator.records import (
+    DeployedVersion,
+    PassedOver,
+    Promotion,
+    PromotionState,
+    TrialResult,
+    WrittenModel,
+)
 from orchestrator.sql.inserts import insert_missing
 
 _PROMOTION = TypeAdapter(Promotion)
@@ -29,21 +36,17 @@ class Champion:
         customer: Its id.
         result: The deployed trial.
         run_id: Its MLflow run.
-        model_name: The registered model; "" until it is deployed.
-        version: Its version; "" until it is deployed.
         at: The time since which it serves.
-        source: The address of its files.
-        files: The files; empty where an earlier version of this program wrote them.
+        model: Its files; None until they are written.
+        deployed: Its version in MLflow; None until it is deployed.
     """
 
     customer: str
     result: TrialResult
     run_id: str
-    model_name: str
-    version: str
     at: float
-    source: str = ""
-    files: tuple[StoredFile, ...] = ()
+    model: WrittenModel | None = None
+    deployed: DeployedVersion | None = None
 
 
 class Promotions:
@@ -64,16 +67,20 @@ class Promotions:
 
     def ready(self, promotions: Sequence[Promotion]) -> None:
         """Note that the models of these intended promotions are written and were read back."""
-        self._update(promotions, PromotionState.READY)
+        self._update(promotions, PromotionState.WRITTEN)
 
     def withdraw(self, promotions: Sequence[Promotion]) -> None:
         """Note that no candidate of these promotions could be deployed; each has the reason."""
-        self._update(promotions, PromotionState.WITHDRAWN)
+        self._update(promotions, PromotionState.FAILED)
 
     def confirm(self, done: Sequence[Promotion], at: float | None = None) -> None:
         """Note that the aliases of these promotions were moved, now or `at` a time."""
         when = time.time() if at is None else at
-        self._update(done, PromotionState.CONFIRMED, confirmed=when)
+        self._update(done, PromotionState.DEPLOYED, confirmed=when)
+
+    def roll_back(self, promotions: Sequence[Promotion]) -> None:
+        """Note that the aliases of deployed promotions were moved back to the champions before."""
+        self._update(promotions, PromotionState.ROLLED_BACK, only=_serves())
 
     def correct(self, promotion: Promotion) -> None:
         """Correct a confirmed promotion: it has another version, or files written again."""
@@ -89,14 +96,16 @@ class Promotions:
         with self._database.write() as connection:
             for row in connection.execute(query).all():
                 known = load(_PROMOTION, row.content)
-                if known.source.startswith(f"{before}/"):
-                    moved = replace(known, source=f"{after}{known.source[len(before) :]}")
+                model = known.model
+                if model is not None and model.source.startswith(f"{before}/"):
+                    source = f"{after}{model.source[len(before) :]}"
+                    moved = replace(known, model=replace(model, source=source))
                     this = promotions.c.id == row.id
                     connection.execute(update(promotions).where(this).values(content=dump(moved)))
 
     def confirmed(self) -> Mapping[str, Sequence[Promotion]]:
-        """By customer, all confirmed promotions, oldest first."""
-        query = _select().where(promotions.c.confirmed.is_not(None))
+        """By customer, the promotions that led to its champion, oldest first."""
+        query = _select().where(_serves())
         chains: dict[str, list[Promotion]] = {}
         for promotion in self._read(query.order_by(promotions.c.customer, promotions.c.id)):
             chains.setdefault(promotion.decision.customer.id, []).append(promotion)
@@ -110,6 +119,11 @@ class Promotions:
         """
         return self._read(_last_of_each().where(_under_way()))
 
+    def undeployed(self) -> Sequence[Promotion]:
+        """The last promotion of each customer where its model is written, but not deployed."""
+        written = promotions.c.state == PromotionState.WRITTEN
+        return self._read(_last_of_each().where(written))
+
     def backlog(self) -> int:
         """The number of champions that MLflow does not have yet."""
         pending = _last_of_each().where(_under_way()).order_by(None).subquery()
@@ -118,7 +132,7 @@ class Promotions:
 
     def champions(self) -> Mapping[str, Champion]:
         """The present champions, by customer; removed customers keep theirs."""
-        return self._champions(promotions.c.confirmed.is_not(None))
+        return self._champions(_serves())
 
     def incumbents(self, *, before: str | None = None) -> Mapping[str, Champion]:
         """The last decided champions, by customer, whether or not MLflow has them yet.
@@ -129,7 +143,7 @@ class Promotions:
         Args:
             before: A flow run whose own decisions do not count, so that it decides the same again.
         """
-        stands = promotions.c.state != PromotionState.WITHDRAWN
+        stands = promotions.c.state.not_in([PromotionState.FAILED, PromotionState.ROLLED_BACK])
         return self._champions(
             stands if before is None else and_(stands, promotions.c.flow_run != before)
         )
@@ -147,15 +161,14 @@ class Promotions:
 
     def champion(self, customer: str) -> Champion | None:
         """The present champion of one customer."""
-        chain = self.of_customer(customer)
-        return _champion(chain[-1]) if chain else None
+        return self._champions(_serves() & (promotions.c.customer == customer)).get(customer)
 
     def at(self, time: float) -> Mapping[str, Champion]:
         """The champions at a moment, by customer."""
         return self._champions(promotions.c.confirmed <= time)
 
     def of_customer(self, customer: str) -> Sequence[Promotion]:
-        """The customer's confirmed promotions, oldest first."""
+        """The customer's promotions that were ever deployed, oldest first."""
         query = _select().where(
             promotions.c.customer == customer, promotions.c.confirmed.is_not(None)
         )
@@ -166,22 +179,27 @@ class Promotions:
         return self._read(_select().where(promotions.c.flow_run == flow_run))
 
     def _update(
-        self, intended: Sequence[Promotion], state: PromotionState, **columns: float
+        self,
+        known: Sequence[Promotion],
+        state: PromotionState,
+        *,
+        only: ColumnElement[bool] | None = None,
+        **columns: float,
     ) -> None:
-        """Update promotions that are not confirmed yet."""
-        if not intended:
+        """Update promotions, by default those that are not deployed yet."""
+        if not known:
             return
         these = and_(
             promotions.c.flow_run == bindparam("of_flow_run"),
             promotions.c.customer == bindparam("of_customer"),
-            promotions.c.confirmed.is_(None),
+            promotions.c.confirmed.is_(None) if only is None else only,
         )
         change = update(promotions).where(these)
         change = change.values(
             content=bindparam("as_known"), trial=bindparam("of_trial"), state=state, **columns
         )
         with self._database.write() as connection:
-            connection.execute(change, [_known(promotion) for promotion in intended])
+            connection.execute(change, [_known(promotion) for promotion in known])
 
     def _champions(self, among: ColumnElement[bool]) -> Mapping[str, Champion]:
         chosen = self._read(_last_of_each(among))
@@ -207,8 +225,12 @@ def _select() -> Select[Any]:
     return select(promotions.c.content, promotions.c.state)
 
 
+def _serves() -> ColumnElement[bool]:
+    return promotions.c.state == PromotionState.DEPLOYED
+
+
 def _under_way() -> ColumnElement[bool]:
-    return promotions.c.state.in_([PromotionState.INTENDED, PromotionState.READY])
+    return promotions.c.state.in_([PromotionState.INTENDED, PromotionState.WRITTEN])
 
 
 def _row(promotion: Promotion) -> dict[str, Any]:
@@ -246,9 +268,7 @@ def _champion(promotion: Promotion) -> Champion:
         customer=promotion.decision.customer.id,
         result=best,
         run_id=promotion.run_id,
-        model_name=promotion.model_name,
-        version=promotion.version,
         at=promotion.at,
-        source=promotion.source,
-        files=promotion.files,
+        model=promotion.model,
+        deployed=promotion.deployed,
     )

@@ -22,8 +22,8 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 9
-"""Increased by one with every change of this file, together with a revision in `migrations`."""
+SCHEMA_VERSION = 10
+"""Raised by one with every change of this file, together with a revision in `migrations`."""
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")
 """A key or id: compared byte by byte on both databases, so that a prefix is a range."""
@@ -261,7 +261,7 @@ promotions = Table(
         Text,
         nullable=False,
         server_default="intended",
-        comment="intended, ready, confirmed or withdrawn",
+        comment="intended, written, deployed, failed or rolled_back",
     ),
     Column("content", Text, nullable=False, comment="the promotion by value, JSON"),
     Index("ledger_promotions_once", "flow_run", "customer", unique=True),

@@ -112,10 +112,10 @@ def _require_apart(experiment: Experiment, known: Identity) -> None:
 def _copy_missing(ledger: Ledger, before: str, after: str) -> int:
     """Copy the folders of champions that the copied project does not have itself."""
     sources = {
-        promotion.source
+        promotion.written_model.source
         for chain in ledger.promotions.confirmed().values()
         for promotion in chain
-        if promotion.source.startswith(f"{before}/")
+        if promotion.written_model.source.startswith(f"{before}/")
     }
     copied = 0
     for source in sorted(sources):

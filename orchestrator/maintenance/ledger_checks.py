@@ -57,7 +57,7 @@ def _unfinished(ledger: Ledger, flow_run: FlowRun) -> Iterator[Finding]:
 
 def _chain(customer: str, chain: Sequence[Promotion]) -> Iterator[Finding]:
     """Each promotion names the champion before it."""
-    for before, after in pairwise(chain):
+    for before, after in pairwise(each.deployed_version for each in chain):
         if before.version not in {after.version, after.previous_version}:
             yield Finding(
                 check="ledger",

@@ -53,7 +53,7 @@ class Drift:
         for promotion, how in self.damaged:
             yield _repairable(
                 f"customer {_customer(promotion)!r}: of its champion's files in "
-                f"{promotion.source}, {how}"
+                f"{promotion.written_model.source}, {how}"
             )
 
 
@@ -89,7 +89,8 @@ def _displaced(
     deployed = deployer.champions() if deployer else {}
     versions = deployer.versions() if deployer else {}
     for promotion in serving:
-        ours, name = promotion.version, promotion.model_name
+        known = promotion.deployed_version
+        ours, name = known.version, known.model_name
         found = deployed.get(_customer(promotion))
         if (name, ours) not in versions:
             yield promotion, f"{name} has no version {ours}, which the ledger calls its champion"
@@ -111,7 +112,8 @@ def _displaced(
 def _damaged(serving: Sequence[Promotion], tracking: str) -> Iterator[tuple[Promotion, str]]:
     """The champions with files that differ from their checksums; every file is read."""
     with ThreadPoolExecutor(_READ_AT_ONCE) as threads:
-        found = threads.map(lambda each: damage(each.source, each.files, tracking), serving)
+        models = [promotion.written_model for promotion in serving]
+        found = threads.map(lambda each: damage(each.source, each.files, tracking), models)
         for promotion, how in zip(serving, found, strict=True):
             if how is not None:
                 yield promotion, how

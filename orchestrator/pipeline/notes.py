@@ -106,7 +106,7 @@ def _recoded(studies: Sequence[str]) -> Iterator[str]:
 
 def _lost(lost: Sequence[Promotion]) -> Iterator[str]:
     if lost:
-        customer, source = lost[0].decision.customer.id, lost[0].source
+        customer, source = lost[0].decision.customer.id, lost[0].written_model.source
         yield (
             f"the files of {len(lost)} champions, such as {customer!r}'s in {source}, were gone or "
             "cut: these champions are fitted again and their files written again"
@@ -119,7 +119,7 @@ def made_way(ledger: Ledger, flow_run: str) -> Iterator[str]:
         best, passed = promotion.decision.best, promotion.passed_over
         if passed and best is not None:
             served = "nothing else that passes the gate could be"
-            if promotion.state is not PromotionState.WITHDRAWN:
+            if promotion.state is not PromotionState.FAILED:
                 served = f"{best.trial.key} took its place"
             yield f"{passed[0].trial} could not be deployed, {served}: {passed[0].reason}"
 

@@ -21,7 +21,7 @@ from orchestrator.pipeline.customer_plan import (
 )
 from orchestrator.pipeline.resolution import CODE, Resolved, named_in
 from orchestrator.promotion.storability import rules_of
-from orchestrator.records import PassedOver, Promotion, Snapshot, Study
+from orchestrator.records import PassedOver, Promotion, PromotionState, Snapshot, Study
 from orchestrator.registry import guards
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import drop_copies, open_sources, read_only
@@ -208,8 +208,17 @@ def _lost(
     """The listed customers' champions that are served and whose files are gone."""
     for customer in snapshot.customers:
         champion = champions.get(customer.id)
-        if champion is not None and champion.version and is_lost(champion.source, champion.files):
-            yield ledger.promotions.of_customer(customer.id)[-1]
+        if champion is not None and _is_lost(champion):
+            known = ledger.promotions.of_customer(customer.id)
+            yield next(p for p in reversed(known) if p.state is PromotionState.DEPLOYED)
+
+
+def _is_lost(champion: Champion) -> bool:
+    """Whether a champion that is served has lost its files."""
+    model = champion.model
+    if champion.deployed is None or model is None:
+        return False
+    return is_lost(model.source, model.files)
 
 
 def _by_name(studies: Iterable[Study]) -> list[tuple[Study, str]]:

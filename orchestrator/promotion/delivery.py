@@ -78,10 +78,11 @@ class Delivery:
             undeployable: Undeployable = outcome.value
             return undeployable
         refitted, promotion = outcome.value, outcome.value.promotion
+        model = promotion.written_model
         problem = self._read_back(
             Reading(
-                source=promotion.source,
-                files=promotion.files,
+                source=model.source,
+                files=model.files,
                 proof=refitted.proof,
                 tracking_uri=outcome.args["what"].tracking_uri,
             )
@@ -93,7 +94,7 @@ class Delivery:
                 f"worker {outcome.worker} wrote the model, but here {problem.reason}. "
                 f"{_CURES[problem.culprit]}, then `orchestrator sync`"
             )
-        reason = f"read back from {promotion.source}, {problem.reason}"
+        reason = f"read back from {model.source}, {problem.reason}"
         return Undeployable(reason=reason, whole_model=False)
 
     def _next(self, promotion: Promotion, found: Undeployable, following: deque[Decision]) -> Refit:
@@ -102,7 +103,7 @@ class Delivery:
         Raises:
             Fail: There is none, or what was delivered already is to be delivered again.
         """
-        if promotion.state is PromotionState.CONFIRMED:
+        if promotion.state is PromotionState.DEPLOYED:
             raise Fail(f"the champion's files are damaged or lost, and {found.reason}")
         steps = best_of(promotion).trial.study.model.steps
         while following:
@@ -112,6 +113,6 @@ class Delivery:
                 continue
             return self._dispatch.instead(promotion, decision, found.reason)
         withdrawn = self._dispatch.passed_over(promotion, found.reason)
-        self._dispatch.withdraw(replace(withdrawn, source="", files=()))
+        self._dispatch.withdraw(replace(withdrawn, model=None))
         reasons = "; ".join(f"{each.trial}: {each.reason}" for each in withdrawn.passed_over)
         raise Fail(f"no candidate could be deployed: {reasons}")

@@ -50,7 +50,7 @@ class Dispatch:
         Raises:
             MachineryError: MLflow refused, or lacks a run that is to be promoted.
         """
-        unwritten = [each for each in promotions if each.state is not PromotionState.READY]
+        unwritten = [each for each in promotions if each.state is not PromotionState.WRITTEN]
         refits = {_customer(r.promotion): r for r in self._refits(unwritten)}
         return [
             Order(
@@ -70,7 +70,7 @@ class Dispatch:
         """
         others = {order.id for order in besides}
         found = self._ledger.promotions.of_flow_run(flow_run)
-        done = [_customer(each) for each in found if each.state is PromotionState.CONFIRMED]
+        done = [_customer(each) for each in found if each.state is PromotionState.DEPLOYED]
         return [Order(id=customer, refit=None) for customer in done if customer not in others]
 
     def instead(self, promotion: Promotion, decision: Decision, reason: str) -> Refit:
@@ -80,7 +80,7 @@ class Dispatch:
             MachineryError: As of `orders`.
         """
         told = self.passed_over(promotion, reason)
-        following = replace(told, decision=decision, source="", files=())
+        following = replace(told, decision=decision, model=None)
         return self._refits([following])[0]
 
     def passed_over(self, promotion: Promotion, reason: str) -> Promotion:
@@ -91,7 +91,7 @@ class Dispatch:
 
     def ready(self, promotion: Promotion) -> None:
         """The model is written and was read back."""
-        if promotion.state is PromotionState.CONFIRMED:
+        if promotion.state is PromotionState.DEPLOYED:
             self._ledger.promotions.correct(promotion)
             return
         self._ready.append(promotion)
@@ -125,7 +125,7 @@ class Dispatch:
                 artifact_uri=places[trial.run_id].artifact_uri,
                 tracking_uri=self._outbox.mlflow.tracking_uri,
                 allow_pickle=self._allow_pickle,
-                replace=promotion.state is PromotionState.CONFIRMED,
+                replace=promotion.state is PromotionState.DEPLOYED,
             )
             for promotion, trial in zip(promotions, trials, strict=True)
         ]

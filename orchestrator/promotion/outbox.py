@@ -21,7 +21,7 @@ from orchestrator.mlflow.runs.tracker import Location
 from orchestrator.mlflow.views import view_tags, views
 from orchestrator.promotion.mlflow_session import MlflowSession
 from orchestrator.promotion.refit_orders import best_of
-from orchestrator.records import Decision, Evaluation, PassedOver, Promotion, PromotionState
+from orchestrator.records import Decision, DeployedVersion, Evaluation, PassedOver, Promotion
 
 _SENT_AT_ONCE = 1_000
 """Trials in one transaction of MLflow's database."""
@@ -88,7 +88,6 @@ class Outbox:
             Promotion(
                 decision=decision,
                 run_id=decision.best.trial.run_id,
-                source="",
                 at=now,
                 passed_over=tuple(barred.get(decision.customer.id, ())),
             )
@@ -115,18 +114,15 @@ class Outbox:
             self.mlflow.tracker.tag(
                 {run_id: {"pareto": str(on).lower()} for run_id, on in self._fronts.items()}
             )
-        if not self._ready():
+        undeployed = self._ledger.promotions.undeployed
+        if not undeployed():
             return []
-        done = self._register_alone(self._ready)
+        done = self._register_alone(undeployed)
         self._tag_champions(done)
         self._confirm(done)
         self.deployed += done
         self.has_sent = True
         return done
-
-    def _ready(self) -> list[Promotion]:
-        pending = self._ledger.promotions.pending()
-        return [each for each in pending if each.state is PromotionState.READY]
 
     def _confirm(self, done: Sequence[Promotion]) -> None:
         """Where the lease was lost after the aliases were moved, that can only be told."""
@@ -149,8 +145,10 @@ class Outbox:
         known = {(p.decision.flow_run, p.decision.customer.id): p for p in confirmed}
         for done in self._register_alone(lambda: confirmed):
             before = known[done.decision.flow_run, done.decision.customer.id]
-            if done.version != before.version:
-                self._ledger.promotions.correct(replace(before, version=done.version))
+            was, now = before.deployed_version, done.deployed_version
+            if now.version != was.version:
+                corrected = replace(was, version=now.version)
+                self._ledger.promotions.correct(replace(before, deployed=corrected))
         # A model that MLflow had lost is there again without the tag that it is retired.
         self._ledger.retirements.note(
             retired=(), restored=[promotion.decision.customer.id for promotion in confirmed]
@@ -242,7 +240,7 @@ def _challenger(promotion: Promotion) -> Challenger:
     return Challenger(
         customer=promotion.decision.customer.id,
         run_id=promotion.run_id,
-        source=promotion.source,
+        source=promotion.written_model.source,
         tags={
             "model": study.model.id,
             "flow_run": promotion.decision.flow_run,
@@ -256,9 +254,11 @@ def _challenger(promotion: Promotion) -> Challenger:
 def _as_deployed(promotion: Promotion, deployed: Deployed) -> Promotion:
     return replace(
         promotion,
-        model_name=deployed.model_name,
-        version=deployed.version,
-        previous_version=deployed.previous_version,
+        deployed=DeployedVersion(
+            model_name=deployed.model_name,
+            version=deployed.version,
+            previous_version=deployed.previous_version,
+        ),
     )
 
 

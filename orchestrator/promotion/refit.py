@@ -11,7 +11,7 @@ from orchestrator.mlflow.model_files.files import write_model
 from orchestrator.mlflow.model_files.formats import Storable
 from orchestrator.mlflow.model_files.readback import Proof
 from orchestrator.promotion.refit_orders import Refit, Refitted, Undeployable, best_of
-from orchestrator.records import Trial
+from orchestrator.records import Trial, WrittenModel
 from orchestrator.training.data import DataError
 from orchestrator.training.refit import Fitted, refit
 
@@ -42,7 +42,9 @@ def refit_and_write(what: Refit) -> Refitted | Undeployable:
     except UsageError as error:
         return Undeployable(reason=str(error), whole_model=True)
     return Refitted(
-        promotion=replace(what.promotion, source=files.source, files=files.files),
+        promotion=replace(
+            what.promotion, model=WrittenModel(source=files.source, files=files.files)
+        ),
         format=files.format,
         proof=Proof(sample=model.sample, predictions=model.predictions),
     )

@@ -15,7 +15,7 @@ class Refit:
     """An order to a worker: fit a promotion's trial, and write it where its run is kept.
 
     Attributes:
-        promotion: What is promoted; `run_id` is MLflow's, `source` is not known yet.
+        promotion: What is promoted; `run_id` is MLflow's, `model` is not known yet.
         artifact_uri: The folder of the run's files.
         tracking_uri: MLflow's address, where files go through its server.
         allow_pickle: Whether the model may be pickled.
@@ -34,7 +34,7 @@ class Refitted:
     """A model that has been written.
 
     Attributes:
-        promotion: Its promotion with `source` and `files`.
+        promotion: Its promotion with `model`.
         format: How the estimator is stored.
         proof: What it has to predict when it is read back (`deployment.readback.Proof`).
     """

@@ -323,7 +323,7 @@ def _files_lost(root: str, ledger: Ledger) -> Trouble | None:
     if folder is None or folder.exists():
         return None
     lost = sum(
-        chain[-1].source.removeprefix("file://").startswith(f"{folder}/")
+        chain[-1].written_model.source.removeprefix("file://").startswith(f"{folder}/")
         for chain in ledger.promotions.confirmed().values()
     )
     if not lost:

@@ -17,10 +17,12 @@ All times are seconds since the epoch (UTC), all durations seconds.
 
 from orchestrator.records.decisions import (
     Decision,
+    DeployedVersion,
     PassedOver,
     Promotion,
     PromotionState,
     StoredFile,
+    WrittenModel,
 )
 from orchestrator.records.flow_runs import (
     ErasureRun,
@@ -69,6 +71,7 @@ __all__ = [
     "Constraint",
     "Customer",
     "Decision",
+    "DeployedVersion",
     "Direction",
     "Distribution",
     "ErasureRun",
@@ -101,6 +104,7 @@ __all__ = [
     "Trial",
     "TrialResult",
     "TrialState",
+    "WrittenModel",
     "grid_content",
     "own_fingerprint",
     "study_key",

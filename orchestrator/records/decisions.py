@@ -32,16 +32,18 @@ class Decision:
 
 
 class PromotionState(StrEnum):
-    """The states of a promotion, in order; `withdrawn` is the other end."""
+    """The states of a promotion: one leads to the next, and any of the first two to `failed`."""
 
     INTENDED = "intended"
     """Decided; its model is still to be fitted and written."""
-    READY = "ready"
-    """Its model is written, and was read back and asked by another process."""
-    CONFIRMED = "confirmed"
+    WRITTEN = "written"
+    """Its model is written, and another process read it back and compared its predictions."""
+    DEPLOYED = "deployed"
     """Its alias was moved."""
-    WITHDRAWN = "withdrawn"
-    """No candidate could be deployed: what served before serves on."""
+    FAILED = "failed"
+    """No candidate could be deployed: the champion before still serves."""
+    ROLLED_BACK = "rolled_back"
+    """It was deployed, and the champion before serves again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,34 @@ class StoredFile:
     path: str
     size: int
     digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenModel:
+    """A model's files: the address of their folder, and each as it was written.
+
+    Attributes:
+        source: The address.
+        files: The files; empty where an earlier version of this program wrote them.
+    """
+
+    source: str
+    files: tuple[StoredFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployedVersion:
+    """A version of a registered model of MLflow that was made a champion.
+
+    Attributes:
+        model_name: The registered model.
+        version: The version.
+        previous_version: The version that was champion before; None where there was none.
+    """
+
+    model_name: str
+    version: str
+    previous_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,23 +107,44 @@ class Promotion:
     Attributes:
         decision: Why; its `best` is what is deployed.
         run_id: MLflow's id of the run of the deployed trial.
-        source: The address of the model's files; "" until they are written and read back.
         at: When it was intended.
         state: How far it has come.
-        files: The model's files, as they were written.
+        model: Its model's files; None until they are written and read back.
+        deployed: Its version in MLflow; None until it is deployed.
         passed_over: The better candidates that could not be deployed, the best first.
-        model_name: MLflow's registered model; "" until it is deployed.
-        version: Its version there; "" until it is deployed.
-        previous_version: The version that was champion before, if any.
     """
 
     decision: Decision
     run_id: str
-    source: str
     at: float
     state: PromotionState = PromotionState.INTENDED
-    files: tuple[StoredFile, ...] = ()
+    model: WrittenModel | None = None
+    deployed: DeployedVersion | None = None
     passed_over: tuple[PassedOver, ...] = ()
-    model_name: str = ""
-    version: str = ""
-    previous_version: str | None = None
+
+    @property
+    def written_model(self) -> WrittenModel:
+        """Its model's files.
+
+        Raises:
+            ValueError: They are not written yet.
+        """
+        if self.model is None:
+            raise ValueError(f"{self._title}: its model is not written, but {self.state}")
+        return self.model
+
+    @property
+    def deployed_version(self) -> DeployedVersion:
+        """Its version in MLflow.
+
+        Raises:
+            ValueError: It is not deployed yet.
+        """
+        if self.deployed is None:
+            raise ValueError(f"{self._title}: it is not deployed, but {self.state}")
+        return self.deployed
+
+    @property
+    def _title(self) -> str:
+        decision = self.decision
+        return f"promotion of {decision.customer.id!r} in flow run {decision.flow_run}"

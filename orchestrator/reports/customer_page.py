@@ -75,11 +75,12 @@ def _cards(champion: Champion | None, by_model: ByModel) -> Iterator[Card]:
             value=f"{champion.result.mean(metric):.4f}",
             remark=f"± {_deviation(champion.result, metric):.4f} over folds",
         )
-        yield Card(
-            label="deployed as",
-            value=f"v{champion.version}",
-            remark=f"{champion.model_name}, {moment(champion.at)}",
-        )
+        if champion.deployed is not None:
+            yield Card(
+                label="deployed as",
+                value=f"v{champion.deployed.version}",
+                remark=f"{champion.deployed.model_name}, {moment(champion.at)}",
+            )
     states = Counter(result.state for results in by_model.values() for result in results)
     others = ", ".join(f"{n} {s.replace('_', ' ')}" for s, n in states.items() if s != "success")
     yield Card(label="trials", value=f"{states.total():,}", remark=others or "all succeeded")
@@ -157,7 +158,7 @@ def _champions(chain: Sequence[Promotion]) -> Iterator[Section]:
             moment(each.at),
             best.trial.study.model.id,
             best.mean(metric) if metric in best.scores else None,
-            f"v{each.version}",
+            f"v{each.deployed_version.version}",
             in_short(best.trial.params),
             each.decision.reason,
         )

@@ -45,7 +45,7 @@ class ModelDamaged:
     def strike(self, scene: Scene, driver: Driver, random: Random) -> None:
         """Damage any file of any champion, and have the doctor write it again."""
         _await_champions(scene, driver, random)
-        models = [Path(champion.source) for champion in scene.confirmed()]
+        models = [Path(champion.model.source) for champion in scene.confirmed()]
         if not models:
             raise UnexpectedError(f"no champion was confirmed:\n{driver.said()}")
         model = random.choice(sorted(models))

@@ -142,7 +142,7 @@ class Scene:
         return [
             champion.decision.customer.id
             for champion in self.confirmed()
-            if damage(champion.source, champion.files, self.tracking) is not None
+            if damage(champion.model.source, champion.model.files, self.tracking) is not None
         ]
 
     def move_to(self, store: str) -> None:
@@ -159,7 +159,7 @@ class Scene:
                 for trial in ledger.trials.of_run(flow_run.id)
             ]
             champions = {
-                customer: (champion.result.trial.key, champion.run_id, champion.version)
+                customer: (champion.result.trial.key, champion.run_id, champion.deployed.version)
                 for customer, champion in ledger.promotions.champions().items()
             }
             pending = len(ledger.trials.pending()) + len(ledger.promotions.pending())

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from orchestrator.ledger import Ledger
-from orchestrator.records import ExperimentRun, FileRun, State
+from orchestrator.records import DeployedVersion, ExperimentRun, FileRun, PromotionState, State
 from tests.support.old_ledgers import make_old_ledger
 
 TRAINED, STOPPED = "20261128T100126-ed93b3", "20261128T100252-c92af7"
@@ -99,6 +99,24 @@ def test_promotions_name_the_trial_they_promote(old):
         ("eu/7", "eu/7", TRAINED),
         ("acme", "acme", STOPPED),
     ]
+
+
+def test_promotions_say_how_far_they_have_come(old):
+    with Ledger.open(old) as ledger:
+        trained, stopped = ledger.promotions.confirmed(), ledger.promotions.pending()
+    assert {c: [each.state for each in chain] for c, chain in trained.items()} == {
+        "acme": [PromotionState.DEPLOYED],
+        "eu/7": [PromotionState.DEPLOYED],
+    }
+    [acme], [waiting] = trained["acme"], stopped
+    assert acme.deployed == DeployedVersion(model_name="aging.acme", version="1")
+    assert acme.model.source.startswith(f"{FOLDER}/artifacts")
+    assert len(acme.model.files) > 3
+    assert (waiting.state, waiting.model, waiting.deployed) == (
+        PromotionState.INTENDED,
+        None,
+        None,
+    )
 
 
 def test_everything_recorded_is_read_as_before(old):

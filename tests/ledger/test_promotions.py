@@ -6,10 +6,10 @@ import math
 import pytest
 
 from orchestrator.ledger import Champion
-from orchestrator.records import PassedOver, PromotionState
+from orchestrator.records import DeployedVersion, PassedOver, PromotionState, WrittenModel
 from tests.support.ledger_records import promotion, result
 
-CONFIRMED = PromotionState.CONFIRMED
+CONFIRMED = PromotionState.DEPLOYED
 
 
 def confirmed(promotion):
@@ -24,7 +24,7 @@ def promoted(ledger, *promotions):
 
 
 def versions(champions):
-    return {customer: champion.version for customer, champion in champions.items()}
+    return {customer: champion.deployed.version for customer, champion in champions.items()}
 
 
 def test_an_intended_promotion_is_pending_and_no_champion(ledger):
@@ -43,10 +43,9 @@ def test_a_confirmed_promotion_makes_a_champion(ledger):
             customer="acme",
             result=best,
             run_id=best.trial.run_id,
-            model_name="flights.acme",
-            version="3",
             at=5.0,
-            source=f"/models/{best.trial.run_id}",
+            model=WrittenModel(source=f"/models/{best.trial.run_id}"),
+            deployed=DeployedVersion(model_name="flights.acme", version="3"),
         )
     }
 
@@ -87,11 +86,46 @@ def test_intending_or_confirming_twice_changes_nothing(ledger):
 
 def test_a_confirmation_tells_where_the_model_stands_now(ledger):
     deployed = promotion(version="3")
-    intended = dataclasses.replace(deployed, model_name="", version="")
+    intended = dataclasses.replace(deployed, model=None, deployed=None)
     ledger.promotions.intend([intended])
     assert ledger.promotions.pending() == [intended]
     ledger.promotions.confirm([deployed])
     assert ledger.promotions.of_customer("acme") == [confirmed(deployed)]
+
+
+def test_after_a_rollback_the_champion_before_serves(ledger):
+    promoted(ledger, promotion(version="1", of="run-1"))
+    second = promotion(version="2", of="run-2")
+    promoted(ledger, second)
+    ledger.promotions.roll_back([second])
+    assert versions(ledger.promotions.champions()) == {"acme": "1"}
+    assert versions(ledger.promotions.incumbents()) == {"acme": "1"}
+    assert ledger.promotions.champion("acme").deployed.version == "1"
+    states = [each.state for each in ledger.promotions.of_customer("acme")]
+    assert states == [PromotionState.DEPLOYED, PromotionState.ROLLED_BACK]
+    assert ledger.promotions.pending() == []
+
+
+def test_only_a_deployed_promotion_is_rolled_back(ledger):
+    ledger.promotions.intend([promotion()])
+    ledger.promotions.roll_back([promotion()])
+    assert [each.state for each in ledger.promotions.pending()] == [PromotionState.INTENDED]
+
+
+def test_a_written_model_is_undeployed_until_its_alias_is_moved(ledger):
+    ledger.promotions.intend([promotion("a"), promotion("b")])
+    ledger.promotions.ready([promotion("b")])
+    assert [each.decision.customer.id for each in ledger.promotions.undeployed()] == ["b"]
+    ledger.promotions.confirm([promotion("b")])
+    assert ledger.promotions.undeployed() == []
+
+
+def test_a_promotion_that_is_not_deployed_has_no_version_to_ask_for():
+    intended = dataclasses.replace(promotion(), deployed=None, model=None)
+    with pytest.raises(ValueError, match="'acme' in flow run run-1: it is not deployed"):
+        _ = intended.deployed_version
+    with pytest.raises(ValueError, match="its model is not written, but intended"):
+        _ = intended.written_model
 
 
 def test_confirming_what_was_not_intended_makes_no_champion(ledger):
@@ -118,7 +152,11 @@ def test_a_promotion_keeps_decision_incumbent_and_odd_scores(ledger):
         best=result(scores={"roc_auc": (0.9, 0.8), "loss": (math.inf,)}),
         incumbent=result(name="old", of="run-0"),
     )
-    whole = dataclasses.replace(promotion(), decision=decision, previous_version="6")
+    whole = dataclasses.replace(
+        promotion(),
+        decision=decision,
+        deployed=DeployedVersion(model_name="m", version="7", previous_version="6"),
+    )
     promoted(ledger, whole)
     assert ledger.promotions.of_customer("acme") == [confirmed(whole)]
 
@@ -132,7 +170,7 @@ def test_a_decision_without_a_best_trial_cannot_be_promoted(ledger):
 def test_a_withdrawn_promotion_is_neither_pending_nor_an_incumbent(ledger):
     promoted(ledger, promotion(version="1", of="run-1"))
     passed = PassedOver(run_id="r", trial="acme/tree/0", reason="it cannot be stored", rules="1.9")
-    withdrawn = dataclasses.replace(promotion(version="", of="run-2"), passed_over=(passed,))
+    withdrawn = dataclasses.replace(promotion(of="run-2"), deployed=None, passed_over=(passed,))
     ledger.promotions.intend([withdrawn])
     ledger.promotions.withdraw([withdrawn])
     assert ledger.promotions.pending() == []
@@ -141,11 +179,11 @@ def test_a_withdrawn_promotion_is_neither_pending_nor_an_incumbent(ledger):
     assert ledger.promotions.passed_over() == {"acme": (passed,)}
     assert ledger.promotions.passed_over(before="run-2") == {}
     (found,) = ledger.promotions.of_flow_run("run-2")
-    assert found.state is PromotionState.WITHDRAWN
+    assert found.state is PromotionState.FAILED
 
 
 def test_a_promotion_is_ready_before_it_is_confirmed(ledger):
     ledger.promotions.intend([promotion()])
     ledger.promotions.ready([promotion()])
     (found,) = ledger.promotions.pending()
-    assert found.state is PromotionState.READY
+    assert found.state is PromotionState.WRITTEN

@@ -118,7 +118,7 @@ def test_a_champions_version_that_is_gone_is_registered_again(experiment, client
     found = client.get_model_version_by_alias(MODEL, "champion")
     with Ledger.look(experiment.ledger) as ledger:
         champion = ledger.promotions.champions()["customer-1"]
-    assert (champion.version, champion.run_id) == (str(found.version), found.run_id)
+    assert (champion.deployed.version, champion.run_id) == (str(found.version), found.run_id)
 
 
 def test_registered_models_that_are_gone_come_back(experiment, client):
@@ -155,7 +155,7 @@ def test_a_whole_database_that_is_gone_is_filled_again(experiment, tmp_path, emp
 def champion_of(experiment, customer):
     """The folder of a champion, which a test may spoil: it is put back, for other tests."""
     with Ledger.open(experiment.ledger) as ledger:
-        folder = Path(ledger.promotions.champion(customer).source)
+        folder = Path(ledger.promotions.champion(customer).model.source)
     kept = folder.with_name("kept")
     shutil.copytree(folder, kept)
     try:

@@ -115,7 +115,7 @@ def test_models_go_to_a_tracking_server_and_load_from_it(tmp_path, mlflow_server
     Path("orchestrator.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     report = run(config.load(Path("orchestrator.yaml")))
     assert report.behind is None
-    assert [p.model_name for p in report.promotions] == ["served.AA-STT"]
+    assert [p.deployed.model_name for p in report.promotions] == ["served.AA-STT"]
     assert not list(tmp_path.rglob("artifacts")), "nothing was written beside the server"
     loaded = subprocess.run(
         [sys.executable, "-I", "-c", PREDICT, mlflow_server, "models:/served.AA-STT@champion"],
@@ -199,8 +199,8 @@ def test_a_better_model_replaces_the_champion_which_becomes_previous(tmp_path, m
     experiment = an_experiment(tmp_path, mlflow_url, models=[stump], customers=ROUTES[:1])
     run(experiment)
     report = run(listing(experiment, models=[stump, LOGISTIC], customers=ROUTES[:1]))
-    assert [p.version for p in report.promotions] == ["2"]
-    assert report.promotions[0].previous_version == "1"
+    assert [p.deployed.version for p in report.promotions] == ["2"]
+    assert report.promotions[0].deployed.previous_version == "1"
     client = MlflowClient(tracking_uri=mlflow_url)
     aliases = client.get_registered_model("flights.AA-STT").aliases
     assert {alias: int(version) for alias, version in aliases.items()} == {
@@ -215,8 +215,8 @@ def test_a_better_model_replaces_the_champion_which_becomes_previous(tmp_path, m
     assert by_model == {"stump": "false", "logistic": "true"}
     with Ledger.open(experiment.ledger) as ledger:
         beaten, winner = (life(ledger, model).promotions for model in ("stump", "logistic"))
-    assert [p.version for p in beaten] == ["1"], "what it once was stays told"
-    assert [p.version for p in winner] == ["2"]
+    assert [p.deployed.version for p in beaten] == ["1"], "what it once was stays told"
+    assert [p.deployed.version for p in winner] == ["2"]
 
 
 def test_an_id_that_a_customer_and_a_model_share_has_two_lives(tmp_path, mlflow_url):

@@ -53,7 +53,7 @@ def test_an_experiment_is_resumed_and_its_champions_serve_again(project, typed):
         assert ledger.flow_runs.get(STOPPED).state == "success"
         champions = ledger.promotions.champions()
     for champion in champions.values():
-        served = client.get_model_version_by_alias(champion.model_name, "champion")
+        served = client.get_model_version_by_alias(champion.deployed.model_name, "champion")
         assert served.run_id == champion.run_id
         assert (Path(served.source.removeprefix("file://")) / "MLmodel").exists()
     assert champions.keys() == {"acme", "eu/7"}

@@ -98,9 +98,7 @@ def champion(customer, segment="north", score=0.5, params=None, model="svm"):
     study = found.trial.study
     study = replace(study, customer=Customer(id=customer, segment=segment))
     found = replace(found, trial=replace(found.trial, study=study))
-    return Champion(
-        customer=customer, result=found, run_id="r", model_name="m", version="1", at=1.0
-    )
+    return Champion(customer=customer, result=found, run_id="r", at=1.0)
 
 
 WIDE = ({"C": Distribution(kind="float", low=0.0, high=1.0)},)

@@ -88,7 +88,7 @@ def test_a_candidate_that_cannot_be_deployed_makes_way_for_the_next(fails, tmp_p
     again = run(experiment)
     assert again.promotions == ()
     assert again.flow_run.state == "success"
-    assert [each.state for each in promotions_of(experiment)] == [PromotionState.CONFIRMED]
+    assert [each.state for each in promotions_of(experiment)] == [PromotionState.DEPLOYED]
 
 
 def test_why_leaves_out_what_could_not_be_deployed(tmp_path, mlflow_url):
@@ -119,7 +119,7 @@ def test_where_no_candidate_can_be_deployed_the_customer_is_named_with_all_reaso
     (unserved,) = report.unserved
     assert "no candidate could be deployed: acme/first/0: read back from" in unserved.reason
     (promotion,) = promotions_of(experiment)
-    assert promotion.state is PromotionState.WITHDRAWN
+    assert promotion.state is PromotionState.FAILED
     assert report.behind is None, "a sync could not help"
     again = run(experiment)
     assert not again.tolerated
@@ -162,8 +162,8 @@ def test_a_run_writes_champions_again_whose_files_are_gone(tmp_path, mlflow_url)
     assert any("were gone or cut" in note for note in report.notes)
     assert champion(experiment) is not None
     (after,) = promotions_of(experiment)
-    assert after.version == before.version
-    assert after.files != before.files, "their checksums are those of the new files"
+    assert after.deployed == before.deployed
+    assert after.model != before.model, "their checksums are those of the new files"
     assert not any("were gone or cut" in note for note in run(experiment).notes)
 
 

@@ -3,6 +3,7 @@
 from orchestrator.records import (
     Customer,
     Decision,
+    DeployedVersion,
     Evaluation,
     FlowRun,
     InstanceRecord,
@@ -16,6 +17,7 @@ from orchestrator.records import (
     Study,
     Trial,
     TrialResult,
+    WrittenModel,
 )
 
 AUC = Evaluation(loader="somewhere:load")
@@ -83,10 +85,8 @@ def promotion(
     return Promotion(
         decision=decision,
         run_id=best.trial.run_id,
-        source=f"/models/{best.trial.run_id}",
-        model_name=f"flights.{customer}",
-        version=version,
-        previous_version=None,
+        model=WrittenModel(source=f"/models/{best.trial.run_id}"),
+        deployed=DeployedVersion(model_name=f"flights.{customer}", version=version),
         at=at,
         state=state,
     )

@@ -14,6 +14,7 @@ from orchestrator.cli.rendering.output import report as line
 if TYPE_CHECKING:
     from orchestrator.ledger import Champion, FieldChange
     from orchestrator.pipeline.report import Report
+    from orchestrator.records import Promotion
     from orchestrator.reports.status import CustomerStatus, Life
 
 _MOST_ROWS = 10
@@ -120,17 +121,23 @@ def standing_row(standing: "CustomerStatus") -> dict[str, Any]:
 
 def champion_row(champion: "Champion") -> dict[str, Any]:
     """What serves a customer, flat."""
-    study = champion.result.trial.study
+    study, deployed = champion.result.trial.study, champion.deployed
     return {
         "model": study.model.id,
         "params": dict(champion.result.trial.params),
         "metric": study.evaluation.metric,
         "score": champion.result.mean(study.evaluation.metric),
-        "registered_model": champion.model_name,
-        "version": champion.version,
+        "registered_model": None if deployed is None else deployed.model_name,
+        "version": None if deployed is None else deployed.version,
         "run_id": champion.run_id,
         "since": moment(champion.at),
     }
+
+
+def version_of(promotion: "Promotion") -> str:
+    """The version that a promotion made the champion, for people."""
+    deployed = promotion.deployed_version
+    return f"{deployed.model_name} v{deployed.version}"
 
 
 def show_life(life: "Life") -> None:
@@ -153,7 +160,7 @@ def life_as_json(life: "Life") -> dict[str, Any]:
         events.append((run.at, f"flow run {run.flow_run}: {run.trials} trials{failed}{best}"))
     for promotion in life.promotions:
         customer, reason = promotion.decision.customer.id, promotion.decision.reason
-        version = f"{promotion.model_name} v{promotion.version}"
+        version = version_of(promotion)
         events.append((promotion.at, f"champion of {customer}: {version} ({reason})"))
         events += [
             (promotion.at, f"could not be deployed: {each.trial} ({one_line(each.reason)})")
@@ -228,7 +235,7 @@ def _promotions(
         if best is not None:
             study = best.trial.study
             score = f"{best.mean(study.evaluation.metric):.4f}"
-            version = f"{promotion.model_name} v{promotion.version}"
+            version = version_of(promotion)
             customer, reason = promotion.decision.customer.id, promotion.decision.reason
             rows.append((customer, study.model.id, score, version, reason))
     return ("customer", "model", "score", "version", "reason"), rows

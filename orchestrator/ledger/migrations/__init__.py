@@ -8,6 +8,7 @@
     v0007_identity            the ledger's own stores
     v0008_promotion_states    promotions with a state
     v0009_columns             kinds, customers and scopes as columns
+    v0010_promotion_records   states and records of promotions
 
 To change the schema: change `tables.py`, raise its `SCHEMA_VERSION`, and add `vNNNN_what.py` here
 with `revision = "NNNN"`, the one before as `down_revision`, and an `upgrade()` that uses

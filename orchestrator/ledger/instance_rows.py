@@ -18,6 +18,7 @@ from orchestrator.records import InstanceRecord, State
 _TRANSLATED = frozenset({"node", "key", "state", "error", "arguments"})
 _FIELDS = frozenset(field.name for field in fields(InstanceRecord)) - _TRANSLATED
 _PLAIN = tuple(column.name for column in instances.c if column.name in _FIELDS)
+_COLUMNS = ("node", "key", "idx", "state", "error", "arguments", "customer", *_PLAIN)
 _plain_values = attrgetter(*_PLAIN)
 
 
@@ -29,16 +30,17 @@ def instance_row(node: int, instance: InstanceRecord, *, of_customer: bool) -> d
         instance: The record.
         of_customer: Whether its flow run is one of an experiment.
     """
-    return {
-        "node": node,
-        "key": clean(instance.key),  # an identity: a secret that is part of it stays
-        "idx": instance.index,
-        "state": instance.state.value,
-        "error": None if instance.error is None else storable(instance.error),
-        "arguments": storable(instance.arguments),
-        "customer": customer_of(instance.key) if of_customer else None,
-        **dict(zip(_PLAIN, _plain_values(instance), strict=True)),
-    }
+    values = (
+        node,
+        clean(instance.key),  # an identity: a secret that is part of it stays
+        instance.index,
+        instance.state.value,
+        None if instance.error is None else storable(instance.error),
+        storable(instance.arguments),
+        customer_of(instance.key) if of_customer else None,
+        *_plain_values(instance),
+    )
+    return dict(zip(_COLUMNS, values, strict=True))
 
 
 def instance_of(flow_run: str, row: Row[Any]) -> InstanceRecord:

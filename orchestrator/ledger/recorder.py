@@ -16,6 +16,7 @@ from orchestrator.ledger.database import Database
 from orchestrator.ledger.flow_run_rows import flow_run_row
 from orchestrator.ledger.instance_rows import customer_of, instance_row
 from orchestrator.ledger.logs import content_of
+from orchestrator.ledger.lookup import begins_with
 from orchestrator.ledger.tables import flow_runs, instances, logs, nodes, results
 from orchestrator.ledger.trials import add_trials
 from orchestrator.records import (
@@ -24,6 +25,7 @@ from orchestrator.records import (
     InstanceRecord,
     State,
     TrialResult,
+    own_fingerprint,
 )
 from orchestrator.sql.inserts import Rows, insert_missing, insert_or_replace
 
@@ -238,7 +240,9 @@ def _drop_results_of_earlier(connection: Connection, flow_run: FlowRun) -> None:
     others = of_flow.where(flow_runs.c.id != flow_run.id, flow_runs.c.state.not_in(_UNFINISHED))
     earlier = others.order_by(flow_runs.c.started.desc())
     for each in connection.execute(earlier.limit(_DROPPED_AT_ONCE)).scalars().all():
-        connection.execute(delete(results).where(results.c.scope == each))
+        # An index of scopes would cost each result 2.6 us; the key's own index finds them as well.
+        near = begins_with(results.c.fingerprint, own_fingerprint(each, ""))
+        connection.execute(delete(results).where(near, results.c.scope == each))
 
 
 def _result_rows(ended: Sequence[InstanceRecord]) -> Rows:

@@ -179,13 +179,6 @@ results = Table(
     Column("scope", Name, comment="the flow run that alone may use it; null: all may"),
     Column("value", LargeBinary, nullable=False, comment="cloudpickle"),
     Column("recorded", Double, nullable=False),
-    # Dropping what only an earlier flow run could use.
-    Index(
-        "ledger_results_of_scope",
-        "scope",
-        sqlite_where=text("scope IS NOT NULL"),
-        postgresql_where=text("scope IS NOT NULL"),
-    ),
     comment="What work of a fingerprint returned, to be used again.",
 )
 

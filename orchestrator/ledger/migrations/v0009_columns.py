@@ -17,8 +17,6 @@ down_revision = "0008"
 
 _NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
-_SCOPE = sa.text("scope IS NOT NULL")
-
 _CHAMPION = "@champion"
 
 
@@ -32,13 +30,6 @@ def upgrade() -> None:
         _fill_customers(connection, table, on_sqlite=on_sqlite)
     _fill_scopes(connection, on_sqlite=on_sqlite)
     _fill_trials(connection)
-    op.create_index(
-        "ledger_results_of_scope",
-        "ledger_results",
-        ["scope"],
-        sqlite_where=_SCOPE,
-        postgresql_where=_SCOPE,
-    )
 
 
 def _add_columns() -> None:

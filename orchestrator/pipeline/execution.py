@@ -133,8 +133,8 @@ def _emit_end(execution: Execution, outbox: Outbox, flow_run: FlowRun, behind: s
                 experiment=name,
                 flow_run=promotion.decision.flow_run,
                 customer=promotion.decision.customer.id,
-                model_name=promotion.model_name,
-                version=promotion.version,
+                model_name=promotion.deployed_version.model_name,
+                version=promotion.deployed_version.version,
                 reason=promotion.decision.reason,
             )
         )

@@ -7,11 +7,11 @@ import pytest
 from orchestrator.errors import RegistryError
 from orchestrator.events import FlowRunBegan, FlowRunEnded, GuardRefused, Promoted
 from orchestrator.pipeline.pipeline import run
-from tests.pipeline.test_trouble import an_experiment
+from tests.support.experiments import a_small_experiment
 
 
 def test_observers_receive_the_flow_run_its_promotions_and_a_refusal(tmp_path, mlflow_url):
-    experiment = an_experiment(tmp_path, mlflow_url)
+    experiment = a_small_experiment(tmp_path, mlflow_url)
     events = []
     report = run(experiment, observers=[events.append])
     began, *promoted, ended = events

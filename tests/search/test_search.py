@@ -24,7 +24,7 @@ from orchestrator.search import count, find_strategy, open_strategy, require_usa
 from orchestrator.search.optuna_points import suggest_point
 from orchestrator.search.points import GridPoints
 from orchestrator.search.spaces import listed
-from tests.contracts.strategies import StrategyContract, ends_of, trials_of
+from tests.contracts.strategies import ends_of, trials_of
 from tests.support.search_spaces import SPACE, STEPS, study_of
 
 GOALS = {
@@ -53,125 +53,6 @@ def judge():
     return nearness_to_ten
 
 
-class TestGrid(StrategyContract):
-    search = Search()
-
-
-class TestRandom(StrategyContract):
-    search = Search(strategy="random", settings={"n_trials": 9})
-
-
-class TestRandomBeyondTheGrid(StrategyContract):
-    search = Search(strategy="random", settings={"n_trials": 500})
-
-
-class TestOptunaByTpe(StrategyContract):
-    search = Search(strategy="optuna", settings={"n_trials": 15})
-
-
-class TestOptunaByEvolution(StrategyContract):
-    search = Search(
-        strategy="optuna",
-        settings={
-            "n_trials": 24,
-            "sampler": "NSGAIISampler",
-            "sampler_args": {"population_size": 5},
-        },
-    )
-
-
-@pytest.mark.filterwarnings("ignore:QMCSampler is experimental")  # Optuna's word for it
-class TestOptunaByQuasiMonteCarlo(StrategyContract):
-    search = Search(strategy="optuna", settings={"n_trials": 12, "sampler": "QMCSampler"})
-
-
-class TestOptunaBeyondTheGrid(StrategyContract):
-    search = Search(strategy="optuna", settings={"n_trials": 500})
-
-
-class TestRandomInASpace(StrategyContract):
-    search = Search(strategy="random", settings={"n_trials": 30})
-
-    @pytest.fixture
-    def study(self):
-        return study_of((SPACE,))
-
-
-class TestOptunaInASpace(StrategyContract):
-    search = Search(strategy="optuna", settings={"n_trials": 30})
-
-    @pytest.fixture
-    def study(self):
-        return study_of((SPACE, {"C": Distribution(kind="float", low=5.0, high=6.0)}))
-
-
-class TestGridInASpaceOfSteps(StrategyContract):
-    search = Search()
-
-    @pytest.fixture
-    def study(self):
-        return study_of((STEPS,))
-
-
-class TestOptunaInASpaceOfSteps(StrategyContract):
-    search = Search(strategy="optuna", settings={"n_trials": 12})
-
-    @pytest.fixture
-    def study(self):
-        return study_of((STEPS,))
-
-
-@pytest.mark.filterwarnings("ignore:CmaEsSampler only supports dynamic search space")
-class TestOptunaByCovarianceMatrixAdaptation(StrategyContract):
-    search = Search(strategy="optuna", settings={"n_trials": 12, "sampler": "CmaEsSampler"})
-
-    @pytest.fixture
-    def study(self):
-        both = Distribution(kind="float", low=1.0, high=100.0)
-        return study_of(({"C": both, "gamma": both},))
-
-
-class TestOptunaByTpeWithSeveralGoals(StrategyContract):
-    search = Search(strategy="optuna", settings={"n_trials": 15})
-
-    @pytest.fixture
-    def study(self):
-        return study_of((SPACE,), **GOALS)
-
-
-class TestOptunaByEvolutionWithSeveralGoals(StrategyContract):
-    search = Search(
-        strategy="optuna",
-        settings={
-            "n_trials": 15,
-            "sampler": "NSGAIISampler",
-            "sampler_args": {"population_size": 5},
-        },
-    )
-
-    @pytest.fixture
-    def study(self):
-        return study_of((SPACE,), **GOALS)
-
-
-class TestRacing(StrategyContract):
-    search = Search(strategy="racing")
-
-
-class TestRacingOnSuggestionsOfOptuna(StrategyContract):
-    search = Search(
-        strategy="racing", settings={"suggest": {"sampler": "TPESampler", "n_trials": 25}}
-    )
-
-    @pytest.fixture
-    def study(self):
-        return study_of((SPACE,), folds=5)
-
-
-class TestHalvingByFolds(StrategyContract):
-    search = Search(strategy="halving")
-
-
 def test_halving_compares_a_whole_trial_by_the_folds_the_others_have():
     """The one known as a whole is best on one fold, and worst on all: it takes the only way up."""
     study = study_of(({"x": (0, 1, 2)},), folds=3)
@@ -187,28 +68,6 @@ def test_halving_compares_a_whole_trial_by_the_folds_the_others_have():
         with suppress(StopIteration):
             waiting += rounds.send(result)
     assert sorted(asked) == [0, 1, 2], "none goes up behind it, and it is asked for once"
-
-
-class TestHalvingByIterationsInBrackets(StrategyContract):
-    search = Search(
-        strategy="halving",
-        settings={
-            "suggest": {"strategy": "random", "n_trials": 25},
-            "resource": "iterations",
-            "brackets": 3,
-        },
-    )
-
-
-class TestHalvingOnSuggestionsOfOptuna(StrategyContract):
-    search = Search(
-        strategy="halving",
-        settings={"suggest": {"strategy": "optuna", "n_trials": 25}, "resource": "rows"},
-    )
-
-    @pytest.fixture
-    def study(self):
-        return study_of((SPACE,))
 
 
 names = st.sampled_from("abcde")

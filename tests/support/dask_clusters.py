@@ -4,20 +4,23 @@ Touches distributed. Driver side.
 """
 
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import dask
 import numpy as np
 from distributed import Client, LocalCluster
 
 from orchestrator.mapping.dask.executor import DaskExecutor
+from orchestrator.mapping.execution.executor import Ended
 
 PATIENCE_SECONDS = 150.0
 """A machine may be four times too busy."""
 
 
 @contextmanager
-def cluster(workers=2, threads=1, **options):
+def cluster(workers: int = 2, threads: int = 1, **options: Any) -> Iterator[Client]:
     """A client of a cluster of its own, whose workers may be ended."""
     with (
         # A LocalCluster drops a worker for good that happens to be restarting 15 s after a death.
@@ -37,7 +40,8 @@ def cluster(workers=2, threads=1, **options):
 
 
 @contextmanager
-def executing(client, **options):
+def executing(client: Client, **options: Any) -> Iterator[DaskExecutor]:
+    """An executor on a cluster, closed afterwards."""
     executor = DaskExecutor(client, **options)
     try:
         yield executor
@@ -45,15 +49,17 @@ def executing(client, **options):
         executor.close()
 
 
-def large(n):
-    """About 0.8 MB, told apart by its number."""
+def large(n: int) -> np.ndarray:
+    """About 0.8 MB, recognised by its number."""
     return np.full(100_000, n)
 
 
-def returned(events):
+def returned(events: Iterable[Ended]) -> list[tuple[int, Any]]:
+    """Index and value of each call that has ended."""
     return [pair for e in events for pair in zip(e.indices, e.performed.values, strict=True)]
 
 
-def slow_double(x):
+def slow_double(x: int) -> int:
+    """Twice the number, after a moment."""
     time.sleep(0.05)
     return 2 * x

@@ -1,5 +1,7 @@
 """Small builders of the records the ledger's tests write."""
 
+from typing import Any
+
 from orchestrator.records import (
     Customer,
     Decision,
@@ -61,7 +63,8 @@ def result(customer="acme", name="tree", *, number=0, score=0.8, of="run-1", **f
     if score is None:
         return TrialResult(trial=trial, state="failed", error="ValueError: one class only")
     scores = {comparing.metric: (score, score)}
-    return TrialResult(**{"trial": trial, "state": "success", "scores": scores} | fields)
+    known: dict[str, Any] = {"trial": trial, "state": "success", "scores": scores}
+    return TrialResult(**known | fields)
 
 
 def promotion(

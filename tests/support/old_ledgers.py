@@ -28,6 +28,6 @@ def make_old_ledger(version: int, address: str, project: Path) -> None:
             connection.executescript(script(version, "sqlite", project))
         return
     engine = create_engine(address.replace("postgresql:", "postgresql+psycopg:"))
-    with engine.begin() as connection:
-        connection.exec_driver_sql(script(version, "postgresql", project).replace("%", "%%"))
+    with engine.begin() as server:
+        server.exec_driver_sql(script(version, "postgresql", project).replace("%", "%%"))
     engine.dispose()

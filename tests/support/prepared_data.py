@@ -3,6 +3,8 @@
 Takes the form and the task, gives what scores are computed on.
 """
 
+from typing import Any, Literal
+
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - its import enables it
 
 from orchestrator.records import Customer, Evaluation, ModelSpec, Step, Study
@@ -13,7 +15,9 @@ BINARY_METRICS = ["roc_auc", "accuracy", "average_precision", "f1", "balanced_ac
 REGRESSION_METRICS = ["r2", "neg_root_mean_squared_error", "neg_mean_absolute_error"]
 
 
-def prepared(task: str = "classification", **data) -> PreparedData:
+def prepared(
+    task: Literal["classification", "regression"] = "classification", **data: Any
+) -> PreparedData:
     """A customer's data as a worker has it: loaded, checked, split."""
     study = Study(
         snapshot="s1",

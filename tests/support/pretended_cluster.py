@@ -11,6 +11,7 @@ import pickle
 from collections import deque
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import Any
 
 import cloudpickle
 from distributed.client import FutureCancelledError
@@ -158,11 +159,11 @@ class PretendedCluster:
         fetches: Results on their way to the driver: key and the answer awaited.
     """
 
-    kills: frozenset
-    loop_of_client: object = field(default_factory=asyncio.new_event_loop)
-    inbox: deque = field(default_factory=deque)
-    at_work: dict = field(default_factory=dict)
-    fetches: list = field(default_factory=list)
+    kills: frozenset[Any]
+    loop_of_client: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    inbox: deque[Any] = field(default_factory=deque)
+    at_work: dict[str, Any] = field(default_factory=dict)
+    fetches: list[Any] = field(default_factory=list)
     status: str = "running"
     asynchronous, cluster, id = False, None, "driver"
 
@@ -170,7 +171,8 @@ class PretendedCluster:
         self.scheduler = SimpleNamespace(address="tcp://pretended")
         self.scheduler_comm = object()
         self.loop = SimpleNamespace(add_callback=self._call)
-        self.there, self.made = Scheduler(self.inbox), 0
+        self.there: Any = Scheduler(self.inbox)
+        self.made = 0
         self._futures, self._handlers = {}, {}
         self._tasks, self._blamable = [], set()
 

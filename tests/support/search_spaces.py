@@ -3,6 +3,8 @@
 Touches no library; gives records of `orchestrator.records`.
 """
 
+from typing import Any
+
 from orchestrator.records import (
     Customer,
     Distribution,
@@ -37,7 +39,8 @@ STEPS = {
 }
 
 
-def study_of(grid=MIXED_GRID, **evaluation) -> Study:
+def study_of(grid: Any = MIXED_GRID, **evaluation: Any) -> Study:
+    """The study of a support vector machine over a grid."""
     model = ModelSpec(id="svm", steps=(Step(name="clf", estimator="sklearn.svm:SVC"),), grid=grid)
     return Study(
         snapshot="s1",

@@ -6,6 +6,7 @@ Takes MLflow's address, gives what the model predicts.
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 PREDICT = """
 import sys
@@ -18,8 +19,8 @@ assert not [name for name in sys.modules if name.startswith("orchestrator")]
 """
 
 
-def predict_elsewhere(url: str, folder) -> str:
-    """What a stranger's process, without this project on its path, gets from the champion."""
+def predict_elsewhere(url: str, folder: Path) -> str:
+    """The champion's predictions in a process that does not have this project on its path."""
     return subprocess.run(
         [sys.executable, "-I", "-c", PREDICT, url],
         cwd=folder,

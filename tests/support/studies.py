@@ -3,6 +3,8 @@
 Takes models and settings, gives records; results are computed in this process.
 """
 
+from typing import Any
+
 from orchestrator.records import (
     Customer,
     Evaluation,
@@ -26,7 +28,15 @@ FOREST = ModelSpec(
 )
 
 
-def study_of(model=LOGREG, *, customer="acme", search=None, data=None, **evaluation) -> Study:
+def study_of(
+    model: ModelSpec = LOGREG,
+    *,
+    customer: str = "acme",
+    search: Search | None = None,
+    data: Any = None,
+    **evaluation: Any,
+) -> Study:
+    """The study of a model for a synthetic customer; other settings are of the evaluation."""
     return Study(
         flow_run="run-1",
         snapshot="s1",

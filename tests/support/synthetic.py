@@ -4,7 +4,7 @@
 """
 
 import time
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ WORDS = np.array(["late", "early", "storm", "calm", "delay", "gate", "wind"])
 def load(customer: Customer) -> Data:
     """Rows drawn from the customer's seed."""
     wanted: dict[str, Any] = {"rows": 90, "seed": 0, "form": "array", "target": "binary"}
-    wanted.update(customer.data or {})
+    wanted.update(cast("dict[str, Any]", customer.data or {}))
     time.sleep(wanted.get("seconds", 0.0))
     X = numbers(wanted["seed"], wanted["rows"])
     y = TARGETS[wanted["target"]](X, np.random.default_rng(wanted["seed"] + 1))

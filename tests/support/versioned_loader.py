@@ -2,17 +2,22 @@
 
 from pathlib import Path
 
+from orchestrator.records import Customer
+from orchestrator.training.data import Data
 from tests.support.synthetic import load
 
 __all__ = ["fetch", "version"]
 
 
-def fetch(customer):
+def fetch(customer: Customer) -> Data:
+    """Rows as the synthetic loader draws them."""
     return load(customer)
 
 
-def version(customer):
+def version(customer: Customer) -> str:
+    """The text of the customer's file, or the version its row says."""
+    assert isinstance(customer.data, dict)
     service = Path(customer.data["service"])
     if not service.exists():
         raise ConnectionError("the service is down")
-    return service.read_text() or customer.data["version"]
+    return service.read_text() or str(customer.data["version"])

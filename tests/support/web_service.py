@@ -6,7 +6,9 @@ Touches http.server; takes functions of a request, gives an address. Driver side
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 
@@ -16,27 +18,28 @@ class WebService:
     Such a function gives the body's JSON value (or bytes), or (status, headers, body).
     """
 
-    def __init__(self):
-        self.answers = {}
-        self.asked = Counter()
+    def __init__(self) -> None:
+        self.answers: dict[str, Callable[[Any], Any]] = {}
+        self.asked: Counter[str] = Counter()
         self.stopping = threading.Event()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
         self.thread.start()
 
-    def close(self):
+    def close(self) -> None:
+        """End it."""
         self.stopping.set()
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
 
-    def _handler(service):  # noqa: N805 - `self` is the handler's
+    def _handler(service) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - `self` is the handler's
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
+            def do_GET(self) -> None:
                 path = urlsplit(self.path).path
                 service.asked[self.path] += 1
-                answer = service.answers.get(path, lambda _: (404, {}, b""))(self)
+                answer = service.answers[path](self) if path in service.answers else (404, {}, b"")
                 status, headers, body = answer if isinstance(answer, tuple) else (200, {}, answer)
                 body = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
@@ -45,10 +48,10 @@ class WebService:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def parameter(self, name):
-                return parse_qs(urlsplit(self.path).query).get(name, [None])[0]
+            def parameter(self, name: str) -> str | None:
+                return parse_qs(urlsplit(self.path).query).get(name, [""])[0] or None
 
-            def log_message(self, *_):
+            def log_message(self, *_: Any) -> None:
                 pass
 
         return Handler

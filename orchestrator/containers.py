@@ -1,4 +1,4 @@
-"""Lists and mappings of a row, made into what an estimator's parameter takes.
+"""Converts lists and mappings of a row to the values that an estimator's parameter takes.
 
 JSON has no tuples, and its keys are texts. So a row writes, and every record keeps, a list or a
 mapping, and only the estimator is given something else:
@@ -30,7 +30,7 @@ def taken(estimator: Any, params: Mapping[str, Any], labels: Sequence[Any] = ())
     Args:
         estimator: Unfitted, with its defaults.
         params: By scikit-learn's names, as a row has them.
-        labels: Of the data; without them, a key that is written as a whole number is one.
+        labels: The labels of the data; without them, a key written as a whole number is a number.
     """
     if not any(isinstance(value, list | tuple | Mapping) for value in params.values()):
         return dict(params)
@@ -71,7 +71,7 @@ class _Parameter:
         self.default = defaults.get(name)
 
     def problem_of(self, value: Any) -> str:
-        """Why the parameter does not take a value; "" where it does, or does not say."""
+        """The reason why the parameter refuses a value; "" if it does not, or states nothing."""
         constraints = getattr(self._owner, "_parameter_constraints", {})
         if self._name not in constraints:
             return ""
@@ -93,7 +93,7 @@ class _Parameter:
 
 
 def _of_mappings(constraints: Any, value: Any) -> Any:
-    """The constraints without "array-like", which scikit-learn takes a mapping for."""
+    """The constraints without "array-like", which in scikit-learn also accepts a mapping."""
     if not isinstance(value, Mapping) or not isinstance(constraints, list):
         return constraints
     return [each for each in constraints if not (isinstance(each, str) and each == "array-like")]

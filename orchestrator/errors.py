@@ -6,13 +6,13 @@
     |   `-- FlowError              a flow is built wrongly (is a TypeError too)
     |-- RegistryError              the registry failed or a guard refused its answer  exit 3
     |-- HeldError                  another driver is at work; nothing was started       exit 75
-    |-- StoppedError               asked to stop before anything was begun           exit 130
+    |-- StoppedError               interrupted before the run started                exit 130
     `-- MachineryError             cluster, ledger or tracking failed                 exit 4
         |-- LeaseLostError         another driver took this one's place
         `-- ClaimLostError         another driver deploys in this one's place
 
-A task's own failure is none of these: it is a value, the `error` of its outcome (law 2). No message
-shows a value that the configuration takes from the environment.
+A task's own failure is not one of these: it is a value, the `error` of its outcome (law 2). No
+message shows a value that the configuration takes from the environment.
 
 Touches no library; takes and gives messages; used on the driver and on workers.
 """
@@ -25,17 +25,17 @@ from orchestrator.redaction import redacted
 
 
 class OrchestratorError(Exception):
-    """Anything this package raises on purpose; `exit_code` is what a command ends with."""
+    """The base of all errors this package raises on purpose; commands end with `exit_code`."""
 
     exit_code: ClassVar[int] = 4
 
     def __str__(self) -> str:
-        """The message; what a library said in it may have quoted a secret."""
+        """The message, without secrets that a library's text may have quoted."""
         return redacted(super().__str__())
 
 
 class UsageError(OrchestratorError):
-    """The caller asked for something that cannot be; nothing was started."""
+    """The caller asked for something impossible; nothing was started."""
 
     exit_code = 2
 
@@ -44,7 +44,7 @@ class ConfigError(UsageError):
     """A configuration value is wrong.
 
     Args:
-        problem: What is wrong and what to do about it.
+        problem: The problem and its cure.
         file: The file it was read from, when there is one.
         key: The dotted key inside the file, when one is to blame.
     """
@@ -81,33 +81,33 @@ class HeldError(OrchestratorError):
 
 
 class StoppedError(OrchestratorError):
-    """Ctrl-C or SIGTERM came while everything was still being prepared; nothing was begun."""
+    """Ctrl-C or SIGTERM came during the preparations; nothing was changed."""
 
     exit_code = 130
-    """As of any command that was interrupted."""
+    """The exit code of any interrupted command."""
 
     def __init__(self) -> None:
-        super().__init__("stopped as asked: nothing was begun")
+        super().__init__("interrupted before the run started; nothing was changed")
 
 
 class MachineryError(OrchestratorError):
-    """The cluster, the ledger or the tracking server failed; what was recorded is kept."""
+    """The cluster, the ledger or the tracking server failed; recorded results are kept."""
 
 
 class LeaseLostError(MachineryError):
-    """Another driver took the place of this one, which may write nothing more to the ledger."""
+    """Another driver replaced this one, which may write nothing more to the ledger."""
 
 
 class ClaimLostError(MachineryError):
-    """Another driver has claimed the aliases in MLflow, which this one may move no more."""
+    """Another driver has claimed the aliases in MLflow, which this one may no longer move."""
 
 
 @contextmanager
 def as_machinery_error(doing: str, *foreign: type[Exception]) -> Iterator[None]:
-    """Translates a library's errors at the border.
+    """Translate a library's errors at the border.
 
     Args:
-        doing: What could not be done, for people; the message begins with it.
+        doing: The action that failed, for people; the message begins with it.
         *foreign: The library's exception classes.
 
     Raises:

@@ -1,8 +1,8 @@
 """Characters that change how a text looks on a screen, or what a spreadsheet does with it.
 
 Rows, keys and messages of libraries may hold escape sequences that repaint a terminal, marks that
-turn the order of letters around, and texts that a spreadsheet takes for formulas. Whatever is shown
-passes through here. What is recorded stays as it was given.
+reverse the order of letters, and texts that a spreadsheet treats as formulas. All shown text passes
+through here. Recorded text stays unchanged.
 
 Touches no library; takes and gives text; driver.
 """
@@ -36,7 +36,7 @@ def visible_json(document: str) -> str:
 
 
 def csv_cell(value: object) -> object:
-    """Return a value as a cell of CSV that no spreadsheet takes for a formula.
+    """Return a value as a cell of CSV that no spreadsheet treats as a formula.
 
     Args:
         value: Numbers stay numbers. A text that begins as a formula does is preceded by `'`, as

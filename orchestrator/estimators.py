@@ -19,7 +19,7 @@ from orchestrator.records import ModelSpec, Params, Step
 from orchestrator.user_code import RaisedError, user_code
 
 _NEARLY = 0.85
-"""How like a listed name another is to be taken for a slip of the pen."""
+"""The similarity to a listed name from which another name counts as a typing error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Parameters:
     them, nor does it name places to write to.
 
     Attributes:
-        names: Those that are listed; a class with `**kwargs` may take others.
+        names: The listed names; a class with `**kwargs` may take others.
         estimator: The model with its defaults.
     """
 
@@ -44,7 +44,7 @@ class Parameters:
     def _is_taken(self, name: str) -> bool:
         """Whether a class with `**kwargs` takes a name it does not list.
 
-        What is nearly a listed name is a mistake. Any other name is tried: the class may refuse it.
+        A name similar to a listed one is a mistake. Other names are tried; the class may refuse.
         """
         owner, _, short = name.rpartition("__")
         estimator = self.estimator.get_params().get(owner) if owner else self.estimator
@@ -76,11 +76,11 @@ class Estimators:
         Args:
             spec: A single step gives a bare estimator, several give a `Pipeline`.
             params: Searched values; they win over the fixed ones.
-            labels: Of the data, where a parameter may be a mapping by label.
+            labels: The labels of the data, for parameters that are mappings by label.
 
         Raises:
-            UsageError: A step is not an allowed estimator, or a parameter is none of its
-                parameters, or is one that rows may not set.
+            UsageError: A step is not an allowed estimator, or a parameter is unknown or one that
+                rows may not set.
         """
         estimator = _assemble(spec, self.allowed)
         every = {**spec.params, **params}
@@ -117,7 +117,7 @@ class Estimators:
         Args:
             spec: The model.
             name: As scikit-learn names it, e.g. `C`, or `clf__estimator__C`.
-            value: What a row gives it.
+            value: The value in a row.
 
         Raises:
             UsageError: A step is not an allowed estimator.
@@ -134,13 +134,13 @@ class Estimators:
         re-exports from elsewhere is refused.
 
         Raises:
-            UsageError: The path is malformed, not allowed, not there, or no estimator class.
+            UsageError: The path is malformed, not allowed, missing, or not an estimator class.
         """
         return _resolve(path, self.allowed)
 
 
 def _written_out(kind: type) -> set[str]:
-    """The parameters that a class names itself: CatBoost's `get_params` tells only those set."""
+    """The parameters that a class names itself: CatBoost's `get_params` has only those set."""
     return {
         name
         for name, parameter in _signature(kind).items()
@@ -151,8 +151,8 @@ def _written_out(kind: type) -> set[str]:
 @cache
 def _of_lightgbm() -> frozenset[str]:
     """Every parameter of LightGBM and its aliases, which its signatures leave to `**kwargs`."""
-    # Late, since it is only there where one of its classes is used. LightGBM tells this by no
-    # public name; without it, its parameters are tried by `set_params`.
+    # late: LightGBM is installed only where its classes are used. The list has no public name;
+    # without it, parameters are tried by `set_params`.
     basic = import_module("lightgbm.basic")
     aliases = getattr(basic, "_ConfigAliases", None)
     every: dict[str, list[str]] = getattr(aliases, "_get_all_param_aliases", dict)()
@@ -166,7 +166,7 @@ def _takes_any(kind: type) -> bool:
 def _signature(kind: type) -> Mapping[str, inspect.Parameter]:
     try:
         return inspect.signature(kind).parameters
-    except (TypeError, ValueError):  # of a class in C, which does not tell
+    except (TypeError, ValueError):  # a class in C has no signature
         return {}
 
 
@@ -185,12 +185,12 @@ def _resolve(path: str, allowed: tuple[str, ...]) -> type:
     module_name, _, class_name = path.partition(":")
     if not _is_dotted_name(module_name) or not class_name.isidentifier():
         raise UsageError(
-            f"{path!r} is no import path of an estimator; write 'package.module:Class'"
+            f"{path!r} is not an import path of an estimator; write 'package.module:Class'"
         )
     _require_allowed(module_name, path, allowed)
     found = _import(module_name, class_name, path)
     if not isinstance(found, type):
-        raise UsageError(f"{path!r} is no class; name an estimator class")
+        raise UsageError(f"{path!r} is not a class; name an estimator class")
     _require_allowed(found.__module__, path, allowed)
     for method in ("fit", "get_params", "set_params"):
         if not callable(getattr(found, method, None)):
@@ -226,7 +226,9 @@ def _import(module_name: str, class_name: str, path: str) -> Any:
         return getattr(module, class_name)
     except AttributeError as error:
         raise UsageError(f"{path!r}: module {module_name!r} has no {class_name!r}") from error
-    except ImportError as error:  # of scikit-learn's experimental ones, which are to be enabled
+    except (
+        ImportError
+    ) as error:  # such as an experimental estimator of scikit-learn that is not enabled
         raise UsageError(f"{path!r} cannot be imported: {' '.join(str(error).split())}") from error
 
 

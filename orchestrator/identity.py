@@ -60,11 +60,11 @@ def _ends_like_a_hash(name: str) -> bool:
 
 
 def derive_seed(seed: int, *parts: str | int) -> int:
-    """A seed for one part of the work, in [0, 2**32), from what it *is*, never from its turn.
+    """A seed for one part of the work, in [0, 2**32), from its identity, never from its order.
 
     Args:
         seed: The experiment's seed.
-        *parts: What names the work, e.g. a study's key and a trial's number (law 9).
+        *parts: The names of the work, e.g. a study's key and a trial's number (law 9).
     """
     return int(digest(seed, *parts)[:8], 16)
 
@@ -74,6 +74,6 @@ def run_id(flow_run: str, *name: str) -> str:
 
     Args:
         flow_run: The flow run it belongs to.
-        *name: What names the trial in its flow run.
+        *name: The names of the trial in its flow run.
     """
     return digest("mlflow-run", flow_run, *name)

@@ -1,4 +1,4 @@
-"""Keys of instances, studies and trials: parts joined by `/`, kept apart however they are spelt.
+"""Keys of instances, studies and trials: parts joined by `/`, distinct for any spelling.
 
     join("acme", "logreg", "3")    acme/logreg/3
     join("eu/7", "0")              eu%2F7/0
@@ -28,10 +28,10 @@ _UNNAMED = "#"
 
 
 def part(text: str) -> str:
-    """Return one part of a key, as it is written between slashes.
+    """Return one part of a key, in the form written between slashes.
 
     Args:
-        text: Any text. What is longer than `LONGEST_PART` ends in a hash of the whole.
+        text: Any text. A text longer than `LONGEST_PART` is cut and ends in a hash of the whole.
     """
     if len(text) > LONGEST_PART:
         hashed = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
@@ -75,7 +75,7 @@ def unnamed(place: str) -> str:
     """Return the key of an instance that failed to get a name; no name looks like it.
 
     Args:
-        place: Where the instance stands: its map index, or the key of what it is made of.
+        place: The instance's place: its map index, or the key of the item it is made of.
     """
     return f"{_UNNAMED}{place}"
 

@@ -18,7 +18,7 @@ from typing import Any
 from orchestrator.errors import ConfigError
 
 _PROJECT = Path(__file__).parents[1] / "pyproject.toml"
-"""Where it is in a checkout; an installed package has none."""
+"""The file in a checkout; an installed package has none."""
 
 
 def names(group: str) -> tuple[str, ...]:
@@ -31,10 +31,10 @@ def load(group: str, name: object, *, noun: str, file: str | None = None, key: s
 
     Args:
         group: The group of entry points.
-        name: The name, as it was configured.
-        noun: What the group holds, for messages: "source".
+        name: The configured name.
+        noun: The kind of thing in the group, for messages: "source".
         file: The configuration file, for messages.
-        key: Where the name stands in it, for messages.
+        key: The key of the name in the file, for messages.
 
     Raises:
         ConfigError: The name is unknown, or what it stands for cannot be imported.

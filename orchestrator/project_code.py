@@ -1,8 +1,8 @@
-"""The modules of a project that a function or class rests on, and the packages beside them.
+"""The modules of a project that a function or class depends on, and the packages beside them.
 
 A loader's result follows from its own file, and from every module of the project that this file
 imports, directly or through others: a corrected helper is a corrected loader. Installed packages
-and the standard library are told by version, not by content.
+and the standard library are identified by version, not by content.
 
 The files are parsed, never run, so that a module that is imported late, inside a function, counts
 like any other. Touches no library; takes functions and classes; gives hashes and names; driver.
@@ -29,16 +29,16 @@ from pathlib import Path
 from typing import Any
 
 _OWN = Path(__file__).parent
-"""This package: its code is no part of a project."""
+"""This package: its code is not part of a project."""
 
 _NOT_VERSIONED = sys.stdlib_module_names | {"orchestrator"}
 _OTHERWISE_NAMED = {"sklearn": "scikit-learn"}
-"""What every run asks for, told without a search."""
+"""The packages every run asks for, known without a search."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rests:
-    """What a piece of a project's code rests on.
+    """The dependencies of a piece of a project's code.
 
     Attributes:
         files: The project's files, by path.
@@ -79,8 +79,8 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
     """The versions of the distributions behind top-level names.
 
     Args:
-        packages: Names as they are imported, such as `sklearn`; those of the standard library, of
-            this program, and of nothing that is installed are left out.
+        packages: Top-level names as in imports, such as `sklearn`; names of the standard library,
+            of this program, and of packages that are not installed are left out.
     """
     named = {_distribution(name) for name in packages if name not in _NOT_VERSIONED}
     return {name: version(name) for name in sorted(each for each in named if each)}
@@ -170,7 +170,7 @@ def _file_of(found: Any) -> Path | None:
 
 
 def _changed(file: Path) -> tuple[int, int]:
-    """Tells one state of a file from another, for what is remembered of it."""
+    """The time and size that distinguish states of a file, for caches."""
     seen = file.stat()
     return seen.st_mtime_ns, seen.st_size
 
@@ -209,7 +209,7 @@ def _imported_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 
 def _absolute(file: Path, name: str, path: tuple[str, ...]) -> list[Path]:
-    """The project files behind `a.b.c`, of which the last part may be no module but a name in one.
+    """The project files behind `a.b.c`, whose last part may be a name in a module.
 
     A module beside the file is found too: the flow's or the loader's folder need not be on the
     path yet.

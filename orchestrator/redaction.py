@@ -1,4 +1,4 @@
-"""What must not be shown: values that the configuration takes from the environment.
+"""Secrets that must not be shown: values that the configuration takes from the environment.
 
 `${NAME}` in the configuration most often stands for a secret, and a library's message may quote
 it. The configuration declares each such value here; errors, messages and logs pass through
@@ -22,11 +22,11 @@ from urllib.parse import quote, unquote, urlsplit
 _SHORTEST = 4
 
 _VARIABLES = "ORCHESTRATOR_SECRET_VARIABLES"
-"""Tells worker processes the names, parted by commas; never a value."""
+"""The variable that passes the names to worker processes, separated by commas; never a value."""
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
-# Of the process, as the loggers are that must not show them: a library's thread may log them too.
+# Global to the process, like the loggers: a library's thread may log secrets, too.
 _names: dict[str, str] = {}
 
 
@@ -34,8 +34,8 @@ def keep_secret(name: str, value: str) -> None:
     """Never show this value from now on, nor the password in it where it is an address.
 
     Args:
-        name: Of the environment's variable, which is shown in its place.
-        value: Shown as it is, quoted, or escaped in an URL, it is found.
+        name: The name of the environment's variable, which is shown in its place.
+        value: The secret, which is found plain, quoted, or escaped in a URL.
     """
     declared = [*filter(None, os.environ.get(_VARIABLES, "").split(",")), name]
     os.environ[_VARIABLES] = ",".join(dict.fromkeys(declared))
@@ -80,7 +80,7 @@ def with_values(text: str) -> str:
 
 @cache
 def _inherit() -> None:
-    """In a worker process: take over once the secrets that the driver knows."""
+    """Take over the secrets that the driver knows, once, in a worker process."""
     for name in os.environ.get(_VARIABLES, "").split(","):
         if name in os.environ:
             _remember(name, os.environ[name])
@@ -107,5 +107,5 @@ def _password(value: str) -> str:
 
 
 def _quoted(text: str) -> tuple[str, ...]:
-    """As Python and JSON write it within quotes."""
+    """The text in the forms that Python and JSON write within quotes."""
     return repr(text)[1:-1], json.dumps(text)[1:-1]

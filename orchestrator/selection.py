@@ -1,4 +1,4 @@
-"""Which model a customer is served by: the best trial, the gate, and the reason in words.
+"""The choice of the model that serves a customer: the best trial, the gate, and the reason.
 
 With several objectives the rule is: of the candidates that meet every constraint, those whose
 `metric` is within `slack` of the best; of these the best by the second objective, then by the
@@ -19,15 +19,14 @@ from orchestrator.records import Customer, Decision, Evaluation, TrialResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """The conditions under which a challenger replaces a champion, in MLflow's words.
+    """The conditions under which a challenger replaces a champion, in MLflow's terms.
 
     Attributes:
         threshold: The least score that is served at all; the greatest where `direction` is
             `minimize`. None for no threshold.
-        min_absolute_change: How much better than the champion a challenger must be, in units of
-            the metric.
-        min_relative_change: How much better than the champion a challenger must be, as a share of
-            the champion's score: 0.01 asks for 1 %.
+        min_absolute_change: The least improvement on the champion, in units of the metric.
+        min_relative_change: The least improvement on the champion, as a share of its score: 0.01
+            asks for 1 %.
     """
 
     threshold: float | None = None
@@ -46,15 +45,15 @@ def decide(
     deployed_data: str = "",
     deployed_code: str = "",
 ) -> Decision:
-    """What to serve for one customer.
+    """Decide which model serves one customer.
 
     Args:
-        flow_run: The flow run that asks.
-        customer: Whom for.
+        flow_run: The flow run that decides.
+        customer: The customer's id.
         results: Every trial of the customer in this flow run, failed ones included.
         incumbent: The present champion, scored on this flow run's folds; None without one.
-        evaluation: Which metric decides and in which direction.
-        gate: What a challenger must show.
+        evaluation: The deciding metric and its direction.
+        gate: The conditions for a challenger.
         deployed_data: The version of the data the champion was fitted on; "" when unknown.
         deployed_code: The hash of the project's code it was fitted with; "" when unknown.
 
@@ -107,9 +106,9 @@ def best_result(results: Sequence[TrialResult], evaluation: Evaluation) -> Trial
 
 
 def pareto_front(results: Sequence[TrialResult], evaluation: Evaluation) -> tuple[TrialResult, ...]:
-    """The successes that meet the constraints, and that no other beats in all objectives.
+    """The successes that meet the constraints, and that no other one beats in all objectives.
 
-    Of several with equal values the first is taken; the best by `metric` comes first.
+    The first of several with equal values is taken; the best by `metric` comes first.
     """
     ranked = sorted(
         ((_values(result, evaluation), result) for result in _eligible(results, evaluation)),
@@ -146,7 +145,7 @@ def _challenger(
     evaluation: Evaluation,
     gate: Gate,
 ) -> TrialResult:
-    """Who is to beat the champion: the best, or where it would not, the best of those that do.
+    """The challenger of the champion: the best, or if it cannot win, the best of those that can.
 
     Within the slack the best by a later objective may be too little better for the gate, while the
     best by `metric` is enough.
@@ -203,13 +202,13 @@ def _rank(result: TrialResult, evaluation: Evaluation) -> tuple[tuple[float, ...
 
 
 def _values(result: TrialResult, evaluation: Evaluation) -> tuple[float, ...]:
-    """What was measured of each objective, turned so that greater is better."""
+    """The measured value of each objective, signed so that greater is better."""
     objectives = map(evaluation.measure, evaluation.objectives or (evaluation.metric,))
     return tuple(each.goodness(result.measured(each.name)) for each in objectives)
 
 
 def _goodness(result: TrialResult, evaluation: Evaluation) -> float:
-    """The deciding score, turned so that greater is better."""
+    """The deciding score, signed so that greater is better."""
     return evaluation.selecting.goodness(result.mean(evaluation.metric))
 
 

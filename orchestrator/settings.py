@@ -1,4 +1,4 @@
-"""What an experiment is: every setting, checked and frozen.
+"""The settings of an experiment, checked and frozen.
 
 Touches no library; made by `orchestrator.config` from a file, or by hand; runs on the driver.
 """
@@ -18,16 +18,16 @@ from orchestrator.training.parallel_looks import Looks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """One project: which lists, how candidates are compared, where everything is kept.
+    """One project: its lists, the comparison of candidates, and its stores.
 
     Attributes:
         name: MLflow's experiment, and the first part of its registered models' names.
         registry: The source's name under `source`, and the source's own settings.
         evaluation: The loader, and how candidates are compared.
-        search: How trials are chosen.
+        search: The choice of trials.
         limits: The limits of one run; beyond them it refuses to start without `--accept`.
         gate: The conditions under which a challenger replaces a champion.
-        cluster: Where mapped tasks run.
+        cluster: The cluster on which mapped tasks run.
         ledger: The ledger's SQLAlchemy URL.
         tracking: MLflow's tracking URI.
         artifacts: The folder or URL of model files; None leaves it to a tracking server.
@@ -46,7 +46,7 @@ class Experiment:
         config: The file it was read from, for messages.
         root: The folder that relative addresses in lists and rows start from, and that the loader
             is imported from; None stands for the current folder.
-        document: What the file holds, as it is written there; None when it was made by hand.
+        document: The content of the file, as written; None when it was made by hand.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""User code: whatever a person's own functions and classes raise, caught and put into words.
+"""User code: exceptions of a person's own functions and classes, caught and described.
 
 Loaders, versions, scorers, estimators, tasks, options and the classes of their values may raise
 anything: SystemExit, KeyboardInterrupt, an exception that has no text. All of it is the failure of
@@ -24,7 +24,7 @@ from types import FrameType
 from orchestrator.redaction import redacted
 
 MOST_CHARACTERS = 65_536
-"""Kept of one exception's words; what follows is counted."""
+"""The characters kept of one exception's text; the rest is counted."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -32,7 +32,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class RaisedError(Exception):
-    """What user code raised.
+    """User code raised an exception.
 
     Attributes:
         error: The exception itself.
@@ -48,7 +48,7 @@ def user_code() -> Iterator[None]:
     """Call user code in here.
 
     Raises:
-        RaisedError: The code raised something, whatever it was.
+        RaisedError: The code raised an exception of any kind.
     """
     with interruptible():
         try:
@@ -104,7 +104,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def described(error: BaseException) -> str:
-    """An exception in words: its type and its whole message, whatever its `__str__` does."""
+    """An exception's type and its whole message, even if its `__str__` fails."""
     text, name = said(error), type(error).__name__
     return f"{name}: {text}" if text else name
 
@@ -126,7 +126,7 @@ def traced(error: BaseException) -> str:
 
 
 def shown(value: object) -> str:
-    """The `repr` of a value, whatever it raises."""
+    """The `repr` of a value, even if it fails."""
     try:
         return writable(repr(value))
     except BaseException as error:
@@ -136,7 +136,7 @@ def shown(value: object) -> str:
 
 
 def writable(text: str) -> str:
-    """Text as every database, file and terminal can take it, without secrets, bounded in length."""
+    """Text that every database, file and terminal can take, without secrets, bounded in length."""
     more = len(text) - MOST_CHARACTERS
     if more > 0:
         text = f"{text[:MOST_CHARACTERS]}... ({more:,} more characters)"

@@ -22,7 +22,7 @@ evaluation: {loader: "experiments.flights:load"}
 ```
 
 Any text of the file may name an environment variable, as `${NAME}`; its value is used and never
-shown. Only the rows of an `inline` registry are stored as they are written.
+shown. Only the rows of an `inline` registry are stored as written.
 
 Relative addresses start from the folder of the file, or from the one that `root` names. A command
 reads the file that `--config` names, else the one in `$ORCHESTRATOR_CONFIG`, else

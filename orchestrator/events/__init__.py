@@ -1,4 +1,4 @@
-"""What happens in a flow run, as one stream of records for observers: notifications, pages.
+"""The events of a flow run, as one stream of records for observers: notifications, pages.
 
     occurrences  the records: a flow run began or ended, a champion was promoted, a guard refused
     stream       hands each record to every observer, and is never held up by one

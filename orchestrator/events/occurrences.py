@@ -23,9 +23,9 @@ class FlowRunEnded:
     Attributes:
         experiment: The experiment's name.
         flow_run: The flow run's id.
-        state: How it ended: success, failed or interrupted.
-        counts: How many of its instances ended in each state.
-        seconds: How long it took.
+        state: Its end state: success, failed or interrupted.
+        counts: The number of its instances by end state.
+        seconds: Its duration.
     """
 
     experiment: str

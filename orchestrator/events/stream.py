@@ -50,8 +50,8 @@ class Stream:
 
     Args:
         observers: By the names under which their failures are reported.
-        most_waiting: How many records may wait for one of them.
-        last_seconds: How long each may take to finish when the stream ends.
+        most_waiting: The most records that may wait for one of them.
+        last_seconds: Seconds that each may take to finish when the stream ends.
     """
 
     def __init__(

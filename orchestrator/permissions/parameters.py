@@ -2,7 +2,7 @@
 
 A row may tune an estimator. It may not name a place to write to or read from, have anything
 imported, or have code run. For scikit-learn, LightGBM, XGBoost and CatBoost the lists in
-`libraries` say which parameters do that. Of any other class a parameter is judged by its name, and
+`libraries` say which parameters do that. A parameter of any other class is judged by its name, and
 a text by its shape: texts that look like a path, an address, an import path or a call are refused.
 
 A parameter that is refused wrongly can be allowed by the configuration, which names it among

@@ -1,15 +1,15 @@
-"""The frozen vocabulary that flows between rooms; each record contains the one before it.
+"""The frozen records that flow between rooms; each contains the one before it.
 
     Snapshot -> Study -> Trial -> TrialResult -> Decision -> Promotion
     ExperimentRun, FileRun, ErasureRun -> FlowRun -> InstanceRecord, InstanceLog
 
-    lists      what the registry lists
+    lists      the registry's lists
     measures   what trials are measured by
     studies    studies, trials and their results
-    decisions  what is served, and why
+    decisions  decisions on served models, and promotions
     flow_runs  flow runs and instances
-    logs       what attempts printed
-    pickling   records that pickle quickly
+    logs       the output of attempts
+    pickling   records that pickle fast
 
 Touches no library; has no behaviour beyond names derived from its own fields; driver and workers.
 All times are seconds since the epoch (UTC), all durations seconds.

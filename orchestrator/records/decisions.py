@@ -1,4 +1,4 @@
-"""What is served, and why: `Decision` -> `Promotion`.
+"""Decisions on served models, and their promotion: `Decision` -> `Promotion`.
 
 Touches no library; driver and workers. All times are seconds since the epoch.
 """
@@ -12,11 +12,11 @@ from orchestrator.records.studies import TrialResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What to serve for one customer.
+    """The model to serve for one customer.
 
     Attributes:
         flow_run: The flow run that decided.
-        customer: Whom for.
+        customer: The customer's id.
         best: The best trial of this flow run, None when none succeeded.
         incumbent: The present champion on the same folds, None when there is none.
         promote: Whether `best` replaces the incumbent.
@@ -57,7 +57,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenModel:
-    """A model's files: the address of their folder, and each as it was written.
+    """A model's files: the address of their folder, and each as written.
 
     Attributes:
         source: The address.
@@ -85,13 +85,13 @@ class DeployedVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassedOver:
-    """A candidate that was to be served and could not be.
+    """A candidate that was chosen but could not be deployed.
 
     Attributes:
         run_id: MLflow's id of its trial, which another trial of the same point does not have.
         trial: The key of its trial.
-        reason: Why it could not be deployed, in one line.
-        rules: The rules it could not be deployed under; under others it is tried again.
+        reason: The reason why it could not be deployed, in one line.
+        rules: The rules under which it could not be deployed; under others it is tried again.
     """
 
     run_id: str
@@ -102,13 +102,13 @@ class PassedOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promotion:
-    """One change of one customer's champion: the decision, and where its model stands.
+    """One change of one customer's champion: the decision, and the state of its model.
 
     Attributes:
-        decision: Why; its `best` is what is deployed.
+        decision: The decision behind it; its `best` is deployed.
         run_id: MLflow's id of the run of the deployed trial.
-        at: When it was intended.
-        state: How far it has come.
+        at: The time it was intended.
+        state: Its state.
         model: Its model's files; None until they are written and read back.
         deployed: Its version in MLflow; None until it is deployed.
         passed_over: The better candidates that could not be deployed, the best first.

@@ -15,7 +15,7 @@ from orchestrator.records.logs import Logs
 
 
 class State(StrEnum):
-    """The states of an instance; see docs/mapping.md for how one leads to another."""
+    """The states of an instance; docs/mapping.md describes their transitions."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -39,7 +39,7 @@ class ExperimentRun:
         fresh: Whether it uses no result that another flow run recorded.
         spread: The studies whose trials are spread over the workers, by customer and model.
         cleared: Digests of the metrics and lists that had passed every check when it began.
-        logs: Which of what tasks print, log and warn of is kept.
+        logs: The rule for keeping tasks' prints, logs and warnings.
     """
 
     snapshot: str
@@ -53,7 +53,7 @@ class ExperimentRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RerunChoice:
-    """Which instances of a flow run are run again: those that failed, where nothing is chosen.
+    """The choice of instances to run again: without any option, those that failed.
 
     Attributes:
         task: Only calls of this task.
@@ -74,13 +74,13 @@ class FileRun:
         file: The file's absolute path.
         flow: The flow's name in the file.
         digest: A hash of the file's content when the flow run began.
-        params: The flow's parameters, as they were typed.
+        params: The flow's parameters, as typed.
         secret_params: Parameters that are secret: the names of the environment variables in them.
         cluster: Whether it runs on the configured cluster, else in the driver's process.
         fresh: Whether it uses no result that another flow run recorded.
         rerun_of: The flow run of which it repeats a part; None for a whole flow run.
-        choice: Which part that is.
-        logs: Which of what tasks print, log and warn of is kept.
+        choice: The chosen part.
+        logs: The rule for keeping tasks' prints, logs and warnings.
     """
 
     file: str
@@ -100,14 +100,14 @@ class ErasureRun:
     """The record that a customer was removed; it does not name the customer.
 
     Attributes:
-        removed: How many rows were removed, by table.
+        removed: The number of removed rows, by table.
     """
 
     removed: Mapping[str, int] = field(default_factory=dict)
 
 
 RunOrigin = ExperimentRun | FileRun | ErasureRun
-"""What a flow run is a run of."""
+"""The source of a flow run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ class FlowRun:
         state: `running` until it ended, then `success` or `failed` (or `interrupted`).
         params: The flow's parameters, as JSON where they are JSON, else their repr.
         counts: Instances by state, once it ended.
-        origin: What it is a run of; None where a program called `run` itself.
+        origin: Its source; None where a program called `run` itself.
     """
 
     id: str
@@ -135,7 +135,7 @@ class FlowRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceRecord:
-    """How one instance of a flow run ended, as a recorder is told of it.
+    """The end of one instance of a flow run, for a recorder.
 
     Attributes:
         flow_run: The flow run's id.
@@ -145,12 +145,12 @@ class InstanceRecord:
         state: An ended state.
         tries: Attempts made; 0 when it never ran.
         started, ended: Epoch seconds; None when it never ran.
-        worker: Where it ran last.
+        worker: The worker on which it ran last.
         error: Type and message, then the traceback; None unless it failed.
-        arguments: Its arguments in short, for people.
+        arguments: Its arguments, shortened for people.
         fingerprint: Hash of code and arguments (law 4); None when it must not be reused.
         scope: The flow run in which alone the fingerprint counts; None where it counts in all.
-        value: What it returned; recorders store it where small enough.
+        value: The value it returned; recorders store it if it is small enough.
     """
 
     flow_run: str
@@ -172,8 +172,8 @@ class InstanceRecord:
     def is_to_be_kept(self) -> bool:
         """Whether a recorder keeps its value under its fingerprint.
 
-        That is a success; and one that was taken over from the flow run of which this one runs a
-        part again, so that this one can be rerun in its turn.
+        That is a success, including one taken over from the flow run of which this one runs a
+        part again, so that this one can be rerun, too.
         """
         if self.fingerprint is None:
             return False

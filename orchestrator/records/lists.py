@@ -1,4 +1,4 @@
-"""What the registry lists: models, the values searched, customers, and all of a moment.
+"""The registry's lists: models, searched values, customers, and a snapshot of all of them.
 
 Touches no library; driver and workers.
 """
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from orchestrator.records.pickling import quickly_pickled
 
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
-"""What a registry row, a parameter or a setting may hold."""
+"""The values that a registry row, a parameter or a setting may hold."""
 
 Params = Mapping[str, Any]
 """Hyperparameters by scikit-learn's names: `C`, or `step__C` in a pipeline."""
@@ -19,15 +19,15 @@ Params = Mapping[str, Any]
 @quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """What a searched parameter may be, in Optuna's words, where it is not a list of values.
+    """The range of a searched parameter, in Optuna's terms, if it is not a list of values.
 
     Attributes:
         kind: A `float` or `int` from `low` to `high`, both included, or one of `choices`.
         low, high: The bounds.
         log: Whether it is searched on a logarithmic scale.
-        step: Between one value and the next; None for every number of the kind.
-        choices: Of a `categorical`.
-        when: By other parameters, the values they must have for this one to be searched at all.
+        step: The step between values; None for every number of the kind.
+        choices: The choices of a `categorical`.
+        when: The values that other parameters must have for this one to be searched, by name.
     """
 
     kind: Literal["float", "int", "categorical"]
@@ -40,7 +40,7 @@ class Distribution:
 
     @property
     def content(self) -> dict[str, Any]:
-        """As a registry writes it."""
+        """The range in a registry's notation."""
         is_categorical = self.kind == "categorical"
         written: dict[str, Any]
         written = {self.kind: list(self.choices) if is_categorical else [self.low, self.high]}
@@ -55,7 +55,7 @@ Grid = tuple[Mapping[str, tuple[Any, ...] | Distribution], ...]
 
 
 def grid_content(grid: Grid) -> list[dict[str, Any]]:
-    """A grid as a registry writes it, and as JSON holds it."""
+    """A grid in a registry's notation, as JSON."""
     return [
         {
             name: values.content if isinstance(values, Distribution) else list(values)
@@ -77,7 +77,7 @@ class Step:
 @quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selector:
-    """Which customers a model is meant for: all `tags` present, at least `min_rows` rows."""
+    """The customers a model is meant for: all `tags` present, at least `min_rows` rows."""
 
     tags: tuple[str, ...] = ()
     min_rows: int = 0
@@ -93,7 +93,7 @@ class ModelSpec:
         steps: The pipeline; a single step is a bare estimator.
         params: Fixed parameters, by scikit-learn's names.
         grid: The values and ranges searched; empty means one trial with `params` alone.
-        cost: What serving it costs, in any unit; between equal scores the lower wins.
+        cost: The cost of serving it, in any unit; between equal scores the lower wins.
         when: The customers it is meant for.
     """
 
@@ -112,9 +112,9 @@ class Customer:
 
     Attributes:
         id: Its lasting name, unique in a snapshot.
-        data: Where its data is; only the experiment's loader interprets it.
+        data: The place of its data; only the experiment's loader interprets it.
         segment: A group to compare within.
-        tags: What `ModelSpec.when` selects by.
+        tags: The tags that `ModelSpec.when` selects by.
         active: False means paused: keep serving, stop training.
         grids: By model id, a grid that replaces the model's own.
     """
@@ -129,7 +129,7 @@ class Customer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """A registry row set aside: its place in the list from 0, its id if readable, and why."""
+    """A rejected registry row: its place in the list from 0, its id if readable, the reason."""
 
     kind: Literal["model", "customer"]
     row: int
@@ -139,15 +139,15 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What the registry returned at one moment; `id` is a hash of models and customers alone.
+    """The registry's answer at one moment; `id` is a hash of models and customers alone.
 
     Attributes:
         id: Equal for equal content, whatever the order of rows.
         models, customers: In order of id.
-        rejected: Rows that were set aside.
-        source: Where it came from, without secrets.
+        rejected: The rejected rows.
+        source: The source it came from, without secrets.
         etag: The version its server gave it; "" where there is none.
-        fetched: When.
+        fetched: The time of the fetch.
     """
 
     id: str

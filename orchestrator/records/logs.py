@@ -1,4 +1,4 @@
-"""What tasks say: which of it is kept, and the text of one attempt.
+"""Tasks' logs: the rule for keeping them, and the text of one attempt.
 
 Touches no library; data only; driver and workers.
 """
@@ -10,7 +10,7 @@ from orchestrator import keys
 from orchestrator.escapes import visible, visible_lines
 
 KeptLogs = Literal["failed", "all", "none"]
-"""Whose words are kept: those of attempts that failed, of all attempts, or of none."""
+"""The attempts whose logs are kept: failed ones, all, or none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +29,13 @@ class Logs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceLog:
-    """What one attempt of an instance printed, logged and warned of.
+    """The prints, logs and warnings of one attempt of an instance.
 
     Attributes:
         flow_run: The flow run's id.
         node: The node's name in the flow.
         key: The instance's lasting name; "" for a task that is not mapped.
-        attempt: Which attempt, counted from 1.
+        attempt: The number of the attempt, from 1.
         text: Lines, each with its end.
     """
 

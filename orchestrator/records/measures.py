@@ -1,7 +1,7 @@
-"""What trials are measured by: scores of which more is better or less, and costs.
+"""The measures of trials: scores with a direction, and costs.
 
 One table, `MEASURES`, lists every measure of orchestrator's own; a configuration and installed
-packages add others. Whatever asks which way a number is better asks a `Measure`.
+packages add others. Only a `Measure` knows its direction.
 
 Touches no library; data only; driver and workers.
 """

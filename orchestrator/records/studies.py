@@ -1,4 +1,4 @@
-"""One search and what came of it: `Study` -> `Trial` -> `TrialResult`.
+"""One search and its results: `Study` -> `Trial` -> `TrialResult`.
 
 Touches no library; driver and workers. All durations are seconds.
 """
@@ -14,7 +14,7 @@ from orchestrator.records.measures import MEASURES, OF_TRIAL, Direction, Measure
 from orchestrator.records.pickling import quickly_pickled
 
 CHAMPION = "@champion"
-"""Ends the key of the study that scores the present champion again; no model's id ends so."""
+"""The end of the key of a study that scores the champion again; no model's id has it."""
 
 
 def study_key(customer: str, model: str, *, champion: bool = False) -> str:
@@ -34,14 +34,14 @@ _OF_TRIAL = tuple(each.name for each in MEASURES.values() if each.source == OF_T
 @quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraint:
-    """What a candidate has to meet to be served at all: `fit_seconds <= 2`."""
+    """A condition that a candidate must meet to be served: `fit_seconds <= 2`."""
 
     measure: str
     relation: Literal["<=", ">="]
     bound: float
 
     def holds(self, value: float) -> bool:
-        """Whether it is met by what was measured."""
+        """Whether a measured value meets it."""
         return value <= self.bound if self.relation == "<=" else value >= self.bound
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Constraint:
 @quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """How candidates are compared; the same for every study of an experiment.
+    """The comparison of candidates; the same for every study of an experiment.
 
     Attributes:
         loader: The import path `package.module:function` of the function that loads a customer's
@@ -62,14 +62,14 @@ class Evaluation:
         metric: The metric that selects. By default the first of `objectives` or `metrics`;
             without either, `roc_auc` for classification and `r2` for regression.
         direction: Whether more or less of `metric` is better. Only a plain function of the
-            project's own may be minimized: more is better of every scikit-learn scorer.
+            project's own may be minimized: every scikit-learn scorer is maximized.
         scorers: Import paths of the project's own scorers by the names that `metrics` gives them.
         measures: Further measures of the project's own, such as costs; every trial is measured by
             them, and objectives and constraints may name them.
         objectives: The metrics and costs that select, in order of importance: `metric` first, then
             those that decide between candidates within `slack` of its best. Without any, `metric`
             alone.
-        slack: How far behind the best `metric` a candidate may be that later objectives choose.
+        slack: The distance from the best `metric` within which later objectives may choose.
         constraints: The conditions a candidate must meet to be served: a metric or a cost, `<=` or
             `>=`, and a number.
         seed: The seed that every random number of the experiment follows from.
@@ -122,7 +122,7 @@ class Evaluation:
 @quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """How trials are chosen, and where and how long they run.
+    """The choice of trials, and where and how long they run.
 
     Attributes:
         strategy: The strategy that chooses the trials, which has settings of its own.
@@ -162,22 +162,22 @@ class Study:
 
     Attributes:
         flow_run: The flow run it belongs to.
-        snapshot: The registry's answer it follows from.
-        customer: Whose data.
-        model: Which candidates, as the registry lists them.
-        evaluation: How they are compared.
-        search: How they are chosen.
-        first: Points to try before any other, such as the champion's. They follow from what served
-            when the flow run started, and are no part of the fingerprint: that there is another
-            champion is no reason to search again what is recorded.
+        snapshot: The registry's snapshot it is based on.
+        customer: The customer whose data is used.
+        model: The candidates, as the registry lists them.
+        evaluation: The comparison of candidates.
+        search: The choice of trials.
+        first: Points to try before any other, such as the champion's. They depend on the champions
+            at the start of the flow run, and are not part of the fingerprint: a new champion is not
+            a reason to repeat a recorded search.
         known: Points that were scored before on the same folds, with their mean scores by metric,
             and their seconds: a strategy that learns learns from them, and tries others. No part of
             the fingerprint.
         champion: True for the study of one trial that scores the present champion on today's
             folds, when it is no longer among the candidates.
-        data_version: Which version of the data there was when the study was planned; "" when
-            only loading it can tell.
-        follows_from: Hashes of the parts its results follow from, by name (`training.fingerprint`).
+        data_version: The version of the data when the study was planned; "" if only loading can
+            show it.
+        follows_from: Hashes of the inputs its results depend on, by name (`training.fingerprint`).
         fingerprint: All of them in one; "" when its results must not be used again.
     """
 
@@ -210,7 +210,7 @@ class Study:
 
     @property
     def grid(self) -> Grid:
-        """What is searched: the customer's own grid for this model, or the model's.
+        """The searched grid: the customer's own for this model, or the model's.
 
         The champion's study has the one point that the champion is, whatever the customer's grid.
         """
@@ -222,12 +222,12 @@ class Study:
 @quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """How much of a resource a trial is given: `amount` of `of` folds, or that share of the rows.
+    """The amount of a resource for a trial: `amount` of `of` folds, or that share of the rows.
 
     Attributes:
-        resource: What is rationed: folds, iterations of the fit, or training rows.
-        amount: How much of it, less than all.
-        of: How much all of it is.
+        resource: The rationed resource: folds, iterations of the fit, or training rows.
+        amount: The given amount, less than all.
+        of: The whole amount.
     """
 
     resource: Literal["folds", "iterations", "rows"]
@@ -241,12 +241,12 @@ class Budget:
 @quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One point of a study, and how far it is to be evaluated.
+    """One point of a study, and the budget of its evaluation.
 
     Attributes:
-        study: Which.
-        number: Its number there; a trial that goes on with a larger budget keeps it. A negative one
-            stands for a study that failed as a whole.
+        study: Its study.
+        number: Its number in the study; a trial that continues with a larger budget keeps it. A
+            negative one stands for a study that failed as a whole.
         params: The searched values only, without the fixed ones.
         budget: The part it is given; None is everything.
     """
@@ -277,25 +277,25 @@ class Trial:
 
 
 TrialState = Literal["success", "pruned", "failed", "timed_out"]
-"""How a trial ended, by Optuna's meaning: `pruned` was given up with what it had, by choice."""
+"""The end states of a trial, with Optuna's meaning: `pruned` was stopped early by choice."""
 
 
 @quickly_pickled
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """What became of a trial.
+    """The result of a trial.
 
     Attributes:
-        trial: What was tried, and with how much of a budget.
+        trial: The trial, with its budget.
         state: `success` has all scores and alone can win; `pruned` has those of its budget, unless
-            the trial goes on; `failed` and `timed_out` have an error, and the folds before it.
+            the trial continues; `failed` and `timed_out` have an error, and the folds before it.
         scores: By metric, one value a fold.
         fit_seconds: One value a fold.
         score_seconds: One value a fold.
         rows: Rows of the customer's data.
-        data_version: Which version of the data was seen; "" when nobody can tell.
+        data_version: The version of the data it used; "" where unknown.
         started, ended: Epoch seconds.
-        worker: Where it ran.
+        worker: The worker it ran on.
         error: Type and message of the exception, in one line.
     """
 
@@ -313,7 +313,7 @@ class TrialResult:
 
     @property
     def is_failure(self) -> bool:
-        """Whether something went wrong; a pruned trial is none."""
+        """Whether something went wrong; a pruned trial is not a failure."""
         return self.state in {"failed", "timed_out"}
 
     @property

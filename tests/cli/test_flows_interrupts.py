@@ -62,7 +62,11 @@ def test_ctrl_c_while_the_cluster_is_made_begins_nothing(orchestrator, numbers, 
 
     monkeypatch.setattr("orchestrator.clusters.connect", connect)
     code, out, err = orchestrator("run", "sums.py")
-    assert (code, out, "stopped as asked: nothing was begun" in err) == (130, "", True)
+    assert (code, out, "interrupted before the run started; nothing was changed" in err) == (
+        130,
+        "",
+        True,
+    )
     assert json.loads(orchestrator("runs", "--json")[1]) == []
 
 

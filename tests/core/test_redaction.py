@@ -40,7 +40,7 @@ def project(tmp_path, monkeypatch):
     [
         ('{source: sql, url: "sqlite://", customers: "SELECT nope, \'${TOK}\' FROM c"}', "${TOK}"),
         ('{source: sql, url: "sqlite://", customers: "call f(\'${TOK}\')"}', "call f('${TOK}')"),
-        ('{source: file, customers: "x-${TOK}.yaml"}', "x-${TOK}.yaml: there is no such file"),
+        ('{source: file, customers: "x-${TOK}.yaml"}', "x-${TOK}.yaml: the file does not exist"),
     ],
 )
 def test_an_error_names_the_variable_instead_of_its_value(project, customers, shown):

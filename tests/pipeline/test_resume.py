@@ -116,7 +116,7 @@ def listed(typed):
 @pytest.mark.parametrize("asked", range(ASKED_BEFORE))
 def test_what_is_stopped_while_it_is_prepared_begins_nothing(project, typed, asked):
     answers = iter([False] * asked + [True])
-    with pytest.raises(StoppedError, match="nothing was begun") as stopped:
+    with pytest.raises(StoppedError, match="nothing was changed") as stopped:
         run(config.load(Path("orchestrator.yaml")), stop=lambda: next(answers))
     assert stopped.value.exit_code == 130
     assert (rows("ledger_flow_runs"), rows("ledger_lives"), rows("ledger_leases")) == (0, 0, 0)

@@ -63,7 +63,7 @@ def test_an_unknown_parameter_is_named_with_the_model():
         ("subprocess:Popen", "outside the allowed packages"),
         ("builtins:eval", "outside the allowed packages"),
         ("sklearnish.tree:Tree", "outside the allowed packages"),
-        ("sklearn.pipeline:clone", "is no class"),
+        ("sklearn.pipeline:clone", "is not a class"),
         ("sklearn.utils:Bunch", "has no `fit`"),
         ("sklearn.tree:Nothing", "has no 'Nothing'"),
         ("sklearn.nothing:Tree", "cannot be imported"),
@@ -89,7 +89,7 @@ def test_a_class_that_an_allowed_module_only_passes_on_is_refused(package):
     allowed = package("from subprocess import Popen\nfrom os import system")
     with pytest.raises(UsageError, match="'subprocess', which is outside"):
         allowed.resolve("ours:Popen")
-    with pytest.raises(UsageError, match="is no class"):
+    with pytest.raises(UsageError, match="is not a class"):
         allowed.resolve("ours:system")
 
 

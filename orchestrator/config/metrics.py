@@ -147,7 +147,7 @@ def _constraint(text: Any) -> dict[str, Any]:
         bound = math.nan
     if found is None or not math.isfinite(bound):
         raise ValueError(
-            f"constraints: {text!r} is none; write a measure, <= or >=, and a number, such as "
+            f"constraints: {text!r} is not valid; write a measure, <= or >=, and a number, such as "
             "'fit_seconds <= 2'"
         )
     return {"measure": found[1], "relation": found[2], "bound": bound}

@@ -79,8 +79,8 @@ def run(
         require_storable(experiment, prepared.new)
         if left is not None:
             say(
-                f"flow run {left.id} has not ended: `orchestrator resume` would have gone on with "
-                "it; this is a new one, which uses the trials that it recorded"
+                f"flow run {left.id} is unfinished; starting a new one, which reuses its recorded "
+                "trials. To continue it instead: `orchestrator resume`"
             )
         execution = Execution(
             resolved=resolved,

@@ -47,7 +47,7 @@ class BackgroundSync:
     ) -> None:
         self._outbox, self._evaluation, self._flow_run = outbox, evaluation, flow_run
         self._say = say
-        self._has_marked = self._has_viewed = self._has_told = False
+        self._has_marked = self._has_viewed = self._has_reported = False
         self._over = Event()
         self._thread = Thread(target=self._run, name="courier", daemon=True)
 
@@ -106,14 +106,14 @@ class BackgroundSync:
                 wait = _EVERY_SECONDS
             except MachineryError as error:
                 wait = min(2 * wait, _AT_MOST_SECONDS)
-                self._tell(error)
+                self._report(error)
                 logger.warning("MLflow is sent nothing for %g s: %s", wait, error)
             except OrchestratorError as error:
-                self._tell(error)
+                self._report(error)
                 logger.warning("MLflow is sent nothing more: %s", error)
                 return
             except Exception as error:  # a bug here would end the thread without a word
-                self._tell(_in_words(error))
+                self._report(_in_words(error))
                 logger.exception("MLflow is sent nothing more before the flow has ended")
                 return
             if self._over.wait(wait):
@@ -125,10 +125,12 @@ class BackgroundSync:
             if self._over.wait(_LOOK_SECONDS):
                 return
 
-    def _tell(self, trouble: OrchestratorError | str) -> None:
-        if not self._has_told:
-            self._say(f"{trouble}. The run goes on without; the ledger keeps what MLflow lacks")
-            self._has_told = True
+    def _report(self, trouble: OrchestratorError | str) -> None:
+        if not self._has_reported:
+            self._say(
+                f"{trouble}. The run continues without it; the ledger keeps what MLflow lacks"
+            )
+            self._has_reported = True
 
 
 def _in_words(unexpected: Exception) -> str:

@@ -165,7 +165,7 @@ def _champions(chain: Sequence[Promotion]) -> Iterator[Section]:
         for each, best in reversed(served)
     ]
     table = Table(columns=("since", "model", metric, "version", "parameters", "reason"), rows=rows)
-    chart = Chart(title=f"{metric} of the champion, as it was promoted", figure=course, wide=True)
+    chart = Chart(title=f"{metric} of the champion at its promotion", figure=course, wide=True)
     yield Section(title="Champions", parts=[chart, table] if len(known) > 1 else [table])
 
 

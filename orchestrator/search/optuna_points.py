@@ -50,7 +50,7 @@ def suggestions_of(point: Params, parts: Grid) -> dict[str, Any]:
             prefix = f"{number}/" if len(parts) > 1 else ""
             named = {f"{prefix}{name}": _index(part[name], value) for name, value in point.items()}
             return named | ({"part": number} if prefix else {})
-    raise ValueError(f"{point!r} is no point of the grid")
+    raise ValueError(f"{point!r} is not a point of the grid")
 
 
 def _index(values: Values, value: Any) -> Any:

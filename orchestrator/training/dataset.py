@@ -115,7 +115,7 @@ def _checked(data: Data, study: Study) -> Data:
     if missing:
         raise DataError(f"{whose} {missing} of {rows} rows without a target; drop them")
     if study.evaluation.task == "regression" and not is_finite(y):
-        raise DataError(f"{whose} targets that are no finite numbers")
+        raise DataError(f"{whose} targets that are not finite numbers")
     X = data.X.tocsr() if sparse.issparse(data.X) else data.X  # as `cross_validate` does
     return Data(X=X, y=y, groups=data.groups, sample_weight=data.sample_weight)
 

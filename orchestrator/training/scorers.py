@@ -54,7 +54,7 @@ class NoNumberError(TypeError):
 
     def __init__(self, metric: str, value: object, fold: int = -1) -> None:
         place = f" of fold {fold}" if fold >= 0 else ""
-        super().__init__(f"the {metric}{place} is {value!r}, which is no number")
+        super().__init__(f"the {metric}{place} is {value!r}, which is not a number")
         self._metric, self._value = metric, value
 
     def of_fold(self, fold: int) -> "NoNumberError":
@@ -229,7 +229,7 @@ def _own(source: str) -> Any:
         inspect.signature(found).bind("estimator", "X", "y")
     except TypeError as error:
         raise ConfigError(
-            f"{source!r} is no scorer, which is called with (estimator, X, y): {error}; of a "
+            f"{source!r} is not a scorer called with (estimator, X, y): {error}; of a "
             "function of (y_true, y_pred), make one with sklearn.metrics.make_scorer",
             key=_METRICS,
         ) from error

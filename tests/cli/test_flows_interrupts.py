@@ -96,7 +96,7 @@ def test_ctrl_c_lets_what_runs_end_and_resume_goes_on(orchestrator, tmp_path, wh
     assert code == 130
     [run] = as_json(orchestrator("runs", "--json")[1])
     assert run["state"] == "interrupted"
-    assert lines[-1] == f"go on with: orchestrator resume {run['id']}"
+    assert lines[-1] == f"continue with: orchestrator resume {run['id']}"
     ended = run["counts"]["success"]
     assert run["counts"] == {"success": ended, "pending": 40 - ended}
     code, out, err = orchestrator("resume")

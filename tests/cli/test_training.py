@@ -122,7 +122,7 @@ def test_a_file_with_bad_customers_is_not_imported_at_all(project, typed):
     write("lists.yaml", {"models": [TREE], "customers": [ROUTES[0], *bad]})
     code, out, err = typed("registry", "import", "lists.yaml")
     assert (code, out) == (2, "")
-    assert "lists.yaml: nothing was imported, since 7 rows are wrong" in err
+    assert "lists.yaml: nothing was imported: 7 rows are wrong" in err
     assert all(f"customers[{n + 1}] (odd{n}): tags" in err for n in range(7))
     assert json.loads(typed("registry", "show", "--json")[1])["id"] == json.loads(before)["id"]
 
@@ -132,11 +132,11 @@ def test_an_empty_list_is_not_imported_but_shown(project, typed, emptied):
     write("lists.yaml", {"models": [TREE], "customers": ROUTES[:1], emptied: []})
     code, _, err = typed("registry", "import", "lists.yaml")
     assert code == 2
-    assert f"lists.yaml: nothing was imported, since there are no {emptied}" in err
+    assert f"lists.yaml: nothing was imported: the file has no {emptied}" in err
     assert "--accept" not in err
     change("orchestrator.yaml", registry={"source": "file", "path": "lists.yaml"})
     assert typed("registry", "show")[0] == 0
-    assert "`orchestrator run --accept empty` lets it pass" in typed("plan")[2]
+    assert "accept it by `orchestrator run --accept empty`" in typed("plan")[2]
 
 
 def test_tables_of_other_names_are_not_imported_into(project, typed):
@@ -160,7 +160,7 @@ def test_a_bad_customer_is_set_aside_and_shown_while_the_others_go_on(project, t
     write("lists.yaml", {"models": [TREE], "customers": [ROUTES[0], {"id": "odd", "tags": 3}]})
     code, out, _ = typed("run")
     assert code == 0
-    assert "set aside: customer odd: tags" in out
+    assert "rejected: customer odd: tags" in out
     assert "2 succeeded, 0 failed" in out
 
 
@@ -282,8 +282,7 @@ def test_the_page_ends_with_its_command(project):
         text=True,
     )
     assert (
-        command.stdout.readline()
-        == f"MLflow is served at http://127.0.0.1:{port} (Ctrl-C ends it)\n"
+        command.stdout.readline() == f"MLflow runs at http://127.0.0.1:{port} (Ctrl-C stops it)\n"
     )
     serving = psutil.Process(command.pid).children(recursive=True)
     command.terminate()

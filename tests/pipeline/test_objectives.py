@@ -206,7 +206,10 @@ def test_what_is_asked_for_is_measured(written, fields):
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        ({"constraints": ["fit_seconds < 2"]}, "'fit_seconds < 2' is none; write a measure, <= or"),
+        (
+            {"constraints": ["fit_seconds < 2"]},
+            "'fit_seconds < 2' is not valid; write a measure, <= or",
+        ),
         ({"constraints": ["fit_seconds <= much"]}, "is none"),
         ({"constraints": ["fit_seconds <= nan"]}, "is none"),
         ({"objectives": ["f1"], "metric": "roc_auc"}, "metric is 'roc_auc', and the first of"),

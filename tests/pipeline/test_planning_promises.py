@@ -255,6 +255,6 @@ def test_of_very_many_rows_set_aside_the_first_are_shown(capsys):
     show_set_aside(rejected)
     shown = capsys.readouterr().out.splitlines()
     assert len(shown) == 21
-    assert shown[-1] == "and 2,980 more rows set aside; --json has them all"
+    assert shown[-1] == "and 2,980 more rejected rows; --json has them all"
     show_set_aside(rejected[:20])
     assert len(capsys.readouterr().out.splitlines()) == 20

@@ -184,7 +184,7 @@ class TestAfterAKill:
         assert told in typed("status")[2]
         code, _, err = typed("run")
         assert code == 0
-        assert f"flow run {left} has not ended: `orchestrator resume` would have gone on" in err
+        assert f"flow run {left} is unfinished; starting a new one" in err
         assert len(listed(typed)) == 2
 
 

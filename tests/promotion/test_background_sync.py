@@ -40,7 +40,7 @@ def sent_by(outbox):
 def test_a_bug_in_sending_is_told_and_logged_and_spoils_no_run(caplog):
     said, lacking = sent_by(FaultyDesk(KeyError("a bug")))
     assert said == [
-        "KeyError: 'a bug'. The run goes on without; the ledger keeps what MLflow lacks"
+        "KeyError: 'a bug'. The run continues without it; the ledger keeps what MLflow lacks"
     ]
     assert lacking.startswith("MLflow lacks 6 trials and 0 champions of this ledger: KeyError: ")
     assert "orchestrator sync" in lacking

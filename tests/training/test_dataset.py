@@ -130,7 +130,7 @@ def test_data_that_cannot_be_used_is_refused_with_the_customers_name(module, ret
 def test_a_target_to_regress_on_must_be_finite(module):
     study = study_of(module("def load(customer):\n    return [[1], [2]], [1.0, float('inf')]"))
     study = replace(study, evaluation=replace(study.evaluation, task="regression"))
-    with pytest.raises(DataError, match="targets that are no finite numbers"):
+    with pytest.raises(DataError, match="targets that are not finite numbers"):
         prepare(study, SharedCache())
 
 

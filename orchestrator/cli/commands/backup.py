@@ -1,6 +1,6 @@
-"""The command `backup`: the ledger as it is now, in one file, and back from there.
+"""The command `backup`: write the current ledger to one file, or restore it from one.
 
-Touches typer; takes where to, or where from; gives a file; driver.
+Touches typer; takes a target, or a backup; gives a file; driver.
 """
 
 import time
@@ -21,7 +21,7 @@ def backup(
         Path | None,
         typer.Argument(
             metavar="TO",
-            help="A file that is not there yet, or a folder; by default a file beside the ledger.",
+            help="A new file, or a folder; by default a file beside the ledger.",
             show_default=False,
         ),
     ] = None,
@@ -31,25 +31,25 @@ def backup(
         typer.Option(
             "--restore",
             metavar="FILE",
-            help="Make this backup the ledger again, while no driver is at work; what it replaces "
-            "is kept beside it.",
+            help="Replace the ledger by this backup, while no driver is running; the replaced "
+            "ledger is kept beside it.",
             show_default=False,
         ),
     ] = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Copy the ledger to a file, as it is at one moment, also while a flow runs.
+    """Copy the ledger to a file, consistently, even while a flow runs.
 
-    MLflow's database and the model files are not in it. A ledger on PostgreSQL is backed up with
-    pg_dump and restored with pg_restore.
+    The copy does not contain MLflow's database or the model files. A ledger on PostgreSQL is
+    backed up with pg_dump and restored with pg_restore.
 
     Example: orchestrator backup /mnt/backups
 
     Example: orchestrator backup --restore /mnt/backups/ledger.db.20260301-020000.backup
     """
     if restore is not None and to is not None:
-        raise typer.BadParameter("TO is for writing a backup, --restore for reading one")
+        raise typer.BadParameter("TO writes a backup and --restore reads one: give one of the two")
     from orchestrator.cli.settings import place  # late: brings the ledger
 
     ledger = place(config).ledger
@@ -81,8 +81,8 @@ def _restore(address: str, backup: Path, *, as_json: bool) -> None:
         return
     output.report(f"{restored.file}: restored from {backup}")
     if restored.kept is not None:
-        output.report(f"{restored.kept}: what was there before")
-    output.say("MLflow may know more, or less: `orchestrator doctor` compares the two")
+        output.report(f"{restored.kept}: the replaced ledger")
+    output.say("MLflow may differ from the ledger now; compare them: orchestrator doctor")
 
 
 def _target(to: Path | None, ledger: "Ledger") -> Path:

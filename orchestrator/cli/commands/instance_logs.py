@@ -1,4 +1,4 @@
-"""The command `logs`: what the attempts of instances printed, logged and warned of.
+"""The command `logs`: the prints, log records and warnings of the attempts of instances.
 
 Touches typer; takes arguments; gives text; driver.
 """
@@ -32,9 +32,9 @@ _MOST_TITLES = 20
 """Instances with one and the same error that are named above it."""
 
 _WHY = {
-    "failed": "what attempts said is kept of those that failed; --keep-logs all keeps it of all",
-    "none": "nothing that tasks say is kept: `logs: {keep: none}`",
-    "all": "its tasks said nothing",
+    "failed": "only the output of failed attempts is kept; --keep-logs all keeps every attempt's",
+    "none": "the output of tasks is not kept (`logs: {keep: none}`)",
+    "all": "its tasks printed and logged nothing",
 }
 
 
@@ -48,16 +48,16 @@ def logs(
         typer.Option(
             "--grep",
             metavar="REGEX",
-            help="Only lines in which this regular expression is found.",
+            help="Only lines that match this regular expression.",
             show_default=False,
         ),
     ] = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Show what the tasks of a flow run printed, logged and warned of, and their errors.
+    """Show the prints, log records, warnings and errors of a flow run's tasks.
 
-    It is kept of attempts that failed, unless `logs:` or --keep-logs says otherwise.
+    The output of failed attempts is kept, unless `logs:` or --keep-logs says otherwise.
 
     Example: orchestrator logs latest --key AA-DFW
 
@@ -86,7 +86,7 @@ def logs(
 
 
 def _matching(found: Sequence[InstanceLog], grep: str | None) -> Iterator[InstanceLog]:
-    """The logs, of their lines those that a regular expression finds."""
+    """Yield the logs, with only the lines that match the regular expression."""
     try:
         pattern = re.compile(grep or "")
     except re.error as error:
@@ -98,7 +98,7 @@ def _matching(found: Sequence[InstanceLog], grep: str | None) -> Iterator[Instan
 
 
 def _show(wanted: Sequence[InstanceLog], failed: Sequence[InstanceRecord]) -> None:
-    """Each attempt under its name; after the last one of an instance, how it failed."""
+    """Print each attempt under its name, and the error after an instance's last attempt."""
     errors = {(one.node, one.key): one.error for one in failed}
     shown: dict[str, str] = {}
     for number, log in enumerate(wanted):
@@ -117,7 +117,7 @@ def _show(wanted: Sequence[InstanceLog], failed: Sequence[InstanceRecord]) -> No
 
 
 def _show_errors(failed: Sequence[InstanceRecord]) -> None:
-    """Instances that failed and of which nothing else is known; equal errors are shown once."""
+    """Print the errors of failed instances without any output; equal errors once."""
     by_error: dict[str, list[InstanceRecord]] = {}
     for one in failed:
         by_error.setdefault(one.error or "", []).append(one)
@@ -142,14 +142,14 @@ def _title(node: str, key: str) -> str:
 def _why_nothing(
     run: FlowRun, ledger: "Ledger", *, task: str | None, key: str | None, grep: str | None
 ) -> str:
-    """Why no line is shown."""
+    """Return the reason why no line is shown."""
     if grep is not None:
-        return f"no line that is kept of flow run {run.id} has {grep!r}"
+        return f"no kept line of flow run {run.id} matches {grep!r}"
     if not ledger.flow_runs.instances(run.id, task=task, key_pattern=key, limit=1):
         return (
-            f"no instance of flow run {run.id} is meant; `orchestrator instances {run.id}` lists "
+            f"no instance of flow run {run.id} matches; `orchestrator instances {run.id}` lists "
             "them"
         )
     origin = run.origin
     kept = (origin.logs if isinstance(origin, ExperimentRun | FileRun) else Logs()).keep
-    return f"nothing is kept of what these instances of flow run {run.id} said: {_WHY[kept]}"
+    return f"no output of these instances of flow run {run.id} was kept: {_WHY[kept]}"

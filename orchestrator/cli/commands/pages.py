@@ -24,13 +24,13 @@ def report(
         typer.Option(
             "--out",
             metavar="FILE",
-            help="Where to write it; by default report.html, or report-CUSTOMER.html, here.",
+            help="The file to write; by default report.html or report-CUSTOMER.html here.",
             show_default=False,
         ),
     ] = None,
     config: Config = None,
 ) -> None:
-    """Write one HTML file with tables and charts; it needs no network to be looked at.
+    """Write one HTML file with tables and charts; it can be viewed without a network.
 
     Example: orchestrator report
 

@@ -25,9 +25,9 @@ def import_file(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Make the SQL registry of the configuration equal to the lists in a file.
+    """Replace the lists of the configured SQL registry by those of a file.
 
-    A file with a wrong row is refused as a whole: a customer that was left out would be removed.
+    A file with a wrong row is refused as a whole; skipping the row would remove its customer.
 
     Example: orchestrator registry import configs/registry/flights.yaml
     """
@@ -79,7 +79,7 @@ def show_lists(*, config: Config = None, as_json: Json = False) -> None:
 
 
 def show_snapshot(snapshot: Snapshot) -> None:
-    """Both lists as tables, and the rows that were set aside."""
+    """Print both lists as tables, and the rejected rows."""
     output.report(f"{snapshot.source}, snapshot {snapshot.id}")
     models = [_model_row(model) for model in snapshot.models]
     output.table(("model", "estimators", "fixed", "grid", "cost", "when"), models)
@@ -131,16 +131,16 @@ def _sql_url(registry: Any, file: str | None) -> str:
 
 
 def _require_usable(lists: Snapshot, file: str) -> None:
-    """Refuse what would empty a list, or remove the customers of rows that are wrong."""
+    """Refuse an import that would empty a list or remove the customers of wrong rows."""
     for kind, listed in (("models", lists.models), ("customers", lists.customers)):
         if not listed:
-            raise ConfigError(f"nothing was imported, since there are no {kind}", file=file)
+            raise ConfigError(f"nothing was imported: the file has no {kind}", file=file)
     wrong = [
         f"  customers[{row.row}]{f' ({row.id})' if row.id else ''}: {row.reason}"
         for row in lists.rejected
     ]
     if wrong:
-        problem = f"nothing was imported, since {len(wrong)} rows are wrong:\n" + "\n".join(wrong)
+        problem = f"nothing was imported: {len(wrong)} rows are wrong:\n" + "\n".join(wrong)
         raise ConfigError(problem, file=file)
 
 

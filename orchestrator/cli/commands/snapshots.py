@@ -1,4 +1,4 @@
-"""Commands about what the registry returned: snapshot list, snapshot show, snapshot diff.
+"""Commands about snapshots of the registry: snapshot list, snapshot show, snapshot diff.
 
 Touches typer; each command reads the ledger and prints; driver.
 """
@@ -13,14 +13,14 @@ from orchestrator.cli.options import Config, Json, Limit
 from orchestrator.cli.rendering import output
 from orchestrator.cli.rendering.differences import show_changes
 
-snapshot_app = typer.Typer(help="What the registry returned, and when.", no_args_is_help=True)
+snapshot_app = typer.Typer(help="Snapshots of the registry's lists.", no_args_is_help=True)
 
 _ID = typer.Argument(help="A snapshot's id, or an unambiguous beginning of it.")
 
 
 @snapshot_app.command("list")
 def list_fetches(*, config: Config = None, limit: Limit = 20, as_json: Json = False) -> None:
-    """List when the registry was read for a run, latest first, and what it returned.
+    """List the snapshots that runs fetched from the registry, latest first.
 
     Example: orchestrator snapshot list --limit 5
     """
@@ -52,7 +52,7 @@ def list_fetches(*, config: Config = None, limit: Limit = 20, as_json: Json = Fa
 
 @snapshot_app.command("show")
 def show(snapshot: Annotated[str, _ID], *, config: Config = None, as_json: Json = False) -> None:
-    """Print the models and customers of a snapshot, as they were.
+    """Print the models and customers of a snapshot.
 
     Example: orchestrator snapshot show 3f2a
     """
@@ -75,7 +75,7 @@ def diff(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Print what differs between two snapshots, field by field.
+    """Print the differences between two snapshots, field by field.
 
     Example: orchestrator snapshot diff 3f2a 9c01
     """

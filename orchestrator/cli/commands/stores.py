@@ -1,4 +1,4 @@
-"""The command `adopt-store`: MLflow and the artifact root become this ledger's own.
+"""The command `adopt-store`: make this ledger the owner of MLflow and the artifact root.
 
 Touches typer; takes arguments; prints what was adopted; driver.
 """
@@ -10,10 +10,10 @@ from orchestrator.cli.rendering import output
 
 
 def adopt_store(*, config: Config = None, as_json: Json = False) -> None:
-    """Make a copied project one of its own, or a new ledger the owner of what MLflow has.
+    """Make a copied project independent, or make a new ledger the owner of MLflow's content.
 
-    A copy gets its own identity and uses its own files from then on; the original is left alone.
-    A new ledger, where the old one is lost, goes on with MLflow's experiment.
+    A copy gets its own identity and uses its own files from then on; the original is unchanged.
+    A new ledger that replaces a lost one continues MLflow's experiment.
 
     Example: orchestrator adopt-store
     """
@@ -25,6 +25,6 @@ def adopt_store(*, config: Config = None, as_json: Json = False) -> None:
     if as_json:
         output.as_json(asdict(adopted))
         return
-    output.report(f"adopted, since {adopted.why}")
+    output.report(f"adopted: {adopted.why}")
     if adopted.copied:
         output.report(f"{adopted.copied} model folders were copied from the original")

@@ -229,4 +229,4 @@ def epoch(text: str, option: str) -> float:
     try:
         return datetime.fromisoformat(text).astimezone(UTC).timestamp()
     except ValueError:
-        raise UsageError(f"{option} {text!r} is no moment; write it as 2026-03-01T00:00") from None
+        raise UsageError(f"{option} {text!r} is not a moment; write 2026-03-01T00:00") from None

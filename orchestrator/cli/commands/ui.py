@@ -1,4 +1,4 @@
-"""The command that serves MLflow's web page.
+"""The command `ui`: serve MLflow's web page.
 
 Touches typer; opens the page, prints the links to its views, and waits for Ctrl-C.
 """
@@ -17,7 +17,7 @@ from orchestrator.mlflow.views import UI_PORT, links, views
 def ui(
     config: Config = None,
     port: Annotated[
-        int, typer.Option(min=1, max=65535, help="On this machine's loopback address.")
+        int, typer.Option(min=1, max=65535, help="The port on this machine's loopback address.")
     ] = UI_PORT,
 ) -> None:
     """Serve MLflow's web page on this experiment, until Ctrl-C.
@@ -30,14 +30,14 @@ def ui(
 
     experiment = configured(config)
     require_database(experiment.tracking)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends the page as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends the page like Ctrl-C
     tracker = open_tracker(experiment.tracking, experiment.name, experiment.artifacts)
     shown = views(experiment.evaluation, flow_run="")
     with (
-        suppress(KeyboardInterrupt),  # how it is meant to end
+        suppress(KeyboardInterrupt),  # the normal end
         web_page(experiment.tracking, artifact_root=tracker.artifact_root, port=port) as page,
     ):
-        output.report(f"MLflow is served at {page.address} (Ctrl-C ends it)")
+        output.report(f"MLflow runs at {page.address} (Ctrl-C stops it)")
         for name, link in links(page.address, tracker.experiment_id, shown).items():
             output.report(f"  {name}: {link}")
         page.wait()

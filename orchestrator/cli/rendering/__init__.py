@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for machines.
+"""The output of commands: tables for people, JSON for machines.
 
     output        tables, lines and JSON, and the choice among them
     plans         plans, whole or for one customer

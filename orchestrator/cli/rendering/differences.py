@@ -1,4 +1,4 @@
-"""How differences of the registry are shown to people.
+"""Printing of differences between snapshots of the registry.
 
 Touches no library; takes `Changes`; prints; runs on the driver.
 """
@@ -22,7 +22,7 @@ _EVENTS = ("added", "changed", "paused", "resumed", "removed", "restored", "kept
 
 
 def show_changes(changes: "Changes") -> None:
-    """What differs between two states of the registry, and which field from what to what."""
+    """Print the differences between two snapshots, with the old and new value of each field."""
     show_events(changes)
     for kind, difference in (("customer", changes.customers), ("model", changes.models)):
         for change in difference.changed[:_MOST_FIELDS]:
@@ -34,7 +34,7 @@ def show_changes(changes: "Changes") -> None:
 
 
 def show_events(changes: "Changes") -> None:
-    """What was added, changed, paused, removed, restored, and how much was not."""
+    """Print the added, changed, paused, removed and restored rows, and count the others."""
     rows = []
     for event in _EVENTS:
         customers, models = _change(changes.customers, event), _change(changes.models, event)
@@ -45,16 +45,16 @@ def show_events(changes: "Changes") -> None:
 
 
 def show_set_aside(rejected: "Sequence[Rejected]") -> None:
-    """Rows that could not be used, each with the reason; of very many the first."""
+    """Print the rejected rows with their reasons, up to a limit."""
     for row in rejected[:_MOST_SET_ASIDE]:
-        line(f"set aside: {row.kind} {row.id or f'number {row.row + 1}'}: {row.reason}")
+        line(f"rejected: {row.kind} {row.id or f'number {row.row + 1}'}: {row.reason}")
     left = len(rejected) - _MOST_SET_ASIDE
     if left > 0:
-        line(f"and {left:,} more rows set aside; --json has them all")
+        line(f"and {left:,} more rejected rows; --json has them all")
 
 
 def in_short(value: Any) -> str:
-    """A value as JSON, cut where it is long."""
+    """Return a value as JSON, shortened if it is long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
 

@@ -1,4 +1,4 @@
-"""How a flow run went, at its end: for people as text, for machines as a dict.
+"""The summary at the end of a flow run: text for people, a dict for machines.
 
 Touches no library itself; takes a `FlowRun` and the ledger; driver.
 """
@@ -18,7 +18,7 @@ _KEYS_SHOWN = 5
 
 
 def summarize(flow_run: FlowRun, ledger: Ledger) -> None:
-    """Print state, counts, failures by reason, and where to look."""
+    """Print the state, counts, failures by reason, and the command for details."""
     took = output.duration((flow_run.ended or flow_run.started) - flow_run.started)
     output.report(f"flow run {flow_run.id} of {flow_run.flow}: {flow_run.state} in {took}")
     output.report(f"instances: {output.counts(flow_run.counts)}")
@@ -31,15 +31,15 @@ def summarize(flow_run: FlowRun, ledger: Ledger) -> None:
         number = sum(len(keys) for _, keys in left)
         output.report(f"  and {number:,} failed for {len(left):,} rarer reasons; --json has them")
     if failed := flow_run.counts.get(State.FAILED):
-        output.say(f"look closer: orchestrator instances {flow_run.id} --state failed")
+        output.say(f"for details: orchestrator instances {flow_run.id} --state failed")
     if flow_run.state == "failed":
         output.complain(f"the flow run failed: {failed or 0:,} instances failed", 1)
     if flow_run.state == "interrupted":
-        output.say(f"go on with: orchestrator resume {flow_run.id}")
+        output.say(f"continue with: orchestrator resume {flow_run.id}")
 
 
 def describe(flow_run: FlowRun, ledger: Ledger) -> dict[str, Any]:
-    """The same as JSON."""
+    """Return the same summary as JSON values."""
     return {
         "id": flow_run.id,
         "flow": flow_run.flow,
@@ -58,18 +58,18 @@ _LONGEST_REASON = 300
 
 
 def reason(error: str | None) -> str:
-    """Why something failed, in one line, cut where it is long; `instances` shows all of it."""
+    """Return the reason of a failure on one line, shortened; `instances` shows all of it."""
     first = (error or "").strip().partition("\n")[0]
     return first if len(first) <= _LONGEST_REASON else f"{first[:_LONGEST_REASON]}..."
 
 
 def title(instance: InstanceRecord) -> str:
-    """An instance as people name it: `add[2/5]`, or `report` for a plain call."""
+    """Return the display name of an instance: `add[2/5]`, or `report` for a plain call."""
     return f"{instance.node}[{instance.key}]" if instance.key else instance.node
 
 
 def _failures(flow_run: FlowRun, ledger: Ledger) -> Mapping[str, list[str]]:
-    """Failed instances by reason, the commonest reason first."""
+    """Return the failed instances by reason, the most frequent reason first."""
     if not flow_run.counts.get(State.FAILED):
         return {}
     failed = ledger.flow_runs.instances(flow_run.id, state=State.FAILED, limit=_FAILURES_READ)

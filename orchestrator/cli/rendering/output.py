@@ -1,4 +1,4 @@
-"""What a command shows: tables for people, aligned text for pipes, JSON for machines.
+"""Output of commands: tables for people, aligned text for pipes, JSON for machines.
 
     report, table, as_json      the report, on stdout
     say, complain               messages, on stderr
@@ -30,26 +30,26 @@ _LONGEST_CELL = 200
 
 
 def say(message: str) -> None:
-    """A message for people, on stderr; with `--log-json` a line of JSON among others."""
-    _tell(logging.INFO, message, visible_lines(redacted(message)))
+    """Print a message on stderr, or log it as a line of JSON with `--log-json`."""
+    _emit(logging.INFO, message, visible_lines(redacted(message)))
 
 
 def complain(problem: str, exit_code: int) -> None:
-    """What went wrong, and what the command therefore ends with; marked on a terminal."""
+    """Print an error and the exit code it leads to; marked on a terminal."""
     styled = f"{typer.style('error:', fg='red', bold=True)} {visible_lines(problem)}"
-    _tell(logging.ERROR, problem, styled, exit_code=exit_code)
+    _emit(logging.ERROR, problem, styled, exit_code=exit_code)
 
 
-def _tell(level: int, message: str, styled: str, **fields: Any) -> None:
-    """Say it as was asked for; a full disk under stderr changes nothing of what a command does."""
+def _emit(level: int, message: str, styled: str, **fields: Any) -> None:
+    """Write a message as JSON or text; a full disk under stderr does not fail the command."""
     if not logs.told_as_json(level, message, **fields):
         with suppress(OSError):
-            # Outside every task's context: a signal may come while one runs in this thread.
+            # Outside every task's context: a signal may arrive while a task runs in this thread.
             Context().run(typer.echo, styled, err=True)
 
 
 def show_log(log: InstanceLog) -> None:
-    """What an attempt said, each line by the instance's name; or one line of JSON of it all."""
+    """Print an attempt's output, each line after the instance's name, or as one line of JSON."""
     fields = {"flow_run": log.flow_run, "task": log.node, "key": log.key, "attempt": log.attempt}
     if not logs.told_as_json(logging.INFO, "said", **fields, text=log.text):
         for line in named_lines(log):
@@ -57,7 +57,7 @@ def show_log(log: InstanceLog) -> None:
 
 
 def close() -> None:
-    """Give up what could not be said until the command's end, lest Python exit with 120 for it."""
+    """Drop output that could not be written, so that Python does not exit with 120."""
     try:
         sys.stderr.flush()
     except OSError:
@@ -65,17 +65,17 @@ def close() -> None:
 
 
 def report(line: str = "") -> None:
-    """One line of a report, on stdout."""
+    """Print one line of a report on stdout."""
     typer.echo(visible_lines(line))
 
 
 def clear() -> None:
-    """Begin anew at the top of a terminal; in a pipe, after an empty line."""
+    """Clear the terminal; in a pipe, print an empty line."""
     typer.echo("\x1b[2J\x1b[H" if sys.stdout.isatty() else "")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on stdout: drawn on a terminal, aligned and uncut in a pipe."""
+    """Print a table on stdout: drawn on a terminal, aligned and complete in a pipe."""
     drawn = sys.stdout.isatty()
     # In a pipe a row is one line; on a terminal a cell may have several.
     shown = visible_lines if drawn else visible
@@ -91,7 +91,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 def as_json(content: Any) -> None:
-    """The whole report as one JSON document on stdout; records become dicts."""
+    """Print the whole report as one JSON document on stdout; records become dicts."""
     from pydantic_core import to_jsonable_python  # late: --help need not wait for it
 
     jsonable = to_jsonable_python(content, inf_nan_mode="null", fallback=str)
@@ -99,12 +99,12 @@ def as_json(content: Any) -> None:
 
 
 def moment(seconds: float | None) -> str:
-    """A time as people read it, in this machine's zone."""
+    """Return a time in this machine's time zone, for people."""
     return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def duration(seconds: float | None) -> str:
-    """How long something took: `0.4 s`, `2 min 5 s`, `1 h 3 min`."""
+    """Return a duration for people: `0.4 s`, `2 min 5 s`, `1 h 3 min`."""
     if seconds is None:
         return ""
     if seconds < 60:
@@ -114,7 +114,7 @@ def duration(seconds: float | None) -> str:
 
 
 def one_line(text: str | None, longest: int = _LONGEST_CELL) -> str:
-    """A text for a cell of a table: its first line, shortened where it is long."""
+    """Return the first line of a text for a table cell, shortened if it is long."""
     first, _, rest = (text or "").strip().partition("\n")
     if len(first) > longest:
         return f"{first[: longest - 4].rstrip()} ..."
@@ -122,13 +122,13 @@ def one_line(text: str | None, longest: int = _LONGEST_CELL) -> str:
 
 
 def counts(by_state: Mapping[str, int]) -> str:
-    """Numbers by state in one line: `5 success, 1 failed`."""
+    """Return counts by state on one line: `5 success, 1 failed`."""
     return ", ".join(f"{number:,} {state}" for state, number in by_state.items()) or "none"
 
 
 @contextmanager
 def stdout_for_report_only(*, when: bool = True) -> Iterator[None]:
-    """What tasks print meanwhile goes to stderr, that of worker processes they start included."""
+    """Send everything that tasks and worker processes print within the block to stderr."""
     if not when:
         yield
         return
@@ -151,7 +151,7 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     drawn = Table(header_style="bold", show_edge=False)
     for number, column in enumerate(columns):
-        # The first one names the row, and is copied from the screen: it stays in one piece.
+        # The first column names the row and gets copied from the screen: it is not wrapped.
         drawn.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
         drawn.add_row(*map(Text, row))  # as Text, so that brackets are no markup

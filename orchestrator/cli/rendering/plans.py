@@ -1,4 +1,4 @@
-"""How a plan is shown, the whole of it or one customer's part, to people and machines.
+"""Printing of a plan, or of one customer's part of it, as text and JSON.
 
 Touches no library; takes a `Plan` or a `Why`; prints; runs on the driver.
 """
@@ -22,11 +22,11 @@ _REASONS = {
     "never succeeded": "never having succeeded",
     "unversioned": "data without a version (a worker loads it to see whether it changed)",
 }
-"""Where the reason is not simply the parts that changed."""
+"""Texts of the reasons that are not simply the changed parts."""
 
 
 def show_plan(plan: "Plan") -> None:
-    """What a run would do."""
+    """Print what a run would do."""
     line(f"registry: {plan.source}, snapshot {plan.snapshot[:12]}")
     show_changes(plan.changes)
     show_set_aside(plan.rejected)
@@ -36,34 +36,36 @@ def show_plan(plan: "Plan") -> None:
         f"reused, {new} to train with {_trials(plan)}"
     )
     if plan.rescored:
-        line(f"  at most {plan.rescored} champions to score again: they are no candidates any more")
+        line(
+            f"  at most {plan.rescored} champions to score again: they are not candidates any more"
+        )
     for reason, number in plan.reasons.items():
         line(f"  to train because of {_REASONS.get(reason, reason)}: {number}")
     _show_shares("model", plan.by_model)
     _show_shares("customers", plan.by_group)
     if expected := _duration(plan):
-        line(f"\n{expected}, by what it took last time")
-    line("\nat most this would be written: " + counts(plan.writes))
+        line(f"\n{expected}, estimated from earlier runs")
+    line("\nwould be written at most: " + counts(plan.writes))
     for note in plan.notes:
         line(f"\nnote: {note}")
     for guard, reason in plan.accepted.items():
         line(f"\naccepted: {reason} (--accept {guard})")
     for guard, reason in plan.refusals.items():
         line(
-            f"\na run would be refused: {reason} (`orchestrator run --accept {guard}` lets it pass)"
+            f"\na run would be refused: {reason} (accept it by `orchestrator run --accept {guard}`)"
         )
 
 
 def plan_as_json(plan: "Plan") -> dict[str, Any]:
-    """The whole plan."""
+    """Return the whole plan as JSON values."""
     return asdict(plan)
 
 
 def show_why(why: "Why") -> None:
-    """What would be done for one customer."""
+    """Print what a run would do for one customer."""
     line(f"{why.customer} is {why.state}" + (f": {why.note}" if why.note else ""))
     if why.champion is None:
-        line("nothing serves it yet")
+        line("no model serves it yet")
     else:
         served = why_as_json(why)["champion"]
         left = "" if why.model_listed else ", a model that left the registry"
@@ -91,7 +93,7 @@ def show_why(why: "Why") -> None:
 
 
 def why_as_json(why: "Why") -> dict[str, Any]:
-    """The same, with the champion in short."""
+    """Return the same as JSON values, with a short champion."""
     whole = {name: getattr(why, name) for name in why.__dataclass_fields__}
     whole["studies"] = [asdict(study) for study in why.studies]
     if why.champion is not None:
@@ -108,7 +110,7 @@ def _show_shares(what: str, shares: "Sequence[Share]") -> None:
 
 
 def _trials(plan: "Plan") -> str:
-    """How many trials; from a least to a most where only loading the data can tell."""
+    """Return the number of trials, as a range if only loading the data can decide it."""
     if plan.least_trials == plan.trials:
         return f"{plan.trials:,} trials"
     return (
@@ -118,7 +120,7 @@ def _trials(plan: "Plan") -> str:
 
 
 def _duration(plan: "Plan") -> str:
-    """How long it would take; from a least to a most where the two differ."""
+    """Return the estimated duration, as a range if its bounds differ."""
     most, least = _estimate(plan.estimate), _estimate(plan.least)
     if plan.least_trials == plan.trials or not least or not most:
         return most
@@ -126,7 +128,7 @@ def _duration(plan: "Plan") -> str:
 
 
 def _estimate(found: "Estimate") -> str:
-    """How long it would take, as far as that is known; "" where nothing like it was ever run."""
+    """Return the estimated duration; "" if no comparable trial was ever recorded."""
     if found.fits is None:
         return ""
     cores = "1 core" if found.cores in {None, 1} else f"{found.cores} cores"

@@ -1,4 +1,4 @@
-"""A bar for each node of a running flow, on stderr, where that is a terminal.
+"""Progress bars for the nodes of a running flow, on stderr if it is a terminal.
 
 Touches rich; gives an observer for `Flow.run`; runs on the driver.
 """
@@ -17,9 +17,9 @@ _FAILED = (State.FAILED, State.UPSTREAM_FAILED)
 
 @contextmanager
 def showing_progress(title: str) -> Iterator[Observer]:
-    """While it lasts, what the yielded observer is told is shown; nothing is in a pipe."""
+    """Yield an observer that draws its progress within the block, but not in a pipe."""
     if not sys.stderr.isatty():
-        yield _nobody
+        yield _ignore
         return
     # rich is imported for terminals only: pipes need not wait for it
     from rich.console import Console
@@ -32,7 +32,7 @@ def showing_progress(title: str) -> Iterator[Observer]:
         TextColumn("{task.fields[failed]}", style="red"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
-        # Tasks' prints would tear the bars apart, unless they go somewhere else.
+        # Tasks' prints would break the bars apart, unless they are redirected.
         redirect_stdout=sys.stdout.isatty(),
     )
     bars: dict[str, TaskID] = {}
@@ -56,5 +56,5 @@ def showing_progress(title: str) -> Iterator[Observer]:
         yield show
 
 
-def _nobody(_nodes: Sequence[NodeProgress]) -> None:
-    """Progress that nobody looks at."""
+def _ignore(_nodes: Sequence[NodeProgress]) -> None:
+    """Ignore progress."""

@@ -156,7 +156,7 @@ def check_owner(name: str, tags: Mapping[str, str], experiment: str, customer: s
     owner = (tags.get("experiment"), tags.get("customer"))
     if owner != (experiment, customer):
         taken = (
-            f"experiment {owner[0]!r}, customer {owner[1]!r}" if any(owner) else "nobody we know"
+            f"experiment {owner[0]!r}, customer {owner[1]!r}" if any(owner) else "an unknown owner"
         )
         raise UsageError(
             f"customer {customer!r}: the registered model {name!r} already belongs to {taken}; "

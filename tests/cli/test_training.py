@@ -102,8 +102,12 @@ def test_a_wrong_configuration_is_told_before_anything_runs(project, typed, chan
         ([{"id": "m", "estimator": "os:system"}], ROUTES, "models[0].estimator"),
         ([{"id": "m", "estimator": "sklearn.metrics:accuracy_score"}], ROUTES, "models[0]"),
         ([{**TREE, "grid": {"depth": [1]}}], ROUTES, "models[0].grid.depth"),
-        ([TREE, TREE], ROUTES, "models[1].id: 'tree' is models[0] already"),
-        ([TREE], [ROUTES[0], ROUTES[0]], "customers[1].id: 'AA-STT' is customers[0] already"),
+        ([TREE, TREE], ROUTES, "models[1].id: 'tree' is already the id of models[0]"),
+        (
+            [TREE],
+            [ROUTES[0], ROUTES[0]],
+            "customers[1].id: 'AA-STT' is already the id of customers[0]",
+        ),
     ],
 )
 def test_a_wrong_list_is_told_with_file_and_key(project, typed, models, customers, told):
@@ -308,7 +312,7 @@ def test_help_is_there_at_once_and_imports_nothing_slow():
 def test_what_would_be_done_is_explained_for_one_customer(project, typed):
     typed("registry", "import", "lists.yaml")
     code, out, _ = typed("why", "AA-STT")
-    assert (code, "nothing serves it yet" in out, "being new" in out) == (0, True, True)
+    assert (code, "no model serves it yet" in out, "being new" in out) == (0, True, True)
     assert not (project / "ledger.db").exists()
     typed("run")
     code, out, _ = typed("why", "AA-STT", "--json")

@@ -210,8 +210,8 @@ def test_what_is_asked_for_is_measured(written, fields):
             {"constraints": ["fit_seconds < 2"]},
             "'fit_seconds < 2' is not valid; write a measure, <= or",
         ),
-        ({"constraints": ["fit_seconds <= much"]}, "is none"),
-        ({"constraints": ["fit_seconds <= nan"]}, "is none"),
+        ({"constraints": ["fit_seconds <= much"]}, "is not valid"),
+        ({"constraints": ["fit_seconds <= nan"]}, "is not valid"),
         ({"objectives": ["f1"], "metric": "roc_auc"}, "metric is 'roc_auc', and the first of"),
     ],
 )

@@ -66,9 +66,9 @@ def test_what_a_failed_attempt_said_is_shown_with_its_whole_error(orchestrator):
 
 def test_why_there_is_nothing_is_said(orchestrator):
     orchestrator("run", SPEAKING)
-    assert "--keep-logs all keeps it of all" in orchestrator("logs", "latest", "--key", "good")[2]
+    assert "--keep-logs all keeps every" in orchestrator("logs", "latest", "--key", "good")[2]
     assert "no instance of flow run" in orchestrator("logs", "latest", "--key", "nobody")[2]
-    assert "has 'nothing'" in orchestrator("logs", "latest", "--grep", "nothing")[2]
+    assert "matches 'nothing'" in orchestrator("logs", "latest", "--grep", "nothing")[2]
     assert orchestrator("logs", "latest", "--grep", "(")[0] == 2
 
 
@@ -83,7 +83,7 @@ def test_equal_errors_are_shown_once_and_not_called_nothing(orchestrator, tmp_pa
     assert out.count("Traceback") == 1
     assert out.startswith("fail 0, attempt 1\nfail 1, attempt 1\n")
     assert "and 10 more; `orchestrator instances` lists them\n  failed:\n" in out
-    assert "besides these errors, nothing is kept" in err
+    assert "besides these errors, no output" in err
 
 
 def test_all_is_kept_when_asked_for_and_read_as_json_and_by_its_lines(orchestrator):

@@ -17,7 +17,7 @@ from bench._peers import Job
 from orchestrator.clusters import Cluster, connect
 from orchestrator.pipeline.pipeline import run
 from orchestrator.records import Customer, Distribution, Evaluation, ModelSpec
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 WORKERS = 2
 
@@ -62,10 +62,10 @@ def ours(setting: Setting) -> Spent:
     return spent
 
 
-def experiment(setting: Setting) -> Experiment:
+def experiment(setting: Setting) -> ExperimentSettings:
     """The job as a configuration file would say it."""
     job, folder = setting.job, setting.folder
-    return Experiment(
+    return ExperimentSettings(
         name="bench",
         registry={
             "source": "inline",

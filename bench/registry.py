@@ -50,7 +50,7 @@ from orchestrator.records import (
 from orchestrator.registry.importing import import_rows
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import InlineSource
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 CUSTOMERS, QUICK_CUSTOMERS = 10_000, 1_000
 TRIALS = 2
@@ -120,8 +120,8 @@ def _on_postgres(folder: str) -> Iterator[Callable[[str], str]]:
         yield make
 
 
-def _experiment(name: str, folder: str, address: Callable[[str], str]) -> Experiment:
-    return Experiment(
+def _experiment(name: str, folder: str, address: Callable[[str], str]) -> ExperimentSettings:
+    return ExperimentSettings(
         name=name,
         registry={"source": "sql", "url": address(f"{name}-registry")},
         evaluation=Evaluation(loader="bench.registry:load"),
@@ -132,7 +132,7 @@ def _experiment(name: str, folder: str, address: Callable[[str], str]) -> Experi
     )
 
 
-def _fill(experiment: Experiment, customers: int, models: int) -> None:
+def _fill(experiment: ExperimentSettings, customers: int, models: int) -> None:
     """Lists, results and champions, as if everything had been trained once."""
     lists = InlineSource(
         models=[_model(number) for number in range(models)],
@@ -207,7 +207,7 @@ def _results(study: Study) -> tuple[TrialResult, ...]:
     )
 
 
-def _deploy(experiment: Experiment, ledger: Ledger, winners: list[TrialResult]) -> None:
+def _deploy(experiment: ExperimentSettings, ledger: Ledger, winners: list[TrialResult]) -> None:
     """Every customer's champion, in MLflow and in the ledger."""
     open_tracker(experiment.tracking, experiment.name, experiment.artifacts)
     deployer = open_deployer(experiment.tracking, experiment.name)

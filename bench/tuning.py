@@ -42,7 +42,7 @@ from orchestrator.records import (
 )
 from orchestrator.search import open_strategy
 from orchestrator.selection import Gate
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 from orchestrator.training.cache import SharedCache
 from orchestrator.training.evaluate import evaluate_study
 
@@ -188,7 +188,7 @@ def _in_a_space(model: ModelSpec) -> ModelSpec:
 
 def _searched(studies: Sequence[Study], client: Any, to_spread=frozenset()) -> Run:
     """The studies, one customer each, by the line's own way of searching."""
-    settings = Experiment(
+    settings = ExperimentSettings(
         name="bench",
         registry={},
         evaluation=TIMED,
@@ -206,7 +206,7 @@ def _searched(studies: Sequence[Study], client: Any, to_spread=frozenset()) -> R
     def search():
         return choose.expand(study=studies)
 
-    ended = search.run(client)
+    ended = search.run(client=client)
     assert ended.state == "success"
     return ended
 

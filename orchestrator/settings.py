@@ -17,8 +17,8 @@ from orchestrator.training.parallel_looks import Looks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Experiment:
-    """One project: its lists, the comparison of candidates, and its stores.
+class ExperimentSettings:
+    """The settings of one project: its lists, the comparison of candidates, and its stores.
 
     Attributes:
         name: MLflow's experiment, and the first part of its registered models' names.

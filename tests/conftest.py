@@ -17,6 +17,8 @@ from orchestrator.ledger import Ledger
 from tests.support.projects import FLIGHTS, write
 from tests.support.rows import LOGISTIC, ROUTES, TREE
 
+pytest.register_assert_rewrite("orchestrator.testing")
+
 if TYPE_CHECKING:
     from distributed import Client
 

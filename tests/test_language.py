@@ -14,6 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).parents[1]
 
 NOT_YET = (
+    "orchestrator/api/",
     "orchestrator/cli/",
     "orchestrator/clusters/",
     "orchestrator/config/",
@@ -24,6 +25,7 @@ NOT_YET = (
     "orchestrator/registry/",
     "orchestrator/reports/",
     "orchestrator/search/",
+    "orchestrator/testing/",
     "orchestrator/training/",
     "experiments/",
     "tests/",

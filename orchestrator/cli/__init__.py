@@ -5,7 +5,6 @@
     rendering    text for people, JSON for machines
     options      options that several commands share
     settings     the configuration that a command works with
-    import_path  where a project's modules are found
     logs         libraries' logs kept off the console
 
 Touches typer; takes arguments; gives text, JSON and an exit code; driver. Only typer and rich are
@@ -17,7 +16,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -55,8 +54,24 @@ app = typer.Typer(
 )
 
 
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature
+    if wanted:
+        from orchestrator import __version__  # late: it asks what is installed
+
+        output.report(f"orchestrator {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def prepare() -> None:
+def prepare(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", is_eager=True, callback=_show_version
+        ),
+    ] = False,
+) -> None:
     """Map tasks over lists fetched at run time; train and deploy a model per customer.
 
     Exit codes: 0 all well, 1 the flow run failed, 2 bad usage or configuration, 3 the registry

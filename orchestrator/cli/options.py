@@ -16,8 +16,8 @@ Config = Annotated[
         "--config",
         "-c",
         metavar="FILE",
-        help="The configuration; by default $ORCHESTRATOR_CONFIG, else orchestrator.yaml, else "
-        "configs/flights.yaml. What it names starts from its own folder, or from its key `root`.",
+        help="The configuration; by default $ORCHESTRATOR_CONFIG, else orchestrator.yaml, else the "
+        "only one in configs/. What it names starts from its own folder, or from its key `root`.",
         show_default=False,
     ),
 ]

@@ -1,10 +1,10 @@
-"""The configuration file -> a checked `Experiment`.
+"""The configuration file -> a checked `ExperimentSettings`.
 
 A small configuration, with everything it leaves out at its default:
 
-    experiment: flights
-    registry: {source: file, path: configs/registry/flights.yaml}
-    evaluation: {loader: "experiments.flights:load"}
+    experiment: churn
+    registry: {source: file, path: lists.yaml}
+    evaluation: {loader: "churn:load"}
 
 Secrets come from the environment: `${NAME}` inside any text is replaced by that variable, and its
 value is never shown. Rows of an `inline` registry are data like any other source's, and are stored:
@@ -12,6 +12,7 @@ in them nothing is replaced.
 Relative addresses start from the folder of the file, or from the one its key `root` names (such as
 `root: ..` for a file in `configs/`), whichever folder a command is typed in.
 
+    location        the file that is used when none is named
     sections        the keys, as pydantic reads them
     checks          keys, numbers and bounds of a section
     metrics         what a configuration writes about metrics
@@ -23,8 +24,8 @@ Relative addresses start from the folder of the file, or from the one its key `r
     schema          the JSON Schema of a configuration
     reference       the page of every key
 
-Touches pydantic; takes a file; gives an `Experiment`; runs on the driver. It is the border: past
-it settings are frozen records that the rooms themselves define.
+Touches pydantic; takes a file; gives an `ExperimentSettings`; runs on the driver. It is the border:
+past it settings are frozen records that the rooms themselves define.
 """
 
 import os
@@ -38,38 +39,16 @@ from pydantic import ValidationError
 
 from orchestrator import clusters
 from orchestrator.config.checks import unknown_key
+from orchestrator.config.location import ENVIRONMENT_VARIABLE, find, find_any
 from orchestrator.config.places import anchored
 from orchestrator.config.sections import Configuration
 from orchestrator.errors import ConfigError
 from orchestrator.redaction import keep_secret
 from orchestrator.registry.documents import read_yaml
-from orchestrator.settings import Experiment
-
-DEFAULT_PATHS = ("orchestrator.yaml", "configs/flights.yaml")
-"""Where the configuration is looked for when neither --config nor the environment names it."""
-
-ENVIRONMENT_VARIABLE = "ORCHESTRATOR_CONFIG"
+from orchestrator.settings import ExperimentSettings
 
 
-def find(path: str | None) -> Path:
-    """The configuration file to use: the one named, or the first default that exists.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    named = path or os.environ.get(ENVIRONMENT_VARIABLE)
-    if named:
-        if not Path(named).is_file():
-            raise ConfigError("there is no such file", file=named)
-        return Path(named)
-    for default in map(Path, DEFAULT_PATHS):
-        if default.is_file():
-            return default
-    tried = ", ".join(DEFAULT_PATHS)
-    raise ConfigError(f"no configuration: name it with --config FILE (looked for {tried})")
-
-
-def load(path: Path) -> Experiment:
+def load(path: Path) -> ExperimentSettings:
     """The experiment a configuration file describes.
 
     Raises:
@@ -95,7 +74,7 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
-def parse(document: Mapping[str, Any], path: Path) -> Experiment:
+def parse(document: Mapping[str, Any], path: Path) -> ExperimentSettings:
     """The experiment that a document describes.
 
     Args:
@@ -124,6 +103,23 @@ def _require_shared_artifacts(cluster: clusters.Cluster, settings: Configuration
             f"tracking.artifacts must be written out where `cluster.kind` is {cluster.kind}: a "
             "folder or an address that the workers share with this machine"
         )
+
+
+def build(document: Mapping[str, Any], root: Path) -> ExperimentSettings:
+    """Return the experiment that a program describes, without a file.
+
+    Args:
+        document: What a configuration file would hold.
+        root: The folder that relative addresses start from.
+
+    Raises:
+        ConfigError: A key is wrong; every wrong one is named.
+    """
+    try:
+        settings = parse(document, root / "configuration")
+    except ConfigError as error:
+        raise ConfigError(error.problem, key=error.key) from error
+    return replace(settings, config=None)
 
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -180,3 +176,6 @@ def _in_words(problem: Any) -> str:
         return "must be a list"
     message: str = problem["msg"]
     return message.removeprefix("Value error, ")
+
+
+__all__ = ["ENVIRONMENT_VARIABLE", "build", "find", "find_any", "load", "parse", "read"]

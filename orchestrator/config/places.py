@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.clusters import Cluster, Tls
 from orchestrator.errors import ConfigError
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 _RELATIVE_SQLITE = re.compile(r"(?P<scheme>sqlite(\+\w+)?:///)(?P<file>[^/?:][^:]*)")
 
@@ -40,7 +40,7 @@ def root_of(path: Path, root: Any = None) -> Path:
     return found
 
 
-def anchored(experiment: Experiment) -> Experiment:
+def anchored(experiment: ExperimentSettings) -> ExperimentSettings:
     """The experiment with every place that it keeps something in relative to its root.
 
     Addresses stay as they were written where the root is the current folder.

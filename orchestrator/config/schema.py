@@ -27,7 +27,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.records import Search
 from orchestrator.registry import sources
 from orchestrator.search import strategies
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 Schema = dict[str, Any]
 
@@ -111,7 +111,7 @@ def _documented(found: JsonSchemaValue, cls: type) -> JsonSchemaValue:
     found["description"] = summary_of(cls)
     docs = _meanings(cls)
     if cls.__module__ == Configuration.__module__:  # most of its keys become the experiment's
-        docs = {**_meanings(Experiment), **docs}
+        docs = {**_meanings(ExperimentSettings), **docs}
     for name, key in found["properties"].items():
         if name in docs:
             key["description"] = docs[name]

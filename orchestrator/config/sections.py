@@ -1,8 +1,9 @@
-"""The keys of a configuration file, as pydantic reads them -> a checked `Experiment`.
+"""The keys of a configuration file, as pydantic reads them -> a checked `ExperimentSettings`.
 
-Touches pydantic; takes the content of a file; gives an `Experiment`; runs on the driver. What a key
-means is documented once, where `orchestrator.config.schema` finds it: under `Attributes:` of the
-record that the key becomes, or of the model here where there is no such record.
+Touches pydantic; takes the content of a file; gives an `ExperimentSettings`; runs on the driver.
+What a key means is documented once, where `orchestrator.config.schema` finds it: under
+`Attributes:` of the record that the key becomes, or of the model here where there is no such
+record.
 """
 
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ from orchestrator.permissions import Addresses
 from orchestrator.records import Evaluation, Logs, Search
 from orchestrator.registry.guards import Limits
 from orchestrator.selection import Gate
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 from orchestrator.training.parallel_looks import Looks
 
 
@@ -170,13 +171,13 @@ class Configuration(_Section):
             return self.tracking.artifacts
         return f"{self._state}/artifacts"
 
-    def experiment_at(self, path: Path) -> Experiment:
+    def experiment_at(self, path: Path) -> ExperimentSettings:
         """Return the experiment, its addresses as they are written.
 
         Args:
             path: The configuration file.
         """
-        return Experiment(
+        return ExperimentSettings(
             name=self.experiment,
             config=str(path),
             root=root_of(path, self.root),

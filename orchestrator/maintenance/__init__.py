@@ -8,5 +8,5 @@
     removal             clean by rule, forget one customer
     adoption            stores that become this ledger's own
 
-Touches MLflow through `mlflow`; takes an `Experiment`; gives findings and counts; driver.
+Touches MLflow through `mlflow`; takes an `ExperimentSettings`; gives findings and counts; driver.
 """

@@ -1,6 +1,7 @@
 """Adopting stores: a copied project becomes one of its own, or a new ledger takes MLflow over.
 
-Touches MLflow's database through tracking; takes an `Experiment`; gives what was adopted; driver.
+Touches MLflow's database through tracking; takes an `ExperimentSettings`; gives what was adopted;
+driver.
 """
 
 import shutil
@@ -19,7 +20,7 @@ from orchestrator.promotion.store_ownership import (
     identity_of,
     trouble,
 )
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 _ADOPTABLE = {"copied", "ledger lost"}
 
@@ -39,7 +40,7 @@ class Adopted:
     copied: int
 
 
-def adopt_store(experiment: Experiment) -> Adopted:
+def adopt_store(experiment: ExperimentSettings) -> Adopted:
     """Make MLflow's experiment and the artifact root this ledger's own.
 
     Raises:
@@ -64,7 +65,7 @@ def _not_adoptable(found: Trouble | None) -> UsageError:
     return UsageError(f"{found.problem}: that cannot be adopted. {found.cure}")
 
 
-def _take_over(experiment: Experiment, ledger: Ledger) -> str:
+def _take_over(experiment: ExperimentSettings, ledger: Ledger) -> str:
     """Have a new ledger go on where a lost one was; its champions are replaced by new ones."""
     own = identity_of(experiment, ledger, None)
     ledger.identity.write(own)
@@ -73,7 +74,9 @@ def _take_over(experiment: Experiment, ledger: Ledger) -> str:
     return own.token
 
 
-def _become_own(experiment: Experiment, ledger: Ledger, known: Identity, found: Trouble) -> Adopted:
+def _become_own(
+    experiment: ExperimentSettings, ledger: Ledger, known: Identity, found: Trouble
+) -> Adopted:
     """Have a copied project use its own copies only."""
     _require_apart(experiment, known)
     own = identity_of(experiment, ledger, None)
@@ -91,7 +94,7 @@ def _become_own(experiment: Experiment, ledger: Ledger, known: Identity, found: 
     return Adopted(why=found.problem, token=own.token, copied=copied)
 
 
-def _require_apart(experiment: Experiment, known: Identity) -> None:
+def _require_apart(experiment: ExperimentSettings, known: Identity) -> None:
     """Refuse what the original uses as well."""
     shared = [
         f"`tracking.uri` {address_of(experiment)}"
@@ -135,7 +138,7 @@ def _copy(source: Path, target: Path) -> None:
         unfinished.rename(target)
 
 
-def _tag(experiment: Experiment, own: Identity) -> None:
+def _tag(experiment: ExperimentSettings, own: Identity) -> None:
     """Write whose MLflow's experiment and its folder are from now on."""
     from orchestrator.mlflow.runs.opening import open_tracker  # late: it imports MLflow
 

@@ -7,7 +7,7 @@
 
 The ledger is what is true (law 3): MLflow is made to show it, never the other way round.
 
-Touches no library itself; takes an `Experiment`; gives a `Diagnosis`; runs on the driver.
+Touches no library itself; takes an `ExperimentSettings`; gives a `Diagnosis`; runs on the driver.
 """
 
 import time
@@ -23,10 +23,10 @@ from orchestrator.maintenance.mlflow_checks import Drift, check_stores, discord
 from orchestrator.promotion.outbox import Outbox
 from orchestrator.promotion.session import at_work
 from orchestrator.promotion.sync import deliver_here, sync
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 
-def diagnose(experiment: Experiment) -> Diagnosis:
+def diagnose(experiment: ExperimentSettings) -> Diagnosis:
     """What is wrong; nothing is written.
 
     Raises:
@@ -36,7 +36,7 @@ def diagnose(experiment: Experiment) -> Diagnosis:
     return Diagnosis(findings=tuple(_findings(experiment)))
 
 
-def treat(experiment: Experiment) -> Diagnosis:
+def treat(experiment: ExperimentSettings) -> Diagnosis:
     """Repair what can be, and look again.
 
     Raises:
@@ -53,7 +53,7 @@ def treat(experiment: Experiment) -> Diagnosis:
     return Diagnosis(findings=after, repaired=repaired)
 
 
-def _findings(experiment: Experiment) -> Iterator[Finding]:
+def _findings(experiment: ExperimentSettings) -> Iterator[Finding]:
     with Ledger.look(experiment.ledger) as ledger:
         ledger.require_owner(experiment.name)
         listed = ledger.snapshots.latest()
@@ -68,7 +68,7 @@ def _findings(experiment: Experiment) -> Iterator[Finding]:
     yield from check_cluster(experiment, listed.models if listed else ())
 
 
-def _compare(experiment: Experiment, ledger: Ledger) -> Drift:
+def _compare(experiment: ExperimentSettings, ledger: Ledger) -> Drift:
     from orchestrator.mlflow.models.opening import open_deployer  # late: they import MLflow
     from orchestrator.mlflow.runs.opening import find_tracker
 
@@ -81,7 +81,7 @@ def _compare(experiment: Experiment, ledger: Ledger) -> Drift:
     return replace(found, unsent=0, pending=())  # a driver is at work, and sends them
 
 
-def _repair(experiment: Experiment) -> None:
+def _repair(experiment: ExperimentSettings) -> None:
     """Send again what MLflow has lost, and give champions their aliases back."""
     with at_work(experiment, to_repair=True) as driver:
         ledger = driver.ledger

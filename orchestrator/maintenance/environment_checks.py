@@ -16,12 +16,12 @@ from orchestrator.errors import MachineryError
 from orchestrator.maintenance.findings import Finding, Level
 from orchestrator.pipeline.worker_needs import needs_of
 from orchestrator.records import ModelSpec
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 _SCARCE, _NONE = 2**30, 100 * 2**20
 
 
-def check_disks(experiment: Experiment) -> Iterator[Finding]:
+def check_disks(experiment: ExperimentSettings) -> Iterator[Finding]:
     """Whether there is room where ledger, MLflow and model files are, as far as they are here."""
     told: set[int] = set()
     for address in (experiment.ledger, experiment.tracking, experiment.artifacts or ""):
@@ -57,7 +57,9 @@ def check_versions() -> Iterator[Finding]:
             )
 
 
-def check_cluster(experiment: Experiment, models: Sequence[ModelSpec] = ()) -> Iterator[Finding]:
+def check_cluster(
+    experiment: ExperimentSettings, models: Sequence[ModelSpec] = ()
+) -> Iterator[Finding]:
     """Whether a cluster that is not of this environment answers, and can run the experiment.
 
     Args:

@@ -3,8 +3,10 @@
 Touches no library; pure; runs on the driver.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
+
+from orchestrator.tabular import TableView, Tabular
 
 Level = Literal["error", "warning"]
 
@@ -29,7 +31,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
+class Diagnosis(Tabular):
     """What the doctor found.
 
     Attributes:
@@ -44,3 +46,11 @@ class Diagnosis:
     def healthy(self) -> bool:
         """Whether there are no errors."""
         return all(finding.level == "warning" for finding in self.findings)
+
+    def tables(self) -> tuple[TableView, ...]:
+        """Return what was repaired and what is wrong, in one table."""
+        rows = [{**asdict(each), "state": "repaired"} for each in self.repaired]
+        rows += [{**asdict(each), "state": each.level} for each in self.findings]
+        columns = ("check", "state", "problem", "cure")
+        rows = [{name: row[name] for name in columns} for row in rows]
+        return (TableView(title="" if rows else "all is well", rows=rows, columns=columns),)

@@ -15,7 +15,7 @@ from orchestrator.mlflow.models.deployer import Deployer
 from orchestrator.mlflow.runs.tracker import Tracker
 from orchestrator.promotion.store_ownership import trouble
 from orchestrator.records import Promotion
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 _READ_AT_ONCE = 8
 """Models whose files are read at the same time; a store elsewhere takes its time for each."""
@@ -129,7 +129,7 @@ def _customer(promotion: Promotion) -> str:
     return promotion.decision.customer.id
 
 
-def check_stores(experiment: Experiment, ledger: Ledger) -> Iterator[Finding]:
+def check_stores(experiment: ExperimentSettings, ledger: Ledger) -> Iterator[Finding]:
     """What keeps the ledger from using the configured stores."""
     try:
         found = trouble(experiment, ledger)

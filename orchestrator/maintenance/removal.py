@@ -2,7 +2,7 @@
 
 MLflow goes first and the ledger last, so that either can be repeated after a failure.
 
-Touches pyarrow; takes an `Experiment`; gives what went; runs on the driver.
+Touches pyarrow; takes an `ExperimentSettings`; gives what went; runs on the driver.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from orchestrator.mlflow.runs.tracked_run import summary_id
 from orchestrator.mlflow.runs.tracker import Tracker
 from orchestrator.pipeline.preparation import drop_copies_of_lists
 from orchestrator.promotion.store_ownership import require_configured_root, require_own
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 _EVERY = 2**31 - 1
 """More flow runs than there are."""
@@ -62,7 +62,7 @@ class Forgotten:
     for_good: bool
 
 
-def cleanable(experiment: Experiment, *, before: float | None, keep_last: int) -> Cleaning:
+def cleanable(experiment: ExperimentSettings, *, before: float | None, keep_last: int) -> Cleaning:
     """What `clean` would remove; nothing is written.
 
     Args:
@@ -79,7 +79,7 @@ def cleanable(experiment: Experiment, *, before: float | None, keep_last: int) -
 
 
 def clean(
-    experiment: Experiment, archive: Path, *, before: float | None, keep_last: int
+    experiment: ExperimentSettings, archive: Path, *, before: float | None, keep_last: int
 ) -> Cleaning:
     """Archive what is old, delete its runs in MLflow, and remove it from the ledger.
 
@@ -111,7 +111,7 @@ def clean(
     )
 
 
-def forget(experiment: Experiment, customer: str) -> Forgotten:
+def forget(experiment: ExperimentSettings, customer: str) -> Forgotten:
     """Remove all of a customer: ledger, MLflow's runs, files, registered model.
 
     Copies that the registry's source keeps of whole lists are removed with it.
@@ -152,7 +152,9 @@ class _Old(NamedTuple):
     instances: Sequence[OldInstance]
 
 
-def _find(experiment: Experiment, ledger: Ledger, *, before: float | None, keep_last: int) -> _Old:
+def _find(
+    experiment: ExperimentSettings, ledger: Ledger, *, before: float | None, keep_last: int
+) -> _Old:
     """What may go by the ledger's rule, without what a person asked MLflow to keep."""
     studies = ledger.old.studies(before=before, keep_last=keep_last)
     run_ids = _run_ids(studies)
@@ -167,7 +169,7 @@ def _run_ids(studies: Iterable[OldStudy]) -> list[str]:
     return [run_id for study in studies for run_id in study.run_ids]
 
 
-def _tracker(experiment: Experiment) -> Tracker:
+def _tracker(experiment: ExperimentSettings) -> Tracker:
     from orchestrator.mlflow.runs.opening import open_tracker  # late: it imports MLflow
 
     return open_tracker(experiment.tracking, experiment.name, experiment.artifacts)

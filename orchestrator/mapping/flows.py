@@ -21,6 +21,7 @@ from orchestrator.mapping.authoring.nodes import Node, Reference, Scope
 from orchestrator.mapping.authoring.tasks import Task
 from orchestrator.mapping.driver.coordinators import TaskFailedError
 from orchestrator.mapping.driver.journal import Journal
+from orchestrator.mapping.driver.lease import LeasedLedger, driving
 from orchestrator.mapping.driver.loop import DriverLoop
 from orchestrator.mapping.driver.progress import Observer
 from orchestrator.mapping.driver.recorder import Recorder
@@ -68,7 +69,7 @@ class Flow:
     pools: Mapping[str, Pool] = field(default_factory=dict)
     logs: Logs | None = None
 
-    def build(self, **params: Any) -> tuple[Scope, Any]:
+    def build(self, /, **params: Any) -> tuple[Scope, Any]:
         """The graph for these parameters, and what the function returned; nothing runs.
 
         Raises:
@@ -100,9 +101,10 @@ class Flow:
 
     def run(
         self,
-        client: "Client | Connect | None" = None,
-        ledger: Recorder | None = None,
+        params: Mapping[str, Any] | None = None,
         *,
+        client: "Client | Connect | None" = None,
+        ledger: Recorder | LeasedLedger | None = None,
         flow_run_id: str | None = None,
         resumed: FlowRun | None = None,
         origin: RunOrigin | None = None,
@@ -113,15 +115,18 @@ class Flow:
         again: Chosen | None = None,
         logs: Logs | None = None,
         on_log: Listener | None = None,
-        **params: Any,
+        force: bool = False,
+        say: Callable[[str], None] = lambda _: None,
     ) -> "Run":
         """Run the flow to its end.
 
         Args:
+            params: The flow function's parameters, by name.
             client: The Dask cluster to run on; None means in this process. A function that
                 returns either is called when the first call needs a cluster, and never if
                 every result is recalled from the ledger.
-            ledger: Records the flow run and its instances, and recalls earlier results.
+            ledger: Records the flow run and its instances, and recalls earlier results. A `Ledger`
+                is held by this driver alone while the flow runs; a recorder is just used.
             flow_run_id: The id of the flow run; None makes a new one.
             resumed: An unfinished flow run to continue in place of a new one: coordinators run
                 from the start, and recorded successes are not repeated.
@@ -140,14 +145,21 @@ class Flow:
             on_log: Receives each attempt's log after it has ended. Without it and a ledger,
                 tasks in this process print as usual, and tasks on a cluster print under the
                 instance's name.
-            **params: The flow function's parameters.
+            force: Take the place of another driver of the flow, dead or alive.
+            say: Called with a sentence where another driver's lease has to be watched.
 
         Raises:
-            FlowError: The graph is wrong; nothing was started.
+            FlowError: The graph or a parameter is wrong; nothing was started.
+            HeldError: Another driver runs the flow on this ledger; nothing was started.
             MachineryError: The cluster or the ledger failed.
         """
+        if not isinstance(params, Mapping | None):
+            raise FlowError(
+                f"flow {self.name!r}: run() takes the flow's parameters as a dict, not a "
+                f"{type(params).__name__}; give a cluster by client=, a ledger by ledger="
+            )
+        params = dict(params or {})
         scope, returned = self.build(**params)
-        engine = Engine(self.max_map_length, self.pools)
         flow_run = FlowRun(
             id=resumed.id if resumed else flow_run_id or new_id(),
             flow=self.name,
@@ -155,11 +167,49 @@ class Flow:
             started=resumed.started if resumed else time.time(),
             origin=origin,
         )
+        with driving(ledger, flow_run, stop, force=force, say=say) as (recorder, stop_or_lost):
+            return self._drive(
+                flow_run,
+                scope,
+                returned,
+                client=client,
+                recorder=recorder,
+                resumed=resumed,
+                observer=observer,
+                stop=stop_or_lost,
+                grace=grace,
+                rerun_of=rerun_of,
+                again=again,
+                logs=logs,
+                on_log=on_log,
+            )
+
+    def _drive(
+        self,
+        flow_run: FlowRun,
+        scope: Scope,
+        returned: Any,
+        *,
+        client: "Client | Connect | None",
+        recorder: Recorder | None,
+        resumed: FlowRun | None,
+        observer: Observer | None,
+        stop: Callable[[], bool] | None,
+        grace: float,
+        rerun_of: str | None,
+        again: Chosen | None,
+        logs: Logs | None,
+        on_log: Listener | None,
+    ) -> "Run":
+        """Run the flow as its one driver."""
+        engine = Engine(self.max_map_length, self.pools)
         anew = Again(engine, again) if again is not None else None
         journal = None
-        if ledger is not None:
+        if recorder is not None:
             is_resumed = resumed is not None
-            journal = Journal(flow_run, ledger, engine, anew, resumed=is_resumed, rerun_of=rerun_of)
+            journal = Journal(
+                flow_run, recorder, engine, anew, resumed=is_resumed, rerun_of=rerun_of
+            )
         try:
             executor = _executor(client)
         except BaseException:
@@ -196,8 +246,8 @@ class Flow:
         ended = _finish(flow_run, engine, journal, state, left)
         return Run(ended, engine, returned, unkept_logs=said.unkept)
 
-    def __call__(self, **params: Any) -> Any:
-        """Add its nodes to the flow that calls it; an error outside a flow."""
+    def __call__(self, /, **params: Any) -> Any:
+        """Inside another flow: its nodes become that flow's. Elsewhere: an error."""
         from orchestrator.mapping.authoring.nodes import current_scope
 
         if current_scope() is None:
@@ -213,9 +263,6 @@ class Flow:
         length = len(node.items)
         if length > self.max_map_length:
             raise FlowError(f"task {too_long(node.name, length, self.max_map_length)}")
-
-
-_RESERVED = frozenset(inspect.signature(Flow.run).parameters) - {"self", "params"}
 
 
 @overload
@@ -250,8 +297,7 @@ def flow(
             `logs:` and `--keep-logs` take precedence, and each replaces it as a whole.
 
     Raises:
-        FlowError: The function is a task, a parameter has a name that `run` needs for itself, or a
-            pool or logs are wrong.
+        FlowError: It is a task, or a pool or logs are wrong.
     """
     if function is None:
         return lambda function: _flow_of(function, name, max_map_length, pools or {}, logs)
@@ -267,12 +313,6 @@ def _flow_of(
 ) -> Flow:
     if isinstance(function, Task):
         raise FlowError(f"{function.name!r} is a task: call it inside a flow's function")
-    taken = sorted(_RESERVED & inspect.signature(function).parameters.keys())
-    if taken:
-        raise FlowError(
-            f"flow {function.__name__!r}: the parameter {taken[0]!r} is one of run()'s own; "
-            "rename it"
-        )
     name = name or function.__name__
     if not isinstance(pools, Mapping):
         raise FlowError(f"flow {name!r}: pools is a {type(pools).__name__}, not a dict")

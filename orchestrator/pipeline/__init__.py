@@ -20,5 +20,5 @@
     clearance           what was checked before, and need not be again
     worker_needs        modules and packages that workers need
 
-Touches no library itself; takes an `Experiment`; gives a `Report`; runs on the driver.
+Touches no library itself; takes an `ExperimentSettings`; gives a `Report`; runs on the driver.
 """

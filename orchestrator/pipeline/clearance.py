@@ -6,7 +6,8 @@ packages. A flow run keeps digests of all these in its record once they have pas
 run checks only what has another digest. Refused metrics and lists leave no digest, since no flow
 run begins with them.
 
-Touches no library itself; takes an `Experiment` and its ledger; gives digests; runs on the driver.
+Touches no library itself; takes an `ExperimentSettings` and its ledger; gives digests; runs on the
+driver.
 """
 
 import sys
@@ -20,7 +21,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.project_code import files_hash, installed_versions, module_rests_on
 from orchestrator.records import Customer, ExperimentRun, FlowRun, ModelSpec, Snapshot
 from orchestrator.search import find_strategy
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 _BENEATH = frozenset({"sklearn", "numpy", "scipy"})
 """Packages that every check rests on."""
@@ -34,13 +35,13 @@ class Clearance:
         known: Digests of what has passed.
     """
 
-    def __init__(self, experiment: Experiment, known: Collection[str] = ()) -> None:
+    def __init__(self, experiment: ExperimentSettings, known: Collection[str] = ()) -> None:
         self._experiment = experiment
         self._known = frozenset(known)
         self._grounds: dict[frozenset[str], list[Any]] = {}
 
     @classmethod
-    def of(cls, experiment: Experiment) -> "Clearance":
+    def of(cls, experiment: ExperimentSettings) -> "Clearance":
         """Return what the experiment's last flow run has left in the ledger.
 
         Raises:
@@ -52,7 +53,7 @@ class Clearance:
         return cls(experiment) if last is None else cls.left_by(last, experiment)
 
     @classmethod
-    def left_by(cls, flow_run: FlowRun, experiment: Experiment) -> "Clearance":
+    def left_by(cls, flow_run: FlowRun, experiment: ExperimentSettings) -> "Clearance":
         """Return what one of the experiment's flow runs has left; nothing if it kept none."""
         origin = flow_run.origin
         return cls(experiment, origin.cleared if isinstance(origin, ExperimentRun) else ())

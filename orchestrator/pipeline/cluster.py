@@ -1,6 +1,6 @@
 """The experiment's cluster, started when the first call needs it.
 
-Touches Dask through `clusters`; takes an `Experiment`; gives a client; runs on the driver.
+Touches Dask through `clusters`; takes an `ExperimentSettings`; gives a client; runs on the driver.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.clusters import connect, find_kind, require_ready, warm_up
 from orchestrator.pipeline.worker_needs import EVALUATING, needs_of
 from orchestrator.records import ModelSpec
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 from orchestrator.training.cache import forget
 
 _TIGHT = 0.7
@@ -31,7 +31,10 @@ class OnDemandCluster:
     """
 
     def __init__(
-        self, experiment: Experiment, say: Callable[[str], None], models: Sequence[ModelSpec]
+        self,
+        experiment: ExperimentSettings,
+        say: Callable[[str], None],
+        models: Sequence[ModelSpec],
     ) -> None:
         self._experiment, self._say, self._models = experiment, say, models
         self.differences: tuple[str, ...] = ()

@@ -31,7 +31,7 @@ from orchestrator.records import (
     TrialResult,
 )
 from orchestrator.selection import decide, pareto_front, same_candidate
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 from orchestrator.training.data import DataError
 from orchestrator.training.fingerprint import Fingerprints
 
@@ -92,7 +92,7 @@ class CustomerFlow:
 
     def __init__(
         self,
-        experiment: Experiment,
+        experiment: ExperimentSettings,
         *,
         flow_run: str,
         fingerprints: Fingerprints,

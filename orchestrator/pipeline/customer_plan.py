@@ -21,7 +21,7 @@ from orchestrator.records import (
 )
 from orchestrator.search import find_strategy
 from orchestrator.search.spaces import point_of
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 from orchestrator.training.fingerprint import Fingerprints, data_part
 from orchestrator.training.versions import data_versions
 
@@ -99,7 +99,11 @@ def plan_work(
 
 
 def _studies(
-    experiment: Experiment, snapshot: Snapshot, customer: Customer, flow_run: str, version: str
+    experiment: ExperimentSettings,
+    snapshot: Snapshot,
+    customer: Customer,
+    flow_run: str,
+    version: str,
 ) -> Iterator[Study]:
     return (
         Study(

@@ -32,7 +32,7 @@ from orchestrator.promotion.outbox import Outbox
 from orchestrator.promotion.session import DriverSession
 from orchestrator.promotion.storability import rules_of
 from orchestrator.records import ExperimentRun, FlowRun, Snapshot, study_key
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class Execution:
     started: float
 
     @property
-    def experiment(self) -> Experiment:
+    def experiment(self) -> ExperimentSettings:
         """The settings of what is run."""
         return self.resolved.experiment
 
@@ -196,8 +196,8 @@ def _run_flow(execution: Execution, outbox: Outbox, cluster: OnDemandCluster) ->
         lost=prepared.lost,
     )
     return flow.run(
-        cluster.client() if prepared.has_work else cluster.client,
-        execution.driver.ledger.recorder(trials_of, prepared.recorded),
+        client=cluster.client() if prepared.has_work else cluster.client,
+        ledger=execution.driver.ledger.recorder(trials_of, prepared.recorded),
         flow_run_id=execution.flow_run,
         resumed=execution.resumed,
         origin=ExperimentRun(
@@ -242,7 +242,7 @@ def _to_spread(
     return found.union(resumed.origin.spread)
 
 
-def _take_over(ledger: Ledger, experiment: Experiment, snapshot: Snapshot) -> None:
+def _take_over(ledger: Ledger, experiment: ExperimentSettings, snapshot: Snapshot) -> None:
     """Write what was fetched as what is; nothing but the machine can stop the run from here on."""
     ledger.require_owner(experiment.name, claim=True)
     ledger.snapshots.save(snapshot)

@@ -1,10 +1,11 @@
 """Why a flow run would do what it does for one customer, and what serves that customer now.
 
-Touches no library itself; takes an `Experiment` and a customer's id; writes nothing; driver.
+Touches no library itself; takes an `ExperimentSettings` and a customer's id; writes nothing;
+driver.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from orchestrator.errors import UsageError
@@ -22,8 +23,10 @@ from orchestrator.pipeline.preparation import (
 from orchestrator.pipeline.resolution import Resolved, resolve
 from orchestrator.records import Customer, ModelSpec, Snapshot, Study, TrialResult
 from orchestrator.registry.guards import require_guards
+from orchestrator.reports.status import served_by
 from orchestrator.selection import best_result, decide
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
+from orchestrator.tabular import TableView, Tabular, facts
 
 Recorded = Mapping[str, Sequence[TrialResult]]
 """By study key, the results that would be used again."""
@@ -51,7 +54,7 @@ class StudyPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Why:
+class Why(Tabular):
     """What a flow run would do for one customer, and why.
 
     Attributes:
@@ -74,8 +77,17 @@ class Why:
     model_listed: bool
     decision: str
 
+    def tables(self) -> tuple[TableView, ...]:
+        """Return the studies, a model a row, then the customer's state and champion."""
+        known = {"state": self.state, "note": self.note, "decision": self.decision}
+        if self.champion is not None:
+            known |= served_by(self.champion)
+        rows = [asdict(study) for study in self.studies]
+        names = tuple(each.name for each in fields(StudyPlan))
+        return TableView(title="studies", rows=rows, columns=names), facts(self.customer, known)
 
-def why(experiment: Experiment, customer: str, accept: Collection[str] = ()) -> Why:
+
+def why(experiment: ExperimentSettings, customer: str, accept: Collection[str] = ()) -> Why:
     """What a flow run would do for one customer, and why; nothing is written.
 
     Args:

@@ -1,7 +1,7 @@
 """THE LINE: registry, ledger, cluster, training, MLflow, deployment, in this order.
 
 What comes before a flow run stands here, the rest in `execution`. Touches no library itself; takes
-an `Experiment`; gives a `Report`; runs on the driver.
+an `ExperimentSettings`; gives a `Report`; runs on the driver.
 """
 
 import time
@@ -21,11 +21,11 @@ from orchestrator.promotion.session import at_work
 from orchestrator.promotion.storability import require_storable
 from orchestrator.records import ExperimentRun, FlowRun, Snapshot
 from orchestrator.registry import guards
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 
 def run(
-    experiment: Experiment,
+    experiment: ExperimentSettings,
     *,
     fresh: bool = False,
     accept: Collection[str] = (),
@@ -100,7 +100,7 @@ def run(
 
 
 def resume(
-    experiment: Experiment,
+    experiment: ExperimentSettings,
     flow_run: FlowRun,
     *,
     force: bool = False,

@@ -1,12 +1,12 @@
 """What a flow run would do now, and why: the whole of it, or for one customer.
 
-Touches no library itself; takes an `Experiment`; gives a `Plan`; writes nothing, not even an empty
-ledger where there is none; runs on the driver.
+Touches no library itself; takes an `ExperimentSettings`; gives a `Plan`; writes nothing, not even
+an empty ledger where there is none; runs on the driver.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from orchestrator.ledger import Champion, Changes, Ledger
 from orchestrator.pipeline.clearance import Clearance
@@ -24,7 +24,8 @@ from orchestrator.promotion.storability import require_storable
 from orchestrator.records import Rejected, Study
 from orchestrator.registry.guards import require_guards
 from orchestrator.search import Strategy
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
+from orchestrator.tabular import TableView, Tabular, facts
 from orchestrator.training.fingerprint import PARTS
 
 NEW = "new"
@@ -52,7 +53,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Tabular):
     """What a flow run would do, had it started now; nothing was written.
 
     Attributes:
@@ -100,8 +101,29 @@ class Plan:
     accepted: Mapping[str, str]
     notes: tuple[str, ...]
 
+    def tables(self) -> tuple[TableView, ...]:
+        """Return the studies by model, then the plan in figures, and what guards object to."""
+        figures = {
+            "snapshot": self.snapshot[:12],
+            "source": self.source,
+            "customers": self.customers,
+            "studies": self.studies,
+            "reused": self.reused,
+            "trials, at least": self.least_trials,
+            "trials, at most": self.trials,
+            "rescored": self.rescored,
+            "reasons": self.reasons,
+            "seconds, at most": self.estimate.duration,
+        }
+        objections = [{"guard": guard, "reason": why} for guard, why in self.refusals.items()]
+        return (
+            TableView(title="studies", rows=[asdict(share) for share in self.by_model]),
+            facts("plan", figures),
+            *([TableView(title="a run would be refused", rows=objections)] if objections else []),
+        )
 
-def plan(experiment: Experiment, accept: Collection[str] = ()) -> Plan:
+
+def plan(experiment: ExperimentSettings, accept: Collection[str] = ()) -> Plan:
     """What a flow run would do now; nothing is written.
 
     Args:
@@ -149,13 +171,13 @@ def plan(experiment: Experiment, accept: Collection[str] = ()) -> Plan:
         )
 
 
-def reasons(ledger: Ledger, new: Sequence[Study], experiment: Experiment) -> Counter[str]:
+def reasons(ledger: Ledger, new: Sequence[Study], experiment: ExperimentSettings) -> Counter[str]:
     """Why these studies have no recorded results, with how many each."""
     last = ledger.studies.parts() if new else {}
     return Counter(why_new(study, last.get(study.key), experiment) for study in new)
 
 
-def why_new(study: Study, last: Mapping[str, str] | None, experiment: Experiment) -> str:
+def why_new(study: Study, last: Mapping[str, str] | None, experiment: ExperimentSettings) -> str:
     """Why a study has no recorded results.
 
     Args:

@@ -1,6 +1,7 @@
 """What comes before a flow run, and is all of a plan: fetch, compare, find what is recorded.
 
-Touches no library itself; takes an `Experiment` and a ledger; writes nothing; runs on the driver.
+Touches no library itself; takes an `ExperimentSettings` and a ledger; writes nothing; runs on the
+driver.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from orchestrator.registry import guards
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import drop_copies, open_sources, read_only
 from orchestrator.search import Strategy
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ class Preparation:
 
 
 def fetch_snapshot(
-    experiment: Experiment,
+    experiment: ExperimentSettings,
     accept: Collection[str] = (),
     *,
     leave_copies: bool = False,
@@ -105,7 +106,7 @@ def fetch_snapshot(
         )
 
 
-def drop_copies_of_lists(experiment: Experiment) -> None:
+def drop_copies_of_lists(experiment: ExperimentSettings) -> None:
     """Remove what sources keep of the lists they fetched; the next run fetches them anew.
 
     Raises:
@@ -192,7 +193,7 @@ def prepare(
 
 
 def still_barred(
-    experiment: Experiment, ledger: Ledger, flow_run: str
+    experiment: ExperimentSettings, ledger: Ledger, flow_run: str
 ) -> Mapping[str, Sequence[PassedOver]]:
     """By customer, the candidates that could not be deployed under the rules that still hold."""
     rules = rules_of(experiment)

@@ -5,12 +5,14 @@ Touches no library; pure; runs on the driver.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from orchestrator.ledger import Changes
 from orchestrator.mapping import Outcome, Outcomes
 from orchestrator.pipeline.customer_flow import CustomerResult
 from orchestrator.records import FlowRun, Promotion, Rejected, State, TrialResult
+from orchestrator.reports.status import promoted
+from orchestrator.tabular import TableView, Tabular, facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,7 @@ class Unserved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Tabular):
     """What a flow run came to.
 
     Attributes:
@@ -78,6 +80,31 @@ class Report:
     def tolerated(self) -> bool:
         """Whether what failed is within the experiment's tolerance."""
         return not self.objections
+
+    def tables(self) -> tuple[TableView, ...]:
+        """Return the promotions, then the flow run in figures, and what failed."""
+        figures = {
+            "flow run": self.flow_run.id,
+            "state": self.flow_run.state,
+            "customers": self.customers,
+            "served": self.served,
+            "studies": self.studies,
+            "trials": self.trials,
+            "seconds": self.seconds,
+            "seconds of fits": self.fit_seconds,
+        }
+        known = [
+            TableView(title="failures", rows=[asdict(each) for each in self.failures]),
+            TableView(
+                title="customers without a model", rows=[asdict(each) for each in self.unserved]
+            ),
+            TableView(title="objections", rows=[{"objection": each} for each in self.objections]),
+        ]
+        return (promoted(self.promotions), facts("flow run", figures), *filter(_has_rows, known))
+
+
+def _has_rows(table: TableView) -> bool:
+    return bool(table.rows)
 
 
 def all_results(evaluated: Sequence[Outcomes]) -> list[TrialResult]:

@@ -24,11 +24,11 @@ from orchestrator.pipeline.study_flow import STUDIES
 from orchestrator.promotion.mlflow_session import MlflowSession
 from orchestrator.promotion.outbox import Outbox
 from orchestrator.redaction import redacted
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 
 def put_together(
-    experiment: Experiment,
+    experiment: ExperimentSettings,
     ended: Run,
     prepared: Preparation,
     ledger: Ledger,
@@ -121,7 +121,9 @@ def _unserved(
             yield Unserved(customer=piece.id, reason=next(found, "no study of it was run"))
 
 
-def where_to_look(experiment: Experiment, mlflow: MlflowSession, flow_run: str) -> dict[str, str]:
+def where_to_look(
+    experiment: ExperimentSettings, mlflow: MlflowSession, flow_run: str
+) -> dict[str, str]:
     """Where to look; nowhere while MLflow cannot be opened."""
     if not mlflow.is_open:
         return {}
@@ -129,7 +131,7 @@ def where_to_look(experiment: Experiment, mlflow: MlflowSession, flow_run: str) 
     return links(web_page(experiment), experiment_id, views(experiment.evaluation, flow_run))
 
 
-def web_page(experiment: Experiment) -> str:
+def web_page(experiment: ExperimentSettings) -> str:
     """The address of MLflow's web page."""
     is_server = experiment.tracking.startswith(("http://", "https://"))
     return redacted(experiment.tracking) if is_server else f"http://127.0.0.1:{UI_PORT}"

@@ -3,7 +3,7 @@
 Workers find loader, scorers and strategy again by the same names: objects of the project's own
 code are not sent to them.
 
-Touches no library itself; takes an `Experiment`; gives `Resolved`; runs on the driver.
+Touches no library itself; takes an `ExperimentSettings`; gives `Resolved`; runs on the driver.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from orchestrator.search import (
     require_usable,
     told,
 )
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 from orchestrator.training.data import Loader, find_loader
 from orchestrator.training.fingerprint import Fingerprints
 
@@ -44,7 +44,7 @@ class Resolved:
         clearance: Tells whether metrics and lists were checked before.
     """
 
-    experiment: Experiment
+    experiment: ExperimentSettings
     loader: Loader
     strategy: Strategy
     estimators: Estimators
@@ -52,7 +52,7 @@ class Resolved:
     clearance: Clearance
 
 
-def resolve(experiment: Experiment, clearance: Clearance) -> Resolved:
+def resolve(experiment: ExperimentSettings, clearance: Clearance) -> Resolved:
     """Find what an experiment names, and refuse settings that could not work.
 
     Args:

@@ -21,7 +21,7 @@ from orchestrator.pipeline.carry_over import Carried, informed
 from orchestrator.pipeline.distributed_study import require_time, spread, study_key
 from orchestrator.records import Study, TrialResult
 from orchestrator.search import open_strategy
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 _MOST_LOST = 1
 """Dead workers a whole study survives before it is run trial by trial."""
@@ -69,7 +69,10 @@ class Searching:
     """
 
     def __init__(
-        self, experiment: Experiment, to_spread: Collection[str], carried: Carried | None = None
+        self,
+        experiment: ExperimentSettings,
+        to_spread: Collection[str],
+        carried: Carried | None = None,
     ) -> None:
         self._carried = carried or {}
         self._to_spread = to_spread
@@ -112,9 +115,12 @@ class Searching:
     def _begun(self, studies: Sequence[Study]) -> Reference:
         """Studies begun as a whole; a map of studies alone is quicker than one of arguments."""
         task = self._whole.partial(until=self._until)
-        if not any(study.key in self._carried for study in studies):
-            return task.expand(study=studies)
-        return task.expand_kwargs(self._with_known(studies))
+        begun: Reference
+        if any(study.key in self._carried for study in studies):
+            begun = task.expand_kwargs(self._with_known(studies))
+        else:
+            begun = task.expand(study=studies)
+        return begun
 
     def _with_known(self, studies: Sequence[Study]) -> list[dict[str, Any]]:
         return [
@@ -127,7 +133,8 @@ class Searching:
         if not studies:
             return None
         task = spread.partial(timeout=self._timeout, until=until)
-        return task.expand_kwargs(self._with_known(studies))
+        begun: Reference = task.expand_kwargs(self._with_known(studies))
+        return begun
 
     async def _gathered(
         self, spreads: Mapping[str, Outcome], studies: Sequence[Study]

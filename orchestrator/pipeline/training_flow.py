@@ -28,12 +28,12 @@ from orchestrator.promotion.dispatch import Dispatch
 from orchestrator.promotion.outbox import Outbox
 from orchestrator.promotion.refit_orders import Order
 from orchestrator.records import InstanceRecord, Promotion, State, TrialResult
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 from orchestrator.training.fingerprint import Fingerprints
 
 
 def training_flow(
-    experiment: Experiment,
+    experiment: ExperimentSettings,
     work: Sequence[CustomerPlan],
     outbox: Outbox,
     dispatch: Dispatch,

@@ -1,6 +1,7 @@
 """The modules and packages that an experiment's workers need.
 
-Touches installed packages to find them; takes an `Experiment` and models; gives `Needs`; driver.
+Touches installed packages to find them; takes an `ExperimentSettings` and models; gives `Needs`;
+driver.
 """
 
 from collections.abc import Iterable, Iterator
@@ -8,21 +9,21 @@ from importlib.util import find_spec
 
 from orchestrator.clusters import Needs
 from orchestrator.records import ModelSpec
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 from orchestrator.training.fingerprint import versions_of
 
 EVALUATING = "orchestrator.training.evaluate"
 """The module that workers need first; it takes them a second or two to import."""
 
 
-def needs_of(experiment: Experiment, models: Iterable[ModelSpec]) -> Needs:
+def needs_of(experiment: ExperimentSettings, models: Iterable[ModelSpec]) -> Needs:
     """What workers have to have to train these models."""
     models = tuple(models)
     modules = dict.fromkeys([EVALUATING, *_modules(experiment, models)])
     return Needs(modules=tuple(modules), decisive=versions_of(models))
 
 
-def _modules(experiment: Experiment, models: Iterable[ModelSpec]) -> Iterator[str]:
+def _modules(experiment: ExperimentSettings, models: Iterable[ModelSpec]) -> Iterator[str]:
     evaluation = experiment.evaluation
     for path in (evaluation.loader, *evaluation.own_scorers.values()):
         yield path.partition(":")[0]

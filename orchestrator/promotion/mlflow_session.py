@@ -8,7 +8,7 @@ from threading import Lock
 
 from orchestrator.mlflow.models.deployer import Deployer
 from orchestrator.mlflow.runs.tracker import Tracker
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 Open = Callable[[], tuple[Tracker, Deployer]]
 """Opens MLflow's runs and registered models."""
@@ -36,7 +36,7 @@ class MlflowSession:
 
     @classmethod
     def of(
-        cls, experiment: Experiment, bind: Callable[[Tracker], None] = lambda _: None
+        cls, experiment: ExperimentSettings, bind: Callable[[Tracker], None] = lambda _: None
     ) -> "MlflowSession":
         """Return the session of an experiment.
 

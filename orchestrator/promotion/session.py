@@ -1,6 +1,6 @@
 """What an experiment's one driver holds: the ledger, MLflow, and the lease.
 
-Touches no library itself; takes an `Experiment`; gives a `DriverSession`; driver.
+Touches no library itself; takes an `ExperimentSettings`; gives a `DriverSession`; driver.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from orchestrator.mlflow.databases import require_usable
 from orchestrator.promotion.mlflow_session import MlflowSession
 from orchestrator.promotion.outbox import Outbox
 from orchestrator.promotion.store_ownership import bind, is_lost, require_own
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class DriverSession:
 
 @contextmanager
 def at_work(
-    experiment: Experiment,
+    experiment: ExperimentSettings,
     flow_run: str = "",
     *,
     force: bool = False,
@@ -63,7 +63,10 @@ def at_work(
 
 
 def send_again(
-    experiment: Experiment, mlflow: MlflowSession, ledger: Ledger, say: Callable[[str], None]
+    experiment: ExperimentSettings,
+    mlflow: MlflowSession,
+    ledger: Ledger,
+    say: Callable[[str], None],
 ) -> None:
     """Send MLflow every trial and champion once more, since it has lost them all.
 

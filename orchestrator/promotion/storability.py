@@ -1,6 +1,7 @@
 """Whether models can be stored: found out on a few made-up rows, before any trial is made.
 
-Touches no library itself; takes an `Experiment` and studies; raises or says nothing; driver.
+Touches no library itself; takes an `ExperimentSettings` and studies; raises or says nothing;
+driver.
 """
 
 from collections.abc import Iterable
@@ -8,10 +9,10 @@ from collections.abc import Iterable
 from orchestrator.errors import ConfigError
 from orchestrator.project_code import installed_versions
 from orchestrator.records import Study
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 
 
-def rules_of(experiment: Experiment) -> str:
+def rules_of(experiment: ExperimentSettings) -> str:
     """What decides whether a model can be stored, in words; under other rules it is tried again."""
     pickled = "pickled if need be" if experiment.allow_pickle else "never pickled"
     allowed = experiment.evaluation.allowed
@@ -20,7 +21,7 @@ def rules_of(experiment: Experiment) -> str:
     return f"{installed}, {pickled}, of {', '.join(allowed)}"
 
 
-def require_storable(experiment: Experiment, studies: Iterable[Study]) -> None:
+def require_storable(experiment: ExperimentSettings, studies: Iterable[Study]) -> None:
     """Refuse models whose winner could not be written, before their trials are made.
 
     Args:

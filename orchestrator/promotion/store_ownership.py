@@ -3,7 +3,7 @@
 A copied or moved project, a changed address, a store that was lost or replaced: each is recognised
 before anything is written. What is safe is repaired; anything else is refused with the cure.
 
-Touches MLflow's database through tracking; takes an `Experiment` and its ledger; driver.
+Touches MLflow's database through tracking; takes an `ExperimentSettings` and its ledger; driver.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from orchestrator.mlflow.ownership import (
     write_marker,
 )
 from orchestrator.mlflow.runs.tracker import Tracker
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 from orchestrator.sql.addresses import file_of, url_of
 
 ADOPT = "`orchestrator adopt-store`"
@@ -60,7 +60,7 @@ class Trouble:
         return MachineryError(text) if lost else UsageError(text)
 
 
-def trouble(experiment: Experiment, ledger: Ledger) -> Trouble | None:
+def trouble(experiment: ExperimentSettings, ledger: Ledger) -> Trouble | None:
     """What keeps the ledger from using the configured stores; nothing is written.
 
     A ledger that knows no MLflow yet waits only some seconds for a server's answers; after that,
@@ -83,7 +83,7 @@ def trouble(experiment: Experiment, ledger: Ledger) -> Trouble | None:
 
 
 def require_own(
-    experiment: Experiment,
+    experiment: ExperimentSettings,
     ledger: Ledger,
     say: Callable[[str], None] = lambda _: None,
     *,
@@ -110,7 +110,7 @@ def require_own(
         say(f"{known.artifacts} was moved to {artifacts_of(experiment)}: MLflow now points there")
 
 
-def is_lost(experiment: Experiment, ledger: Ledger) -> bool:
+def is_lost(experiment: ExperimentSettings, ledger: Ledger) -> bool:
     """Whether MLflow, at the address it had, has nothing any more of what this ledger sent it."""
     known = ledger.identity.known()
     if known is None or is_server(experiment.tracking):
@@ -122,7 +122,7 @@ def is_lost(experiment: Experiment, ledger: Ledger) -> bool:
     return False
 
 
-def bind(experiment: Experiment, ledger: Ledger, tracker: Tracker) -> None:
+def bind(experiment: ExperimentSettings, ledger: Ledger, tracker: Tracker) -> None:
     """Write into MLflow, the artifact root and the ledger that they belong together.
 
     Raises:
@@ -146,7 +146,7 @@ def bind(experiment: Experiment, ledger: Ledger, tracker: Tracker) -> None:
         ledger.identity.write(replace(own, bound=True))
 
 
-def require_configured_root(experiment: Experiment, tracker: Tracker) -> None:
+def require_configured_root(experiment: ExperimentSettings, tracker: Tracker) -> None:
     """Refuse to delete files from a folder that the configuration does not name.
 
     Raises:
@@ -161,7 +161,7 @@ def require_configured_root(experiment: Experiment, tracker: Tracker) -> None:
         )
 
 
-def identity_of(experiment: Experiment, ledger: Ledger, known: Identity | None) -> Identity:
+def identity_of(experiment: ExperimentSettings, ledger: Ledger, known: Identity | None) -> Identity:
     """The identity with the addresses of now; a new one, not yet bound, where none is known."""
     place, tracking, artifacts = ledger.place, address_of(experiment), artifacts_of(experiment)
     if known is None:
@@ -169,7 +169,7 @@ def identity_of(experiment: Experiment, ledger: Ledger, known: Identity | None) 
     return replace(known, place=place, tracking=tracking, artifacts=artifacts)
 
 
-def follow(experiment: Experiment, ledger: Ledger, known: Identity) -> None:
+def follow(experiment: ExperimentSettings, ledger: Ledger, known: Identity) -> None:
     """Have MLflow and the ledger point to the files where they are now.
 
     Raises:
@@ -183,7 +183,7 @@ def follow(experiment: Experiment, ledger: Ledger, known: Identity) -> None:
     ledger.identity.write(identity_of(experiment, ledger, known))
 
 
-def address_of(experiment: Experiment) -> str:
+def address_of(experiment: ExperimentSettings) -> str:
     """MLflow's address, whole and without a password."""
     scheme, separator, path = experiment.tracking.partition(":///")
     if scheme.startswith("sqlite") and separator:
@@ -191,7 +191,7 @@ def address_of(experiment: Experiment) -> str:
     return without_password(experiment.tracking)
 
 
-def artifacts_of(experiment: Experiment) -> str:
+def artifacts_of(experiment: ExperimentSettings) -> str:
     """The configured artifact root, whole; "" where MLflow's server decides."""
     if experiment.artifacts is None:
         return ""
@@ -202,7 +202,9 @@ def artifacts_of(experiment: Experiment) -> str:
 # -- what may be wrong ------------------------------------------------------------------------
 
 
-def _unknown(experiment: Experiment, ledger: Ledger, found: Ownership | None) -> Trouble | None:
+def _unknown(
+    experiment: ExperimentSettings, ledger: Ledger, found: Ownership | None
+) -> Trouble | None:
     """MLflow has what this ledger, which has sent nothing yet, does not know."""
     if found is None or not (found.token or found.has_champions) or _has_history(ledger, found):
         return None
@@ -247,7 +249,7 @@ def _file(place: str) -> Path | None:
     return file_of(url_of(place))
 
 
-def _tracking(experiment: Experiment, known: Identity) -> Trouble | None:
+def _tracking(experiment: ExperimentSettings, known: Identity) -> Trouble | None:
     """MLflow is another one than before; of a server with the same address, opening it tells."""
     same = address_of(experiment) == known.tracking
     if same and is_server(experiment.tracking):
@@ -272,7 +274,9 @@ def _tracking(experiment: Experiment, known: Identity) -> Trouble | None:
     )
 
 
-def _foreign(experiment: Experiment, known: Identity, found: Ownership | None) -> Trouble | None:
+def _foreign(
+    experiment: ExperimentSettings, known: Identity, found: Ownership | None
+) -> Trouble | None:
     """The experiment is there, and not this ledger's."""
     if found is None or known.token in {found.token, found.receiving}:
         return None
@@ -291,7 +295,7 @@ def _foreign(experiment: Experiment, known: Identity, found: Ownership | None) -
     )
 
 
-def _has_moved(experiment: Experiment, known: Identity) -> bool:
+def _has_moved(experiment: ExperimentSettings, known: Identity) -> bool:
     """Whether the artifact root is where the configuration now says, and no longer where it was."""
     now = artifacts_of(experiment)
     if now in {known.artifacts, ""} or not known.artifacts:
@@ -302,7 +306,7 @@ def _has_moved(experiment: Experiment, known: Identity) -> bool:
     )
 
 
-def _artifacts(experiment: Experiment, known: Identity, ledger: Ledger) -> Trouble | None:
+def _artifacts(experiment: ExperimentSettings, known: Identity, ledger: Ledger) -> Trouble | None:
     now = artifacts_of(experiment)
     if now == known.artifacts:
         return _files_lost(now, ledger)

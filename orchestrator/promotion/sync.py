@@ -1,10 +1,11 @@
 """A sync: MLflow is sent what the ledger has and it lacks, without a flow run.
 
-Touches no library itself; takes an `Experiment`; gives how much was sent; runs on the driver, in
-whose process models are fitted that an earlier flow run left unwritten.
+Touches no library itself; takes an `ExperimentSettings`; gives how much was sent; runs on the
+driver, in whose process models are fitted that an earlier flow run left unwritten.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from orchestrator.errors import MachineryError
 from orchestrator.ledger import Ledger
@@ -17,11 +18,24 @@ from orchestrator.promotion.outbox import Outbox
 from orchestrator.promotion.session import at_work
 from orchestrator.promotion.storability import rules_of
 from orchestrator.records import Promotion
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
+from orchestrator.tabular import TableView, Tabular
 
 
-def sync(experiment: Experiment) -> tuple[int, int]:
-    """Send MLflow what the ledger has and it lacks: how many trials, how many promotions.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent(Tabular):
+    """The trials and the promotions that MLflow was sent, in numbers."""
+
+    trials: int
+    promotions: int
+
+    def tables(self) -> tuple[TableView, ...]:
+        """Return the numbers in one row."""
+        return (TableView(rows=[asdict(self)]),)
+
+
+def sync(experiment: ExperimentSettings) -> Sent:
+    """Send MLflow what the ledger has and MLflow lacks.
 
     Models that could not be written are fitted and written in this process.
 
@@ -41,11 +55,11 @@ def sync(experiment: Experiment) -> tuple[int, int]:
                 f"{len(failed)} customers could not be delivered, such as {failed[0].key}: "
                 f"{failed[0].error}"
             )
-        return trials, len(outbox.deployed)
+        return Sent(trials=trials, promotions=len(outbox.deployed))
 
 
 def deliver_here(
-    experiment: Experiment, ledger: Ledger, outbox: Outbox, promotions: Sequence[Promotion]
+    experiment: ExperimentSettings, ledger: Ledger, outbox: Outbox, promotions: Sequence[Promotion]
 ) -> tuple[Outcome, ...]:
     """Fit, write and deploy models in this process; what could not be delivered.
 

@@ -3,11 +3,12 @@
 Trials are sent again as runs. The model of each champion is fitted again and written where the
 configuration now says, then registered. The old MLflow and its files are left as they are.
 
-Touches no library itself; takes an `Experiment`; gives how much was sent; runs on the driver.
+Touches no library itself; takes an `ExperimentSettings`; gives how much was sent; runs on the
+driver.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from orchestrator.errors import MachineryError, UsageError
 from orchestrator.ledger import Ledger
@@ -16,21 +17,13 @@ from orchestrator.mlflow.ownership import PLACE, RECEIVING, TAG, look_up
 from orchestrator.promotion.mlflow_session import MlflowSession
 from orchestrator.promotion.outbox import Outbox
 from orchestrator.promotion.store_ownership import Trouble, artifacts_of, identity_of, trouble
-from orchestrator.promotion.sync import deliver_here
-from orchestrator.settings import Experiment
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transferred:
-    """What a new MLflow was sent: how many trials, how many champions."""
-
-    trials: int
-    promotions: int
+from orchestrator.promotion.sync import Sent, deliver_here
+from orchestrator.settings import ExperimentSettings
 
 
 def to_new_mlflow(
-    experiment: Experiment, say: Callable[[str], None] = lambda _: None
-) -> Transferred:
+    experiment: ExperimentSettings, say: Callable[[str], None] = lambda _: None
+) -> Sent:
     """Send the configured MLflow everything; safe to repeat after a failure.
 
     Raises:
@@ -53,7 +46,7 @@ def to_new_mlflow(
         return _transfer(experiment, ledger, known, say)
 
 
-def _require_free(experiment: Experiment, known: Identity, found: Trouble) -> None:
+def _require_free(experiment: ExperimentSettings, known: Identity, found: Trouble) -> None:
     """Refuse an experiment of the same name that holds anything of another ledger."""
     there = look_up(experiment.tracking, experiment.name)
     if there is None or there.receiving == known.token:
@@ -71,8 +64,8 @@ def _require_free(experiment: Experiment, known: Identity, found: Trouble) -> No
 
 
 def _transfer(
-    experiment: Experiment, ledger: Ledger, known: Identity, say: Callable[[str], None]
-) -> Transferred:
+    experiment: ExperimentSettings, ledger: Ledger, known: Identity, say: Callable[[str], None]
+) -> Sent:
     mlflow = MlflowSession.of(experiment)
     mlflow.tracker.tag_experiment({RECEIVING: known.token})
     outbox = Outbox(ledger, mlflow)
@@ -92,4 +85,4 @@ def _transfer(
             f"sent {trials} trials and {len(serving) - len(failed)} champions, but the models of "
             f"{len(failed)} customers could not be fitted again, such as {first.key}: {first.error}"
         )
-    return Transferred(trials=trials, promotions=len(serving))
+    return Sent(trials=trials, promotions=len(serving))

@@ -3,6 +3,7 @@
     overview_page   all customers
     customer_page   one customer
     front_section   several objectives of one customer
+    customer_trials  the trials of one customer
     status          what serves, and the history of one customer or model
     mlflow_summary  a flow run's page in MLflow
     page            the parts of a page

@@ -5,13 +5,15 @@ Touches no library; reads the ledger only; gives records for people and machines
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from orchestrator.errors import UsageError
 from orchestrator.ledger import Champion, Ledger, Period, RecordedTrial
 from orchestrator.ledger.changes import FieldChange, Kind, field_changes
 from orchestrator.ledger.codec import canonical
-from orchestrator.records import Promotion
+from orchestrator.records import FlowRun, Promotion
+from orchestrator.tabular import TableView, Tabular, time_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,33 @@ class CustomerStatus:
     champion: Champion | None
     model_listed: bool
 
+    def row(self) -> dict[str, Any]:
+        """Return it flat, with the cells of `served_by` where something serves the customer."""
+        row: dict[str, Any] = {"customer": self.customer, "state": self.state}
+        if self.champion is None:
+            return {**row, "model": None}
+        return {**row, "model_listed": self.model_listed, **served_by(self.champion)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status(Tabular):
+    """Every customer that is listed or served, at one moment.
+
+    Attributes:
+        at: The moment in epoch seconds; None is now.
+        customers: In the order of their ids.
+        unfinished: The experiment's last flow run, if it has not ended.
+    """
+
+    at: float | None
+    customers: tuple[CustomerStatus, ...]
+    unfinished: FlowRun | None = None
+
+    def tables(self) -> tuple[TableView, ...]:
+        """Return a row a customer."""
+        columns = ("customer", "state", "model")
+        return (TableView(rows=[each.row() for each in self.customers], columns=columns),)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialsOfRun:
@@ -45,7 +74,7 @@ class TrialsOfRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Life:
+class Life(Tabular):
     """The history of one customer or model.
 
     Attributes:
@@ -62,6 +91,75 @@ class Life:
     changes: tuple[tuple[FieldChange, ...], ...]
     flow_runs: tuple[TrialsOfRun, ...]
     promotions: tuple[Promotion, ...]
+
+    def tables(self) -> tuple[TableView, ...]:
+        """Return the periods, the trials by flow run, and the promotions."""
+        runs = [{**asdict(each), "at": time_of(each.at)} for each in self.flow_runs]
+        title = f"{self.kind} {self.key}"
+        return self._periods(title), TableView(title="trials", rows=runs), promoted(self.promotions)
+
+    def _periods(self, title: str) -> TableView:
+        rows = [
+            {
+                "from": time_of(period.start),
+                "to": time_of(period.end),
+                "event": period.event,
+                "state": period.state,
+                "changed": [f"{each.field}: {each.old} -> {each.new}" for each in changes],
+            }
+            for period, changes in zip(self.periods, self.changes, strict=True)
+        ]
+        return TableView(title=title, rows=rows)
+
+
+def served_by(champion: Champion) -> dict[str, Any]:
+    """Return a champion as cells: its model, parameters, score, version, and since when."""
+    study, deployed = champion.result.trial.study, champion.deployed
+    return {
+        "model": study.model.id,
+        "params": dict(champion.result.trial.params),
+        "metric": study.evaluation.metric,
+        "score": champion.result.mean(study.evaluation.metric),
+        "registered_model": None if deployed is None else deployed.model_name,
+        "version": None if deployed is None else deployed.version,
+        "run_id": champion.run_id,
+        "since": time_of(champion.at),
+    }
+
+
+def promoted(promotions: Sequence[Promotion]) -> TableView:
+    """Return promotions as a table, a row each."""
+    rows = []
+    for promotion in promotions:
+        best = promotion.decision.best
+        if best is None:
+            continue
+        study, deployed = best.trial.study, promotion.deployed
+        rows.append(
+            {
+                "customer": promotion.decision.customer.id,
+                "model": study.model.id,
+                "score": best.mean(study.evaluation.metric),
+                "registered_model": None if deployed is None else deployed.model_name,
+                "version": None if deployed is None else deployed.version,
+                "at": time_of(promotion.at),
+                "reason": promotion.decision.reason,
+            }
+        )
+    columns = ("customer", "model", "score", "registered_model", "version", "at", "reason")
+    return TableView(title="promotions", rows=rows, columns=columns)
+
+
+def status(ledger: Ledger, experiment: str, at: float | None = None) -> Status:
+    """Return every customer with what serves it.
+
+    Args:
+        ledger: The experiment's.
+        experiment: Its name.
+        at: Epoch seconds; None is now.
+    """
+    unfinished = ledger.flow_runs.left_unfinished(experiment)
+    return Status(at=at, customers=standings(ledger, at), unfinished=unfinished)
 
 
 def standings(ledger: Ledger, at: float | None = None) -> tuple[CustomerStatus, ...]:

@@ -101,7 +101,7 @@ def killing(times: int, random: Random, *, beside: int = _BUSY) -> Kills:
         client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
         while len(cluster.deaths) < times and idle < _IDLE_FLOWS:
             before = len(cluster.deaths)
-            run = doubling.run(client)
+            run = doubling.run(client=client)
             flows += 1
             idle = idle + 1 if len(cluster.deaths) == before else 0
             wrong = _wrong(run)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.flow_runs import parameters
+from orchestrator.api import parameters
 from orchestrator.errors import UsageError
 from orchestrator.records import FileRun
 from tests.support.command_output import as_json, printed, said
@@ -234,7 +234,7 @@ def test_a_bug_of_ours_keeps_its_traceback_and_is_called_one(orchestrator, numbe
     def broken(*_):
         raise KeyError("ours")
 
-    monkeypatch.setattr("orchestrator.cli.flow_runs.parameters.typed", broken)
+    monkeypatch.setattr("orchestrator.api.parameters.typed", broken)
     code, _, err = orchestrator("run", "sums.py")
     assert code == 70
     assert "Traceback" in err

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from orchestrator.api.metrics import serving_metrics
 from orchestrator.cli import main
 from orchestrator.cli.commands.training import run_experiment
-from orchestrator.cli.flow_runs.metrics import serving_metrics
 from orchestrator.cli.flow_runs.run_options import RunOptions
 from orchestrator.clusters import Cluster
 from orchestrator.errors import UsageError

@@ -64,7 +64,7 @@ def test_short_calls_make_a_cluster_grow_and_idleness_makes_it_shrink():
             return len(client.scheduler_info(n_workers=-1)["workers"])
 
         resting = flow(name="resting")(lambda: rest.expand(seconds=[0.2] * 200))
-        ended = resting.run(client)
+        ended = resting.run(client=client)
         assert ended.state == "success"
         assert len(set(ended["rest"])) >= 3, "as many workers as there may be took part"
         wait_until(lambda: workers() == 1, "smaller cluster")

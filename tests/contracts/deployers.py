@@ -7,7 +7,7 @@ from mlflow.exceptions import MlflowException
 
 from orchestrator.errors import ClaimLostError, UsageError
 from orchestrator.mlflow.models.deployer import Challenger, Deployed, ModelState
-from tests.contracts.registry_sources import HOSTILE_IDS
+from orchestrator.testing.sources import HOSTILE_IDS
 
 EXPERIMENT = "flights"
 

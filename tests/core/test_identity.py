@@ -11,8 +11,8 @@ from mlflow.utils.validation import _validate_model_name
 from orchestrator.identity import slug
 from orchestrator.mlflow.models.model_names import model_name
 from orchestrator.mlflow.models.opening import open_deployer
+from orchestrator.testing.sources import HOSTILE_IDS
 from tests.contracts.deployers import challenger
-from tests.contracts.registry_sources import HOSTILE_IDS
 
 SAFE = frozenset(string.ascii_letters + string.digits + "-_")
 

@@ -17,7 +17,7 @@ from orchestrator.identity import slug
 from orchestrator.ledger.codec import NOTHING, thaw
 from orchestrator.mlflow.models.model_names import model_name
 from orchestrator.registry.sources import open_source
-from tests.contracts.registry_sources import HOSTILE_IDS
+from orchestrator.testing.sources import HOSTILE_IDS
 from tests.support.rows import TREE
 from tests.support.web_service import WebService
 

@@ -7,10 +7,10 @@ import pytest
 from orchestrator.mapping import flow, task
 from orchestrator.mapping.dask.executor import DaskExecutor
 from orchestrator.records import Customer
+from orchestrator.testing.executors import calls, carried_out
 from orchestrator.training.data import Loader
 from orchestrator.training.versions import data_versions
 from orchestrator.user_code import Interrupted, RaisedError, described, user_code
-from tests.contracts.executors import calls, carried_out
 
 
 class Unsayable(BaseException):

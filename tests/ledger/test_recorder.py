@@ -5,7 +5,7 @@ import pytest
 from orchestrator.ledger import Ledger
 from orchestrator.mapping.driver.recorder import MemoryRecorder
 from orchestrator.redaction import keep_secret
-from tests.contracts.recorders import RecorderContract
+from orchestrator.testing.recorders import RecorderContract
 from tests.support.ledger_records import flow_run, instance
 
 

@@ -151,7 +151,7 @@ def test_a_flow_with_a_task_of_the_same_name_is_no_later_run(experiment, tmp_pat
 
     with Ledger.open(experiment.ledger) as ledger:
         for each in (first, second):
-            each.run(None, ledger.recorder())
+            each.run(ledger=ledger.recorder())
         before = ledger.flow_runs.list(2)
         clean(experiment, tmp_path / "a", before=None, keep_last=1)
         assert [len(ledger.flow_runs.instances(each.id)) for each in before] == [2, 2]

@@ -49,9 +49,9 @@ def twice(recorder, mapped, change=lambda: None):
     def of_three():
         return mapped.expand(x=[1, 2, 30])
 
-    of_three.run(None, recorder)
+    of_three.run(ledger=recorder)
     change()
-    run = of_three.run(None, recorder)
+    run = of_three.run(ledger=recorder)
     return dict(run.counts), list(run.result())
 
 
@@ -117,15 +117,12 @@ def test_a_rerun_takes_the_rest_from_the_flow_run_it_reruns(recorder):
     def mapped():
         return noted.expand(x=[1, 2, 3])
 
-    first = mapped.run(None, recorder)
+    first = mapped.run(ledger=recorder)
     chosen = {("noted", "1")}
     for _ in range(2):  # what was rerun can be rerun in its turn
         made.clear()
         again = mapped.run(
-            None,
-            recorder,
-            rerun_of=first.id,
-            again=lambda node, key: (node, key) in chosen,
+            ledger=recorder, rerun_of=first.id, again=lambda node, key: (node, key) in chosen
         )
         assert (made, list(again.result())) == ([2], [1, 2, 3])
         first = again
@@ -146,9 +143,9 @@ def test_instances_that_run_again_on_resumption_are_reported_by_task(recorder, c
 
         return scaling
 
-    begun = scale_of(2).run(None, recorder, stop=lambda: len(stopped) > 2)
+    begun = scale_of(2).run(ledger=recorder, stop=lambda: len(stopped) > 2)
     assert begun.state == "interrupted"
     with caplog.at_level(logging.WARNING, "orchestrator"):
-        ended = scale_of(3).run(None, recorder, resumed=begun.flow_run)
+        ended = scale_of(3).run(ledger=recorder, resumed=begun.flow_run)
     assert list(ended.result()) == [0, 3, 6, 9, 12, 15]
     assert "task 'scale': 3 instances that had succeeded before the interruption" in caplog.text

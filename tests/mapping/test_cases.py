@@ -46,7 +46,7 @@ class TestExpansion:
         def constants():
             return add.partial(y=10).expand(x=[1, 2, 3])
 
-        assert list(constants.run(where).result()) == [11, 12, 13]
+        assert list(constants.run(client=where).result()) == [11, 12, 13]
 
     def test_case_2_the_last_keyword_is_fastest(self, where):
         @flow
@@ -56,7 +56,7 @@ class TestExpansion:
                 pair.expand(y=[5, 10], x=[2, 4, 8]),
             )
 
-        y_fastest, x_fastest = product.run(where).result()
+        y_fastest, x_fastest = product.run(client=where).result()
         assert list(y_fastest) == [(2, 5), (2, 10), (4, 5), (4, 10), (8, 5), (8, 10)]
         assert list(x_fastest) == [(2, 5), (4, 5), (8, 5), (2, 10), (4, 10), (8, 10)]
 
@@ -65,7 +65,7 @@ class TestExpansion:
         def pairs():
             return pair.expand(x=[1, 2], y={"a": "x", "b": "y"})
 
-        outcomes = pairs.run(where).result()
+        outcomes = pairs.run(client=where).result()
         assert list(outcomes) == [
             (1, ("a", "x")),
             (1, ("b", "y")),
@@ -82,7 +82,7 @@ class TestExpansion:
         def unchanged():
             return itself.expand(x=items)
 
-        result = list(unchanged.run(where).result())
+        result = list(unchanged.run(client=where).result())
         assert result == items
         assert [type(value) for value in result] == [type(item) for item in items]
 
@@ -92,7 +92,7 @@ class TestExpansion:
             numbers = give([1, 2])
             return pair.expand(x=numbers, y=numbers)
 
-        assert list(squared.run(where).result()) == [(1, 1), (1, 2), (2, 1), (2, 2)]
+        assert list(squared.run(client=where).result()) == [(1, 1), (1, 2), (2, 1), (2, 2)]
 
     def test_case_6_maps_chain_and_reduce(self, where):
         @flow
@@ -100,7 +100,7 @@ class TestExpansion:
             once = add_one.expand(x=[1, 2, 3])
             return add_one.expand(x=once), total(once)
 
-        twice, summed = chained.run(where).result()
+        twice, summed = chained.run(client=where).result()
         assert list(twice) == [3, 4, 5]
         assert summed == 9
 
@@ -109,7 +109,7 @@ class TestExpansion:
         def alone():
             add_one.expand(x=[1, 2, 3])
 
-        run = alone.run(where)
+        run = alone.run(client=where)
         assert list(run["add_one"]) == [2, 3, 4]
         assert run.state == "success"
 
@@ -125,7 +125,7 @@ class TestExpansion:
                 both.partial(a=1).expand_kwargs([{"b": "x"}, {"b": None}]),
             )
 
-        sums, pairs = dicts.run(where).result()
+        sums, pairs = dicts.run(client=where).result()
         assert list(sums) == [3, 7]
         assert list(pairs) == [(1, "x"), (1, None)]
 
@@ -149,7 +149,7 @@ class TestLazySequences:
         def mapped():
             return show.expand_kwargs(give(["a", "b", "c"]).map(double))
 
-        outcomes = mapped.run(where)["show"]
+        outcomes = mapped.run(client=where)["show"]
         assert states(outcomes) == [State.SUCCESS, State.SUCCESS, last]
         assert list(outcomes)[:2] == ["aa", "bb"]
 
@@ -162,7 +162,7 @@ class TestLazySequences:
                 itself.expand(x=three.zip(four, fillvalue=None)),
             )
 
-        shortest, filled = zipped.run(where).result()
+        shortest, filled = zipped.run(client=where).result()
         assert list(shortest) == [(1, 1), (2, 2), (3, 3)]
         assert list(filled) == [(1, 1), (2, 2), (3, 3), (None, 4)]
 
@@ -171,7 +171,7 @@ class TestLazySequences:
         def strict():
             return itself.expand(x=give([1, 2, 3]).zip([1, 2, 3, 4], strict=True))
 
-        run = strict.run(where)
+        run = strict.run(client=where)
         assert run.state == "failed"
         with pytest.raises(Exception, match="lengths: 3 and 4"):
             run.result()
@@ -181,7 +181,7 @@ class TestLazySequences:
         def joined():
             return itself.expand(x=give(["a", "b", "c"]).concat([1, 2], {"k": "v"}))
 
-        assert list(joined.run(where).result()) == ["a", "b", "c", 1, 2, ("k", "v")]
+        assert list(joined.run(client=where).result()) == ["a", "b", "c", 1, 2, ("k", "v")]
 
     def test_case_10_concat_is_indexed_from_both_ends(self):
         joined = Items(["a", "b", "c"]).concat([1, 2])
@@ -205,7 +205,7 @@ class TestEmptyAndFailed:
         def empty():
             return reduce(add_one.expand(x=add_one.expand(x=give([]))))
 
-        run = empty.run(where)
+        run = empty.run(client=where)
         assert run.state == state
         assert run.result() == expected
         assert run.counts[State.SKIPPED] == (3 if expected is None else 2)
@@ -224,7 +224,7 @@ class TestEmptyAndFailed:
             inverted = invert.expand(x=[1, 0, 2])
             return as_list.options(trigger_rule="all_success")(inverted), look(inverted)
 
-        run = partly.run(where)
+        run = partly.run(client=where)
         assert states(run["invert"]) == [State.SUCCESS, State.FAILED, State.SUCCESS]
         assert states(run["as_list"]) == [State.UPSTREAM_FAILED]
         assert list(run["look"]) == [
@@ -246,7 +246,7 @@ class TestEmptyAndFailed:
         def gap():
             return add_one.options(trigger_rule="all_done").expand(x=but_zero.expand(x=[0, 1, 2]))
 
-        by_key = gap.run(where)["add_one"].by_key
+        by_key = gap.run(client=where)["add_one"].by_key
         assert by_key["0"].state is State.UPSTREAM_FAILED
         assert (by_key["1"].value, by_key["2"].value) == (11, 21)
 
@@ -262,7 +262,7 @@ class TestOrder:
         def reversed_ends():
             return as_list(late.expand(x=[0, 1, 2])), as_list(late.expand(x=[3]))
 
-        assert reversed_ends.run(where).result() == ([0, 1, 2], [3])
+        assert reversed_ends.run(client=where).result() == ([0, 1, 2], [3])
 
     def test_case_15_an_item_goes_on_while_others_have_not_ended(self, client, tmp_path):
         """Item 0's first stage ends only once item 1's second stage has begun."""
@@ -287,7 +287,7 @@ class TestOrder:
         def stages():
             return second.expand(x=first.expand(x=[0, 1]))
 
-        assert list(stages.run(client).result()) == [0, 1]
+        assert list(stages.run(client=client).result()) == [0, 1]
 
     def test_case_15_in_this_process_an_item_goes_through_all_stages_first(self):
         seen = []
@@ -325,7 +325,7 @@ class TestOrder:
         def nested():
             return outer.options(key="{a}").expand(a=["p", "q"])
 
-        run = nested.run(where)
+        run = nested.run(client=where)
         pairs = [[f"{a}{b}('x', 1)", f"{a}{b}('y', 2)"] for a in "pq" for b in "01"]
         assert list(run.result()) == [pairs[:2], pairs[2:]]
         keys = [o.key for outcomes in run.outcomes("leaf") for o in outcomes.items()]
@@ -353,8 +353,8 @@ class TestHistory:
         def customers(names):
             return work.partial(folder=tmp_path).expand(name=names)
 
-        customers.run(where, recorder, names=["a", "b", "c"])
-        again = customers.run(where, recorder, names=["z", "a", "b", "c"])
+        customers.run({"names": ["a", "b", "c"]}, client=where, ledger=recorder)
+        again = customers.run({"names": ["z", "a", "b", "c"]}, client=where, ledger=recorder)
         assert list(again.result()) == ["Z", "A", "B", "C"]
         assert states(again.result()) == [State.SUCCESS] + [State.CACHED] * 3
         ran = {name: (tmp_path / name).read_text().count("ran") for name in "abcz"}
@@ -369,8 +369,8 @@ class TestHistory:
         def customers(names):
             return as_list(work.expand(name=names))
 
-        customers.run(where, recorder, names=list("abcde"))
-        fewer = customers.run(where, recorder, names=list("ace"))
+        customers.run({"names": list("abcde")}, client=where, ledger=recorder)
+        fewer = customers.run({"names": list("ace")}, client=where, ledger=recorder)
         assert fewer.state == "success"
         assert fewer.result() == ["a", "c", "e"]
         assert fewer.counts[State.REMOVED] == 2
@@ -387,8 +387,8 @@ class TestHistory:
         def customers(names):
             work.expand(name=names)
 
-        customers.run(where, recorder, names=["a", "b"])
-        fewer = customers.run(where, recorder, names=["a"])
+        customers.run({"names": ["a", "b"]}, client=where, ledger=recorder)
+        fewer = customers.run({"names": ["a"]}, client=where, ledger=recorder)
         assert recorder.instances[fewer.id, "work", "b"].state is State.REMOVED
 
 
@@ -421,7 +421,7 @@ class TestMisuse:
             wrong()
 
         with pytest.raises(FlowError, match=message):
-            mistaken.run(where)
+            mistaken.run(client=where)
         assert ran == []
 
     def test_case_20_a_producer_that_gives_a_str_fails_the_map(self, where):
@@ -429,7 +429,7 @@ class TestMisuse:
         def stringy():
             return add_one.expand(x=give("hi"))
 
-        run = stringy.run(where)
+        run = stringy.run(client=where)
         assert states(run["give"]) == [State.SUCCESS]
         assert run.state == "failed"
         with pytest.raises(Exception, match="cannot map over str"):
@@ -441,14 +441,14 @@ class TestMisuse:
             add.expand(x=range(20), y=range(6))
 
         with pytest.raises(FlowError, match=r"120 .* 100"):
-            too_long.run(where)
+            too_long.run(client=where)
 
     def test_case_21_the_limit_holds_for_lengths_known_at_run_time(self, where):
         @flow(max_map_length=100)
         def too_long():
             return add.expand(x=give(list(range(20))), y=range(6))
 
-        run = too_long.run(where)
+        run = too_long.run(client=where)
         with pytest.raises(Exception, match=r"120 .* 100"):
             run.result()
 

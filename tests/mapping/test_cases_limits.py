@@ -29,7 +29,7 @@ class TestLimits:
         def crowd():
             return busy.expand(x=range(20))
 
-        at_once = list(crowd.run(where).result())
+        at_once = list(crowd.run(client=where).result())
         assert len(at_once) == 20
         assert max(at_once) <= most
 
@@ -44,7 +44,7 @@ class TestLimits:
         def among_others():
             return deadly.options(max_lost=1).expand(x=range(100))
 
-        outcomes = among_others.run(client)["deadly"]
+        outcomes = among_others.run(client=client)["deadly"]
         assert [o.value for o in outcomes.items() if o.state is State.SUCCESS] == [
             x for x in range(100) if x != 57
         ]
@@ -62,7 +62,7 @@ class TestLimits:
             return perhaps_hang.expand(x=range(6))
 
         began = time.monotonic()
-        outcomes = hanging.run(client)["perhaps_hang"]
+        outcomes = hanging.run(client=client)["perhaps_hang"]
         assert time.monotonic() - began < 20
         assert list(outcomes) == [0, 1, 3, 4, 5]
         (failed,) = outcomes.failed
@@ -90,6 +90,6 @@ class TestLimits:
         def once():
             hopeless.partial(folder=tmp_path).expand(x=[1])
 
-        (failed,) = once.run(where)["hopeless"].failed
+        (failed,) = once.run(client=where)["hopeless"].failed
         assert failed.error == "no use"
         assert (tmp_path / "tries").read_text() == "x"

@@ -55,9 +55,9 @@ class TestStopping:
             looked.append(1)
             return len(looked) > 3
 
-        ten.run(where, recorder, stop=after_some)
+        ten.run(client=where, ledger=recorder, stop=after_some)
         kept = len(recorder.instances)
-        run = ten.run(where, recorder)
+        run = ten.run(client=where, ledger=recorder)
         assert run.state == "success"
         assert run.counts.get("cached", 0) == kept
 
@@ -354,6 +354,6 @@ class TestCoordinators:
             customers = {"acme": 1}
             return left.expand(customer=customers), right.expand(customer=customers), itself("f")
 
-        run = both.run(None, recorder)
+        run = both.run(ledger=recorder)
         recorded = [i for i in recorder.instances.values() if i.flow_run == run.id]
         assert len(recorded) == sum(run.counts.values()) == 5

@@ -17,7 +17,7 @@ from orchestrator.mapping.dask.serialization import KeptValue
 from orchestrator.mapping.execution.deferred import DeferredExecutor
 from orchestrator.mapping.execution.inline import InlineExecutor
 from orchestrator.mapping.execution.invoke import Deferred, Zipped
-from tests.contracts.executors import ExecutorContract, add, calls, carried_out, itself, values
+from orchestrator.testing.executors import ExecutorContract, add, calls, carried_out, itself, values
 from tests.support.dask_clusters import (
     PATIENCE_SECONDS,
     cluster,

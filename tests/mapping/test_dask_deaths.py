@@ -20,7 +20,7 @@ from orchestrator.errors import MachineryError
 from orchestrator.mapping.dask.executor import DaskExecutor
 from orchestrator.mapping.execution.executor import Ended, Lost
 from orchestrator.mapping.execution.invoke import Failure
-from tests.contracts.executors import calls, carried_out, itself, values
+from orchestrator.testing.executors import calls, carried_out, itself, values
 from tests.support.dask_clusters import (
     PATIENCE_SECONDS,
     cluster,

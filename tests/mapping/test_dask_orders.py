@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from orchestrator.mapping.dask import event_queue
 from orchestrator.mapping.dask.executor import DaskExecutor
 from orchestrator.mapping.execution.executor import Ended, Lost
-from tests.contracts.executors import calls
+from orchestrator.testing.executors import calls
 from tests.support.pretended_cluster import PretendedCluster
 
 FETCH_ERRORS = (OSError, CommClosedError, KeyError, AttributeError, TimeoutError)

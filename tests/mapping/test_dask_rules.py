@@ -28,7 +28,7 @@ from orchestrator.mapping.dask.messages import (
 from orchestrator.mapping.dask.scheduler import batch_key, number_of, summary_key
 from orchestrator.mapping.dask.worker import LEFT, LOADING
 from orchestrator.mapping.execution.executor import Withdrawn
-from tests.contracts.executors import add, calls
+from orchestrator.testing.executors import add, calls
 
 LIMIT_SECONDS = 10
 

@@ -213,7 +213,7 @@ class TestNames:
                 arguments.expand_kwargs([{name: 3}]),
             )
 
-        plain, mapped, kwargs = named.run(where).result()
+        plain, mapped, kwargs = named.run(client=where).result()
         assert plain == {name: 1}
         assert [*mapped, *kwargs] == [{name: 2}, {name: 3}]
 

@@ -48,7 +48,7 @@ def recorded(recorder, run):
 
 
 def run_of(recorder, write_down, **options):
-    return flow(name="written")(write_down).run(None, recorder, **options)
+    return flow(name="written")(write_down).run(ledger=recorder, **options)
 
 
 class TestRecords:
@@ -72,7 +72,7 @@ class TestRecords:
             itself.expand(x=ends)
             itself.expand(x=itself(["late"]))
 
-        run = all_ends.run(None, recorder)
+        run = all_ends.run(ledger=recorder)
         found = recorded(recorder, run)
         assert len(found) == sum(run.counts.values())
         states = {key: found["various", key].state for key in ("fine", "skip", "fail")}
@@ -123,7 +123,7 @@ class TestRecords:
             return itself.expand(x=range(n))
 
         origin = FileRun(file="/flows.py", flow="counted", digest="d", params={"n": "2"})
-        run = counted.run(None, recorder, n=2, odd=object(), origin=origin)
+        run = counted.run({"n": 2, "odd": object()}, ledger=recorder, origin=origin)
         flow_run = recorder.flow_runs[run.id]
         assert flow_run.params == {"n": 2, "odd": "<object>"}
         assert flow_run.counts == {"success": 2}
@@ -137,8 +137,8 @@ class TestUsedAgain:
         def mapped(items):
             return itself.expand(x=items)
 
-        mapped.run(None, recorder, items=[1, 2])
-        again = mapped.run(None, recorder, items=[2, 3])
+        mapped.run({"items": [1, 2]}, ledger=recorder)
+        again = mapped.run({"items": [2, 3]}, ledger=recorder)
         assert [str(o.state) for o in again.result().items()] == ["cached", "success"]
         assert list(again.result()) == [2, 3]
 
@@ -151,8 +151,8 @@ class TestUsedAgain:
         def reduced():
             return summed(itself.expand(x=itself.expand(x=[1, 2])))
 
-        assert reduced.run(None, recorder).result() == 3
-        again = reduced.run(None, recorder)
+        assert reduced.run(ledger=recorder).result() == 3
+        again = reduced.run(ledger=recorder)
         assert again.result() == 3
         assert again.counts == {"cached": 4, "success": 1}
 
@@ -161,8 +161,8 @@ class TestUsedAgain:
         def partly():
             return invert.expand(x=[0, 1])
 
-        partly.run(None, recorder)
-        again = partly.run(None, recorder)
+        partly.run(ledger=recorder)
+        again = partly.run(ledger=recorder)
         assert [str(o.state) for o in again["invert"].items()] == ["failed", "cached"]
 
     def test_nothing_is_used_again_where_the_task_forbids_it(self, recorder):
@@ -204,9 +204,9 @@ class TestRemoved:
         def listed(names):
             itself.options(key="{x}").expand(x=names)
 
-        listed.run(None, recorder, names=["a", "b"])
-        second = listed.run(None, recorder, names=["a"])
-        third = listed.run(None, recorder, names=["a"])
+        listed.run({"names": ["a", "b"]}, ledger=recorder)
+        second = listed.run({"names": ["a"]}, ledger=recorder)
+        third = listed.run({"names": ["a"]}, ledger=recorder)
         assert second.counts == {"cached": 1, "removed": 1}
         assert third.counts == {"cached": 1}
         assert recorded(recorder, second)["itself", "b"].state is State.REMOVED
@@ -216,8 +216,8 @@ class TestRemoved:
         def listed(names):
             itself.options(key="{x}").expand(x=names)
 
-        listed.run(None, recorder, names=["a", "b"])
-        stopped = listed.run(None, recorder, names=["a"], stop=lambda: True)
+        listed.run({"names": ["a", "b"]}, ledger=recorder)
+        stopped = listed.run({"names": ["a"]}, ledger=recorder, stop=lambda: True)
         assert stopped.state == "interrupted"
         assert "removed" not in stopped.counts
 
@@ -232,8 +232,8 @@ class TestRemoved:
         def listed(fail):
             itself.options(key="{x}").expand(x=names(fail))
 
-        listed.run(None, recorder, fail=False)
-        second = listed.run(None, recorder, fail=True)
+        listed.run({"fail": False}, ledger=recorder)
+        second = listed.run({"fail": True}, ledger=recorder)
         assert State.REMOVED not in second.counts
 
     def test_what_a_failed_coordinator_did_not_call_is_not_removed(self, recorder):
@@ -247,8 +247,8 @@ class TestRemoved:
         def tuned(fail, customers):
             tune.options(key="{customer}").partial(fail=fail).expand(customer=customers)
 
-        tuned.run(None, recorder, fail="", customers=["a", "b", "c"])
-        second = tuned.run(None, recorder, fail="b", customers=["a", "b"])
+        tuned.run({"fail": "", "customers": ["a", "b", "c"]}, ledger=recorder)
+        second = tuned.run({"fail": "b", "customers": ["a", "b"]}, ledger=recorder)
         assert second.counts["removed"] == 2
         gone = {name for name, i in recorded(recorder, second).items() if i.state == "removed"}
         assert gone == {("tune", "c"), ("itself@tune", "c/m1")}

@@ -200,8 +200,8 @@ def test_what_is_recalled_takes_nothing_of_a_rate():
         return limited.expand(x=range(20))
 
     recorder = MemoryRecorder()
-    rated.run(None, recorder)
-    assert again.run(None, recorder).counts == {"cached": 20}
+    rated.run(ledger=recorder)
+    assert again.run(ledger=recorder).counts == {"cached": 20}
 
 
 def test_retries_count_as_starts_of_a_rate():
@@ -242,7 +242,7 @@ def nested(folder):
 
 
 def test_max_active_holds_over_all_coordinators(where, tmp_path):
-    assert set(nested.run(where, folder=tmp_path).result()) == {1}
+    assert set(nested.run({"folder": tmp_path}, client=where).result()) == {1}
 
 
 def test_max_active_per_call_holds_for_each_call_alone():
@@ -335,5 +335,5 @@ def test_a_pool_with_slots_and_a_rate_runs_to_its_end(where):
     def calls():
         return one.expand(x=range(12)), other.expand(x=range(12))
 
-    run = calls.run(where)
+    run = calls.run(client=where)
     assert run.counts == {"success": 24}

@@ -49,7 +49,7 @@ def logs_of(client=None, *, written=talk, items=("good", "bad"), **options):
     """What is kept of a task mapped over some items, by key and attempt."""
     recorder = MemoryRecorder()
     run = flow(name="talking")(lambda: written.options(key="{x}").expand(x=list(items)))
-    ended = run.run(client, recorder, **options)
+    ended = run.run(client=client, ledger=recorder, **options)
     return {(log.key, log.attempt): log.text for log in recorder.logs.values()}, ended
 
 
@@ -199,7 +199,7 @@ class TestContext:
         def ask(x):
             return context.key, context.node, context.flow_run, context.attempt
 
-        run = flow(name="asking")(lambda: ask.expand(x={"a": 1})).run(client)
+        run = flow(name="asking")(lambda: ask.expand(x={"a": 1})).run(client=client)
         assert list(run["ask"]) == [("a", "ask", run.id, 1)]
 
     @pytest.mark.parametrize("where", ["inline", "cluster"])
@@ -211,7 +211,7 @@ class TestContext:
             (context.scratch / "file").write_text(str(x))
             return context.scratch, [each.name for each in context.scratch.iterdir()]
 
-        outcomes = flow(name="f")(lambda: write.expand(x=[1, 2])).run(client)["write"]
+        outcomes = flow(name="f")(lambda: write.expand(x=[1, 2])).run(client=client)["write"]
         assert [names for _, names in outcomes] == [["file"], ["file"]]
         assert len({folder for folder, _ in outcomes}) == 2
         assert not any(folder.exists() for folder, _ in outcomes)
@@ -231,7 +231,7 @@ class TestContext:
 def test_the_ledger_keeps_and_forgets_logs(tmp_path):
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         run = flow(name="talking")(lambda: talk.options(key="{x}").expand(x=["good", "bad"]))
-        ended = run.run(None, ledger.recorder())
+        ended = run.run(ledger=ledger.recorder())
         kept = ledger.logs.of("latest", key_pattern="b*")
         assert [(log.flow_run, log.node, log.key, log.attempt) for log in kept] == [
             (ended.id, "talk", "bad", 1),
@@ -248,10 +248,10 @@ def test_a_flow_says_itself_what_is_kept_unless_run_is_told_otherwise():
         talk.options(key="{x}").expand(x=["good"])
 
     kept = MemoryRecorder()
-    talking.run(None, kept)
+    talking.run(ledger=kept)
     assert len(kept.logs) == 1
     kept = MemoryRecorder()
-    talking.run(None, kept, logs=Logs(keep="failed"))
+    talking.run(ledger=kept, logs=Logs(keep="failed"))
     assert not kept.logs
 
 

@@ -198,7 +198,7 @@ def test_whatever_can_be_called_by_name_can_be_a_task(function, name, values, cl
         return made.expand(x=[1, 2])
 
     assert list(mapping.run().result()) == values
-    assert list(mapping.run(client).result()) == values
+    assert list(mapping.run(client=client).result()) == values
 
 
 def test_options_apply_to_a_task_as_to_its_function():

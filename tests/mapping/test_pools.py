@@ -27,5 +27,5 @@ def local():
 
 @pytest.mark.parametrize("way", [by_pool, by_executor])
 def test_a_task_on_a_local_cluster_may_use_a_pool_of_processes(local, way):
-    run = flow(lambda: task(way)([-1, -2])).run(local)
+    run = flow(lambda: task(way)([-1, -2])).run(client=local)
     assert (run.state, run.result()) == ("success", [1, 2])

@@ -93,7 +93,7 @@ class TestReduce:
             named = itself.options(key="k{x}").expand(x=[0, 1, 2])
             return look(invert.expand(x=named))
 
-        assert looked_at.run(where).result() == (
+        assert looked_at.run(client=where).result() == (
             2,
             0.5,
             [1.0, 0.5],
@@ -125,7 +125,7 @@ class TestReduce:
             chunks = large.expand(n=[200_000, 300_000])
             return size.expand(data=chunks), sizes(chunks), size(large(100_000))
 
-        each, together, plain = sized.run(where).result()
+        each, together, plain = sized.run(client=where).result()
         assert list(each) == together == [200_000, 300_000]
         assert plain == 100_000
 

@@ -103,9 +103,9 @@ def rounds():
 
 
 def test_it_goes_on_under_its_id_and_repeats_nothing(recorder, calls):
-    begun = squares.run(None, recorder, stop=calls.stop_after(5))
+    begun = squares.run(ledger=recorder, stop=calls.stop_after(5))
     assert begun.state == "interrupted"
-    ended = squares.run(None, recorder, resumed=begun.flow_run)
+    ended = squares.run(ledger=recorder, resumed=begun.flow_run)
     assert (ended.id, ended.flow_run.started) == (begun.id, begun.flow_run.started)
     assert set((calls.made - Counter({("squared", 7): 1})).values()) == {1}
     assert ended.state == "failed"
@@ -113,9 +113,9 @@ def test_it_goes_on_under_its_id_and_repeats_nothing(recorder, calls):
 
 
 def test_what_failed_is_tried_again(recorder, calls):
-    begun = squares.run(None, recorder)
+    begun = squares.run(ledger=recorder)
     assert begun.state == "failed"
-    ended = squares.run(None, recorder, resumed=begun.flow_run)
+    ended = squares.run(ledger=recorder, resumed=begun.flow_run)
     assert ended.state == "success"
     assert ended.result() == sum(x * x for x in range(10))
     assert calls.made.total() == 12, "one call more than there are: the one that had failed"
@@ -123,30 +123,30 @@ def test_what_failed_is_tried_again(recorder, calls):
 
 
 def test_a_new_flow_run_is_another_one(recorder, calls):
-    begun = squares.run(None, recorder, stop=calls.stop_after(5))
-    ended = squares.run(None, recorder)
+    begun = squares.run(ledger=recorder, stop=calls.stop_after(5))
+    ended = squares.run(ledger=recorder)
     assert ended.id != begun.id
     assert "cached" not in ended.counts
     assert calls.made["fetched"] == 2
 
 
 def test_what_is_never_cached_is_not_repeated_either(recorder, calls):
-    begun = look_ups.run(None, recorder, stop=calls.stop_after(6))
-    ended = look_ups.run(None, recorder, resumed=begun.flow_run)
+    begun = look_ups.run(ledger=recorder, stop=calls.stop_after(6))
+    ended = look_ups.run(ledger=recorder, resumed=begun.flow_run)
     assert list(ended["looked_up"]) == [1] * 10
-    assert list(look_ups.run(None, recorder)["looked_up"]) == [2] * 10
+    assert list(look_ups.run(ledger=recorder)["looked_up"]) == [2] * 10
 
 
 def test_what_is_cached_in_part_is_not_repeated_either(recorder, calls):
-    begun = some_look_ups.run(None, recorder, stop=calls.stop_after(6))
-    ended = some_look_ups.run(None, recorder, resumed=begun.flow_run)
+    begun = some_look_ups.run(ledger=recorder, stop=calls.stop_after(6))
+    ended = some_look_ups.run(ledger=recorder, resumed=begun.flow_run)
     assert list(ended["looked_up_when_even"]) == [1] * 10
-    assert list(some_look_ups.run(None, recorder)["looked_up_when_even"]) == [2, 1] * 5
+    assert list(some_look_ups.run(ledger=recorder)["looked_up_when_even"]) == [2, 1] * 5
 
 
 def test_coordinators_run_from_the_start_and_are_given_what_is_recorded(recorder, calls):
-    begun = rounds.run(None, recorder, stop=calls.stop_after(7))
-    ended = rounds.run(None, recorder, resumed=begun.flow_run)
+    begun = rounds.run(ledger=recorder, stop=calls.stop_after(7))
+    ended = rounds.run(ledger=recorder, resumed=begun.flow_run)
     assert ended.state == "success"
     assert set(calls.made.values()) == {1}
     assert list(ended["in_two_rounds"]) == [
@@ -156,11 +156,11 @@ def test_coordinators_run_from_the_start_and_are_given_what_is_recorded(recorder
 
 def test_all_of_it_once_more_means_once_more(recorder, calls):
     """A flow run that uses nothing recorded earlier is resumed: what it did itself counts."""
-    squares.run(None, recorder)
+    squares.run(ledger=recorder)
     calls.made.clear()
     everything = {"again": lambda _node, _key: True}
-    begun = squares.run(None, recorder, stop=calls.stop_after(6), **everything)
-    ended = squares.run(None, recorder, resumed=begun.flow_run, **everything)
+    begun = squares.run(ledger=recorder, stop=calls.stop_after(6), **everything)
+    ended = squares.run(ledger=recorder, resumed=begun.flow_run, **everything)
     assert ended.counts == {"success": 10, "failed": 1, "upstream_failed": 1}
     assert set(calls.made.values()) == {1}
 
@@ -183,36 +183,36 @@ def lottery():
 
 
 def test_equal_calls_of_several_coordinators_keep_their_own_results(recorder, calls):
-    begun = lottery.run(None, recorder, stop=calls.stop_after(3))
-    ended = lottery.run(None, recorder, resumed=begun.flow_run)
+    begun = lottery.run(ledger=recorder, stop=calls.stop_after(3))
+    ended = lottery.run(ledger=recorder, resumed=begun.flow_run)
     assert sorted(number for _, number, _ in ended["player"]) == [1, 2, 3]
     assert calls.made["drawn"] == 3
 
 
 def test_instances_keep_what_was_recorded_of_their_first_life(tmp_path, calls):
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        begun = squares.run(None, ledger.recorder(), stop=calls.stop_after(5))
+        begun = squares.run(ledger=ledger.recorder(), stop=calls.stop_after(5))
         before = ledger.flow_runs.instances(begun.id, state=State.SUCCESS)
-        squares.run(None, ledger.recorder(), resumed=begun.flow_run)
+        squares.run(ledger=ledger.recorder(), resumed=begun.flow_run)
         after = ledger.flow_runs.instances(begun.id, state=State.SUCCESS)
         assert {(i.key, i.started) for i in before} <= {(i.key, i.started) for i in after}
 
 
 def test_what_only_a_resumption_or_rerun_needs_is_gone_after_the_next_success(tmp_path, calls):
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        run = look_ups.run(None, ledger.recorder())
+        run = look_ups.run(ledger=ledger.recorder())
         names = [each.fingerprint for each in ledger.flow_runs.instances(run.id)]
         assert len(ledger.recorder().known(names)) == len(names)
-        look_ups.run(None, ledger.recorder())
+        look_ups.run(ledger=ledger.recorder())
         assert ledger.recorder().known(names) == frozenset()
 
 
 def test_an_interrupted_flow_run_repeats_nothing_after_a_newer_one_has_ended_well(recorder, calls):
-    begun = look_ups.run(None, recorder, stop=calls.stop_after(4))
+    begun = look_ups.run(ledger=recorder, stop=calls.stop_after(4))
     assert begun.state == "interrupted"
-    assert look_ups.run(None, recorder).state == "success"
+    assert look_ups.run(ledger=recorder).state == "success"
     calls.made.clear()
-    ended = look_ups.run(None, recorder, resumed=begun.flow_run)
+    ended = look_ups.run(ledger=recorder, resumed=begun.flow_run)
     assert (ended.id, ended.state) == (begun.id, "success")
     assert calls.made.total() == 6
 
@@ -246,8 +246,8 @@ def with_reduce(size: int = 5):
 
 def test_a_reduce_that_succeeded_is_not_repeated(recorder, calls):
     """Though what has failed before it is tried again: it fails in the same way."""
-    begun = with_reduce.run(None, recorder)
-    ended = with_reduce.run(None, recorder, resumed=begun.flow_run)
+    begun = with_reduce.run(ledger=recorder)
+    ended = with_reduce.run(ledger=recorder, resumed=begun.flow_run)
     assert (begun.state, ended.state) == ("failed", "success")
     assert ended.result() == (4 + 9 + 16 + 25, [("0", "ValueError: too small")])
     assert calls.made["reduced"] == 1
@@ -255,8 +255,8 @@ def test_a_reduce_that_succeeded_is_not_repeated(recorder, calls):
 
 
 def test_a_reduce_is_made_again_in_a_new_flow_run(recorder, calls):
-    with_reduce.run(None, recorder)
-    with_reduce.run(None, recorder)
+    with_reduce.run(ledger=recorder)
+    with_reduce.run(ledger=recorder)
     assert calls.made["reduced"] == 2
 
 
@@ -272,8 +272,8 @@ def to_keys():
 
 
 def test_a_reduce_whose_items_end_otherwise_is_made_again(recorder, calls):
-    begun = to_keys.run(None, recorder)
-    ended = to_keys.run(None, recorder, resumed=begun.flow_run)
+    begun = to_keys.run(ledger=recorder)
+    ended = to_keys.run(ledger=recorder, resumed=begun.flow_run)
     assert ended.result() == ["0", "1", "2"]
     assert calls.made["keys"] == 2
 
@@ -289,8 +289,8 @@ def looked_at(x):
 
 
 def test_a_reduce_over_other_items_is_made_again_though_their_values_are_equal(recorder, calls):
-    begun = to_keys_of.run(None, recorder, values=["a", "b"])
-    ended = to_keys_of.run(None, recorder, resumed=begun.flow_run, values=["c", "d"])
+    begun = to_keys_of.run({"values": ["a", "b"]}, ledger=recorder)
+    ended = to_keys_of.run({"values": ["c", "d"]}, ledger=recorder, resumed=begun.flow_run)
     assert ended.state == "success"
     assert calls.made["keys"] == 2
 
@@ -313,8 +313,8 @@ def reduces_of_coordinators():
 
 
 def test_a_coordinators_reduces_are_not_repeated_either(recorder, calls):
-    begun = reduces_of_coordinators.run(None, recorder)
-    ended = reduces_of_coordinators.run(None, recorder, resumed=begun.flow_run)
+    begun = reduces_of_coordinators.run(ledger=recorder)
+    ended = reduces_of_coordinators.run(ledger=recorder, resumed=begun.flow_run)
     assert (begun.state, ended.state) == ("failed", "success")
     assert calls.made == Counter(
         {"last": 2, "reduced": 1} | {("squared", x): 1 for x in (100, 101, 102)}
@@ -332,8 +332,8 @@ def remembering():
 
 
 def test_what_leaves_something_in_the_drivers_memory_is_made_again(recorder, calls):
-    begun = remembering.run(None, recorder)
-    remembering.run(None, recorder, resumed=begun.flow_run)
+    begun = remembering.run(ledger=recorder)
+    remembering.run(ledger=recorder, resumed=begun.flow_run)
     assert calls.made["remembered"] == 2
 
 
@@ -361,8 +361,8 @@ def without_pickles():
 
 def test_what_cannot_be_stored_is_made_again_and_so_is_what_is_made_of_it(tmp_path, calls):
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        begun = without_pickles.run(None, ledger.recorder())
-        ended = without_pickles.run(None, ledger.recorder(), resumed=begun.flow_run)
+        begun = without_pickles.run(ledger=ledger.recorder())
+        ended = without_pickles.run(ledger=ledger.recorder(), resumed=begun.flow_run)
     assert ended.result() == [1, 4]
     assert (calls.made["without_a_pickle"], calls.made["listed"]) == (2, 2)
 

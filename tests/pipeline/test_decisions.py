@@ -10,7 +10,7 @@ from orchestrator.errors import MachineryError
 from orchestrator.ledger import Ledger
 from orchestrator.pipeline.pipeline import run
 from orchestrator.promotion.outbox import Outbox
-from orchestrator.promotion.sync import sync
+from orchestrator.promotion.sync import Sent, sync
 from orchestrator.selection import Gate
 from tests.support.experiments import an_experiment, champions, listing
 from tests.support.rows import LOGISTIC, ROUTES, STUMP, TREE
@@ -51,9 +51,9 @@ def test_a_promotion_that_mlflow_missed_is_sent_by_sync(tmp_path, mlflow_url):
     with mlflow_away():
         assert "sync" in run(experiment).behind
     assert champions(experiment) == {}
-    assert sync(experiment) == (0, 1)
+    assert sync(experiment) == Sent(trials=0, promotions=1)
     assert champions(experiment)["AA-STT"][0] == "stump"
-    assert sync(experiment) == (0, 0)
+    assert sync(experiment) == Sent(trials=0, promotions=0)
 
 
 def test_a_champion_is_scored_by_its_own_parameters_not_the_customers_grid(tmp_path, mlflow_url):

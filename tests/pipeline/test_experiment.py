@@ -19,7 +19,7 @@ from orchestrator.mapping.dask.memory import peaks
 from orchestrator.pipeline.cluster import short_of_memory
 from orchestrator.pipeline.pipeline import run
 from orchestrator.pipeline.plan import plan
-from orchestrator.promotion.sync import sync
+from orchestrator.promotion.sync import Sent, sync
 from orchestrator.records import Evaluation, Search
 from orchestrator.registry.guards import Limits
 from orchestrator.registry.importing import import_rows
@@ -376,4 +376,4 @@ def test_another_experiments_ledger_is_refused_before_anything_is_touched(tmp_pa
 def test_sync_has_nothing_to_send_after_a_run(tmp_path, mlflow_url):
     experiment = an_experiment(tmp_path, mlflow_url, customers=ROUTES[:1])
     run(experiment)
-    assert sync(experiment) == (0, 0)
+    assert sync(experiment) == Sent(trials=0, promotions=0)

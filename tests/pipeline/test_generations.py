@@ -19,7 +19,7 @@ from orchestrator.records import (
     Trial,
     TrialResult,
 )
-from tests.contracts.strategies import trials_of
+from orchestrator.testing.strategies import trials_of
 from tests.support.experiments import an_experiment, listing
 from tests.support.rows import TREE, route
 

@@ -6,7 +6,7 @@ import pytest
 from orchestrator.clusters import Cluster
 from orchestrator.pipeline.pipeline import run
 from orchestrator.records import Evaluation
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 from tests.support.rows import TREE
 
 CUSTOMERS = [{"id": f"customer-{n}", "data": {"seed": n, "rows": 2_000}} for n in range(5)]
@@ -18,7 +18,7 @@ WARM_UP = 8
     ("runs", "megabytes_more"), [(12, 5), pytest.param(20, 10, marks=pytest.mark.long)]
 )
 def test_memory_is_flat_over_many_runs_in_one_process(tmp_path, mlflow_url, runs, megabytes_more):
-    experiment = Experiment(
+    experiment = ExperimentSettings(
         name="memory",
         registry={"source": "inline", "models": [TREE], "customers": CUSTOMERS},
         evaluation=Evaluation(loader="tests.support.synthetic:load"),

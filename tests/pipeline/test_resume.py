@@ -248,6 +248,15 @@ class TestWhatHasChangedSince:
         assert (code, "experiment: 'resuming' -> 'renamed'" in err) == (0, True)
         assert [flow_run["flow"] for flow_run in listed(typed)] == ["resuming"]
 
+    def test_a_configuration_that_is_wrong_by_now_does_not_hinder_resuming(self, project, typed):
+        left = interrupted()
+        change(gate={"min_gian": 1})
+        assert typed("run")[0] == 2
+        code, _, err = typed("resume")
+        assert code == 0, err
+        with Ledger.look("ledger.db") as ledger:
+            assert ledger.flow_runs.get(left).state == "success"
+
     def test_neither_secrets_nor_lists_are_kept_with_it(self, project, typed, monkeypatch):
         monkeypatch.setenv("ARTIFACTS", str(project / "open-sesame"))
         before = yaml.safe_load(Path("orchestrator.yaml").read_text("utf-8"))
@@ -256,7 +265,7 @@ class TestWhatHasChangedSince:
         interrupted()
         [flow_run] = listed(typed)
         assert "open-sesame" not in json.dumps(flow_run)
-        assert flow_run["context"]["settings"] == {
+        assert flow_run["origin"]["settings"] == {
             **before,
             "tracking": tracking,
             "registry": {"source": "inline"},

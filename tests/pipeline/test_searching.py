@@ -24,7 +24,7 @@ from orchestrator.records import (
 )
 from orchestrator.registry.guards import Limits
 from orchestrator.search import open_strategy
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 from orchestrator.training.cache import forget
 
 LOGREG = ModelSpec(
@@ -93,7 +93,7 @@ def study_of(model=LOGREG, *, customer="acme", search=None, fingerprint="", **da
 
 def searched(studies, *, to_spread=(), client=None, recorder=None, **settings):
     """How each study ended, by key, and the flow run that did it."""
-    experiment = Experiment(
+    experiment = ExperimentSettings(
         name="e",
         registry={},
         evaluation=studies[0].evaluation,
@@ -111,7 +111,7 @@ def searched(studies, *, to_spread=(), client=None, recorder=None, **settings):
     def searching():
         return choose()
 
-    run = searching.run(client, recorder)
+    run = searching.run(client=client, ledger=recorder)
     return {study.key: outcome for study, outcome in run.result()}, run
 
 

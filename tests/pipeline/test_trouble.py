@@ -24,7 +24,7 @@ from orchestrator.mlflow.ui import web_page
 from orchestrator.pipeline.pipeline import run
 from orchestrator.promotion import background_sync
 from orchestrator.promotion.mlflow_session import MlflowSession
-from orchestrator.promotion.sync import sync
+from orchestrator.promotion.sync import Sent, sync
 from orchestrator.records import Evaluation
 from orchestrator.sql import engines
 from tests.support.experiments import a_small_experiment, in_mlflow
@@ -54,7 +54,7 @@ def made_good(experiment):
     sync(experiment)
     assert in_ledger(experiment) == (6, 0)
     assert in_mlflow(experiment) == (6, 6, CUSTOMER_IDS)
-    assert sync(experiment) == (0, 0)
+    assert sync(experiment) == Sent(trials=0, promotions=0)
     assert in_mlflow(experiment) == (6, 6, CUSTOMER_IDS)
 
 
@@ -140,7 +140,7 @@ def test_a_run_that_comes_before_the_sync_sends_everything_too(experiment, datab
     assert again.behind is None
     assert again.trials == {"success": 0, "failed": 0, "reused": 6}
     assert in_mlflow(experiment) == (6, 6, CUSTOMER_IDS)
-    assert sync(experiment) == (0, 0)
+    assert sync(experiment) == Sent(trials=0, promotions=0)
 
 
 def test_a_database_locked_for_a_while_is_waited_for(experiment, database):

@@ -8,9 +8,9 @@ from orchestrator.ledger import Champion
 from orchestrator.pipeline.carry_over import WarmStarts
 from orchestrator.records import Customer, Distribution, Search, Study, Trial
 from orchestrator.search.spaces import point_of
+from orchestrator.testing.strategies import trials_of
 from orchestrator.training.data import find_loader
 from orchestrator.training.fingerprint import Fingerprints
-from tests.contracts.strategies import trials_of
 from tests.support.ledger_records import result
 from tests.support.search_spaces import MIXED_GRID, SPACE, STEPS, study_of
 

@@ -15,7 +15,7 @@ from orchestrator.pipeline import execution
 from orchestrator.pipeline.explanation import why
 from orchestrator.pipeline.pipeline import resume, run
 from orchestrator.pipeline.plan import plan
-from orchestrator.promotion.sync import sync
+from orchestrator.promotion.sync import Sent, sync
 from orchestrator.records import Evaluation, PromotionState
 from orchestrator.reports.status import life
 from tests.support.experiments import a_small_experiment
@@ -184,7 +184,7 @@ def test_files_the_driver_cannot_read_make_no_champion(tmp_path, mlflow_url, mon
     assert "Give workers and driver a folder they share" in failure.reason
     (promotion,) = promotions_of(experiment)
     assert promotion.state is PromotionState.INTENDED
-    assert sync(experiment) == (0, 1)
+    assert sync(experiment) == Sent(trials=0, promotions=1)
     assert champion(experiment) is not None
 
 

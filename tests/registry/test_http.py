@@ -14,7 +14,7 @@ from orchestrator.errors import ConfigError, RegistryError
 from orchestrator.registry.http.download import same_host
 from orchestrator.registry.http.source import HttpSource
 from orchestrator.registry.sources import drop_copies, open_source, read_only
-from tests.contracts.registry_sources import CUSTOMERS, HIDDEN, SourceContract, snapshot
+from orchestrator.testing.sources import CUSTOMERS, HIDDEN, SourceContract, snapshot
 from tests.support.web_service import WebService
 
 PAGE = 4

@@ -9,7 +9,7 @@ from orchestrator.registry.importing import import_rows
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import InlineSource
 from orchestrator.registry.sql import SqlSource
-from tests.contracts.registry_sources import CUSTOMERS, MODELS, snapshot
+from orchestrator.testing.sources import CUSTOMERS, MODELS, snapshot
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -15,7 +15,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.records import Selector, Step
 from orchestrator.registry.snapshots import fetch
 from orchestrator.registry.sources import InlineSource, Listing
-from tests.contracts.registry_sources import CUSTOMERS, HOSTILE_IDS, MODELS
+from orchestrator.testing.sources import CUSTOMERS, HOSTILE_IDS, MODELS
 from tests.support.rows import PLAIN_TREE as TREE
 
 PIPELINE = ["sklearn.preprocessing:StandardScaler", "sklearn.linear_model:LogisticRegression"]

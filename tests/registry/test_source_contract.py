@@ -13,7 +13,7 @@ from pyarrow import parquet
 from orchestrator.registry.file import FileSource
 from orchestrator.registry.python import PythonSource
 from orchestrator.registry.sql import SqlSource
-from tests.contracts.registry_sources import (
+from orchestrator.testing.sources import (
     HIDDEN,
     SourceContract,
     as_text,

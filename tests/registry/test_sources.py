@@ -26,7 +26,7 @@ from orchestrator.registry.sources import (
     public_address,
 )
 from orchestrator.registry.sql import SqlSource
-from tests.contracts.registry_sources import (
+from orchestrator.testing.sources import (
     CUSTOMERS,
     HIDDEN,
     MODELS,

@@ -24,7 +24,7 @@ from orchestrator.search import count, find_strategy, open_strategy, require_usa
 from orchestrator.search.optuna_points import suggest_point
 from orchestrator.search.points import GridPoints
 from orchestrator.search.spaces import listed
-from tests.contracts.strategies import ends_of, trials_of
+from orchestrator.testing.strategies import ends_of, trials_of
 from tests.support.search_spaces import SPACE, STEPS, study_of
 
 GOALS = {

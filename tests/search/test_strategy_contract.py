@@ -8,7 +8,7 @@ from orchestrator.records import (
     Search,
     Study,
 )
-from tests.contracts.strategies import StrategyContract
+from orchestrator.testing.strategies import StrategyContract
 from tests.support.search_spaces import SPACE, STEPS, study_of
 
 GOALS = {

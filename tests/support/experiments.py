@@ -16,7 +16,7 @@ from orchestrator.clusters import Cluster
 from orchestrator.ledger import Ledger
 from orchestrator.records import Evaluation
 from orchestrator.registry.guards import Limits
-from orchestrator.settings import Experiment
+from orchestrator.settings import ExperimentSettings
 from tests.support.rows import CUSTOMERS, LOGISTIC, ROUTES, TREE, Row
 
 INLINE = Cluster(kind="inline")
@@ -30,7 +30,7 @@ def an_experiment(
     models: Iterable[Row] = (LOGISTIC, TREE),
     customers: Iterable[Row] = ROUTES,
     **changes: Any,
-) -> Experiment:
+) -> ExperimentSettings:
     """The flights on a small slice, with everything it keeps in the test's own folder."""
     settings: dict[str, Any] = {
         "name": "flights",
@@ -42,7 +42,7 @@ def an_experiment(
         "tracking": tracking,
         "artifacts": str(tmp_path / "artifacts"),
     }
-    return Experiment(**{**settings, **changes})
+    return ExperimentSettings(**{**settings, **changes})
 
 
 def a_small_experiment(
@@ -52,18 +52,18 @@ def a_small_experiment(
     models: Iterable[Row] = (TREE,),
     customers: Iterable[Row] = CUSTOMERS,
     **changes: Any,
-) -> Experiment:
+) -> ExperimentSettings:
     """Three small customers and two candidates, in this process."""
     settings = {"name": "trouble", "evaluation": SYNTHETIC, "limits": Limits(), **changes}
     return an_experiment(tmp_path, tracking, models=models, customers=customers, **settings)
 
 
 def listing(
-    experiment: Experiment,
+    experiment: ExperimentSettings,
     *,
     models: Iterable[Row] = (LOGISTIC, TREE),
     customers: Iterable[Row] = ROUTES,
-) -> Experiment:
+) -> ExperimentSettings:
     """The same experiment after its registry has changed."""
     return dataclasses.replace(experiment, registry=_inline(models, customers))
 
@@ -80,7 +80,7 @@ def tracked(mlflow_url: str, name: str = "flights") -> list[Run]:
     return list(client.search_runs([experiment.experiment_id], max_results=1_000))
 
 
-def champions(experiment: Experiment) -> dict[str, tuple[str, dict[str, Any]]]:
+def champions(experiment: ExperimentSettings) -> dict[str, tuple[str, dict[str, Any]]]:
     """Each customer's champion: its model and its parameters."""
     with Ledger.open(experiment.ledger) as ledger:
         return {
@@ -89,7 +89,7 @@ def champions(experiment: Experiment) -> dict[str, tuple[str, dict[str, Any]]]:
         }
 
 
-def in_mlflow(experiment: Experiment) -> tuple[int, int, set[str]]:
+def in_mlflow(experiment: ExperimentSettings) -> tuple[int, int, set[str]]:
     """Distinct runs, runs, and customers whose champion has an alias and exactly one version."""
     client = MlflowClient(experiment.tracking, experiment.tracking)
     found = client.get_experiment_by_name(experiment.name)

@@ -45,4 +45,4 @@ def states(outcomes: Any) -> list[str]:
 def run_of(write_down: Any, client: Any = None, **run_options: Any) -> Run:
     """The run of the flow that a function writes down."""
     function = (lambda: write_down()) if isinstance(write_down, Task) else write_down  # noqa: PLW0108 - a task is not a flow
-    return flow(name="written")(function).run(client, **run_options)
+    return flow(name="written")(function).run(client=client, **run_options)

@@ -7,20 +7,18 @@ from orchestrator.records import (
     Decision,
     DeployedVersion,
     Evaluation,
-    FlowRun,
-    InstanceRecord,
     ModelSpec,
     Promotion,
     PromotionState,
     Rejected,
     Snapshot,
-    State,
     Step,
     Study,
     Trial,
     TrialResult,
     WrittenModel,
 )
+from orchestrator.testing.recorders import flow_run, instance  # noqa: F401 - tests take them here
 
 AUC = Evaluation(loader="somewhere:load")
 LOSS = Evaluation(loader="somewhere:load", metrics=("loss",), metric="loss", direction="minimize")
@@ -41,16 +39,6 @@ def snapshot(*customers, models=(), at=1.0, bad=(), name=None) -> Snapshot:
         rejected=rejected,
         source="registry.yaml",
         fetched=at,
-    )
-
-
-def flow_run(run_id="run-1", *, flow="train", started=100.0, ended=None, **fields) -> FlowRun:
-    return FlowRun(id=run_id, flow=flow, started=started, ended=ended, **fields)
-
-
-def instance(key="a", *, of="run-1", node="add", state=State.SUCCESS, **fields) -> InstanceRecord:
-    return InstanceRecord(
-        **{"flow_run": of, "node": node, "key": key, "index": 0, "state": state} | fields
     )
 
 

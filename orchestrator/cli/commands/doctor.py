@@ -31,11 +31,10 @@ def doctor(
 
     Example: orchestrator doctor --fix
     """
-    from orchestrator.cli.settings import configured  # late: the rest of the program
-    from orchestrator.maintenance.doctor import diagnose, treat
+    from orchestrator.api.experiment import Experiment  # late: the rest of the program
 
     with output.stdout_for_report_only(when=as_json):
-        diagnosis = (treat if fix else diagnose)(configured(config))
+        diagnosis = Experiment.from_file(config).doctor(fix=fix)
     if as_json:
         output.as_json({"healthy": diagnosis.healthy, **asdict(diagnosis)})
     else:

@@ -71,11 +71,11 @@ def run(
     )
     # Both bring what --help need not wait for.
     if file is not None:
-        from orchestrator.cli.flow_runs.run_file import run_file
+        from orchestrator.cli.flow_runs.run_file import run_new
 
         if accept:
             raise typer.BadParameter("--accept is for the configured experiment, not for a FILE")
-        code = run_file(file, param or [], manner, on_cluster=on_cluster, fresh=fresh)
+        code = run_new(file, param or [], manner, on_cluster=on_cluster, fresh=fresh)
     else:
         from orchestrator.cli.commands.training import run_experiment
 
@@ -109,7 +109,7 @@ def rerun(
 
     Example: orchestrator rerun latest --key 'AA-*'
     """
-    from orchestrator.cli.flow_runs.rerun import rerun_part  # late: brings the ledger
+    from orchestrator.cli.flow_runs.resume import rerun as run_again  # late: brings the ledger
 
     manner = RunOptions(
         config=config,
@@ -122,7 +122,7 @@ def rerun(
         as_json=json,
     )
     choice = RerunChoice(task=task, state=state, key=key)
-    raise typer.Exit(rerun_part(flow_run, choice, manner, on_cluster=on_cluster))
+    raise typer.Exit(run_again(flow_run, choice, manner, on_cluster=on_cluster))
 
 
 def resume(
@@ -183,7 +183,7 @@ def graph(
 
     Example: orchestrator graph experiments/sample_repeated_mapping.py
     """
-    from orchestrator.cli.flow_runs import flow_files, parameters  # late: bring pydantic
+    from orchestrator.api import flow_files, parameters  # late: bring pydantic
     from orchestrator.mapping.authoring import graph as graphs
 
     found = flow_files.load(file)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.commands.training import epoch
+from orchestrator.cli.commands.training import moment_of
 from orchestrator.cli.options import Config, Json
 from orchestrator.cli.rendering import output
 from orchestrator.errors import UsageError
@@ -56,7 +56,7 @@ def clean(
         raise UsageError("--dry-run only shows what --yes would do: give one of the two")
     archive = None if archive is None else archive.absolute()  # before the command stands elsewhere
     experiment = configured(config)
-    moment = None if before is None else epoch(before, "--before")
+    moment = None if before is None else moment_of(before, "--before").timestamp()
     if yes:
         folder = archive or Path("archive") / time.strftime("%Y%m%d-%H%M%S")
         found = removal.clean(experiment, folder, before=moment, keep_last=keep_last)

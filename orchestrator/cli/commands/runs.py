@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.flow_runs.interrupts import told_of_interrupts
+from orchestrator.api.interrupts import told_of_interrupts
 from orchestrator.cli.options import Config, FlowRunId, Json, Key, Limit, OfState, OfTask
 from orchestrator.cli.rendering.output import (
     as_json,

@@ -4,13 +4,12 @@ Touches typer; each command opens what it needs, prints, and gives an exit code;
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from orchestrator.cli.flow_runs.interrupts import EXIT_INTERRUPTED, stopping_on_interrupt
+from orchestrator.api.interrupts import EXIT_INTERRUPTED, stopping_on_interrupt
 from orchestrator.cli.flow_runs.run_options import RunOptions
 from orchestrator.cli.flow_runs.watching import watching
 from orchestrator.cli.options import Accept, Config, Json
@@ -18,22 +17,21 @@ from orchestrator.cli.rendering import output, plans, reports
 from orchestrator.errors import MachineryError, UsageError
 
 if TYPE_CHECKING:
+    from orchestrator.api.experiment import Experiment
     from orchestrator.pipeline.report import Report
-    from orchestrator.settings import Experiment
 
 
 def plan(*, accept: Accept = None, config: Config = None, as_json: Json = False) -> None:
     """Show what a run would do now, without doing or writing anything.
 
-    Example: orchestrator plan --config configs/flights.yaml
+    Example: orchestrator plan --config orchestrator.yaml
 
     Example: orchestrator plan --accept max_removed
     """
-    from orchestrator.cli.settings import configured  # late: the rest of the program
-    from orchestrator.pipeline.plan import plan as make_plan
+    from orchestrator.api.experiment import Experiment  # late: the rest of the program
 
     with output.stdout_for_report_only(when=as_json):
-        planned = make_plan(configured(config), accept or ())
+        planned = Experiment.from_file(config).plan(accept=accept or ())
     if as_json:
         output.as_json(plans.plan_as_json(planned))
     else:
@@ -51,11 +49,10 @@ def why(
 
     Example: orchestrator why AA-LAX
     """
-    from orchestrator.cli.settings import configured  # late: the rest of the program
-    from orchestrator.pipeline.explanation import why as explain
+    from orchestrator.api.experiment import Experiment  # late: the rest of the program
 
     with output.stdout_for_report_only(when=as_json):
-        found = explain(configured(config), customer, accept or ())
+        found = Experiment.from_file(config).why(customer, accept=accept or ())
     if as_json:
         output.as_json(plans.why_as_json(found))
     else:
@@ -64,17 +61,12 @@ def why(
 
 def run_experiment(manner: RunOptions, *, fresh: bool = False, accept: Sequence[str] = ()) -> int:
     """Train, track, select and deploy, as the configuration says; gives the exit code."""
-    from orchestrator.cli.settings import configured  # late: the rest of the program
-    from orchestrator.pipeline.pipeline import run
+    from orchestrator.api.experiment import Experiment  # late: the rest of the program
 
-    experiment = configured(manner.config)
-    if manner.grace is not None:
-        experiment = replace(experiment, grace=manner.grace)
-    if manner.keep_logs is not None:
-        experiment = replace(experiment, logs=replace(experiment.logs, keep=manner.keep_logs))
+    experiment = Experiment.from_file(manner.config)
     return carry_out_experiment(
         experiment,
-        lambda watched: run(experiment, fresh=fresh, accept=accept, **watched),
+        lambda watched: experiment.run(fresh=fresh, accept=accept, **watched),
         manner,
     )
 
@@ -86,17 +78,20 @@ def carry_out_experiment(
 
     Args:
         experiment: Which.
-        execute: Runs it, given `force`, `observer`, `stop`, `say` and `on_log`.
+        execute: Runs it, given the options of `Experiment.run` that `manner` has.
         manner: How.
     """
+    grace = experiment.settings.grace if manner.grace is None else manner.grace
     with (
         output.stdout_for_report_only(when=manner.as_json),
-        stopping_on_interrupt(experiment.grace) as stop,
-        watching(manner, experiment.name, experiment.ledger) as observer,
+        stopping_on_interrupt(grace, output.say) as stop,
+        watching(manner, experiment.name, experiment.settings.ledger) as observer,
     ):
         report = execute(
             {
                 "force": manner.force,
+                "grace": manner.grace,
+                "keep_logs": manner.keep_logs,
                 "observer": observer,
                 "stop": stop,
                 "say": output.say,
@@ -143,21 +138,14 @@ def sync(
 
     Example: orchestrator sync --to-new-mlflow
     """
-    from orchestrator.cli.settings import configured  # late: the rest of the program
-    from orchestrator.promotion.sync import sync as send
-    from orchestrator.promotion.transfer import to_new_mlflow as send_all
+    from orchestrator.api.experiment import Experiment  # late: the rest of the program
 
     with output.stdout_for_report_only(when=as_json):
-        experiment = configured(config)
-        if to_new_mlflow:
-            sent = send_all(experiment, output.say)
-            trials, promotions = sent.trials, sent.promotions
-        else:
-            trials, promotions = send(experiment)
+        sent = Experiment.from_file(config).sync(to_new=to_new_mlflow, say=output.say)
     if as_json:
-        output.as_json({"trials": trials, "promotions": promotions})
+        output.as_json({"trials": sent.trials, "promotions": sent.promotions})
     else:
-        output.report(f"sent {trials} trials and {promotions} promotions")
+        output.report(f"sent {sent.trials} trials and {sent.promotions} promotions")
 
 
 def status(
@@ -173,23 +161,19 @@ def status(
 
     Example: orchestrator status --at 2026-03-01T00:00
     """
-    from orchestrator.cli.settings import configured  # late: the rest of the program
-    from orchestrator.ledger import Ledger
-    from orchestrator.reports.status import standings
+    from orchestrator.api.experiment import Experiment  # late: the rest of the program
 
-    experiment = configured(config)
-    with Ledger.find(experiment.ledger) as ledger:
-        when = None if at is None else epoch(at, "--at")
-        found = standings(ledger, when)
-        left = ledger.flow_runs.left_unfinished(experiment.name)
+    when = None if at is None else moment_of(at, "--at")
+    found = Experiment.from_file(config).status(at=when)
+    left = found.unfinished
     if left is not None and left.state == "running":
         output.say(f"flow run {left.id} is under way")
     elif left is not None:
         output.say(f"flow run {left.id} was interrupted; go on with: orchestrator resume {left.id}")
     if as_json:
-        output.as_json([reports.standing_row(standing) for standing in found])
+        output.as_json([reports.standing_row(standing) for standing in found.customers])
     else:
-        reports.show_standings(found, when)
+        reports.show_standings(found.customers, found.at)
 
 
 def history(
@@ -208,25 +192,29 @@ def history(
     """
     if customer and model:
         raise UsageError("--customer or --model: give one of the two")
-    from orchestrator.cli.settings import configured  # late: the rest of the program
-    from orchestrator.ledger import Ledger
-    from orchestrator.reports.status import life
+    from orchestrator.api.experiment import Experiment  # late: the rest of the program
 
-    with Ledger.find(configured(config).ledger) as ledger:
-        found = life(ledger, key, "customer" if customer else "model" if model else None)
+    kind: Literal["customer", "model"] | None = None
+    if customer or model:
+        kind = "customer" if customer else "model"
+    found = Experiment.from_file(config).history(key, kind=kind)
     if as_json:
         output.as_json(reports.life_as_json(found))
     else:
         reports.show_life(found)
 
 
-def epoch(text: str, option: str) -> float:
-    """A moment in local time, unless it names its zone, as epoch seconds.
+def moment_of(text: str, option: str) -> datetime:
+    """Return a moment, which is in local time unless it names its zone.
+
+    Args:
+        text: As it was typed, such as 2026-03-01T00:00.
+        option: The option that it was given by, for the message.
 
     Raises:
-        UsageError: It is none; names the option it was given by.
+        UsageError: It is not a moment.
     """
     try:
-        return datetime.fromisoformat(text).astimezone(UTC).timestamp()
+        return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
         raise UsageError(f"{option} {text!r} is not a moment; write 2026-03-01T00:00") from None

@@ -7,7 +7,7 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,9 +16,6 @@ from orchestrator.cli.rendering import output
 from orchestrator.errors import UsageError
 from orchestrator.escapes import csv_cell
 from orchestrator.records import TrialState
-
-if TYPE_CHECKING:
-    from orchestrator.ledger import Ledger, RecordedTrial
 
 _DIGITS = 4
 _LATEST = 20
@@ -65,81 +62,25 @@ def trials(
 
     Example: orchestrator trials AA-LAX --model forest --csv > trials.csv
     """
-    from orchestrator.cli.settings import configured  # late: the rest of the program
-    from orchestrator.ledger import Ledger
+    from orchestrator.api.experiment import Experiment  # late: the rest of the program
 
-    _refuse_contradictions(best, limit, state, as_json=as_json, as_csv=as_csv)
-    with Ledger.find(configured(config).ledger) as ledger:
-        _require_known(ledger, customer)
-        if best is not None:
-            found = ledger.trials.best(customer, best, model=model)
-        else:
-            most = limit or (None if as_json or as_csv else _LATEST)
-            found = ledger.trials.latest(customer, most, model=model, state=state)
-        champion = ledger.promotions.champion(customer)
-    serving = "" if champion is None else champion.result.trial.run_id
-    rows = [_row(trial, serving) for trial in found]
+    if as_json and as_csv:
+        raise UsageError("--json or --csv: give one of the two")
+    if best is not None and limit is not None:
+        raise UsageError("--best N says how many there are to be: leave out --limit")
+    most = limit or (None if best is not None or as_json or as_csv else _LATEST)
+    found = Experiment.from_file(config).trials(
+        customer, model=model, best=best, state=state, limit=most
+    )
+    rows = [{**row, "started": output.moment(row["started"])} for row in found.rows()]
     if as_json:
         output.as_json(rows)
     elif as_csv:
         _print_csv(rows)
     else:
         _show(rows)
-        if best is None and len(found) == (limit or _LATEST):
-            output.say(f"the last {len(found):,}; see more with --limit")
-
-
-def _refuse_contradictions(
-    best: int | None,
-    limit: int | None,
-    state: TrialState | None,
-    *,
-    as_json: bool,
-    as_csv: bool,
-) -> None:
-    if as_json and as_csv:
-        raise UsageError("--json or --csv: give one of the two")
-    if best is not None and limit is not None:
-        raise UsageError("--best N says how many there are to be: leave out --limit")
-    if best is not None and state not in {None, "success"}:
-        raise UsageError(f"--best ranks trials by their score, and a {state} one has none")
-
-
-def _require_known(ledger: "Ledger", customer: str) -> None:
-    """Refuse a customer never heard of: it is likely mistyped."""
-    if not ledger.lives.history("customer", customer):
-        raise UsageError(
-            f"no customer {customer!r} has ever been listed; "
-            "`orchestrator status` lists the customers"
-        )
-
-
-def _row(recorded: "RecordedTrial", serving: str) -> dict[str, Any]:
-    """A trial as one flat record; scores are means over folds, `folds` holds each of them.
-
-    Args:
-        recorded: The trial.
-        serving: The MLflow run of the trial that serves the customer; "" without one.
-    """
-    result, trial = recorded.result, recorded.result.trial
-    return {
-        "trial": trial.key,
-        "flow_run": recorded.flow_run,
-        "model": trial.study.model.id,
-        "number": trial.number,
-        "state": result.state,
-        "serves": recorded.run_id == serving,
-        "params": dict(trial.params),
-        "scores": {metric: result.mean(metric) for metric in result.scores},
-        "folds": {metric: list(values) for metric, values in result.scores.items()},
-        "fit_seconds": sum(result.fit_seconds),
-        "score_seconds": sum(result.score_seconds),
-        "rows": result.rows,
-        "data_version": result.data_version,
-        "started": output.moment(result.started),
-        "run_id": recorded.run_id,
-        "error": result.error,
-    }
+        if best is None and len(rows) == (limit or _LATEST):
+            output.say(f"the last {len(rows):,}; see more with --limit")
 
 
 def _show(rows: Sequence[dict[str, Any]]) -> None:

@@ -1,14 +1,9 @@
 """Driving a flow run from the command line.
 
-    run_file     a flow of a file: connected, recorded, watched, summed up
-    resume       an interrupted flow run continued
-    rerun        chosen instances run again
-    flow_files   `FILE.py[:flow]` to a flow
-    parameters   `--param name=value` to typed arguments
-    run_options  the options that the three have in common
-    interrupts   Ctrl-C
+    run_file     the flow of a file, summed up
+    resume       a flow run continued, or a part of it run again
+    run_options  the options that these have in common
     watching     progress bars and metrics
-    metrics      Prometheus metrics
 
 Touches Dask through `mapping` and `clusters`; takes parsed options; gives a flow run; driver.
 """

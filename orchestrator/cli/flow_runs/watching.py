@@ -29,7 +29,7 @@ def watching(how: RunOptions, title: str, ledger: str) -> Iterator[Observer]:
         if not how.log_json:
             observers.append(stack.enter_context(showing_progress(title)))
         if how.metrics is not None:
-            from orchestrator.cli.flow_runs.metrics import (
+            from orchestrator.api.metrics import (
                 serving_metrics,  # late: only where it is wanted
             )
 

@@ -112,26 +112,15 @@ def show_standings(found: Sequence["CustomerStatus"], at: float | None = None) -
 
 def standing_row(standing: "CustomerStatus") -> dict[str, Any]:
     """One customer's standing, flat."""
-    champion = standing.champion
-    row: dict[str, Any] = {"customer": standing.customer, "state": standing.state}
-    if champion is None:
-        return {**row, "model": None}
-    return {**row, "model_listed": standing.model_listed, **champion_row(champion)}
+    row = standing.row()
+    return row if standing.champion is None else {**row, **champion_row(standing.champion)}
 
 
 def champion_row(champion: "Champion") -> dict[str, Any]:
     """What serves a customer, flat."""
-    study, deployed = champion.result.trial.study, champion.deployed
-    return {
-        "model": study.model.id,
-        "params": dict(champion.result.trial.params),
-        "metric": study.evaluation.metric,
-        "score": champion.result.mean(study.evaluation.metric),
-        "registered_model": None if deployed is None else deployed.model_name,
-        "version": None if deployed is None else deployed.version,
-        "run_id": champion.run_id,
-        "since": moment(champion.at),
-    }
+    from orchestrator.reports.status import served_by  # late: --help need not wait for it
+
+    return {**served_by(champion), "since": moment(champion.at)}
 
 
 def version_of(promotion: "Promotion") -> str:

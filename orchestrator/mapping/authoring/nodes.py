@@ -48,7 +48,7 @@ class Node:
     """
 
     name: str
-    task: "Task"
+    task: "Task[..., Any]"
     constants: dict[str, Any]
     items: Lazy | None = None
     strict: bool = True

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Unpack, overload
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from orchestrator.errors import FlowError
 from orchestrator.mapping.authoring.nodes import (
@@ -25,10 +25,17 @@ from orchestrator.mapping.authoring.product import Product
 from orchestrator.mapping.authoring.sequences import Items, Lazy
 from orchestrator.user_code import shown
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Task(Generic[P, R]):
     """A function that becomes instances of a flow when called inside one.
+
+    Type checkers hold its calls to the function's own signature. What a call or an expansion gives,
+    a `Reference` when the program runs, is of any type to them, so that other tasks take it in
+    place of a value.
 
     Attributes:
         function: The plain function.
@@ -37,7 +44,7 @@ class Task:
         coordinates: Whether it is an `async def` that runs on the driver and awaits other tasks.
     """
 
-    function: Callable[..., Any]
+    function: Callable[P, R]
     settings: Options = field(default_factory=Options)
     follows: tuple[Reference, ...] = ()
     coordinates: bool = field(init=False, repr=False)
@@ -51,7 +58,7 @@ class Task:
         """The function's name, or the one its options give."""
         return self.settings.name or _name_of(self.function)
 
-    def options(self, **options: Unpack[TaskOptions]) -> "Task":
+    def options(self, **options: Unpack[TaskOptions]) -> "Task[P, R]":
         """The same task with other options; see `Options`.
 
         Raises:
@@ -68,8 +75,8 @@ class Task:
             )
         return replace(self, settings=settings)
 
-    def after(self, *calls: Reference) -> "Task":
-        """The same task, run only after other calls have ended, without taking their results.
+    def after(self, *calls: Reference) -> "Task[P, R]":
+        """The same task, run only once other calls have ended, whose results it does not take.
 
         Its trigger rule counts them like those of its arguments: by default none runs after a
         call that failed or was skipped.
@@ -87,8 +94,8 @@ class Task:
                 )
         return replace(self, follows=(*self.follows, *calls))
 
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Reference:
-        """One instance with these arguments."""
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Add one instance with these arguments, and return a `Reference` to its result."""
         scope = _current_scope(self)
         try:
             bound = inspect.signature(self.function).bind(*args, **kwargs)
@@ -108,11 +115,11 @@ class Task:
         scope.unexpanded.append(partial)
         return partial
 
-    def expand(self, /, **axes: Any) -> Reference:
+    def expand(self, /, **axes: Any) -> Any:
         """One instance for each element of the cross product, the last keyword fastest."""
         return Partial(self, {}, _current_scope(self)).expand(**axes)
 
-    def expand_kwargs(self, items: Any, *, strict: bool = True) -> Reference:
+    def expand_kwargs(self, items: Any, *, strict: bool = True) -> Any:
         """One instance for each dict of arguments."""
         return Partial(self, {}, _current_scope(self)).expand_kwargs(items, strict=strict)
 
@@ -121,7 +128,7 @@ class Task:
 class Partial:
     """A task with some arguments given, waiting to be expanded."""
 
-    task: Task
+    task: Task[..., Any]
     constants: dict[str, Any]
     scope: Scope
 
@@ -138,7 +145,7 @@ class Partial:
         self.scope.unexpanded.append(more)
         return more
 
-    def expand(self, /, **axes: Any) -> Reference:
+    def expand(self, /, **axes: Any) -> Any:
         """One instance for each element of the cross product, the last keyword fastest.
 
         Args:
@@ -152,7 +159,7 @@ class Partial:
         product = Product({name: self._axis(name, value) for name, value in axes.items()})
         return self._add(product)
 
-    def expand_kwargs(self, items: Any, *, strict: bool = True) -> Reference:
+    def expand_kwargs(self, items: Any, *, strict: bool = True) -> Any:
         """One instance for each dict of arguments.
 
         Args:
@@ -200,13 +207,17 @@ class Partial:
 
 
 @overload
-def task(function: Callable[..., Any], /) -> Task: ...
+def task(function: Callable[P, R], /) -> Task[P, R]: ...
 @overload
-def task(**options: Unpack[TaskOptions]) -> Callable[[Callable[..., Any]], Task]: ...
+def task(**options: Unpack[TaskOptions]) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(
     function: Callable[..., Any] | None = None, /, **options: Unpack[TaskOptions]
-) -> Task | Callable[[Callable[..., Any]], Task]:
+) -> Task[..., Any] | Callable[[Callable[..., Any]], Task[..., Any]]:
     """Make a task of a function; used bare or with options.
+
+    Args:
+        function: Becomes the task's instances.
+        **options: The options of the instances; docs/mapping.md has each of them.
 
     Raises:
         FlowError: The function has arguments that cannot be given by name, or an option is wrong.
@@ -250,7 +261,9 @@ def _is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
-def check_item(of: Task, item: Any, given: Collection[str], *, strict: bool, place: str) -> None:
+def check_item(
+    of: Task[..., Any], item: Any, given: Collection[str], *, strict: bool, place: str
+) -> None:
     """Refuse an item of `expand_kwargs` that cannot be a call's arguments.
 
     Args:
@@ -276,7 +289,7 @@ def check_item(of: Task, item: Any, given: Collection[str], *, strict: bool, pla
     _require_complete(of, {*given, *item})
 
 
-def _current_scope(of: Task) -> Scope:
+def _current_scope(of: Task[..., Any]) -> Scope:
     scope = current_scope()
     if scope is None:
         raise FlowError(
@@ -310,7 +323,7 @@ def _catch_all(function: Callable[..., Any]) -> str | None:
     return next((p.name for p in _parameters(function) if p.kind is p.VAR_KEYWORD), None)
 
 
-def _require_known(of: Task, method: str, given: Mapping[str, Any]) -> None:
+def _require_known(of: Task[..., Any], method: str, given: Mapping[str, Any]) -> None:
     names = [p.name for p in _parameters(of.function)]
     if _catch_all(of.function) is not None:
         return
@@ -322,8 +335,8 @@ def _require_known(of: Task, method: str, given: Mapping[str, Any]) -> None:
             )
 
 
-def _require_resolvable(of: Task, arguments: Mapping[str, Any]) -> None:
-    """Refuse references in places where they cannot be replaced; name the argument."""
+def _require_resolvable(of: Task[..., Any], arguments: Mapping[str, Any]) -> None:
+    """Refuse references where nothing can be put in their place, by the argument's name."""
     for name, value in arguments.items():
         try:
             for _ in references(value):
@@ -332,7 +345,7 @@ def _require_resolvable(of: Task, arguments: Mapping[str, Any]) -> None:
             raise FlowError(f"task {of.name!r}, argument {name!r}: {error}") from None
 
 
-def _require_complete(of: Task, given: set[str]) -> None:
+def _require_complete(of: Task[..., Any], given: set[str]) -> None:
     for parameter in _parameters(of.function):
         needed = (
             parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD

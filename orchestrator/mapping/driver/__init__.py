@@ -3,6 +3,7 @@
     loop          joins engine, executor, coordinators, recorder and clock
     coordinators  `async def` tasks, which await mapped calls
     journal       ends, to the recorder in bulk; recorded results, recalled
+    lease         the right to be the one driver of a flow
     recorder      the seam through which a flow run is recorded
     fingerprints  a result's dependencies, as one hash
     rerun         instances that run again despite a recorded success

@@ -52,7 +52,7 @@ def carried_out(executor: Executor, *many: Calls) -> list[dict[int, object]]:
                     set(by_node[event.node].indices) - set(event.indices)
                 )
                 executor.submit(replace(again, suspect=True))
-            else:
+            elif isinstance(event, Ended):
                 _note(ended[event.node], event)
     return [ended[of.node] for of in many]
 

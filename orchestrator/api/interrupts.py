@@ -2,8 +2,8 @@
 
 SIGTERM, from systemd or Kubernetes, is taken for Ctrl-C, and so is the end of the grace time.
 
-Touches signal; gives the question `stop` that `Flow.run` asks, and an event for what only looks;
-runs in the driver's main thread.
+Touches signal; gives the question `stop` that `Flow.run` and `Experiment.run` ask, and an event for
+what only looks; runs in the driver's main thread.
 """
 
 import signal
@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from threading import Event
 from types import FrameType
 
-from orchestrator.cli.rendering import output
 from orchestrator.user_code import Handler, Interrupted
 
 EXIT_INTERRUPTED = 130
@@ -25,7 +24,9 @@ _TO_WRITE_SECONDS = 5.0
 
 
 @contextmanager
-def stopping_on_interrupt(grace: float) -> Iterator[Callable[[], bool]]:
+def stopping_on_interrupt(
+    grace: float, say: Callable[[str], None] = lambda _: None
+) -> Iterator[Callable[[], bool]]:
     """While it lasts, the first Ctrl-C (or SIGTERM) makes the yielded question answer yes.
 
     The second one raises `Interrupted`, a KeyboardInterrupt, wherever the program is. So does the
@@ -34,6 +35,7 @@ def stopping_on_interrupt(grace: float) -> Iterator[Callable[[], bool]]:
 
     Args:
         grace: Seconds.
+        say: Called with what an interrupt does.
     """
     asked = False
 
@@ -43,12 +45,10 @@ def stopping_on_interrupt(grace: float) -> Iterator[Callable[[], bool]]:
         for number in (*_SIGNALS, signal.SIGALRM):
             signal.signal(number, Handler(at_once))
         signal.setitimer(signal.ITIMER_REAL, grace + _TO_WRITE_SECONDS)
-        output.say(
-            f"stopping: waiting at most {grace:g} s for what runs; Ctrl-C again stops at once"
-        )
+        say(f"stopping: waiting at most {grace:g} s for what runs; Ctrl-C again stops at once")
 
     def at_once(_signal: int, _frame: FrameType | None) -> None:
-        output.say("stopping at once: `orchestrator resume` goes on with what has not ended")
+        say("stopping at once: `orchestrator resume` goes on with what has not ended")
         raise Interrupted
 
     numbers = (*_SIGNALS, signal.SIGALRM)

@@ -67,7 +67,7 @@ def snapshot(source: Source) -> Snapshot:
     return fetch(source, estimators=Estimators(("sklearn",)))
 
 
-def as_text(row: dict) -> dict[str, str | None]:
+def as_text(row: dict[str, object]) -> dict[str, str | None]:
     """The row as sources have it that know only text."""
     return {
         name: value if isinstance(value, str) else json.dumps(value)
@@ -76,7 +76,7 @@ def as_text(row: dict) -> dict[str, str | None]:
     }
 
 
-def columns(rows: list[dict]) -> list[str]:
+def columns(rows: list[dict[str, object]]) -> list[str]:
     return sorted({name for row in rows for name in row} | {"id"})
 
 

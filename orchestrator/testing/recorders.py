@@ -6,8 +6,19 @@ from collections.abc import Iterable
 import pytest
 
 from orchestrator.mapping.driver.recorder import Recorder
-from orchestrator.records import State
-from tests.support.ledger_records import flow_run, instance
+from orchestrator.records import FlowRun, InstanceRecord, State
+
+
+def flow_run(run_id="run-1", *, flow="train", started=100.0, ended=None, **fields) -> FlowRun:
+    """Return a flow run of `train`."""
+    return FlowRun(id=run_id, flow=flow, started=started, ended=ended, **fields)
+
+
+def instance(key="a", *, of="run-1", node="add", state=State.SUCCESS, **fields) -> InstanceRecord:
+    """Return the record of an ended instance of the node `add`."""
+    return InstanceRecord(
+        **{"flow_run": of, "node": node, "key": key, "index": 0, "state": state} | fields
+    )
 
 
 def ran(recorder: Recorder, run_id: str, keys: Iterable[str], *, at: float) -> None:

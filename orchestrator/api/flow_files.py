@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
 
-from orchestrator.cli import import_path
+from orchestrator.api.project_folder import find_modules_in
 from orchestrator.errors import MachineryError, UsageError
 from orchestrator.mapping import Flow
 
@@ -51,7 +51,7 @@ def load(address: str) -> FlowFile:
         content = file.read_bytes()
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror or error}") from error
-    import_path.add(file.resolve().parent)
+    find_modules_in(file.resolve().parent)
     flows = _flows(_module(file, content))
     chosen = _choose(file, name, flows)
     digest = hashlib.sha256(content).hexdigest()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.records import Search, Study, Trial, TrialResult
+from orchestrator.records import Search, Study, Trial, TrialResult, TrialState
 from orchestrator.search import Traits, count, find_strategy, open_strategy
 from orchestrator.search.points import GridPoints, is_finite
 from orchestrator.search.spaces import is_searched, listed
@@ -55,7 +55,7 @@ def result_of(
     by_folds = budget is not None and budget.resource == "folds"
     amount = budget.amount if budget is not None and by_folds else evaluation.folds
     found = (score,) * amount if scores is None else scores(trial, amount)
-    state = "success" if budget is None else "pruned"
+    state: TrialState = "success" if budget is None else "pruned"
     return TrialResult(trial=trial, state=state, scores=dict.fromkeys(evaluation.metrics, found))
 
 

@@ -1,0 +1,26 @@
+"""The ways to watch a flow run and to stop it, which all that run one have in common.
+
+Touches no library; types only; driver.
+"""
+
+from collections.abc import Callable
+from typing import TypedDict
+
+from orchestrator.mapping.driver.progress import Observer
+from orchestrator.mapping.driver.task_logs import Listener
+
+
+class Watching(TypedDict, total=False):
+    """How a flow run is watched and stopped.
+
+    Attributes:
+        observer: Called with the progress of the flow run, a few times a second.
+        stop: Called often; once it returns True, nothing more is started.
+        say: Called with sentences about what happens.
+        on_log: Called with what each attempt of a task printed, once it has ended.
+    """
+
+    observer: Observer | None
+    stop: Callable[[], bool] | None
+    say: Callable[[str], None]
+    on_log: Listener | None

@@ -1,0 +1,78 @@
+"""`Flow.run`: parameters apart from options, and the lease that a ledger gives."""
+
+import pytest
+
+from orchestrator import FlowError, HeldError, Ledger, MemoryRecorder, flow, task
+from orchestrator.errors import LeaseLostError
+
+
+@task
+def itself(x):
+    return x
+
+
+@flow
+def named_as_options(client, ledger, stop, self=0):
+    return itself([client, ledger, stop, self])
+
+
+@flow
+def one(n=1):
+    return itself(n)
+
+
+def test_a_parameter_may_have_the_name_of_an_option():
+    run = named_as_options.run({"client": 1, "ledger": 2, "stop": 3, "self": 4})
+    assert run.result() == [1, 2, 3, 4]
+
+
+def test_a_client_given_as_parameters_is_refused_with_the_cure():
+    with pytest.raises(FlowError, match=r"parameters as a dict, not a int; .* by client="):
+        one.run(5)
+
+
+def test_an_unknown_parameter_is_refused():
+    with pytest.raises(FlowError, match="unexpected keyword argument 'm'"):
+        one.run({"m": 1})
+
+
+def test_a_flow_run_on_a_ledger_is_recorded_and_its_lease_given_up(ledger):
+    run = one.run({"n": 7}, ledger=ledger)
+    assert run.result() == 7
+    assert ledger.flow_runs.get(run.id).state == "success"
+    assert ledger.leases.of("one") is None
+    assert one.run(ledger=ledger).state == "success"
+
+
+def test_of_two_drivers_on_one_ledger_the_second_is_refused(tmp_path):
+    address = tmp_path / "ledger.db"
+
+    @task
+    def second_driver():
+        with Ledger.open(address) as other, pytest.raises(HeldError, match="driven already"):
+            one.run(ledger=other)
+        return [run.flow for run in ledger.flow_runs.list()]
+
+    first = flow(name="one")(lambda: [second_driver()])
+    with Ledger.open(address) as ledger:
+        assert first.run(ledger=ledger).result() == [["one"]]
+
+
+def test_a_driver_that_lost_its_lease_writes_nothing_more(tmp_path):
+    address = tmp_path / "ledger.db"
+
+    @task
+    def taken_over():
+        with Ledger.open(address) as other:
+            one.run(ledger=other, force=True)
+
+    with Ledger.open(address) as ledger:
+        with pytest.raises(LeaseLostError):
+            flow(name="one")(lambda: [taken_over()]).run(ledger=ledger)
+        assert [run.state for run in ledger.flow_runs.list()].count("success") == 1
+
+
+def test_a_recorder_is_used_without_a_lease():
+    recorder = MemoryRecorder()
+    run = one.run(ledger=recorder)
+    assert recorder.flow_runs[run.id].state == "success"

@@ -3,7 +3,7 @@
 Touches no library itself; takes a configuration or Python objects; gives frozen records; driver.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -16,6 +16,7 @@ from orchestrator.api.project_folder import require_no_earlier_ledger, working_i
 from orchestrator.api.resumption import settings_of, unfinished
 from orchestrator.api.run_settings import run_settings
 from orchestrator.api.watching import Watching
+from orchestrator.events import EventObserver
 from orchestrator.ledger import Ledger
 from orchestrator.maintenance.doctor import diagnose, treat
 from orchestrator.maintenance.findings import Diagnosis
@@ -170,6 +171,7 @@ class Experiment:
         force: bool = False,
         grace: float | None = None,
         keep_logs: KeptLogs | None = None,
+        observers: Sequence[EventObserver] = (),
         **watching: Unpack[Watching],
     ) -> Report:
         """Fetch the lists; train, track, select and deploy for every active customer.
@@ -180,6 +182,7 @@ class Experiment:
             force: Take the place of a driver that may be at work on the experiment.
             grace: Seconds that what runs has to end once `stop` says yes; None: as configured.
             keep_logs: Of which attempts the output is kept; None: as configured.
+            observers: Receive the records of `orchestrator.events`, as installed ones do.
             **watching: See `Watching`.
 
         Raises:
@@ -190,7 +193,14 @@ class Experiment:
         """
         with self._at_home():
             settings = _with_options(self.settings, grace, keep_logs)
-            return pipeline.run(settings, fresh=fresh, accept=accept, force=force, **watching)
+            return pipeline.run(
+                settings,
+                fresh=fresh,
+                accept=accept,
+                force=force,
+                observers=observers,
+                **watching,
+            )
 
     def resume(
         self,
@@ -200,6 +210,7 @@ class Experiment:
         force: bool = False,
         grace: float | None = None,
         keep_logs: KeptLogs | None = None,
+        observers: Sequence[EventObserver] = (),
         **watching: Unpack[Watching],
     ) -> Report:
         """Continue a flow run under its own id, with the lists and settings that it began with.
@@ -210,6 +221,7 @@ class Experiment:
             force: Take the place of a driver that may be at work on the experiment.
             grace: Seconds that what runs has to end once `stop` says yes; None: as configured.
             keep_logs: Of which attempts the output is kept; None: as configured.
+            observers: Receive the records of `orchestrator.events`, as installed ones do.
             **watching: See `Watching`.
 
         Raises:
@@ -227,7 +239,7 @@ class Experiment:
             own = _with_options(self.settings, grace, keep_logs)
             settings = replace(then, ledger=own.ledger, grace=own.grace, logs=own.logs)
             say(f"going on with flow run {found.id} of {found.flow}")
-            return pipeline.resume(settings, found, force=force, **watching)
+            return pipeline.resume(settings, found, force=force, observers=observers, **watching)
 
     def status(self, *, at: datetime | None = None) -> Status:
         """Return every customer with the model that serves it.

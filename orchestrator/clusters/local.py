@@ -4,13 +4,15 @@ Touches distributed; takes `Cluster` settings; gives a client, or None for this 
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from orchestrator.clusters.kinds import ClusterTraits
 from orchestrator.clusters.settings import Adaptive, Cluster
-from orchestrator.errors import ConfigError, as_machinery_error
+from orchestrator.errors import ConfigError, UsageError, as_machinery_error
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
@@ -72,6 +74,7 @@ class LocalKind:
     @contextmanager
     def connect(self, cluster: Cluster) -> Iterator["Client"]:
         """Start the workers, and end them with the context."""
+        _require_guarded_script()
         # late: commands that start no cluster need not wait for distributed
         import dask
         from distributed import Client
@@ -106,6 +109,24 @@ class LocalKind:
     def cores(self, cluster: Cluster) -> int:
         """Return the workers' threads, at most as many as the machine has cores."""
         return min(cluster.most_workers * cluster.threads, os.cpu_count() or 1)
+
+
+def _require_guarded_script() -> None:
+    """Refuse a script that would start the cluster again in each worker process.
+
+    A worker process imports the script that started it, as `multiprocessing` does.
+
+    Raises:
+        UsageError: The script does not ask for its `__name__`.
+    """
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    if file is None or not (script := Path(file)).is_file():
+        return
+    if b"__name__" not in script.read_bytes():
+        raise UsageError(
+            f"{script.name}: worker processes import this script and would start the run again; "
+            'put what it does under `if __name__ == "__main__":`'
+        )
 
 
 def _started(cluster: Cluster, **settings: Any) -> "LocalCluster":

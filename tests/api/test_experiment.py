@@ -120,6 +120,12 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         Experiment.from_file(tmp_path / "nowhere.yaml")
 
 
+def test_observers_of_a_run_receive_its_beginning_and_its_end(trained):
+    received = []
+    trained[0].run(observers=[received.append])
+    assert [type(each).__name__ for each in received] == ["FlowRunBegan", "FlowRunEnded"]
+
+
 def test_an_experiment_says_what_it_is(trained):
     assert repr(trained[0]).startswith("<Experiment 'churn' of ")
     assert orchestrator.__version__

@@ -82,3 +82,32 @@ def test_every_link_of_the_readme_leads_somewhere():
     links = re.findall(r"\]\(([\w./-]+)\)", README.read_text(encoding="utf-8"))
     assert links
     assert [link for link in links if not (README.parent / link).exists()] == []
+
+
+@pytest.mark.slow
+def test_the_program_of_the_readme_trains_and_prints_what_was_promoted(project):
+    ended = python(project, "train.py")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("first champion") == 2
+
+
+def test_a_script_that_worker_processes_would_run_again_is_refused(project):
+    script = project / "train.py"
+    script.write_text(script.read_text().replace('if __name__ == "__main__":', "if True:"))
+    ended = python(project, "train.py")
+    assert ended.returncode == 1
+    assert "train.py: worker processes import this script" in ended.stderr
+    assert 'under `if __name__ == "__main__":`' in ended.stderr
+
+
+def python(folder, script):
+    """Run a script in its folder as a person would."""
+    return subprocess.run(
+        [sys.executable, script],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(README.parent), "ORCHESTRATOR_CONFIG": ""},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )

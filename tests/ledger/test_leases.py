@@ -303,3 +303,18 @@ def test_a_process_that_the_system_hides_from_us_is_not_taken_for_dead(monkeypat
     monkeypatch.setattr(os, "kill", refused)
     monkeypatch.setattr(psutil, "PROCFS_PATH", "/nowhere")
     assert not is_surely_dead(os.getpid(), here())
+
+
+def test_what_mlflow_imports_of_sqlalchemy_is_whole_before_threads_use_the_ledger(tmp_path):
+    """While a thread imports it, statements of other threads fail."""
+    program = f"""
+        import sys
+        from orchestrator.ledger import Ledger
+        with Ledger.open({str(tmp_path / "ledger.db")!r}) as ledger:
+            before = "sqlalchemy.orm" in sys.modules
+            with ledger.holding("f", "run"):
+                print(before, "sqlalchemy.orm" in sys.modules)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["False", "True"]

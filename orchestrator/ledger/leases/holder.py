@@ -1,7 +1,7 @@
 """A lease during a driver's work: taken, renewed by a thread, released.
 
-Touches no library; takes an open ledger's database; gives `Hold`; runs on the driver, its
-heartbeats in a thread of their own.
+Touches SQLAlchemy, which it only imports; takes an open ledger's database; gives `Hold`; runs on
+the driver, its heartbeats in a thread of their own.
 """
 
 import logging
@@ -30,6 +30,10 @@ class Hold:
     """
 
     def __init__(self, leases: Leases, lease: Lease, clock: Clock) -> None:
+        # Late, since only drivers need it. While one thread imports it, as MLflow or a loader does,
+        # SQLAlchemy finds half of it in the statements of the others, and they fail.
+        import sqlalchemy.orm  # noqa: F401
+
         self._leases, self._lease, self._clock = leases, lease, clock
         self._lost: LeaseLostError | None = None
         self._over = Event()

@@ -96,8 +96,10 @@ class StoreChanged:
             )
         if random.random() < 0.5:
             scene.move_to(before)
-        elif code := scene.drive("sync", "--to-new-mlflow").wait():
-            raise UnexpectedError(f"sync --to-new-mlflow ended with {code}:\n{refused.said()}")
+            return
+        for cure in (("sync", "--to-new-mlflow"), ("resume", "--new-config")):
+            if code := scene.drive(*cure).wait():
+                raise UnexpectedError(f"{' '.join(cure)} ended with {code}:\n{refused.said()}")
 
 
 def _await_champions(scene: Scene, driver: Driver, random: Random) -> None:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestrator.api.experiment import Experiment
+    from orchestrator.clusters.kinds import ClusterKind, ClusterTraits
+    from orchestrator.clusters.settings import Cluster
     from orchestrator.errors import (
         ConfigError,
         FlowError,
@@ -27,6 +29,14 @@ if TYPE_CHECKING:
         StoppedError,
         UsageError,
     )
+    from orchestrator.events.occurrences import (
+        FlowRunBegan,
+        FlowRunEnded,
+        GuardRefused,
+        MlflowBehind,
+        Promoted,
+    )
+    from orchestrator.events.stream import EventObserver
     from orchestrator.ledger.ledger import Ledger
     from orchestrator.ledger.trial_rows import RecordedTrial
     from orchestrator.maintenance.findings import Diagnosis, Finding
@@ -59,16 +69,33 @@ if TYPE_CHECKING:
         Trial,
         TrialResult,
     )
+    from orchestrator.records.measures import Measure
     from orchestrator.registry.sources import Listing, Source, Unreadable
     from orchestrator.reports.customer_trials import CustomerTrials
     from orchestrator.reports.status import CustomerStatus, Life, Status
     from orchestrator.search.strategies import Strategy
+    from orchestrator.search.traits import Traits
     from orchestrator.settings import ExperimentSettings
     from orchestrator.training.data import Data, DataError
 
     __version__: str
 
 _HOMES = {
+    "clusters.kinds": (
+        "ClusterKind",
+        "ClusterTraits",
+    ),
+    "clusters.settings": ("Cluster",),
+    "events.occurrences": (
+        "FlowRunBegan",
+        "FlowRunEnded",
+        "GuardRefused",
+        "MlflowBehind",
+        "Promoted",
+    ),
+    "events.stream": ("EventObserver",),
+    "records.measures": ("Measure",),
+    "search.traits": ("Traits",),
     "api.experiment": ("Experiment",),
     "errors": (
         "ConfigError",
@@ -124,6 +151,9 @@ _HOMES = {
 _HOME_OF = {name: f"orchestrator.{home}" for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Cluster",
+    "ClusterKind",
+    "ClusterTraits",
     "ConfigError",
     "Customer",
     "CustomerStatus",
@@ -132,6 +162,7 @@ __all__ = [
     "DataError",
     "Diagnosis",
     "Evaluation",
+    "EventObserver",
     "Experiment",
     "ExperimentSettings",
     "Fail",
@@ -140,6 +171,9 @@ __all__ = [
     "Flow",
     "FlowError",
     "FlowRun",
+    "FlowRunBegan",
+    "FlowRunEnded",
+    "GuardRefused",
     "HeldError",
     "InstanceLog",
     "InstanceRecord",
@@ -147,7 +181,9 @@ __all__ = [
     "Life",
     "Listing",
     "MachineryError",
+    "Measure",
     "MemoryRecorder",
+    "MlflowBehind",
     "ModelSpec",
     "NodeProgress",
     "OrchestratorError",
@@ -155,6 +191,7 @@ __all__ = [
     "Outcomes",
     "Plan",
     "Pool",
+    "Promoted",
     "Promotion",
     "RecordedTrial",
     "Recorder",
@@ -172,6 +209,7 @@ __all__ = [
     "Study",
     "Task",
     "TaskFailedError",
+    "Traits",
     "Trial",
     "TrialResult",
     "Unreadable",

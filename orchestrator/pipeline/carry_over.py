@@ -1,7 +1,7 @@
-"""What a study of a changed search still knows: recorded trials that are points of it, too.
+"""Recorded trials that a study can reuse after its search has changed.
 
-Where only the grid, the space or the way of searching it is another one, scores of the same points
-would be the same. Such trials are not fitted again, and Optuna's samplers are told of them.
+If only the grid, the space or the search settings changed, the same points would get the same
+scores. Such trials are not fitted again, and Optuna's samplers receive them as known results.
 
 Touches no library itself; reads the ledger; takes the studies to be run; gives results; driver.
 """
@@ -16,13 +16,13 @@ from orchestrator.selection import best_result
 from orchestrator.training.fingerprint import PARTS
 
 Carried = Mapping[str, tuple[TrialResult, ...]]
-"""By a study's key, what is known of it, best first."""
+"""The known results of each study, best first, by the study's key."""
 
 _MOST_TOLD = 50
-"""Of these a sampler is told, the best: they travel with the study, and are recorded with it."""
+"""The most known results that a sampler receives, best first: they are stored with the study."""
 
 _FEW = 100
-"""Customers; beyond, one look at the last studies of all is quicker."""
+"""Customers; for more than this, one query for the last studies of all customers is faster."""
 
 _DECIDE_SCORES = frozenset(PARTS) - {"grid", "search", "environment"}
 
@@ -31,8 +31,8 @@ def carried_over(ledger: Ledger, new: Sequence[Study]) -> Carried:
     """The recorded trials of earlier generations of these studies.
 
     Args:
-        ledger: What is recorded.
-        new: The studies to be run; those without a fingerprint know nothing.
+        ledger: The ledger with the recorded trials.
+        new: The studies to be run; those without a fingerprint get no earlier results.
     """
     last = _last_parts(ledger, {study.customer.id for study in new})
     changed = [s for s in new if s.fingerprint and _scores_alike(s, last.get(s.key, {}))]
@@ -41,7 +41,7 @@ def carried_over(ledger: Ledger, new: Sequence[Study]) -> Carried:
 
 
 def _last_parts(ledger: Ledger, customers: Collection[str]) -> Mapping[str, Mapping[str, str]]:
-    """What the last studies followed from, by key; of a few customers they are looked up singly."""
+    """The parts the last studies followed from, by key; a few customers are queried one by one."""
     if len(customers) > _FEW:
         return ledger.studies.parts()
     found = (ledger.studies.parts(customer) for customer in customers)
@@ -49,9 +49,9 @@ def _last_parts(ledger: Ledger, customers: Collection[str]) -> Mapping[str, Mapp
 
 
 def informed(study: Study, carried: Carried) -> Study:
-    """The study with what its sampler is told, and the best of that among what it tries first.
+    """The study with known results for its sampler, and the best of them among its first points.
 
-    A sampler that is told of a point does not ask for it again; the best one has to be a candidate.
+    A sampler does not suggest a known point again, but the best one has to be a candidate.
     """
     known = carried.get(study.key, ())
     points = tuple(
@@ -66,14 +66,14 @@ def informed(study: Study, carried: Carried) -> Study:
 
 
 def _known(ledger: Ledger, study: Study) -> tuple[TrialResult, ...]:
-    """Recorded successes that are points of the study's grid, the latest of each."""
+    """The latest recorded success at each point of the study's grid."""
     by_point: dict[str, TrialResult] = {}
     for recorded in ledger.trials.of_study(
         study.customer.id, study.model.id, champion=study.champion
     ):
         result = recorded.result
         if result.trial.study.flow_run == study.flow_run:
-            continue  # it goes on, and is told what it was told before
+            continue  # a resumed study receives the same known results as before
         point = point_of(study.grid, result.trial.params)
         alike = _scores_alike(study, result.trial.study.follows_from)
         if point is not None and alike and result.state == "success":
@@ -93,10 +93,10 @@ Group = tuple[str, str]
 
 
 class WarmStarts:
-    """Gives studies what to try first.
+    """Gives studies the points to try first.
 
     Args:
-        champions: What serves now, by customer.
+        champions: The current champions, by customer.
     """
 
     def __init__(self, champions: Mapping[str, Champion]) -> None:
@@ -104,7 +104,7 @@ class WarmStarts:
         self._best: dict[str, dict[Group, Champion]] = {}
 
     def of(self, study: Study) -> Study:
-        """The study with what it tries first: what serves its customer, then its segment's best."""
+        """The study with its first points: its customer's champion, then its segment's best."""
         points = [point_of(study.grid, params) for params in self._params(study)]
         different = {repr(point): point for point in points if point is not None}
         return replace(study, first=tuple(different.values())) if different else study
@@ -122,7 +122,7 @@ class WarmStarts:
                 yield best.result.trial.params
 
     def _best_of_segments(self, study: Study) -> dict[Group, Champion]:
-        """The champions with the best scores, found once for all studies that compare alike."""
+        """The best champion of each group, found once per selecting metric."""
         metric = study.evaluation.selecting
         name = metric.name
         if name not in self._best:

@@ -1,10 +1,10 @@
-"""Which metrics and lists were checked before, so that a run without news imports no scikit-learn.
+"""The metrics and lists that passed before, so that an unchanged run does not import scikit-learn.
 
 Metrics, models and grids are checked against the estimators and scorers themselves, and importing
 these takes seconds. The outcome follows from the settings, the lists, the code and the versions of
 packages. A flow run keeps digests of all these in its record once they have passed; the next flow
-run checks only what has another digest. Refused metrics and lists leave no digest, since no flow
-run begins with them.
+run checks only what has a different digest. Refused metrics and lists leave no digest, since a flow
+run does not start with them.
 
 Touches no library itself; takes an `ExperimentSettings` and its ledger; gives digests; runs on the
 driver.
@@ -24,15 +24,15 @@ from orchestrator.search import find_strategy
 from orchestrator.settings import ExperimentSettings
 
 _BENEATH = frozenset({"sklearn", "numpy", "scipy"})
-"""Packages that every check rests on."""
+"""Packages that every check depends on."""
 
 
 class Clearance:
-    """Tells what was checked before, under circumstances that have not changed since.
+    """Knows which checks passed before and are still valid, because nothing they depend on changed.
 
     Args:
-        experiment: Has the metrics and the settings of the search.
-        known: Digests of what has passed.
+        experiment: The settings of the experiment, with its metrics and its search.
+        known: The digests of the metrics and lists that have passed.
     """
 
     def __init__(self, experiment: ExperimentSettings, known: Collection[str] = ()) -> None:
@@ -42,7 +42,7 @@ class Clearance:
 
     @classmethod
     def of(cls, experiment: ExperimentSettings) -> "Clearance":
-        """Return what the experiment's last flow run has left in the ledger.
+        """Return the clearance that the experiment's last flow run left in the ledger.
 
         Raises:
             UsageError: The ledger's address cannot be used.
@@ -54,13 +54,13 @@ class Clearance:
 
     @classmethod
     def left_by(cls, flow_run: FlowRun, experiment: ExperimentSettings) -> "Clearance":
-        """Return what one of the experiment's flow runs has left; nothing if it kept none."""
+        """Return the clearance that a flow run of the experiment left; empty if it left none."""
         origin = flow_run.origin
         return cls(experiment, origin.cleared if isinstance(origin, ExperimentRun) else ())
 
     @property
     def known(self) -> tuple[str, ...]:
-        """Digests of what has passed."""
+        """The digests of the metrics and lists that have passed, sorted."""
         return tuple(sorted(self._known))
 
     def covers_metrics(self) -> bool:
@@ -72,7 +72,7 @@ class Clearance:
         return self._lists(models, customers) in self._known
 
     def digests(self, snapshot: Snapshot) -> tuple[str, ...]:
-        """Return what a flow run keeps of the metrics and lists that have passed every check."""
+        """Return the digests that a flow run records once its metrics and lists have passed."""
         return self._metrics, self._lists(snapshot.models, snapshot.customers)
 
     @cached_property
@@ -95,7 +95,7 @@ class Clearance:
         )
 
     def _ground(self, modules: Iterable[str]) -> list[Any]:
-        """Return what checks of classes and functions in these modules rest on.
+        """Return everything that checks of classes and functions in these modules depend on.
 
         It is found once, before the check: a file that is edited during the check is checked again
         by the next flow run.

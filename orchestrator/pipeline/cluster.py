@@ -15,14 +15,14 @@ from orchestrator.settings import ExperimentSettings
 from orchestrator.training.cache import forget
 
 _TIGHT = 0.7
-"""Of a worker's limit of memory; from here on Dask writes what it can to disk."""
+"""The share of a worker's memory limit above which Dask writes to disk whatever it can."""
 
 
 class OnDemandCluster:
-    """The experiment's cluster, started when a client is first asked for, ended with the context.
+    """The experiment's cluster, started at the first request for a client, closed with the context.
 
     Args:
-        experiment: Whose.
+        experiment: The settings of the experiment.
         say: Receives the dashboard's address.
         models: The models that its workers train.
 

@@ -1,7 +1,7 @@
-"""A configuration as it is kept with a flow run: without secrets, compared, and made whole again.
+"""The copy of a configuration stored with a flow run: mask secrets, compare, restore secrets.
 
-Touches no library; takes and gives documents, as they are written in a configuration file, with
-`${NAME}` still in it; pure, runs on the driver.
+Touches no library; takes and gives documents in the form of a configuration file, with `${NAME}`
+not yet replaced; pure, runs on the driver.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 HIDDEN = "***"
-"""In place of a secret that was written out."""
+"""The text that replaces a secret written into the configuration."""
 
 _PASSWORD_IN_ADDRESS = re.compile(r"(?<=://)([^/@:\s]*):(?!\$\{)([^/@\s]+)@")
 _SECRET_KEY = re.compile(r"password|passwd|secret|token|authorization|api_?key", re.IGNORECASE)
@@ -18,12 +18,12 @@ _NOTHING = object()
 
 
 def kept(document: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """What of a configuration is kept: no secrets, and no lists, which are in the snapshot."""
+    """The part of a configuration that is stored: no secrets, and no lists (see the snapshot)."""
     return None if document is None else masked(_without_lists(document))
 
 
 def masked(document: Any, key: str = "") -> Any:
-    """The document with `***` in place of what looks like a secret; `${NAME}` is none."""
+    """The document with `***` in place of anything that looks like a secret, except `${NAME}`."""
     if isinstance(document, Mapping):
         return {name: masked(value, str(name)) for name, value in document.items()}
     if isinstance(document, list):
@@ -36,7 +36,7 @@ def masked(document: Any, key: str = "") -> Any:
 
 
 def with_secrets(document: Any, now: Any) -> Any:
-    """The document with what is hidden in it taken from the same places of another one."""
+    """The document with its hidden values filled in from the same places of another document."""
     if isinstance(document, Mapping):
         others = now if isinstance(now, Mapping) else {}
         return {name: with_secrets(value, others.get(name)) for name, value in document.items()}
@@ -51,7 +51,7 @@ def with_secrets(document: Any, now: Any) -> Any:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """What differs of what is kept, one line a key: `gate.min_gain: 0.0 -> 0.01`."""
+    """The differences of what is stored, one line per key: `gate.min_gain: 0.0 -> 0.01`."""
     old, new = dict(_leaves(kept(before))), dict(_leaves(kept(after)))
     return [
         f"{key}: {_shown(old.get(key, _NOTHING))} -> {_shown(new.get(key, _NOTHING))}"
@@ -61,7 +61,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
 
 
 def _without_lists(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Lists that are written in the configuration itself may be long."""
+    """The document without inline lists of models and customers, which may be long."""
     registry = document.get("registry")
     if not isinstance(registry, Mapping) or registry.get("source") != "inline":
         return dict(document)

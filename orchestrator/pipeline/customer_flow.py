@@ -1,6 +1,6 @@
-"""What becomes of one customer: its studies evaluated, its champion compared, a decision made.
+"""The flow of one customer: evaluate its studies, compare its champion, make a decision.
 
-    read_version          on a worker, where only loading the data tells its version
+    read_version          on a worker, if the version of the data is known only by loading it
 
 Touches no library itself; takes `CustomerPlan`; gives a `CustomerResult`; awaited by a coordinator
 on the driver.
@@ -36,23 +36,23 @@ from orchestrator.training.data import DataError
 from orchestrator.training.fingerprint import Fingerprints
 
 _NO_TRIAL = -1
-"""In place of a trial's number: the study failed as a whole. Its trials still have their own
-numbers to be recorded under, should it be tried again when the flow run is resumed."""
+"""The trial number of a study that failed as a whole. The numbers of its trials stay free, so that
+they can be recorded if a resumed flow run tries the study again."""
 
 
 def _data_key(study: Study) -> str:  # noqa: ARG001 - a key's arguments are the task's, by name
-    return "data"  # one a customer, whose key it hangs under
+    return "data"  # one per customer, under the customer's own key
 
 
 _RUNNERS_UP = 4
-"""Of each customer, whose results are kept until its champion is delivered."""
+"""The most runners-up kept for a customer until its champion is delivered."""
 
 _OF_A_MODEL = 2
 
 
 @task(key=_data_key, cache=False)
 def read_version(study: Study) -> str:
-    """Load a customer's data for a hash of it, on a worker."""
+    """Load a customer's data on a worker, and return a hash of it."""
     # joblib and scikit-learn are imported on the workers only
     from orchestrator.training.versions import loaded_version
 
@@ -61,15 +61,15 @@ def read_version(study: Study) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerResult:
-    """What became of one customer.
+    """The result of the flow for one customer.
 
     Attributes:
-        decision: What to serve.
+        decision: The decision which model to serve.
         unfinished: A failed result for every study that could not be run to its end.
-        runners_up: What to serve instead if that cannot be deployed, the best first.
-        barred: Candidates among those tried that could not be deployed before, and are left out.
-        front: With several objectives, by MLflow run whether a trial is on the Pareto front; empty
-            where nothing new was tried.
+        runners_up: The decisions to use if that model cannot be deployed, the best first.
+        barred: The candidates left out because they could not be deployed before.
+        front: With several objectives: whether each trial is on the Pareto front, by MLflow run;
+            empty if nothing new was tried.
     """
 
     decision: Decision
@@ -80,14 +80,14 @@ class CustomerResult:
 
 
 class CustomerFlow:
-    """Decides what to serve customers.
+    """Decides which model to serve to each customer.
 
     Args:
-        experiment: How candidates are compared.
-        flow_run: Its id.
-        fingerprints: What gives studies the hashes their results are known by.
+        experiment: The settings by which candidates are searched and compared.
+        flow_run: The flow run's id.
+        fingerprints: Gives studies the hashes that identify their results.
         to_spread: Keys of the studies whose trials are spread over the workers.
-        carried: What is known of studies from an earlier generation.
+        carried: Results of earlier generations of the studies, by the study's key.
     """
 
     def __init__(
@@ -108,8 +108,8 @@ class CustomerFlow:
         """Evaluate a customer's studies and decide what to serve.
 
         Raises:
-            DataError: Nobody can tell which version its data is of.
-            Skip: There was no time to begin any of its studies.
+            DataError: The version of its data cannot be determined.
+            Skip: There was no time to start any of its studies.
         """
         if work.problem:
             raise DataError(work.problem)
@@ -142,7 +142,7 @@ class CustomerFlow:
         )
 
     async def _with_version(self, studies: tuple[Study, ...]) -> tuple[Study, ...]:
-        """The studies, of the version of their data that only loading it may tell."""
+        """The studies with the version of their data, which a worker loads if that is needed."""
         if not studies or studies[0].data_version:
             return studies
         versions = await self._read_version.expand(study=studies[:1])
@@ -155,9 +155,9 @@ class CustomerFlow:
         incumbent: TrialResult | None,
         decision: Decision,
     ) -> Iterator[Decision]:
-        """What would be decided without the best, without the two best, and so on.
+        """The decisions without the best candidate, without the two best, and so on.
 
-        Of each model two at most: what one cannot be deployed for, others of it seldom can.
+        At most two candidates per model: if one cannot be deployed, others of its model rarely can.
         """
         taken: Counter[str] = Counter()
         tried: set[str] = set()
@@ -199,10 +199,10 @@ def _skip_if_skipped(evaluated: Sequence[tuple[Study, Outcome]]) -> None:
 def scored_already(
     work: CustomerPlan, results: Sequence[TrialResult], fingerprints: Fingerprints
 ) -> TrialResult | None:
-    """The champion's score on today's folds, when it is known without another fit.
+    """The champion's score on today's folds, if it is known without another fit; else None.
 
-    It is where the champion is among the candidates, and where neither the data, the code nor the
-    way of comparing has changed since it was scored.
+    It is known if the champion is among the candidates, or if neither the data, the code nor the
+    evaluation has changed since it was scored.
     """
     if work.champion is None:
         return None
@@ -218,12 +218,12 @@ def scored_already(
 
 
 def without(results: Sequence[TrialResult], run_ids: Collection[str]) -> list[TrialResult]:
-    """The results but for those of some runs."""
+    """The results except those of the given runs."""
     return [result for result in results if result.trial.run_id not in run_ids]
 
 
 def barred_among(work: CustomerPlan, results: Sequence[TrialResult]) -> tuple[PassedOver, ...]:
-    """Of the candidates that could not be deployed, those that are used again as they were."""
+    """The candidates that could not be deployed before and whose recorded results are reused."""
     if not work.passed_over:
         return ()
     run_ids = {result.trial.run_id for result in results}
@@ -243,7 +243,7 @@ def _front(
 
 
 def _at_todays_cost(evaluated: Sequence[tuple[Study, Outcome]]) -> list[TrialResult]:
-    """All results; those recorded earlier take the cost that the registry lists now."""
+    """All results, with the cost that the registry lists now, also where recorded earlier."""
     return [
         _with_cost(result, study.model.cost)
         for study, outcome in evaluated
@@ -262,7 +262,7 @@ def _with_cost(result: TrialResult, cost: float) -> TrialResult:
 def _as_it_is(
     flow_run: str, customer: Customer, champion: Champion, unscored: Sequence[TrialResult]
 ) -> Decision:
-    """The champion serves on, since nothing can be compared with it."""
+    """The decision to keep serving the champion, since no candidate can be compared with it."""
     why = next((result.error for result in unscored), None) or "its data was skipped"
     return Decision(
         flow_run=flow_run,
@@ -275,7 +275,7 @@ def _as_it_is(
 
 
 def _unfinished(evaluated: Sequence[tuple[Study, Outcome]]) -> tuple[TrialResult, ...]:
-    """A failed result for each study that failed as a whole, so that it is seen in MLflow."""
+    """A failed result for each study that failed as a whole, so that MLflow shows it."""
     return tuple(
         _failed_result(study, outcome)
         for study, outcome in evaluated

@@ -1,7 +1,7 @@
-"""What is to be done: snapshot -> one piece of `CustomerPlan` a customer.
+"""The plan of the work: snapshot -> one `CustomerPlan` per customer.
 
 Touches no library itself; asks for the versions of the customers' data and is pure otherwise;
-takes the snapshot and the present champions; runs on the driver.
+takes the snapshot and the current champions; runs on the driver.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,15 +28,15 @@ from orchestrator.training.versions import data_versions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerPlan:
-    """What one flow run does for one customer.
+    """The work of one flow run for one customer.
 
     Attributes:
         id: The customer's id, which is the instance's key.
-        customer: Whom for.
-        studies: One a model that is meant for this customer.
-        champion: What serves the customer now; None without one.
-        passed_over: Candidates that could not be deployed when they were last to be.
-        problem: Why it cannot be said what is to be done, and so nothing is; "" otherwise.
+        customer: The customer, with its row of the registry.
+        studies: One study for each model that is meant for this customer.
+        champion: The customer's current champion; None without one.
+        passed_over: Candidates that could not be deployed at their last attempt.
+        problem: The reason why the work cannot be determined, and nothing is done; "" otherwise.
     """
 
     id: str
@@ -62,14 +62,14 @@ def plan_work(
     *,
     passed_over: Mapping[str, Sequence[PassedOver]] | None = None,
 ) -> tuple[CustomerPlan, ...]:
-    """One piece of work for every active customer; paused ones keep what serves them.
+    """Return one plan for every active customer; paused customers keep their champions.
 
     Args:
-        resolved: How candidates are compared and searched.
-        snapshot: Which customers and models there are.
-        champions: What serves now, by customer.
+        resolved: The experiment, with everything it names.
+        snapshot: The customers and models that the registry listed.
+        champions: The current champions, by customer.
         flow_run: The flow run the studies belong to.
-        passed_over: By customer, the candidates that could not be deployed before.
+        passed_over: The candidates that could not be deployed before, by customer.
     """
     experiment, fingerprints = resolved.experiment, resolved.fingerprints
     active = [customer for customer in snapshot.customers if customer.active]
@@ -121,11 +121,11 @@ def _studies(
 
 
 def as_ended(work: Sequence[CustomerPlan], ended: Mapping[str, Study]) -> tuple[CustomerPlan, ...]:
-    """The work of a resumed flow run: studies that ended are what they were then.
+    """The work of a resumed flow run, in which studies that ended keep their recorded version.
 
-    Else those whose data, or whose code, has changed since would be run again, and their trials,
-    which have the same names, could not be recorded. A version that only workers can tell is
-    recorded as any other result, and so is still the same.
+    Otherwise a study with new data or new code would be run again, and its trials, which have the
+    same names, could not be recorded. A data version found by a worker is recorded like any other
+    result, so it has not changed.
     """
     return tuple(
         replace(piece, studies=tuple(_as_ended(study, ended) for study in piece.studies))
@@ -134,7 +134,7 @@ def as_ended(work: Sequence[CustomerPlan], ended: Mapping[str, Study]) -> tuple[
 
 
 def outdated(work: Sequence[CustomerPlan], ended: Mapping[str, Study]) -> Iterator[str]:
-    """The customers whose data is not what it was when studies of theirs ended."""
+    """The customers whose data changed after some of their studies had ended."""
     for piece in work:
         for study in piece.studies:
             before = ended.get(study.key)
@@ -144,7 +144,7 @@ def outdated(work: Sequence[CustomerPlan], ended: Mapping[str, Study]) -> Iterat
 
 
 def recoded(work: Sequence[CustomerPlan], ended: Mapping[str, Study]) -> Iterator[str]:
-    """The keys of studies that ended with other code than there is now."""
+    """The keys of studies that ended with code that has changed since."""
     for piece in work:
         for study in piece.studies:
             before = ended.get(study.key)
@@ -162,7 +162,7 @@ def _as_ended(study: Study, ended: Mapping[str, Study]) -> Study:
 def with_version(
     studies: Sequence[Study], version: str, fingerprints: Fingerprints
 ) -> tuple[Study, ...]:
-    """The studies of one customer, now that the version of its data is known."""
+    """The studies of one customer with the version of its data, and with new fingerprints."""
     return tuple(
         fingerprints.of(replace(study, data_version=version), data_part(study.customer, version))
         for study in studies
@@ -177,10 +177,10 @@ def is_meant_for(model: ModelSpec, customer: Customer) -> bool:
 def champion_study(
     studies: Sequence[Study], champion: Champion, fingerprints: Fingerprints
 ) -> Study:
-    """The study of one trial that scores the present champion on today's folds.
+    """The study of one trial that scores the current champion on today's folds.
 
-    It is needed when the champion is no longer among the candidates: its model has left the
-    registry, or its grid has changed.
+    It is needed if the champion is no longer among the candidates because its model has left the
+    registry or its grid has changed.
     """
     trial, first = champion.result.trial, studies[0]
     study = replace(
@@ -194,7 +194,7 @@ def champion_study(
 
 
 def _fixed(model: ModelSpec, params: Mapping[str, object]) -> ModelSpec:
-    """The model with a grid of the one point that the champion is."""
+    """The model with a grid of one point, the champion's parameters."""
     return ModelSpec(
         id=model.id,
         steps=model.steps,
@@ -219,13 +219,13 @@ def rescoring(work: CustomerPlan, fingerprints: Fingerprints) -> Study | None:
 def is_comparable(
     champion: TrialResult, study: Study, data_version: str, fingerprints: Fingerprints
 ) -> bool:
-    """Whether neither data, code nor way of comparing has changed since a champion was scored.
+    """Whether neither data, code nor evaluation has changed since a champion was scored.
 
     Args:
-        champion: Its score.
+        champion: The champion's recorded result.
         study: Any of today's studies of its customer.
-        data_version: Of the customer's data today; "" where only loading it tells.
-        fingerprints: Today's.
+        data_version: The version of the customer's data today; "" if it is known only by loading.
+        fingerprints: Give the hash of today's code.
     """
     scored = champion.trial.study
     if not data_version or data_version != champion.data_version:
@@ -237,9 +237,9 @@ def is_comparable(
 
 
 def _will_try(study: Study, champion: TrialResult) -> bool:
-    """Whether the study is certain to try the very parameters of the champion.
+    """Whether the study is certain to try exactly the champion's parameters.
 
-    Too few rows leave a model out, and a strategy that draws may not draw this point.
+    A model is left out if there are too few rows, and a sampling strategy may miss this point.
     """
     listed, served = study.model, champion.trial.study.model
     if (listed.steps, listed.params) != (served.steps, served.params) or listed.when.min_rows:

@@ -3,8 +3,8 @@
     spread [studies]      a coordinator a study
       attempt [trials]    on workers: one trial, as far as its budget goes
 
-Touches no library itself; takes `Study`; gives its `TrialResult`s; runs on the driver but for what
-is said to run on workers.
+Touches no library itself; takes `Study`; gives its `TrialResult`s; runs on the driver, except where
+it says "on workers".
 """
 
 import math
@@ -20,17 +20,18 @@ from orchestrator.records import CHAMPION, Study, Trial, TrialResult
 from orchestrator.search import learns, open_strategy
 
 _ONE_BY_ONE = 32
-"""Most trials of a round that are awaited one by one, without `max_parallel`; a longer one is of a
-strategy that does not learn, or learns of many at a time, and is one map."""
+"""The most trials of a round that are awaited one by one, without `max_parallel`. A longer round
+comes from a strategy that does not learn, or learns from many trials at a time; it is one map."""
 
 _NO_LIMIT = 2**62
 
 _HOPELESS = 3
-"""So many trials that time out or kill their worker, and none that does not, end a study."""
+"""The number of trials that time out or kill their worker, with none that survives, that ends a
+study."""
 
 
 _UnderWay = tuple[Sequence[Trial], Reference]
-"""Trials that were begun together."""
+"""Trials that were started together, and the reference to their outcomes."""
 
 
 def study_key(study: Study) -> str:
@@ -40,7 +41,7 @@ def study_key(study: Study) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialAttempt:
-    """A trial to be evaluated, and what it had with a smaller budget."""
+    """A trial to be evaluated, and its result with a smaller budget, if any."""
 
     trial: Trial
     before: TrialResult | None
@@ -59,7 +60,7 @@ def _attempt_fingerprint(what: TrialAttempt) -> str | None:
 
 @task(key=_attempt_key, cache=_attempt_fingerprint, grows=True)
 def attempt(what: TrialAttempt) -> TrialResult | None:
-    """Score one trial, on a worker; None where the customer has too few rows for the model."""
+    """Score one trial, on a worker; None if the customer has too few rows for the model."""
     # scikit-learn is imported on the workers only
     from orchestrator.training.evaluate import evaluate_alone
 
@@ -73,10 +74,10 @@ async def spread(
     """Evaluate a study's trials on as many workers as there are.
 
     Args:
-        study: Which.
+        study: The study to search.
         known: Results of an earlier generation, which need not be fitted again.
-        timeout: Seconds a trial may take.
-        until: When, in epoch seconds, it is too late to begin.
+        timeout: The seconds that a trial may take.
+        until: The time, in epoch seconds, after which the study may not start.
     """
     require_time(until)
     search, found = open_strategy(study.search, study), _Found(study.search.seconds, known)
@@ -90,27 +91,30 @@ async def spread(
             result = found.note(trial, outcome)
             if result is None:
                 return ()
-            with suppress(StopIteration):  # it is over, while trials are still under way
+            with suppress(StopIteration):  # the search is over, while trials are still running
                 following += search.send(result)
         begin.these(following)
     return tuple(result for _, result in sorted(found.results.items()))
 
 
 def require_time(until: float) -> None:
-    """Skip what begins too late.
+    """Skip a study that starts too late.
+
+    Args:
+        until: The time, in epoch seconds, after which a study may not start.
 
     Raises:
-        Skip: It is later than this, in epoch seconds.
+        Skip: That time has passed.
     """
     if time.time() > until:
         raise Skip("the flow run's time for beginning studies (limits.seconds) was up")
 
 
 class _Found:
-    """What became of a study's trials so far.
+    """The results of a study's trials so far.
 
     Args:
-        seconds: How long further ones may begin.
+        seconds: The seconds during which further trials may start; None for no limit.
         known: Results of an earlier generation.
     """
 
@@ -127,35 +131,35 @@ class _Found:
 
     @property
     def may_go_on(self) -> bool:
-        """Whether there is time, and trials do not only ever time out or kill their workers."""
+        """Whether there is time left, and the first trials did not all time out or kill workers."""
         is_hopeless = not self.has_lived and self._deaths >= _HOPELESS
         return not is_hopeless and (not self.results or time.monotonic() <= self._until)
 
     def note(self, trial: Trial, outcome: Outcome) -> TrialResult | None:
-        """A trial's result; None where the model is not meant for so few rows.
+        """Keep a trial's result and return it; None if there are too few rows for the model.
 
         Raises:
-            Fail: The customer's data cannot be used; so it is for all trials.
+            Fail: The customer's data cannot be used, by this trial or any other.
         """
         if outcome.cause == "raised":
             raise Fail(outcome.error or "it failed")
         result = outcome.value if outcome.cause is None else self._ended(trial, outcome)
         if result is not None:
-            # With the study that is here: each result brought a copy of it, and of its grid.
+            # Use the driver's trial: each result brought its own copy of the study and its grid.
             result = self.results[trial.number] = replace(result, trial=trial)
             self._lives += outcome.cause is None
             self._deaths += outcome.cause is not None
         return result
 
     def attempts(self, trials: Sequence[Trial]) -> list[TrialAttempt]:
-        """The trials with what they had before."""
+        """The trials with their earlier results."""
         return [TrialAttempt(trial=trial, before=self._before(trial)) for trial in trials]
 
     def _before(self, trial: Trial) -> TrialResult | None:
         return self.results.get(trial.number) or self._known.get(repr(trial.params))
 
     def _ended(self, trial: Trial, outcome: Outcome) -> TrialResult:
-        """A trial that did not come back keeps what it had."""
+        """The result of a trial that did not return; it keeps its earlier scores."""
         before = self.results.get(trial.number)
         blank = TrialResult(trial=trial, state="failed", started=outcome.started or 0.0)
         return replace(
@@ -169,12 +173,12 @@ class _Found:
 
 
 class _Beginning:
-    """Starts a study's trials, in the order asked for, and knows which are under way.
+    """Starts a study's trials in the order requested, and knows which are running.
 
     Args:
-        study: Which.
-        found: What became of trials so far.
-        timeout: Seconds a trial may take.
+        study: The study of the trials.
+        found: The results of its trials so far.
+        timeout: The seconds that a trial may take.
     """
 
     def __init__(self, study: Study, found: _Found, timeout: float | None) -> None:
@@ -183,16 +187,16 @@ class _Beginning:
         self._waiting: deque[Trial] = deque()
         self._found, at_once = found, study.search.max_parallel
         self._task = attempt.options(timeout=timeout, max_active_per_call=at_once)
-        self._few = at_once or _ONE_BY_ONE  # a map has no more under way than it may
+        self._few = at_once or _ONE_BY_ONE  # a map keeps to its own limit of running trials
         self._may_be_hopeless = timeout is not None
-        # What is to end in time is not begun all at once. Nor is what may be hopeless, where few
-        # may be under way at once: beside the first trials a map would have as many again.
+        # A study with a time limit does not start all its trials at once. Nor does one whose trials
+        # may all hang, where few may run at once: a map would run as many beside the first trials.
         self._is_rationed = study.search.seconds is not None or bool(timeout and at_once)
 
     async def next_to_tell(self) -> _UnderWay:
-        """What the strategy is told of next: what was begun first, or what ended first.
+        """Return the trials to report to the strategy next: those started or ended first.
 
-        One that does not learn makes the same trials either way.
+        A strategy that does not learn makes the same trials either way.
         """
         if self._in_order or len(self.under_way) == 1:
             return self.under_way.pop(0)
@@ -201,9 +205,9 @@ class _Beginning:
         return self.under_way.pop(place)
 
     def these(self, trials: Sequence[Trial]) -> None:
-        """Begin these and what still waits, unless the study is not to go on.
+        """Start these trials and those still waiting, unless the study has to stop.
 
-        Each by itself, so that its result is heard of at once; many of a round are one map.
+        Each trial is its own call, so that its result arrives at once; a large round is one map.
         """
         self._waiting += trials
         if not self._found.may_go_on:
@@ -214,7 +218,7 @@ class _Beginning:
 
     @property
     def _room(self) -> int:
-        """How many more may begin: few at a time while all may yet turn out to hang."""
+        """The number of trials that may start now: few while all of them may still hang."""
         may_all_hang = self._may_be_hopeless and not self._found.has_lived
         most = self._few if self._is_rationed or may_all_hang else _NO_LIMIT
         return most - sum(len(some) for some, _ in self.under_way)

@@ -1,7 +1,7 @@
-"""How long a flow run would take, by what its like took: fits, and all that is no fit.
+"""The estimated duration of a flow run, from similar ones: fits, and everything else.
 
-What is no fit (start of the cluster, loading, refits, MLflow) is taken from the last flow runs: the
-least of them is what any run takes, and what others took above it grows with their trials.
+Everything else (starting the cluster, loading, refits, MLflow) is estimated from the last flow
+runs: every run takes at least the minimum of theirs, and the excess grows with the trials.
 
 Touches no library; reads the ledger; gives seconds; runs on the driver.
 """
@@ -18,17 +18,18 @@ from orchestrator.records import FlowRun, Study
 from orchestrator.search import Strategy
 
 _LOOKED_AT = 5
-"""Flow runs: the setup may have been another long ago."""
+"""Flow runs; older ones may have had another setup."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What a flow run would take.
+    """The time a flow run would take.
 
     Attributes:
-        fits: Seconds of one core for the trials; None when their like was never made.
-        cores: How many there are for them; None where the cluster is not ours to start.
-        duration: Seconds from start to end; None where fits or cores are not known.
+        fits: Seconds of one core for the trials; None if no trial was ever recorded.
+        cores: The number of cores for the trials; None if orchestrator does not start the cluster.
+        duration: Seconds from start to end; None if fits or cores are not known, or no earlier
+            flow run can be compared.
     """
 
     fits: float | None
@@ -37,20 +38,20 @@ class Estimate:
 
 
 class _Past(NamedTuple):
-    """A flow run that ended: its trials, and what it took besides fitting them."""
+    """A flow run that ended: its number of trials, and its seconds besides fitting them."""
 
     trials: int
     besides: float
 
 
 def estimate(ledger: Ledger, resolved: Resolved, new: Sequence[Study], trials: int) -> Estimate:
-    """What a flow run would take, had it started now.
+    """Return the time that a flow run would take if it started now.
 
     Args:
-        ledger: What is known.
-        resolved: Where it runs, and how trials are chosen.
+        ledger: The ledger with earlier flow runs and trials.
+        resolved: The experiment, with its cluster and its search strategy.
         new: The studies to train.
-        trials: How many trials it makes in all.
+        trials: The number of trials in all.
     """
     cluster = resolved.experiment.cluster
     cores = find_kind(cluster).cores(cluster)
@@ -63,7 +64,7 @@ def estimate(ledger: Ledger, resolved: Resolved, new: Sequence[Study], trials: i
 
 
 def _fit_seconds(ledger: Ledger, strategy: Strategy, new: Sequence[Study]) -> float | None:
-    """A customer's own time with a model comes first, then the model's mean, then that of all."""
+    """Seconds of all fits, by the customer's time with a model, else by a mean."""
     if not new:
         return 0.0
     known = ledger.trials.durations()
@@ -82,12 +83,12 @@ def _fit_seconds(ledger: Ledger, strategy: Strategy, new: Sequence[Study]) -> fl
 
 
 def _past(ledger: Ledger, name: str, cores: int) -> Iterator[_Past]:
-    """The last flow runs that came to their end, on as many cores as there are now."""
+    """The last flow runs that were not stopped; their fits are spread over the current cores."""
     ended = [run for run in ledger.flow_runs.list() if run.flow == name and _came_to_its_end(run)]
     fetched = sorted(fetch.at for fetch in ledger.snapshots.list())
     for run in ended[:_LOOKED_AT]:
         trials, seconds = ledger.trials.total(run.id)
-        # It began by fetching the lists; the flow itself starts once its cluster is there.
+        # A flow run begins by fetching the lists; the flow starts once its cluster is up.
         began = max((at for at in fetched if at <= run.started), default=run.started)
         yield _Past(trials, max((run.ended or began) - began - seconds / cores, 0.0))
 

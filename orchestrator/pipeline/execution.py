@@ -1,4 +1,4 @@
-"""The second part of THE LINE, once it is known what is to be done: cluster, flow, MLflow, report.
+"""The second part of the pipeline, once the work is known: cluster, flow, MLflow, report.
 
 Touches no library itself; takes an `Execution`; gives a `Report`; runs on the driver.
 """
@@ -37,22 +37,22 @@ from orchestrator.settings import ExperimentSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """One execution of the line, up to its end or to where it is stopped.
+    """One execution of the pipeline, until it ends or is stopped.
 
     Attributes:
-        resolved: What is run.
-        driver: Its MLflow, its ledger, and the lease on it.
-        prepared: What is to be done.
+        resolved: The experiment, with everything it names.
+        driver: The driver's session: MLflow, the ledger, and the lease on the experiment.
+        prepared: The work to be done.
         flow_run: The flow run's id.
-        resumed: The flow run that goes on; None for a new one.
-        cleared: Digests of what has passed every check (`clearance`).
-        fresh: Use no result that another flow run recorded.
-        observer: Told of the flow's progress.
-        stop: Asked often; once it says yes, nothing more is started.
-        say: Told what happens.
-        on_log: Given what each attempt of a task said; None for nobody.
-        events: Hands to observers what happens.
-        started: When, in epoch seconds.
+        resumed: The flow run that is resumed; None for a new one.
+        cleared: Digests of the metrics and lists that have passed every check (`clearance`).
+        fresh: Whether to ignore results that other flow runs recorded.
+        observer: Receives the flow's progress.
+        stop: Called often; once it returns True, nothing more is started.
+        say: Receives sentences about what happens, for the user.
+        on_log: Receives the log of each attempt of a task once it has ended; None to drop logs.
+        events: Passes events to the observers.
+        started: The time of the start, in epoch seconds.
     """
 
     resolved: Resolved
@@ -76,11 +76,11 @@ class Execution:
 
 
 def carry_out(execution: Execution) -> Report:
-    """Do what is to be done, and say what came of it.
+    """Do the work of an execution, and return a report on it.
 
     Raises:
-        StoppedError: `stop` said yes before the flow run began; nothing was changed.
-        LeaseLostError: Another driver took this one's place.
+        StoppedError: `stop` returned True before the flow run began; nothing was changed.
+        LeaseLostError: Another driver took over the experiment.
         MachineryError: Ledger or cluster failed; what was recorded is kept.
     """
     experiment = execution.experiment
@@ -91,7 +91,7 @@ def carry_out(execution: Execution) -> Report:
     models = execution.prepared.snapshot.models
     with OnDemandCluster(experiment, execution.say, models) as cluster:
         if execution.prepared.has_work:
-            cluster.client()  # before the lists are taken over: it may not start, or not fit
+            cluster.client()  # before the ledger takes the lists: it may not start, or not fit
         if execution.resumed is None:
             require_wanted(execution.stop)
             _take_over(ledger, experiment, execution.prepared.snapshot)
@@ -125,7 +125,7 @@ def carry_out(execution: Execution) -> Report:
 
 
 def _emit_end(execution: Execution, outbox: Outbox, flow_run: FlowRun, behind: str | None) -> None:
-    """Tell observers what the flow run has changed, and how it ended."""
+    """Notify observers of what the flow run has changed, and of how it ended."""
     name, emit = execution.experiment.name, execution.events.emit
     for promotion in outbox.deployed:
         emit(
@@ -152,13 +152,13 @@ def _emit_end(execution: Execution, outbox: Outbox, flow_run: FlowRun, behind: s
 
 
 def require_wanted(stop: Callable[[], bool] | None) -> None:
-    """Go on only if nobody has asked to stop; the flow itself asks from its beginning on."""
+    """Raise `StoppedError` if a stop was requested; a running flow checks this itself."""
     if stop is not None and stop():
         raise StoppedError
 
 
 def _summary(execution: Execution, outbox: Outbox, flow_run: FlowRun) -> dict[str, str]:
-    """Write the flow run's report to MLflow; where it is, or nothing where MLflow refused."""
+    """Write the flow run's report to MLflow; return its link, or nothing if MLflow refused it."""
     from orchestrator.reports.mlflow_summary import FILE, send_summary  # late: plotly and Optuna
 
     experiment, tracker = execution.experiment, outbox.mlflow.tracker
@@ -230,7 +230,7 @@ def _in_a_sentence(prepared: Preparation) -> str:
 def _to_spread(
     execution: Execution, cluster: OnDemandCluster, durations: Durations
 ) -> frozenset[tuple[str, str]]:
-    """The studies to be spread, by customer and model; a resumed flow run keeps those it had."""
+    """The studies to spread, by customer and model; a resumed flow run keeps its earlier ones."""
     prepared, resumed = execution.prepared, execution.resumed
     found = frozenset[tuple[str, str]]()
     if prepared.new:
@@ -243,12 +243,12 @@ def _to_spread(
 
 
 def _take_over(ledger: Ledger, experiment: ExperimentSettings, snapshot: Snapshot) -> None:
-    """Write what was fetched as what is; nothing but the machine can stop the run from here on."""
+    """Make the snapshot current in the ledger; from here on, no check can refuse the run."""
     ledger.require_owner(experiment.name, claim=True)
     ledger.snapshots.save(snapshot)
     ledger.lives.apply(snapshot)
 
 
 def _everything(_node: str, _key: str) -> bool:
-    """What runs again with `fresh`."""
+    """Return True for every instance: with `fresh`, all of them run again."""
     return True

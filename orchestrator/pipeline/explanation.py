@@ -1,4 +1,4 @@
-"""Why a flow run would do what it does for one customer, and what serves that customer now.
+"""The explanation of what a flow run would do for one customer, and of its current champion.
 
 Touches no library itself; takes an `ExperimentSettings` and a customer's id; writes nothing;
 driver.
@@ -29,20 +29,20 @@ from orchestrator.settings import ExperimentSettings
 from orchestrator.tabular import TableView, Tabular, facts
 
 Recorded = Mapping[str, Sequence[TrialResult]]
-"""By study key, the results that would be used again."""
+"""The results that would be reused, by the study's key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyPlan:
-    """What would be done with one model for the customer.
+    """The planned action for one model of the customer.
 
     Attributes:
-        model: Its id.
+        model: The model's id.
         action: `reuse` its recorded results, `train`, or `leave` it out.
-        reason: Why.
-        trials: How many are recorded or would be made.
-        best: The best recorded score, None without one.
-        flow_run: Where the recorded results come from; "" without any.
+        reason: The reason for the action.
+        trials: The number of trials that are recorded or would be made.
+        best: The best recorded score; None without one.
+        flow_run: The flow run that recorded the results; "" without any.
     """
 
     model: str
@@ -55,17 +55,17 @@ class StudyPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Why(Tabular):
-    """What a flow run would do for one customer, and why.
+    """The planned actions for one customer, with their reasons.
 
     Attributes:
-        customer: Its id.
+        customer: The customer's id.
         state: `active`, `paused`, `removed`, or `set aside` with a bad row.
-        note: What follows from the state, or what is wrong with the row.
-        data_version: Of its data now; "" when only loading it can tell.
-        studies: One a model.
-        champion: What serves it; None when nothing does.
+        note: A remark on the state, or the error in the row.
+        data_version: The current version of its data; "" if it is known only by loading the data.
+        studies: One entry per listed model.
+        champion: The customer's current champion; None without one.
         model_listed: Whether the champion's model is still in the registry.
-        decision: What would be decided, as far as that is known before training.
+        decision: The decision, as far as it is known before training.
     """
 
     customer: str
@@ -88,12 +88,12 @@ class Why(Tabular):
 
 
 def why(experiment: ExperimentSettings, customer: str, accept: Collection[str] = ()) -> Why:
-    """What a flow run would do for one customer, and why; nothing is written.
+    """Explain what a flow run would do for one customer, without writing anything.
 
     Args:
-        experiment: What would run.
-        customer: Its id.
-        accept: Names of guards whose objections would be accepted; here that is `empty`.
+        experiment: The settings of the experiment.
+        customer: The customer's id.
+        accept: Names of the guards to override; only `empty` matters here.
 
     Raises:
         UsageError: Neither the registry nor the ledger knows such a customer.
@@ -120,7 +120,7 @@ def why(experiment: ExperimentSettings, customer: str, accept: Collection[str] =
 
 
 def _state(ledger: Ledger, snapshot: Snapshot, customer: str) -> tuple[str, str, Customer | None]:
-    """The customer's state, what follows from it, and its row if there is a good one."""
+    """The customer's state, a note on it, and its row if the registry has a valid one."""
     for row in snapshot.customers:
         if row.id == customer:
             paused = "" if row.active else "`active` is false in the registry"
@@ -207,7 +207,7 @@ def _left_out(model: ModelSpec, customer: Customer) -> StudyPlan:
 
 
 def _decision(resolved: Resolved, work: CustomerPlan, recorded: Recorded) -> str:
-    """What the gate would say, where nothing has to be trained first."""
+    """The decision of the gate, if nothing has to be trained first; else what it waits for."""
     experiment = resolved.experiment
     left = len(work.studies) - len(recorded)
     if left:

@@ -1,4 +1,4 @@
-"""Recorded results of other package versions: worth a sentence, not the training of all.
+"""Notes for the user: remarks on a flow run that do not stop it, a sentence each.
 
 Touches no library; takes a ledger and what is about to run; gives notes for people; driver.
 """
@@ -32,12 +32,12 @@ def scored_elsewhere(ledger: Ledger, prepared: Preparation) -> tuple[str, ...]:
 def notes(
     ledger: Ledger, prepared: Preparation, champions: Mapping[str, Champion]
 ) -> tuple[str, ...]:
-    """Every note on what is, or is to be, done.
+    """Every note on a flow run that is planned or has ended.
 
     Args:
-        ledger: What is known.
-        prepared: What a flow run is about.
-        champions: What serves, by customer.
+        ledger: The ledger with the recorded studies.
+        prepared: The work of the flow run.
+        champions: The current champions, by customer.
     """
     return (
         *_still_serving(champions, prepared.work, prepared.snapshot.models),

@@ -1,7 +1,7 @@
-"""THE LINE: registry, ledger, cluster, training, MLflow, deployment, in this order.
+"""The pipeline: registry, ledger, cluster, training, MLflow, deployment, in this order.
 
-What comes before a flow run stands here, the rest in `execution`. Touches no library itself; takes
-an `ExperimentSettings`; gives a `Report`; runs on the driver.
+This module has the steps before a flow run, `execution` the others. Touches no library itself;
+takes an `ExperimentSettings`; gives a `Report`; runs on the driver.
 """
 
 import time
@@ -39,21 +39,21 @@ def run(
     """Train, track, select and deploy, for every active customer the registry lists now.
 
     Args:
-        experiment: What to run.
-        fresh: Train studies again that have a recorded success.
-        accept: Names of guards whose objections are known and meant.
-        force: Take the place of a driver that may be at work on the experiment.
-        observer: Told of the flow's progress.
-        stop: Asked often; once it says yes, nothing more is started.
-        say: Told what happens, in sentences.
-        on_log: Given what each attempt of a task said, once it has ended.
+        experiment: The settings of the experiment to run.
+        fresh: Whether to train studies again that have a recorded success.
+        accept: Names of the guards to override.
+        force: Whether to take over from a driver that may be at work on the experiment.
+        observer: Receives the flow's progress.
+        stop: Called often; once it returns True, nothing more is started.
+        say: Receives sentences about what happens, for the user.
+        on_log: Receives the log of each attempt of a task, once it has ended.
         observers: Receive the records of `orchestrator.events`, as installed ones do.
 
     Raises:
         ConfigError: Configuration or models are wrong; nothing was started.
         RegistryError: The registry failed, or a guard refused; nothing was changed.
         HeldError: Another driver is at work on the experiment; nothing was changed.
-        StoppedError: `stop` said yes before the flow run began; nothing was changed.
+        StoppedError: `stop` returned True before the flow run began; nothing was changed.
         MachineryError: Ledger or cluster failed; what was recorded is kept.
     """
     started, flow_run = time.time(), new_id()
@@ -110,18 +110,18 @@ def resume(
     on_log: Listener | None = None,
     observers: Sequence[EventObserver] = (),
 ) -> Report:
-    """Go on with a flow run under its own id: its snapshot, its decisions, and what is left to do.
+    """Resume a flow run under its own id, with its snapshot and its decisions.
 
-    The registry is not asked. What is recorded of the flow run is not repeated.
+    The registry is not read. Work that the flow run has recorded is not repeated.
 
     Args:
-        experiment: What to run; the flow run was one of it.
-        flow_run: One of the ledger that was interrupted, or killed, or has failed.
-        force: Take the place of a driver that may be at work on the experiment.
-        observer: Told of the flow's progress.
-        stop: Asked often; once it says yes, nothing more is started.
-        say: Told what happens, in sentences.
-        on_log: Given what each attempt of a task said, once it has ended.
+        experiment: The settings of the experiment that the flow run belongs to.
+        flow_run: A flow run of the ledger that was interrupted or killed, or that failed.
+        force: Whether to take over from a driver that may be at work on the experiment.
+        observer: Receives the flow's progress.
+        stop: Called often; once it returns True, nothing more is started.
+        say: Receives sentences about what happens, for the user.
+        on_log: Receives the log of each attempt of a task, once it has ended.
         observers: Receive the records of `orchestrator.events`, as installed ones do.
 
     Raises:
@@ -162,7 +162,7 @@ def resume(
 def _fetched(
     resolved: Resolved, accept: Collection[str], stop: Callable[[], bool] | None
 ) -> Snapshot:
-    """Return what the registry lists now, once it has passed every check."""
+    """Return the snapshot of the registry, once it has passed every check."""
     snapshot = fetch_snapshot(
         resolved.experiment, accept, leave_copies=True, clearance=resolved.clearance
     )
@@ -172,7 +172,7 @@ def _fetched(
 
 
 def _experiment_run(flow_run: FlowRun) -> ExperimentRun:
-    """Return what an experiment's flow run keeps so that it can be resumed."""
+    """Return the record that lets an experiment's flow run be resumed."""
     if not isinstance(flow_run.origin, ExperimentRun):
         raise UsageError(
             f"flow run {flow_run.id} of {flow_run.flow} is not one of an experiment: only such a "

@@ -1,12 +1,11 @@
-"""Which studies are spread over the workers, trial by trial, and which customers come first.
+"""The choice of studies to spread over the workers, trial by trial, and the order of customers.
 
-Thousands of short studies run as a whole: one call each. A study that would keep one worker busy
-while the others have nothing left to do is spread. Either way its trials are the same, and so
-they are in whatever order the customers come: what takes longest begins first.
+Thousands of short studies run as a whole, in one call each. A study is spread if it would keep one
+worker busy while the others have nothing left to do. The customers whose work takes longest start
+first. Neither choice changes the trials.
 
 Touches no library; pure; takes `Study` and durations; gives keys of studies, and `CustomerPlan` in
-order;
-runs on the driver.
+order; runs on the driver.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,23 +16,23 @@ from orchestrator.records import Study
 from orchestrator.search import find_strategy, open_strategy
 
 Durations = Mapping[tuple[str, str], float]
-"""Mean seconds a trial took last time, by customer and model."""
+"""The mean seconds of a trial last time, by customer and model."""
 
 _SHORTEST_TRIAL = 0.02
-"""Seconds; below, handing a trial to a worker costs a good part of doing it."""
+"""Seconds; sending a shorter trial to a worker costs too much in comparison with its work."""
 
 
 def to_spread(studies: Sequence[Study], durations: Durations, threads: int) -> frozenset[str]:
     """The keys of the studies to be spread.
 
-    One is where `search.placement` says so. By default it is where it has trials that can run at
-    the same time, and would take more than half of what each thread has to do in all; and where as
-    a whole it would outlast what a trial may take, and be ended with its worker.
+    A study is spread if `search.placement` says so. By default, it is spread in two cases: if its
+    trials can run at the same time and would take more than half of each thread's share of all
+    work; or if as a whole it would take longer than a trial may, and be ended with its worker.
 
     Args:
-        studies: All that are to be run.
-        durations: What their trials took last time; others count as long as the mean of these.
-        threads: Of all workers together.
+        studies: All studies to be run.
+        durations: Their trials' durations last time; a study without one counts as their mean.
+        threads: The number of threads of all workers together.
     """
     lengths = _lengths(studies, durations)
     share = sum(lengths) / max(threads, 1)
@@ -53,7 +52,7 @@ def to_spread(studies: Sequence[Study], durations: Durations, threads: int) -> f
 
 
 def _outlasts_a_trial(study: Study, durations: Durations) -> bool:
-    """Whether the whole study is known to take longer than `search.timeout` gives a trial."""
+    """Whether the whole study is known to take longer than `search.timeout` allows a trial."""
     each, timeout = durations.get((study.customer.id, study.model.id)), study.search.timeout
     if each is None or timeout is None:
         return False
@@ -63,13 +62,13 @@ def _outlasts_a_trial(study: Study, durations: Durations) -> bool:
 def longest_first(
     work: Sequence[CustomerPlan], studies: Sequence[Study], durations: Durations
 ) -> tuple[CustomerPlan, ...]:
-    """The work in the order to begin it: at the end, what is left is short and fits every worker.
+    """The work, longest first, so that the short pieces left at the end keep all workers busy.
 
     Args:
-        work: One entry a customer.
-        studies: All that are to be run; others have a recorded result.
-        durations: What their trials took last time; others count as long as the mean of these, so
-            that of unknown studies the ones with the most candidates come first.
+        work: One plan per customer.
+        studies: All studies to be run; the other studies have a recorded result.
+        durations: Their trials' durations last time; a study without one counts as their mean, so
+            that among unknown studies the ones with the most candidates come first.
     """
     expected: dict[str, float] = {}
     for study, seconds in zip(studies, _lengths(studies, durations), strict=True):
@@ -78,7 +77,7 @@ def longest_first(
 
 
 def _lengths(studies: Sequence[Study], durations: Durations) -> list[float]:
-    """How long each study may take, in seconds; without any durations, in trials."""
+    """The expected length of each study in seconds; in trials if no duration is known."""
     each = [durations.get((study.customer.id, study.model.id)) for study in studies]
     known = [seconds for seconds in each if seconds is not None]
     mean = fmean(known) if known else 1.0

@@ -1,4 +1,4 @@
-"""What a flow run would do now, and why: the whole of it, or for one customer.
+"""The plan of a flow run: what it would do now for all customers, and why.
 
 Touches no library itself; takes an `ExperimentSettings`; gives a `Plan`; writes nothing, not even
 an empty ledger where there is none; runs on the driver.
@@ -35,14 +35,14 @@ NEVER_SUCCEEDED = "never succeeded"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """What one model, or one group of customers, has of a plan.
+    """The part of a plan that belongs to one model, or to one group of customers.
 
     Attributes:
-        name: The model's id; or what became of the customers: added, changed, unchanged, ...
-        customers: How many.
-        studies: How many they make.
-        reused: Studies whose recorded results would be used again.
-        trials: Trials that the others would make.
+        name: The model's id; or the change of the customers: added, changed, unchanged, ...
+        customers: The number of customers.
+        studies: The number of their studies.
+        reused: The number of studies whose recorded results would be reused.
+        trials: The number of trials that the other studies would make.
     """
 
     name: str
@@ -54,31 +54,32 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(Tabular):
-    """What a flow run would do, had it started now; nothing was written.
+    """The work a flow run would do if it started now; a plan writes nothing.
 
     Attributes:
         snapshot: The snapshot's id.
-        source: Where it was fetched.
-        changes: What differs from what the ledger knows.
-        rejected: Rows set aside.
-        customers: How many are active.
-        studies: Customer by model, as far as tags tell.
-        reused: Studies whose recorded results would be used again.
-        trials: Trials that would be made, at most.
-        least_trials: Trials that would be made at least: of studies that a worker may find
-            unchanged once it has loaded their data, none.
-        rescored: Champions that may have to be scored on today's folds, one trial each.
-        reasons: Why the other studies would be run, with how many: the parts that changed
-            (`training.fingerprint` lists them), `new`, `never succeeded`, or `unversioned`: only
-            once a worker has loaded the data is it known whether it changed.
+        source: The source it was fetched from.
+        changes: The differences between the snapshot and the ledger.
+        rejected: The rejected rows.
+        customers: The number of active customers.
+        studies: The number of studies: one per customer and model that its tags match.
+        reused: The number of studies whose recorded results would be reused.
+        trials: The number of trials, at most.
+        least_trials: The number of trials, at least: without the studies that a worker may find
+            unchanged once it has loaded their data.
+        rescored: The number of champions that may have to be scored on today's folds, one trial
+            each.
+        reasons: The reasons to run the other studies, each with its number of studies: the parts
+            that changed (`training.fingerprint` lists them), `new`, `never succeeded`, or
+            `unversioned`: a worker has to load the data to find out whether it changed.
         by_model: The studies by model.
-        by_group: The studies by what became of their customers.
-        estimate: How long it would take, at most.
-        least: How long it would take at least.
-        writes: What would be written, at most.
-        refusals: What guards object to, by their names.
-        accepted: What they object to and was accepted, by their names.
-        notes: What a person should know besides.
+        by_group: The studies by the change of their customers.
+        estimate: The duration, at most.
+        least: The duration, at least.
+        writes: The number of things written, at most, by their kind.
+        refusals: The objections of guards, by the guard's name.
+        accepted: The objections that were accepted, by the guard's name.
+        notes: Further remarks for the user.
     """
 
     snapshot: str
@@ -124,14 +125,14 @@ class Plan(Tabular):
 
 
 def plan(experiment: ExperimentSettings, accept: Collection[str] = ()) -> Plan:
-    """What a flow run would do now; nothing is written.
+    """Plan a flow run that would start now, without writing anything.
 
     Args:
-        experiment: What would run.
-        accept: Names of guards whose objections would be accepted.
+        experiment: The settings of the experiment.
+        accept: Names of the guards to override.
 
     Raises:
-        UsageError: `accept` names no guard.
+        UsageError: `accept` has a name that no guard has.
         ConfigError: Configuration or models are wrong.
         RegistryError: The registry failed.
     """
@@ -172,18 +173,18 @@ def plan(experiment: ExperimentSettings, accept: Collection[str] = ()) -> Plan:
 
 
 def reasons(ledger: Ledger, new: Sequence[Study], experiment: ExperimentSettings) -> Counter[str]:
-    """Why these studies have no recorded results, with how many each."""
+    """The reasons why these studies have no recorded results, each with its number of studies."""
     last = ledger.studies.parts() if new else {}
     return Counter(why_new(study, last.get(study.key), experiment) for study in new)
 
 
 def why_new(study: Study, last: Mapping[str, str] | None, experiment: ExperimentSettings) -> str:
-    """Why a study has no recorded results.
+    """The reason why a study has no recorded results.
 
     Args:
-        study: Which.
-        last: What its last run followed from; None where there was none.
-        experiment: Says whether the environment counts.
+        study: The study without results.
+        last: The parts that its last run followed from; None if it never ran.
+        experiment: The settings, which say whether a change of the environment counts.
     """
     if not last:
         return NEW
@@ -191,14 +192,14 @@ def why_new(study: Study, last: Mapping[str, str] | None, experiment: Experiment
     changed = [part for part in counted if study.follows_from[part] != last.get(part)]
     if study.fingerprint:
         return ", ".join(changed) or NEVER_SUCCEEDED
-    # Without the data's version, that part is always another one; the others are certain.
+    # Without the data's version, that part always differs; the other parts are certain.
     return ", ".join(part for part in changed if part != "data") or UNVERSIONED
 
 
 def _shares(
     strategy: Strategy, prepared: Preparation, name_of: Callable[[Study], str]
 ) -> tuple[Share, ...]:
-    """The studies by a name each has, in the order of names."""
+    """The studies grouped by a name, in the order of names."""
     new = _by_name(prepared.new, name_of)
     every = _by_name((s for piece in prepared.work for s in piece.studies), name_of)
     return tuple(
@@ -223,7 +224,7 @@ def _by_name(
 
 
 def _group_of(changes: Changes) -> Callable[[Study], str]:
-    """What became of a study's customer since the last flow run."""
+    """A function that gives the change of a study's customer since the last flow run."""
     customers = changes.customers
     groups = dict.fromkeys((change.key for change in customers.changed), "changed")
     for event in ("added", "resumed", "restored", "kept"):
@@ -236,7 +237,7 @@ def _champions(prepared: Preparation) -> Mapping[str, Champion]:
 
 
 def _writes(prepared: Preparation) -> Mapping[str, int]:
-    """What would be written, at most: a customer without a new study keeps its champion."""
+    """The things written, at most, by kind; a customer without a new study keeps its champion."""
     changes = (prepared.changes.customers, prepared.changes.models)
     periods = sum(
         len({c.key for c in difference.changed} | set(keys))

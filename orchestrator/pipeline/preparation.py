@@ -1,4 +1,4 @@
-"""What comes before a flow run, and is all of a plan: fetch, compare, find what is recorded.
+"""The steps before a flow run, which are also all of a plan: fetch, compare, look up results.
 
 Touches no library itself; takes an `ExperimentSettings` and a ledger; writes nothing; runs on the
 driver.
@@ -32,21 +32,21 @@ from orchestrator.settings import ExperimentSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """What a flow run would be about, had it started now.
+    """The work of a flow run, found before it starts.
 
     Attributes:
-        snapshot: What the registry returned.
-        changes: What differs from what the ledger knows.
-        work: One entry a customer.
-        recorded: By the name results are recorded under, whether those of a study are.
+        snapshot: The snapshot of the registry.
+        changes: The differences between the snapshot and the ledger.
+        work: One plan per customer.
+        recorded: Whether a study's results are recorded, by the name they are recorded under.
         new: The studies without a recorded result.
-        trials: How many trials these would make.
+        trials: The number of trials that these would make, at most.
         rescored: Studies of one trial each that may have to score a champion on today's folds.
-        refusals: What guards object to.
-        outdated: Customers whose studies ended before their data changed, in a flow run that
-            goes on.
-        recoded: Studies that ended with other code, in a flow run that is resumed.
-        lost: Champions whose files are gone, to be written again.
+        refusals: The objections of guards.
+        outdated: The customers whose data changed after their studies ended, in a resumed flow
+            run.
+        recoded: The studies that ended with code that has changed since, in a resumed flow run.
+        lost: The champions whose files are gone and have to be written again.
     """
 
     snapshot: Snapshot
@@ -63,12 +63,12 @@ class Preparation:
 
     @property
     def studies(self) -> int:
-        """Customer by model, as far as tags tell."""
+        """The number of studies: one per customer and model that its tags match."""
         return sum(len(piece.studies) for piece in self.work)
 
     @property
     def has_work(self) -> bool:
-        """Whether a worker is needed, as far as recorded results tell."""
+        """Whether a worker is needed, judging by the recorded results."""
         return bool(self.new or self.rescored or self.lost)
 
 
@@ -79,13 +79,13 @@ def fetch_snapshot(
     leave_copies: bool = False,
     clearance: Clearance | None = None,
 ) -> Snapshot:
-    """What the experiment's registry returns now.
+    """Fetch a snapshot of the experiment's registry.
 
     Args:
-        experiment: Whose registry.
-        accept: Names of guards whose objections are known and meant.
-        leave_copies: Whether a source may keep copies of what it fetched, for the next time.
-        clearance: Tells whether equal lists were checked before; None checks them in any case.
+        experiment: The settings of the experiment.
+        accept: Names of the guards to override.
+        leave_copies: Whether a source may keep copies of the lists it fetched, for the next time.
+        clearance: Knows whether equal lists were checked before; None checks them in any case.
 
     Raises:
         ConfigError: Settings of a source, or a model's row, are wrong.
@@ -107,7 +107,7 @@ def fetch_snapshot(
 
 
 def drop_copies_of_lists(experiment: ExperimentSettings) -> None:
-    """Remove what sources keep of the lists they fetched; the next run fetches them anew.
+    """Remove the sources' copies of the lists they fetched; the next run fetches them again.
 
     Raises:
         ConfigError: Settings of a source are wrong.
@@ -120,12 +120,12 @@ def check_models(resolved: Resolved, snapshot: Snapshot) -> None:
     """Refuse models that could never be scored, unless they were checked before.
 
     Args:
-        resolved: How they would be scored.
-        snapshot: Lists the models.
+        resolved: The experiment, with its metrics and its strategy.
+        snapshot: The snapshot that lists the models.
 
     Raises:
         ConfigError: A metric asks for a method that a model does not have, or a strategy for
-            iterations it does not count.
+            iterations that a model does not count.
     """
     if resolved.clearance.covers(snapshot.models, snapshot.customers):
         return
@@ -148,19 +148,19 @@ def prepare(
     flow_run: str = "",
     fresh: bool = False,
 ) -> Preparation:
-    """Compare a snapshot with the ledger, and find out what is to be done.
+    """Compare a snapshot with the ledger, and find the work to be done.
 
     Args:
-        resolved: How candidates are compared and searched.
-        ledger: What is known.
-        snapshot: What was fetched.
+        resolved: The experiment, with everything it names.
+        ledger: The ledger with recorded results and champions.
+        snapshot: The snapshot of the registry.
         flow_run: The flow run the studies belong to; it may have begun before.
-        fresh: No recorded result is used.
+        fresh: Whether to ignore recorded results.
     """
     experiment, named = resolved.experiment, resolved.fingerprints
     changes = ledger.lives.preview(snapshot)
-    # What was last decided to serve is what has to be beaten, deployed yet or not; a flow run that
-    # goes on decides as it did before.
+    # The incumbent is the champion last decided on, deployed or not. A resumed flow run compares
+    # with the incumbents it had when it began.
     champions = ledger.promotions.incumbents(before=flow_run)
     ended = ledger.studies.ended_in(flow_run)
     barred = still_barred(experiment, ledger, flow_run)
@@ -195,7 +195,7 @@ def prepare(
 def still_barred(
     experiment: ExperimentSettings, ledger: Ledger, flow_run: str
 ) -> Mapping[str, Sequence[PassedOver]]:
-    """By customer, the candidates that could not be deployed under the rules that still hold."""
+    """The candidates that could not be deployed under the current rules, by customer."""
     rules = rules_of(experiment)
     return {
         customer: [each for each in passed if each.rules == rules]
@@ -206,7 +206,7 @@ def still_barred(
 def _lost(
     ledger: Ledger, snapshot: Snapshot, champions: Mapping[str, Champion]
 ) -> Iterator[Promotion]:
-    """The listed customers' champions that are served and whose files are gone."""
+    """The promotions of listed customers' champions that are served but have lost their files."""
     for customer in snapshot.customers:
         champion = champions.get(customer.id)
         if champion is not None and _is_lost(champion):
@@ -223,15 +223,15 @@ def _is_lost(champion: Champion) -> bool:
 
 
 def _by_name(studies: Iterable[Study]) -> list[tuple[Study, str]]:
-    """Studies, each with the name its results are recorded under; "" where they are not."""
+    """The studies, each with the name its results are recorded under; "" for those without one."""
     return [(study, result_name(study)) for study in studies]
 
 
 def result_name(study: Study) -> str:
-    """The name a study's results are recorded under; "" when they must not be used again."""
+    """The name a study's results are recorded under; "" if they must not be reused."""
     return (study.fingerprint and fingerprint(CODE, study.fingerprint)) or ""
 
 
 def count_trials(strategy: Strategy, studies: Collection[Study]) -> int:
-    """How many trials the search of these studies makes at most."""
+    """The number of trials that the search of these studies makes at most."""
     return sum(strategy.count(study) for study in studies)

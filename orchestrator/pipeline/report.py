@@ -1,4 +1,4 @@
-"""What a flow run came to, for people and machines; and what a plan says would come.
+"""The report of a flow run, for people and machines.
 
 Touches no library; pure; runs on the driver.
 """
@@ -17,7 +17,7 @@ from orchestrator.tabular import TableView, Tabular, facts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureSummary:
-    """Failures for one reason: how many trials or instances, and which was the first."""
+    """Failures for one reason: the number of trials or instances, and the first of them."""
 
     reason: str
     count: int
@@ -26,7 +26,7 @@ class FailureSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unserved:
-    """A customer that was worked on and has no model, and why."""
+    """A customer of the flow run that has no model, and the reason."""
 
     customer: str
     reason: str
@@ -34,28 +34,30 @@ class Unserved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report(Tabular):
-    """What a flow run came to.
+    """The result of a flow run.
 
     Attributes:
-        flow_run: Its record: id, state, counts.
+        flow_run: The record of the flow run: id, state, counts.
         snapshot: The snapshot's id.
-        changes: What had changed in the registry.
-        rejected: Rows set aside.
-        customers: How many were worked on.
-        served: Customers among them that have a champion now.
-        trials: Trials by state; `reused` are those of recorded studies, unless they failed.
-            `pruned` and `timed_out` are there where there were any.
-        studies: Studies by state.
-        failures: Reasons why trials or instances failed, most frequent first.
-        promotions: Champions that changed.
-        fit_seconds: Spent in fitting, over all workers.
-        seconds: From start to end.
-        objections: Why the flow run is not a success although it ended, a sentence each: more
-            trials failed, or more champions could not be deployed, than the experiment tolerates.
-        unserved: Customers that were worked on and have no model, each with the reason.
-        links: Where to look, by name.
-        behind: What MLflow lacks of the ledger, why, and the cure; None when it has everything.
-        notes: What a person should know besides.
+        changes: The changes in the registry since the snapshot before.
+        rejected: The rejected rows.
+        customers: The number of active customers.
+        served: The number of these customers that have a champion now.
+        trials: The number of trials by state; `reused` counts those of recorded studies, except
+            failed ones. `pruned` and `timed_out` are present only if there were any.
+        studies: The number of studies by state.
+        failures: The reasons why trials or instances failed, most frequent first.
+        promotions: The champions that changed.
+        fit_seconds: The seconds spent in fitting, over all workers.
+        seconds: The seconds from start to end.
+        objections: The reasons why the flow run is not a success although it ended, a sentence
+            each: more trials failed, or more customers got no decision or no deployed champion,
+            than the experiment tolerates.
+        unserved: The customers of the flow run that have no model, each with the reason.
+        links: The addresses of pages to look at, by name.
+        behind: A sentence on what MLflow lacks of the ledger, the reason, and the cure; None if
+            it has everything.
+        notes: Further remarks for the user.
     """
 
     flow_run: FlowRun
@@ -78,7 +80,7 @@ class Report(Tabular):
 
     @property
     def tolerated(self) -> bool:
-        """Whether what failed is within the experiment's tolerance."""
+        """Whether the failures are within the experiment's tolerance."""
         return not self.objections
 
     def tables(self) -> tuple[TableView, ...]:
@@ -108,7 +110,7 @@ def _has_rows(table: TableView) -> bool:
 
 
 def all_results(evaluated: Sequence[Outcomes]) -> list[TrialResult]:
-    """The results of all studies, those that were recorded before included."""
+    """The results of all studies, including those that were recorded before."""
     return [result for outcomes in evaluated for results in outcomes for result in results]
 
 
@@ -124,7 +126,7 @@ def fresh_results(evaluated: Sequence[Outcomes]) -> list[TrialResult]:
 
 
 def count_trials(evaluated: Sequence[Outcomes], choices: Outcomes) -> dict[str, int]:
-    """Trials by what became of them; one that failed is a failure, whenever it did."""
+    """The number of trials by state; a recorded failure counts as failed, not as reused."""
     counts = Counter({"success": 0, "failed": 0, "reused": 0})
     for outcomes in evaluated:
         for outcome in outcomes.items():
@@ -136,7 +138,7 @@ def count_trials(evaluated: Sequence[Outcomes], choices: Outcomes) -> dict[str, 
 
 
 def count_studies(evaluated: Sequence[Outcomes]) -> dict[str, int]:
-    """Studies by the state of their last instance; one without any trial counts as skipped."""
+    """The number of studies by the state of their last instance; one without trials is skipped."""
     last = {o.key: _state(o) for outcomes in evaluated for o in outcomes.items()}
     return dict(Counter(last.values()))
 
@@ -149,12 +151,12 @@ def _state(evaluated: Outcome) -> str:
 def failures(
     results: Sequence[TrialResult], choices: Outcomes, others: Mapping[str, Outcomes]
 ) -> tuple[FailureSummary, ...]:
-    """Why trials and instances failed, most frequent reason first.
+    """The reasons why trials and instances failed, most frequent first.
 
     Args:
-        results: Trials, those recorded before included.
-        choices: What became of the customers.
-        others: Further nodes of the flow, by name.
+        results: The results of all trials, including those recorded before.
+        choices: The outcomes of the node `choose`, one per customer.
+        others: The outcomes of further nodes of the flow, by the node's name.
     """
     found: list[tuple[str, str]] = [
         (result.error or "unknown", result.trial.key) for result in results if result.is_failure

@@ -1,4 +1,4 @@
-"""The report of a flow run, put together from how it ended and from what the ledger holds.
+"""The report of a flow run, built from the ended run and from the ledger.
 
 Touches no library itself; takes a `Run`; gives a `Report`; runs on the driver.
 """
@@ -39,18 +39,18 @@ def put_together(
     links: Mapping[str, str],
     seconds: float,
 ) -> Report:
-    """What a flow run did.
+    """Build the report of a flow run.
 
     Args:
-        experiment: Of what.
-        ended: How its flow ended.
-        prepared: What it was about.
-        ledger: What is known now.
-        behind: What MLflow lacks, in a sentence.
-        outbox: Knows what was deployed, and what MLflow refused.
-        of_cluster: How workers differ from here, and which came near their limit of memory.
-        links: Where to look.
-        seconds: How long all of it took.
+        experiment: The settings of the experiment.
+        ended: The ended run of the training flow.
+        prepared: The work of the flow run.
+        ledger: The ledger, with the results of the flow run.
+        behind: A sentence on what MLflow lacks of the ledger; None if it has everything.
+        outbox: Knows which champions were deployed, and which ones MLflow refused.
+        of_cluster: Notes on differences between workers and driver, and on workers short of memory.
+        links: The addresses of pages to look at, by name.
+        seconds: The seconds from start to end.
     """
     evaluated, choices = [o for name in STUDIES for o in ended.outcomes(name)], ended["choose"]
     trials = count_trials(evaluated, choices)
@@ -88,7 +88,7 @@ def put_together(
 def _objections(
     tolerance: float, trials: Mapping[str, int], undeployed: int, customers: int
 ) -> Iterator[str]:
-    """A sentence for each share of what failed that is greater than the tolerance."""
+    """A sentence for each share of failures that exceeds the tolerance."""
     failed, made = trials["failed"] + trials.get("timed_out", 0), sum(trials.values())
     allowed = f"`tolerance: {tolerance:g}` allows"
     if failed > tolerance * made:
@@ -106,7 +106,7 @@ def _unserved(
     champions: Mapping[str, Champion],
     refused: Mapping[str, str],
 ) -> Iterator[Unserved]:
-    """Every customer that was worked on and has no model, with the nearest reason known."""
+    """Every customer of the flow run that has no model, with the most specific reason known."""
     failed = {
         outcome.key: outcome.error
         for name in ("choose", "deliver")
@@ -124,7 +124,7 @@ def _unserved(
 def where_to_look(
     experiment: ExperimentSettings, mlflow: MlflowSession, flow_run: str
 ) -> dict[str, str]:
-    """Where to look; nowhere while MLflow cannot be opened."""
+    """The addresses of MLflow's pages by name; empty while MLflow cannot be opened."""
     if not mlflow.is_open:
         return {}
     experiment_id = mlflow.tracker.experiment_id

@@ -1,6 +1,6 @@
-"""What an experiment names by path or by name, as objects: found once, before anything is started.
+"""The objects that an experiment names, found once, before anything is started.
 
-Workers find loader, scorers and strategy again by the same names: objects of the project's own
+Workers look up loader, scorers and strategy by the same names, since objects of the project's own
 code are not sent to them.
 
 Touches no library itself; takes an `ExperimentSettings`; gives `Resolved`; runs on the driver.
@@ -36,12 +36,12 @@ class Resolved:
     """An experiment with everything that it names, ready to be used.
 
     Attributes:
-        experiment: Its settings.
-        loader: What loads a customer's data.
-        strategy: What chooses trials.
+        experiment: The settings of the experiment.
+        loader: Loads a customer's data.
+        strategy: Chooses the trials of a study.
         estimators: The estimators that models may name.
-        fingerprints: What gives studies the hashes that their results are known by.
-        clearance: Tells whether metrics and lists were checked before.
+        fingerprints: Gives studies the hashes that identify their results.
+        clearance: Knows whether metrics and lists were checked before.
     """
 
     experiment: ExperimentSettings
@@ -53,14 +53,14 @@ class Resolved:
 
 
 def resolve(experiment: ExperimentSettings, clearance: Clearance) -> Resolved:
-    """Find what an experiment names, and refuse settings that could not work.
+    """Find the objects that an experiment names, and refuse settings that cannot work.
 
     Args:
-        experiment: Has the settings.
-        clearance: Tells whether its metrics were checked before.
+        experiment: The settings of the experiment.
+        clearance: Knows whether its metrics were checked before.
 
     Raises:
-        ConfigError: Naming the key.
+        ConfigError: A setting cannot work; the error names its key.
     """
     evaluation, search = experiment.evaluation, experiment.search
     with named_in(experiment.config):
@@ -91,7 +91,7 @@ def resolve(experiment: ExperimentSettings, clearance: Clearance) -> Resolved:
 
 @contextmanager
 def named_in(config: str | None) -> Iterator[None]:
-    """Name the configuration file in errors of settings that do not know it."""
+    """Add the configuration file to errors that do not name it yet."""
     try:
         yield
     except ConfigError as error:

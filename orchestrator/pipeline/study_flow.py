@@ -1,13 +1,13 @@
-"""How a study is searched: as a whole on one worker, or its trials spread over all of them.
+"""The search of a study: as a whole on one worker, or with its trials spread over all workers.
 
     evaluate [studies]    on workers: a whole study
     spread [studies]      trial by trial, see `distributed_study`
-    gather [studies]      on the driver: what was spread, under the name of the whole study
+    gather [studies]      on the driver: the results of `spread`, under the whole study's name
 
-Both ways make the same trials: the strategy is the same, and is told the same in the same order.
+Both ways make the same trials: the same strategy receives the same results in the same order.
 
-Touches no library itself; takes `Study`; gives its `TrialResult`s; runs on the driver but for what
-is said to run on workers.
+Touches no library itself; takes `Study`; gives its `TrialResult`s; runs on the driver, except where
+it says "on workers".
 """
 
 import math
@@ -24,7 +24,7 @@ from orchestrator.search import open_strategy
 from orchestrator.settings import ExperimentSettings
 
 _MOST_LOST = 1
-"""Dead workers a whole study survives before it is run trial by trial."""
+"""The dead workers that a whole study survives before it is run trial by trial."""
 
 
 def _fingerprint(study: Study) -> str | None:
@@ -38,13 +38,13 @@ def evaluate(
     known: tuple[TrialResult, ...] = (),
     until: float = math.inf,
 ) -> tuple[TrialResult, ...]:
-    """Score every candidate of a study, on a worker; or file what was scored trial by trial.
+    """Score every candidate of a study, on a worker; or return results scored trial by trial.
 
     Args:
-        study: Which.
-        gathered: What was scored trial by trial.
+        study: The study to search.
+        gathered: The results of a study that was spread; None to search it here.
         known: Results of an earlier generation, which need not be fitted again.
-        until: When, in epoch seconds, it is too late to begin.
+        until: The time, in epoch seconds, after which the study may not start.
     """
     if gathered is not None:
         return gathered
@@ -60,12 +60,12 @@ STUDIES = ("evaluate", "rescore", "gather")
 
 
 class Searching:
-    """Has studies evaluated in the way that suits each; awaited by coordinators.
+    """Runs each study as a whole or spread over the workers; awaited by coordinators.
 
     Args:
-        experiment: Says how long a study or a trial may take.
+        experiment: The settings, with the time limits of studies and trials.
         to_spread: Keys of the studies whose trials are spread over the workers.
-        carried: What is known of studies from an earlier generation.
+        carried: Results of earlier generations of the studies, by the study's key.
     """
 
     def __init__(
@@ -86,20 +86,20 @@ class Searching:
         self._until = math.inf if seconds is None else time.time() + seconds
 
     async def outcomes_of(self, studies: Sequence[Study]) -> list[tuple[Study, Outcome]]:
-        """How each study ended, in this order.
+        """Run the studies, and return each with its outcome, in the order given.
 
-        One that died with its worker as a whole, or took longer than a trial may, is run again
-        trial by trial, so that only the culprit fails; one that took longer than a study may has
-        failed.
+        A whole study that died with its worker, or took longer than a trial may, is run again trial
+        by trial, so that only the trial at fault fails. A study that took longer than a study may
+        has failed.
         """
         parted = [study for study in studies if study.key in self._to_spread]
         whole = [study for study in studies if study.key not in self._to_spread]
-        spreading = self._spread(parted, until=self._until)  # under way while others are awaited
+        spreading = self._spread(parted, until=self._until)  # running while others are awaited
         ended: dict[str, Outcome] = {}
         if whole:
             ended = _by_study(whole, await self._begun(whole))
         died = [study for study in whole if self._may_be_one_trials_fault(ended[study.key])]
-        # It began in time; skipped now, it would begin, die and be skipped in every flow run.
+        # It began in time; if skipped now, it would begin, die and be skipped in every flow run.
         again = self._spread(died, until=math.inf)
         for some, reference in ((parted, spreading), (died, again)):
             if reference is not None:
@@ -107,13 +107,13 @@ class Searching:
         return [(study, ended[study.key]) for study in studies]
 
     async def rescored(self, study: Study) -> Outcome:
-        """How the study of one trial ended that scores the champion again."""
+        """Run the study of one trial that scores the champion again, and return its outcome."""
         outcomes = await self._whole.options(name="rescore").expand(study=[study])
         ended: Outcome = next(iter(outcomes.items()))
         return ended
 
     def _begun(self, studies: Sequence[Study]) -> Reference:
-        """Studies begun as a whole; a map of studies alone is quicker than one of arguments."""
+        """Start studies as a whole; a map over studies alone is faster than one over arguments."""
         task = self._whole.partial(until=self._until)
         begun: Reference
         if any(study.key in self._carried for study in studies):
@@ -129,7 +129,7 @@ class Searching:
         ]
 
     def _spread(self, studies: Sequence[Study], until: float) -> Reference | None:
-        """Studies begun trial by trial; None for none."""
+        """Start studies trial by trial; return None if there are none."""
         if not studies:
             return None
         task = spread.partial(timeout=self._timeout, until=until)
@@ -139,7 +139,7 @@ class Searching:
     async def _gathered(
         self, spreads: Mapping[str, Outcome], studies: Sequence[Study]
     ) -> Mapping[str, Outcome]:
-        """The outcomes of whole studies; those that could not be spread have failed as they are."""
+        """The outcomes of whole studies; one that could not be spread keeps its failed outcome."""
         good = [study for study in studies if spreads[study.key].value is not None]
         if not good:
             return spreads

@@ -1,18 +1,19 @@
 """The training flow: map, reduce, map, reduce.
 
-    choose [customers]      a coordinator a customer, on the driver
-      read_version          on a worker, where only loading the data tells its version
-      evaluate [studies]    on workers: every candidate of a model, on the same folds; or as
-                            many tasks as it has trials (`study_flow`)
-    publish                 the reduce: writes down who is promoted; orders the models
-    deliver [promotions]    a coordinator a promotion, on the driver (`delivery`)
+    choose [customers]      one coordinator per customer, on the driver
+      read_version          on a worker, if the version of the data is known only by loading it
+      evaluate [studies]    on workers: every candidate of a model, on the same folds; or one
+                            task per trial (`study_flow`)
+    publish                 the reduce: records the promotions and orders their models
+    deliver [promotions]    one coordinator per promotion, on the driver (`delivery`)
       refit                 on workers: fits the winner on all rows and writes its files
-    deploy                  the reduce: versions and aliases of what was delivered
+    deploy                  the reduce: versions and aliases of the delivered models
 
-Beside it a courier sends MLflow the trials as they are recorded. Where MLflow fails, `publish` or
-`deploy` does; by then all it lacks is in the ledger.
+Meanwhile `BackgroundSync` sends trials to MLflow soon after they are recorded. If MLflow fails,
+`publish` or `deploy` fails; by then the ledger has everything that MLflow lacks.
 
-Touches no library itself; takes `CustomerPlan` and a `Outbox`; gives the promotions made.
+Touches no library itself; takes `CustomerPlan` and an `Outbox`; gives the promotions made; runs on
+the driver, except where it says "on workers".
 """
 
 from collections.abc import Collection, Sequence
@@ -45,19 +46,19 @@ def training_flow(
     carried: Carried | None = None,
     lost: Sequence[Promotion] = (),
 ) -> Flow:
-    """The flow of one flow run; it closes over what was fetched when the run started.
+    """The flow of one flow run; it closes over the snapshot and plans of that run.
 
     Args:
-        experiment: How candidates are compared.
-        work: One entry a customer.
-        outbox: Where the driver writes.
-        dispatch: Orders models.
-        delivery: Delivers them.
-        flow_run: Its id.
-        fingerprints: What gives studies the hashes their results are known by.
+        experiment: The settings by which candidates are searched and compared.
+        work: One plan per customer.
+        outbox: Records promotions in the ledger and writes them to MLflow.
+        dispatch: Orders models, and records the results of the orders.
+        delivery: Carries out the orders.
+        flow_run: The flow run's id.
+        fingerprints: Gives studies the hashes that identify their results.
         to_spread: Keys of the studies whose trials are spread over the workers.
-        carried: What is known of studies from an earlier generation.
-        lost: Champions whose files are gone, to be written again unless another takes their place.
+        carried: Results of earlier generations of the studies, by the study's key.
+        lost: Champions whose files are gone, to be written again unless they are replaced.
     """
     choosing = CustomerFlow(
         experiment,
@@ -72,10 +73,10 @@ def training_flow(
         """Evaluate a customer's studies and decide what to serve."""
         return await choosing.choice_for(work)
 
-    # What the desk has to do follows from the ledger, which may have changed since.
+    # Never cached: the outbox works from the ledger, which may have changed since.
     @task(runs_on="driver", trigger_rule="all_done", cache="never")
     def publish(choices: Outcomes) -> list[Order]:
-        """Write down who is promoted, and say which models are to be fitted, and where to."""
+        """Record the promotions, and return the orders for the models to fit and write."""
         chosen: Sequence[CustomerResult] = choices
         outbox.keep_fronts([choice.front for choice in chosen])
         under_way = outbox.intend(
@@ -99,7 +100,7 @@ def training_flow(
 
 
 def trials_of(instance: InstanceRecord) -> Sequence[TrialResult]:
-    """The trials in what an instance of the training flow returned, for the ledger."""
+    """The trials that an instance of the training flow returned, for the ledger."""
     if isinstance(instance.value, CustomerResult):
         return instance.value.unfinished
     if instance.state is State.SUCCESS and instance.node.startswith(STUDIES):

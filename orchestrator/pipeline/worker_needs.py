@@ -17,7 +17,7 @@ EVALUATING = "orchestrator.training.evaluate"
 
 
 def needs_of(experiment: ExperimentSettings, models: Iterable[ModelSpec]) -> Needs:
-    """What workers have to have to train these models."""
+    """The modules and packages that workers need to train these models."""
     models = tuple(models)
     modules = dict.fromkeys([EVALUATING, *_modules(experiment, models)])
     return Needs(modules=tuple(modules), decisive=versions_of(models))

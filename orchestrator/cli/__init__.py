@@ -1,14 +1,14 @@
 """The command line: `orchestrator --help`.
 
-    commands     one module a group of commands
-    flow_runs    what `run`, `resume` and `rerun` have in common
+    commands     one module per group of commands
+    flow_runs    the common part of `run`, `resume` and `rerun`
     rendering    text for people, JSON for machines
     options      options that several commands share
     settings     the configuration that a command works with
-    logs         libraries' logs kept off the console
+    logs         keeps libraries' logs off the console
 
 Touches typer; takes arguments; gives text, JSON and an exit code; driver. Only typer and rich are
-imported when a command starts: whatever is slow is imported inside the command that needs it.
+imported when a command starts; slow modules are imported inside the command that needs them.
 """
 
 import os
@@ -41,10 +41,10 @@ from orchestrator.cli.rendering import output
 from orchestrator.errors import OrchestratorError
 
 EXIT_BUG = 70
-"""EX_SOFTWARE of sysexits.h: neither the caller's mistake nor a failure we know."""
+"""EX_SOFTWARE of sysexits.h: neither the caller's mistake nor a known failure."""
 
 _NOBODY_ELSE = 0o077
-"""Takes every right from group and others: files have mode 600, folders 700."""
+"""The umask that removes all rights of group and others: files get mode 600, folders 700."""
 
 app = typer.Typer(
     name="orchestrator",
@@ -111,9 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit.
 
     Args:
-        arguments: What was typed after `orchestrator`; None takes it from the process.
+        arguments: The arguments after `orchestrator`; None takes those of the process.
     """
-    # What commands and their workers write is the owner's alone: results, models, reports.
+    # Only the owner may read the files that commands and their workers write.
     before, here = os.umask(_NOBODY_ELSE), Path.cwd()
     try:
         app(arguments)
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(EXIT_BUG)
     finally:
         os.umask(before)
-        os.chdir(here)  # a command stands in its configuration's root
+        os.chdir(here)  # a command changes to its configuration's root
         logs.as_text()
         output.close()
     sys.exit(0)
@@ -137,7 +137,7 @@ def _import_from_here() -> None:
     """Find modules in the current directory; worker processes inherit the path.
 
     The directory comes last: a `statistics.py` or `queue.py` in it must not replace the standard
-    library's module, nor a `yaml.py` that of a package which this program imports.
+    library's module, and a `yaml.py` must not replace a package that this program imports.
     """
     here = str(Path.cwd())
     if here not in sys.path:

@@ -1,8 +1,8 @@
-"""Keeps libraries' logs off the console, but for what went wrong, and secrets out of all logs.
+"""Keeps libraries' logs off the console, except errors, and secrets out of all logs.
 
-Of a flow run's own events each is one record of the logger `orchestrator.events`: what happened,
-with the fields flow_run, task, key and whatever else is known. `--log-json` writes them, and all
-other records, as lines of JSON; otherwise nobody sees those that tell of no trouble.
+Each event of a flow run is one record of the logger `orchestrator.events`: a message with the
+fields flow_run, task, key and others that are known. `--log-json` writes these and all other
+records as lines of JSON; without it, records below a warning are not shown.
 
 Touches logging and the environment; runs on the driver before any library is imported.
 """
@@ -24,17 +24,17 @@ _TALKATIVE = ("alembic", "distributed", "mlflow", "stamina")
 
 
 def quiet() -> None:
-    """Let talkative libraries log errors only; what the environment says is left as it is."""
+    """Let verbose libraries log errors only, unless the environment sets another level."""
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)
-    # These two set their levels when they are imported, from the environment.
+    # MLflow and Dask read their levels from the environment when they are imported.
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("DASK_DISTRIBUTED__LOGGING__DISTRIBUTED", "error")
     logging.setLogRecordFactory(RedactedRecord)
 
 
 def as_json_lines() -> None:
-    """From now on every log record is a line of JSON on stderr, and so is what a person is told."""
+    """Write every log record, and every message for the user, as a line of JSON on stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.getLogger().addHandler(handler)
@@ -43,7 +43,7 @@ def as_json_lines() -> None:
 
 
 def as_text() -> None:
-    """As before `as_json_lines`."""
+    """Undo `as_json_lines`."""
     for handler in _json_handlers():
         logging.getLogger().removeHandler(handler)
         logging.getLogger(_OWN).setLevel(logging.NOTSET)
@@ -51,7 +51,7 @@ def as_text() -> None:
 
 
 def told_as_json(level: int, message: str, **fields: Any) -> bool:
-    """Tell a person something as a line of JSON, where that was asked for; whether it was."""
+    """Log a message for the user as a line of JSON, if requested; return whether it was."""
     if not _json_handlers():
         return False
     logging.getLogger(__name__).log(level, "%s", message, extra={"fields": fields})
@@ -67,7 +67,7 @@ class JsonLines(logging.Formatter):
     """A record as one line of JSON: time, level, logger, message, and the fields of an event."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Return the line."""
         line: dict[str, Any] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
             + f".{int(record.msecs):03}Z",
@@ -82,7 +82,7 @@ class JsonLines(logging.Formatter):
 
 
 class RedactedRecord(logging.LogRecord):
-    """A log record that shows no secret, neither in its message nor in its traceback."""
+    """A log record without secrets in its message or its traceback."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -91,5 +91,5 @@ class RedactedRecord(logging.LogRecord):
             self.exc_text = visible_lines(redacted(lines))
 
     def getMessage(self) -> str:  # noqa: N802 - logging's own name
-        """What is logged."""
+        """Return the message with secrets removed and control characters escaped."""
         return visible_lines(redacted(super().getMessage()))

@@ -1,4 +1,4 @@
-"""The configuration that a command works with, and the folder that the command then stands in.
+"""The configuration that a command works with, and the folder that the command changes to.
 
 Touches no library itself; takes `--config`; gives `ExperimentSettings` or `RunSettings`; runs on
 the driver.
@@ -13,13 +13,13 @@ from orchestrator.settings import ExperimentSettings
 
 
 def configured(path: str | None) -> ExperimentSettings:
-    """The configured experiment; from now on the process stands in its root.
+    """Return the configured experiment, and change to its root.
 
-    Make paths that were typed absolute before, since they start from the folder they were typed in.
+    Make paths of the command line absolute before, since they start from the user's folder.
 
     Raises:
         ConfigError: There is no configuration, or it is wrong.
-        UsageError: The ledger of an earlier version is where the command was typed.
+        UsageError: The user's folder has the ledger of an earlier version.
     """
     experiment = config.load(config.find(path))
     stand_in_root(experiment)
@@ -30,7 +30,7 @@ def stand_in_root(experiment: ExperimentSettings) -> None:
     """Make the experiment's root the current folder, and find modules in it; workers inherit both.
 
     Raises:
-        UsageError: The ledger of an earlier version is where the command was typed.
+        UsageError: The user's folder has the ledger of an earlier version.
     """
     if experiment.root is None:
         return
@@ -40,10 +40,10 @@ def stand_in_root(experiment: ExperimentSettings) -> None:
 
 
 def place(path: str | None) -> RunSettings:
-    """Return the configured place of the ledger, or the default one where nothing is configured.
+    """Return the configured ledger and run settings, or the defaults without a configuration.
 
     Raises:
-        ConfigError: The configuration that was named, or found, is wrong.
+        ConfigError: The configuration that was given, or found, is wrong.
     """
     found = run_settings(path)
     found.require_valid()

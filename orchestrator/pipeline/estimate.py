@@ -64,7 +64,11 @@ def estimate(ledger: Ledger, resolved: Resolved, new: Sequence[Study], trials: i
 
 
 def _fit_seconds(ledger: Ledger, strategy: Strategy, new: Sequence[Study]) -> float | None:
-    """Seconds of all fits, by the customer's time with a model, else by a mean."""
+    """The seconds of all fits; None if no trial is recorded.
+
+    A study's trials count with the customer's own time for the model, else with the mean time of
+    the model, else with the mean of all.
+    """
     if not new:
         return 0.0
     known = ledger.trials.durations()

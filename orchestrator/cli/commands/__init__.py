@@ -1,4 +1,4 @@
-"""The commands, one module a group.
+"""The commands, one module per group.
 
     flows          run, resume, rerun, graph
     training       plan, why, sync, status, history

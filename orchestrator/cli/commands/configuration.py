@@ -1,6 +1,6 @@
 """Commands about the configuration itself: config schema, config docs.
 
-Touches typer; each command prints what the room `config` knows of its keys; driver.
+Touches typer; each command prints the keys that the room `config` defines; driver.
 """
 
 import typer

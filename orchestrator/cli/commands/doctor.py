@@ -1,4 +1,4 @@
-"""The command `doctor`: whether ledger, MLflow and machine are well, and repairs.
+"""The command `doctor`: check the ledger, MLflow and the machine, and repair them.
 
 Touches typer; takes arguments; gives a table or JSON, and an exit code; driver.
 """

@@ -69,7 +69,7 @@ def run(
         keep_logs=keep_logs,
         as_json=json,
     )
-    # Both bring what --help need not wait for.
+    # late: both import modules that --help does not need
     if file is not None:
         from orchestrator.cli.flow_runs.run_file import run_new
 

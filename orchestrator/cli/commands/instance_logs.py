@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from orchestrator.ledger import Ledger
 
 _MOST_TITLES = 20
-"""Instances with one and the same error that are named above it."""
+"""The most instances named above an error that they share."""
 
 _WHY = {
     "failed": "only the output of failed attempts is kept; --keep-logs all keeps every attempt's",

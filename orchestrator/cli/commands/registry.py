@@ -1,6 +1,6 @@
 """Commands about the lists of models and customers: registry import, registry show.
 
-Touches typer; each command opens what it needs and prints.
+Touches typer; each command opens its sources and prints; driver.
 """
 
 from dataclasses import asdict
@@ -39,7 +39,7 @@ def import_file(
 
     file = (
         file if ":" in file else str(Path(file).absolute())
-    )  # before the command stands elsewhere
+    )  # before the command changes its folder
     experiment = configured(config)
     url = _sql_url(experiment.registry, experiment.config)
     source = open_source("file", {"path": file})

@@ -1,4 +1,4 @@
-"""The commands `runs` and `instances`: what the ledger knows of flow runs.
+"""The commands `runs` and `instances`: the flow runs that the ledger has recorded.
 
 Touches typer; takes arguments; gives tables; driver.
 """
@@ -59,14 +59,14 @@ def runs(
 
 
 def _listed(config: str | None, limit: int) -> tuple[list[FlowRun], str]:
-    """The last flow runs, and where the ledger is that was asked."""
-    with _ledger(config) as ledger:  # opened each time: the first flow run may make it meanwhile
+    """Return the last flow runs, and the address of their ledger."""
+    with _ledger(config) as ledger:  # opened each time: the first flow run may create it
         listed = [_with_counts(run, ledger) for run in ledger.flow_runs.list(limit)]
         return listed, ledger.place
 
 
 def _with_counts(run: FlowRun, ledger: "Ledger") -> FlowRun:
-    """A flow run that has not ended has counted nothing yet: what is recorded of it by now."""
+    """Return the flow run; if it has not ended, count the instances recorded so far."""
     if run.ended is not None:
         return run
     counted: Counter[str] = Counter()
@@ -166,14 +166,14 @@ def _between(started: float | None, ended: float | None) -> float | None:
 
 
 def _row(instance: InstanceRecord) -> dict[str, object]:
-    """Its fields, but the value: it is not read back, for it may be anything."""
+    """Return the fields of an instance except its value, which may be any object."""
     row = asdict(instance)
     del row["value"]
     return row
 
 
 def _ledger(config: str | None, *, must_exist: bool = False) -> "Ledger":
-    # Configuration and ledger bring pydantic and SQLAlchemy, which --help need not wait for.
+    # Configuration and ledger import pydantic and SQLAlchemy, which --help does not need.
     from orchestrator.cli.settings import place
     from orchestrator.ledger import Ledger
 

@@ -60,7 +60,7 @@ def why(
 
 
 def run_experiment(manner: RunOptions, *, fresh: bool = False, accept: Sequence[str] = ()) -> int:
-    """Train, track, select and deploy, as the configuration says; gives the exit code."""
+    """Train, track, select and deploy as configured, and return the exit code."""
     from orchestrator.api.experiment import Experiment  # late: the rest of the program
 
     experiment = Experiment.from_file(manner.config)
@@ -74,12 +74,12 @@ def run_experiment(manner: RunOptions, *, fresh: bool = False, accept: Sequence[
 def carry_out_experiment(
     experiment: "Experiment", execute: Callable[[dict[str, Any]], "Report"], manner: RunOptions
 ) -> int:
-    """Have an experiment run, watched and interruptible, and report; gives the exit code.
+    """Run or resume an experiment, print its report, and return the exit code.
 
     Args:
-        experiment: Which.
+        experiment: The experiment to run.
         execute: Runs it, given the options of `Experiment.run` that `manner` has.
-        manner: How.
+        manner: The options of the command.
     """
     grace = experiment.settings.grace if manner.grace is None else manner.grace
     with (
@@ -106,7 +106,7 @@ def carry_out_experiment(
 
 
 def _exit_code(report: "Report") -> int:
-    """The command's exit code; where it is another than 0, the last line says why."""
+    """Return the exit code; if it is not 0, print the reason as the last line."""
     if report.flow_run.state == "interrupted":
         output.say(f"interrupted; continue with: orchestrator resume {report.flow_run.id}")
         return EXIT_INTERRUPTED
@@ -205,14 +205,14 @@ def history(
 
 
 def moment_of(text: str, option: str) -> datetime:
-    """Return a moment, which is in local time unless it names its zone.
+    """Return a time in UTC; a text without a time zone is in local time.
 
     Args:
-        text: As it was typed, such as 2026-03-01T00:00.
-        option: The option that it was given by, for the message.
+        text: The typed text, such as 2026-03-01T00:00.
+        option: The option that the text was given to, for the message.
 
     Raises:
-        UsageError: It is not a moment.
+        UsageError: The text is not a time.
     """
     try:
         return datetime.fromisoformat(text).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""The command `trials`: what was tried for one customer, as a table, JSON or CSV.
+"""The command `trials`: the trials of one customer, as a table, JSON or CSV.
 
 Touches typer; takes a customer's id; prints; runs on the driver.
 """
@@ -106,7 +106,7 @@ def _show(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _print_csv(found: Sequence[dict[str, Any]]) -> None:
-    """One line a trial; a parameter's column is `params.NAME`, a metric's `scores.NAME`."""
+    """Print one line per trial; parameters are columns `params.NAME`, metrics `scores.NAME`."""
     rows = [_flat(row) for row in found]
     writer = csv.DictWriter(sys.stdout, _names(rows), lineterminator="\n")
     writer.writerow({name: csv_cell(name) for name in writer.fieldnames})
@@ -124,12 +124,12 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _names(rows: Any) -> list[str]:
-    """Every key of these mappings once, in the order they come."""
+    """Return every key of these mappings once, in the order of first appearance."""
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def _cell(value: Any) -> Any:
-    """Text as it is, anything else as JSON: `null` is told from an empty cell."""
+    """Return a text unchanged, anything else as JSON, so that `null` differs from an empty cell."""
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -1,7 +1,7 @@
 """Driving a flow run from the command line.
 
-    run_file     the flow of a file, summed up
-    resume       a flow run continued, or a part of it run again
+    run_file     runs the flow of a file and prints a summary
+    resume       continues a flow run, or runs a part of it again
     run_options  the options that these have in common
     watching     progress bars and metrics
 

@@ -1,4 +1,4 @@
-"""A flow run continued as a command: found, driven, and summed up.
+"""The commands that continue a flow run or run parts of it again: find it, drive it, sum it up.
 
 Touches no library itself; takes a flow run's id; gives an exit code; driver.
 """
@@ -16,17 +16,17 @@ from orchestrator.records import FileRun, RerunChoice
 
 
 def resume(flow_run: str | None, manner: RunOptions, *, as_it_is_now: bool) -> int:
-    """Continue a flow run; gives the exit code.
+    """Continue a flow run, and return the exit code.
 
     Args:
-        flow_run: Its id, a beginning of it, or `latest`; None: the last that has not ended.
-        manner: How.
-        as_it_is_now: With the configuration, or the flow's file, as it is now, where it has
-            changed since the flow run began.
+        flow_run: The flow run's id, a beginning of it, or `latest`; None is the last unfinished.
+        manner: The options of the command.
+        as_it_is_now: Whether to use the current configuration, or flow file, if it has changed
+            since the flow run began.
 
     Raises:
         UsageError: There is no such flow run, or it cannot continue; nothing was changed.
-        HeldError: Its driver lives.
+        HeldError: The flow run's driver is still alive.
     """
     where = run_settings(manner.config, grace=manner.grace, keep_logs=manner.keep_logs)
     with Ledger.look(where.ledger) as ledger:
@@ -52,13 +52,13 @@ def resume(flow_run: str | None, manner: RunOptions, *, as_it_is_now: bool) -> i
 def rerun(
     flow_run: str, choice: RerunChoice, manner: RunOptions, *, on_cluster: bool | None
 ) -> int:
-    """Run a part of a flow run again; gives the exit code.
+    """Run a part of a flow run again, and return the exit code.
 
     Args:
-        flow_run: Its id, a beginning of it, or `latest`.
-        choice: Which part.
-        manner: How.
-        on_cluster: Where; None means where it ran before.
+        flow_run: The flow run's id, a beginning of it, or `latest`.
+        choice: The instances to run again.
+        manner: The options of the command.
+        on_cluster: Whether to run on the cluster, not inline; None means where it ran before.
 
     Raises:
         UsageError: There is nothing to run again, or the flow's file is gone.

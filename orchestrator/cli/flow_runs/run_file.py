@@ -1,4 +1,4 @@
-"""The flow of a file, run as a command: watched, interruptible, and summed up.
+"""The command that runs the flow of a file: show progress, stop on Ctrl-C, print a summary.
 
 Touches no library itself; takes a flow file and its parameters; gives an exit code; driver.
 """
@@ -21,7 +21,7 @@ _EXIT_CODES = {"success": 0, "failed": 1, "interrupted": EXIT_INTERRUPTED}
 def run_new(
     address: str, given: Sequence[str], manner: RunOptions, *, on_cluster: bool, fresh: bool
 ) -> int:
-    """Run the flow of a file; gives the exit code."""
+    """Run the flow of a file, and return the exit code."""
     request = FileRequest(
         file=flow_files.load(address),
         texts=parameters.split(given),
@@ -32,18 +32,18 @@ def run_new(
 
 
 def carry_out(request: FileRequest, manner: RunOptions, where: RunSettings | None = None) -> int:
-    """Run a flow and report how it went; gives the exit code.
+    """Run a flow, print its report, and return the exit code.
 
     Args:
-        request: What to run.
-        manner: How.
-        where: Where; None is where the configuration says.
+        request: The flow to run, with its parameters.
+        manner: The options of the command.
+        where: The settings of the run; None takes those of the configuration.
     """
     if where is None:
         where = run_settings(manner.config, grace=manner.grace, keep_logs=manner.keep_logs)
         where.require_valid()
     shows = manner.shows_logs(inline=request.cluster(where).kind == "inline")
-    parameters.typed(request.file.flow, request.texts)  # wrong ones leave no ledger behind
+    parameters.typed(request.file.flow, request.texts)  # raises before a ledger is created
     with Ledger.open(where.ledger) as ledger:
         with (
             output.stdout_for_report_only(when=manner.as_json),

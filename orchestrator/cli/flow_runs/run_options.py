@@ -1,6 +1,6 @@
-"""How a command drives a flow run: what `run`, `resume` and `rerun` have in common.
+"""The options that `run`, `resume` and `rerun` have in common.
 
-Touches no library; a record made of what was typed; driver.
+Touches no library; takes the typed options; gives a record of them; driver.
 """
 
 from dataclasses import dataclass
@@ -10,17 +10,19 @@ from orchestrator.records import KeptLogs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How a flow run is driven, watched and reported.
+    """The options by which a command drives, watches and reports a flow run.
 
     Attributes:
-        config: The configuration, which names the ledger; None for the one that is found.
-        force: Take the place of a driver that may be at work.
-        grace: Seconds that what runs has to end when it is interrupted; None: as configured.
-        log_json: Draw no bars: every event is written as a line of JSON on stderr.
-        metrics: Serve Prometheus metrics at this port, or host and port.
-        logs: Show what tasks say; None: of a flow file that runs in this process.
-        keep_logs: Of which attempts it is kept; None: as configured.
-        as_json: Whether the report is JSON.
+        config: The configuration file, which names the ledger; None to search for one.
+        force: Whether to take over from a driver that may be at work.
+        grace: The seconds that running tasks have to end after an interrupt; None takes the
+            configured ones.
+        log_json: Whether to write every event as a line of JSON on stderr, without bars.
+        metrics: The port, or host and port, that serves Prometheus metrics; None for no metrics.
+        logs: Whether to show the logs of tasks; None shows those of a flow file that runs in this
+            process.
+        keep_logs: The attempts that the ledger keeps logs of; None takes the configured ones.
+        as_json: Whether to print the report as JSON.
     """
 
     config: str | None = None
@@ -33,9 +35,9 @@ class RunOptions:
     as_json: bool = False
 
     def shows_logs(self, *, inline: bool) -> bool:
-        """Whether what the tasks of a flow file say is shown.
+        """Whether to show the logs of a flow file's tasks.
 
         Args:
-            inline: Whether they run in this process, as while somebody writes a flow.
+            inline: Whether the tasks run in this process, as they do while a flow is developed.
         """
         return inline if self.logs is None else self.logs

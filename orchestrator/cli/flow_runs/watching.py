@@ -1,6 +1,6 @@
-"""How a flow run is watched: bars on a terminal, metrics; whichever is asked for.
+"""The observers of a flow run that were requested: bars on a terminal, metrics.
 
-Touches no library itself; takes what was typed; gives an observer for `Flow.run`; driver.
+Touches no library itself; takes the typed options; gives an observer for `Flow.run`; driver.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,15 +14,15 @@ from orchestrator.mapping.driver.progress import Observer
 
 @contextmanager
 def watching(how: RunOptions, title: str, ledger: str) -> Iterator[Observer]:
-    """While it lasts, what the yielded observer is told is shown as was asked for.
+    """Yield an observer that shows progress in the requested ways within the block.
 
     Args:
-        how: What was asked for.
-        title: Stands above the bars.
-        ledger: The ledger's address, which metrics count in.
+        how: The options of the command.
+        title: The line above the bars.
+        ledger: The address of the ledger that metrics report on.
 
     Raises:
-        UsageError: Metrics cannot be served there.
+        UsageError: Metrics cannot be served at that address.
     """
     observers: list[Observer] = []
     with ExitStack() as stack:
@@ -30,7 +30,7 @@ def watching(how: RunOptions, title: str, ledger: str) -> Iterator[Observer]:
             observers.append(stack.enter_context(showing_progress(title)))
         if how.metrics is not None:
             from orchestrator.api.metrics import (
-                serving_metrics,  # late: only where it is wanted
+                serving_metrics,  # late: only if metrics are requested
             )
 
             observers.append(stack.enter_context(serving_metrics(how.metrics, ledger)).observe)

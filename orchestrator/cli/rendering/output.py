@@ -92,7 +92,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 def as_json(content: Any) -> None:
     """Print the whole report as one JSON document on stdout; records become dicts."""
-    from pydantic_core import to_jsonable_python  # late: --help need not wait for it
+    from pydantic_core import to_jsonable_python  # late: --help does not need it
 
     jsonable = to_jsonable_python(content, inf_nan_mode="null", fallback=str)
     typer.echo(visible_json(json.dumps(jsonable, indent=2, ensure_ascii=False)))
@@ -144,7 +144,7 @@ def stdout_for_report_only(*, when: bool = True) -> Iterator[None]:
 
 
 def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    # rich is imported for terminals only: pipes need not wait for it
+    # rich is imported for terminals only: pipes do not need it
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -154,5 +154,5 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         # The first column names the row and gets copied from the screen: it is not wrapped.
         drawn.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
-        drawn.add_row(*map(Text, row))  # as Text, so that brackets are no markup
+        drawn.add_row(*map(Text, row))  # as Text, so that brackets are not read as markup
     Console().print(drawn)

@@ -21,7 +21,7 @@ def showing_progress(title: str) -> Iterator[Observer]:
     if not sys.stderr.isatty():
         yield _ignore
         return
-    # rich is imported for terminals only: pipes need not wait for it
+    # rich is imported for terminals only: pipes do not need it
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 

@@ -1,4 +1,4 @@
-"""How reports, standings and lives are shown to people and machines.
+"""Printing of reports, status and history, as text and JSON.
 
 Touches no library; takes records of `orchestrator.pipeline`; prints; runs on the driver.
 """
@@ -21,7 +21,7 @@ _MOST_ROWS = 10
 
 
 def show_report(report: "Report") -> None:
-    """What a run came to."""
+    """Print the result of a run."""
     show_events(report.changes)
     show_set_aside(report.rejected)
     line()
@@ -41,7 +41,7 @@ def show_report(report: "Report") -> None:
 
 
 def _show_failures(report: "Report") -> None:
-    """The most frequent reasons, and how many more there are."""
+    """Print the most frequent reasons, and the number of further failures."""
     if not report.failures:
         return
     shown, left = report.failures[:_MOST_ROWS], report.failures[_MOST_ROWS:]
@@ -53,7 +53,7 @@ def _show_failures(report: "Report") -> None:
 
 
 def _show_unserved(report: "Report") -> None:
-    """Every customer without a model: a reason may be long or shared, a customer is never cut."""
+    """Print every customer without a model; reasons may be shortened, customers never are."""
     if not report.unserved:
         return
     by_reason: dict[str, list[str]] = {}
@@ -65,7 +65,7 @@ def _show_unserved(report: "Report") -> None:
 
 
 def report_as_json(report: "Report") -> dict[str, Any]:
-    """The report, with promotions in short."""
+    """Return the report as JSON values, with promotions as short rows."""
     whole = {name: getattr(report, name) for name in report.__dataclass_fields__}
     records = ("flow_run", "changes")
     whole |= {name: asdict(whole[name]) for name in records}
@@ -79,11 +79,11 @@ def report_as_json(report: "Report") -> dict[str, Any]:
 
 
 def show_standings(found: Sequence["CustomerStatus"], at: float | None = None) -> None:
-    """Who is served by what.
+    """Print the customers with the models that serve them.
 
     Args:
-        found: How customers stand.
-        at: The moment that was asked for, in epoch seconds; None is now.
+        found: The status of each customer.
+        at: The time of the status, in epoch seconds; None is now.
     """
     if not found and at is not None:
         line(f"no customer was listed, and none served, at {moment(at)}")
@@ -111,33 +111,33 @@ def show_standings(found: Sequence["CustomerStatus"], at: float | None = None) -
 
 
 def standing_row(standing: "CustomerStatus") -> dict[str, Any]:
-    """One customer's standing, flat."""
+    """Return one customer's status as a flat row."""
     row = standing.row()
     return row if standing.champion is None else {**row, **champion_row(standing.champion)}
 
 
 def champion_row(champion: "Champion") -> dict[str, Any]:
-    """What serves a customer, flat."""
-    from orchestrator.reports.status import served_by  # late: --help need not wait for it
+    """Return a customer's champion as a flat row."""
+    from orchestrator.reports.status import served_by  # late: --help does not need it
 
     return {**served_by(champion), "since": moment(champion.at)}
 
 
 def version_of(promotion: "Promotion") -> str:
-    """The version that a promotion made the champion, for people."""
+    """Return the version that a promotion made the champion, for people."""
     deployed = promotion.deployed_version
     return f"{deployed.model_name} v{deployed.version}"
 
 
 def show_life(life: "Life") -> None:
-    """Everything that happened, in order of time."""
+    """Print the history of a customer or a model, in order of time."""
     line(f"{life.kind} {life.key}")
     for event in life_as_json(life)["events"]:
         line(f"  {event['at']}  {event['what']}")
 
 
 def life_as_json(life: "Life") -> dict[str, Any]:
-    """The timeline, moments and what happened; and each period with its whole row."""
+    """Return the events with their times, and each period with its whole row, as JSON values."""
     periods = list(zip(life.periods, life.changes, strict=True))
     events = [
         (period.start, f"{period.event} ({_until(period.end)}){_fields(changes)}")
@@ -192,14 +192,14 @@ def _summary(report: "Report") -> list[tuple[str, str]]:
 
 
 def _state(report: "Report") -> str:
-    """How it ended; that all of it was carried out is not called a success if too much failed."""
+    """Return the state of the flow run; it is not `success` if too much failed."""
     if report.flow_run.state == "success" and report.objections:
         return "ended, with more failures than `tolerance` allows"
     return report.flow_run.state
 
 
 def _trials(by_state: Mapping[str, int]) -> str:
-    """How they ended; what did not happen is left out, where it seldom does."""
+    """Return the trials by state on one line; rare states are left out if there are none."""
     said = {"success": "succeeded", "pruned": "pruned", "failed": "failed"}
     said |= {"timed_out": "timed out", "reused": "reused"}
     always = {"success", "failed", "reused"}
@@ -211,7 +211,7 @@ def _trials(by_state: Mapping[str, int]) -> str:
 
 
 def _instances(by_state: Mapping[str, int]) -> str:
-    """What was expected, and how all of it ended (law 2)."""
+    """Return the number of expected instances, and their numbers by state (law 2)."""
     return f"{sum(by_state.values())} expected = {counts(by_state).replace(', ', ' + ')}"
 
 

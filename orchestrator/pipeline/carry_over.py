@@ -19,7 +19,8 @@ Carried = Mapping[str, tuple[TrialResult, ...]]
 """The known results of each study, best first, by the study's key."""
 
 _MOST_TOLD = 50
-"""The most known results that a sampler receives, best first: they are stored with the study."""
+"""The maximum number of known results that a sampler receives, best first. They are sent and
+recorded with the study."""
 
 _FEW = 100
 """Customers; for more than this, one query for the last studies of all customers is faster."""
@@ -73,7 +74,7 @@ def _known(ledger: Ledger, study: Study) -> tuple[TrialResult, ...]:
     ):
         result = recorded.result
         if result.trial.study.flow_run == study.flow_run:
-            continue  # a resumed study receives the same known results as before
+            continue  # resumed: its sampler receives the same results as before
         point = point_of(study.grid, result.trial.params)
         alike = _scores_alike(study, result.trial.study.follows_from)
         if point is not None and alike and result.state == "success":

@@ -64,7 +64,7 @@ class CustomerResult:
     """The result of the flow for one customer.
 
     Attributes:
-        decision: The decision which model to serve.
+        decision: The decision on which model to serve.
         unfinished: A failed result for every study that could not be run to its end.
         runners_up: The decisions to use if that model cannot be deployed, the best first.
         barred: The candidates left out because they could not be deployed before.
@@ -243,7 +243,7 @@ def _front(
 
 
 def _at_todays_cost(evaluated: Sequence[tuple[Study, Outcome]]) -> list[TrialResult]:
-    """All results, with the cost that the registry lists now, also where recorded earlier."""
+    """All results; those recorded earlier get the cost that the registry lists now."""
     return [
         _with_cost(result, study.model.cost)
         for study, outcome in evaluated

@@ -1,6 +1,6 @@
 """A study whose trials are spread over the workers, its strategy running on the driver.
 
-    spread [studies]      a coordinator a study
+    spread [studies]      one coordinator per study
       attempt [trials]    on workers: one trial, as far as its budget goes
 
 Touches no library itself; takes `Study`; gives its `TrialResult`s; runs on the driver, except where
@@ -26,8 +26,7 @@ comes from a strategy that does not learn, or learns from many trials at a time;
 _NO_LIMIT = 2**62
 
 _HOPELESS = 3
-"""The number of trials that time out or kill their worker, with none that survives, that ends a
-study."""
+"""The number of trials that end a study if all of them time out or kill their workers."""
 
 
 _UnderWay = tuple[Sequence[Trial], Reference]
@@ -189,8 +188,8 @@ class _Beginning:
         self._task = attempt.options(timeout=timeout, max_active_per_call=at_once)
         self._few = at_once or _ONE_BY_ONE  # a map keeps to its own limit of running trials
         self._may_be_hopeless = timeout is not None
-        # A study with a time limit does not start all its trials at once. Nor does one whose trials
-        # may all hang, where few may run at once: a map would run as many beside the first trials.
+        # Few trials are started at once in two cases: the study has a time limit; or its trials may
+        # hang and `max_parallel` limits them, since another map would run as many beside them.
         self._is_rationed = study.search.seconds is not None or bool(timeout and at_once)
 
     async def next_to_tell(self) -> _UnderWay:

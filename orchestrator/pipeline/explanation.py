@@ -78,7 +78,7 @@ class Why(Tabular):
     decision: str
 
     def tables(self) -> tuple[TableView, ...]:
-        """Return the studies, a model a row, then the customer's state and champion."""
+        """Return the studies, one row per model, then the customer's state and champion."""
         known = {"state": self.state, "note": self.note, "decision": self.decision}
         if self.champion is not None:
             known |= served_by(self.champion)

@@ -14,7 +14,7 @@ from orchestrator.training.fingerprint import environment
 
 
 def scored_elsewhere(ledger: Ledger, prepared: Preparation) -> tuple[str, ...]:
-    """A note for each other library version that results in use were scored with."""
+    """A note for each library version, not installed now, that reused results were scored with."""
     if prepared.studies == len(prepared.new):
         return ()
     now = {model.id: environment(model) for model in prepared.snapshot.models}

@@ -43,7 +43,7 @@ def report(
     from orchestrator.reports.rendering import render
 
     named = out or Path("report.html" if customer is None else f"report-{slug(customer)}.html")
-    file = named.absolute()  # before the command changes its folder
+    file = named.absolute()  # before the command changes folders
     experiment = configured(config)
     with Ledger.find(experiment.ledger) as ledger:
         if customer is None:

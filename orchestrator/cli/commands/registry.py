@@ -37,9 +37,7 @@ def import_file(
     from orchestrator.registry.snapshots import fetch
     from orchestrator.registry.sources import open_source
 
-    file = (
-        file if ":" in file else str(Path(file).absolute())
-    )  # before the command changes its folder
+    file = file if ":" in file else str(Path(file).absolute())  # before the command changes folders
     experiment = configured(config)
     url = _sql_url(experiment.registry, experiment.config)
     source = open_source("file", {"path": file})

@@ -54,7 +54,7 @@ def clean(
 
     if yes and dry_run:
         raise UsageError("--dry-run only shows what --yes would do: give one of the two")
-    archive = None if archive is None else archive.absolute()  # before the command moves
+    archive = None if archive is None else archive.absolute()  # before the command changes folders
     experiment = configured(config)
     moment = None if before is None else moment_of(before, "--before").timestamp()
     if yes:

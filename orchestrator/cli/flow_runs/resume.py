@@ -1,4 +1,4 @@
-"""The commands that continue a flow run or run parts of it again: find it, drive it, sum it up.
+"""The commands `resume` and `rerun`: continue a flow run, or run a part of it again.
 
 Touches no library itself; takes a flow run's id; gives an exit code; driver.
 """

@@ -93,7 +93,7 @@ def show_why(why: "Why") -> None:
 
 
 def why_as_json(why: "Why") -> dict[str, Any]:
-    """Return the same as JSON values, with a short champion."""
+    """Return the explanation as JSON values, with the champion as a flat row."""
     whole = {name: getattr(why, name) for name in why.__dataclass_fields__}
     whole["studies"] = [asdict(study) for study in why.studies]
     if why.champion is not None:

@@ -1,7 +1,7 @@
 """A share of a study's resources: fewer iterations of the fit, or fewer training rows.
 
 Touches scikit-learn's conventions and numpy; takes an unfitted estimator or `PreparedData`, and a
-`Budget`; gives the same with less; workers.
+`Budget`; gives a copy limited to the budget's share; workers.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ from orchestrator.records import Budget, ModelSpec, Study
 from orchestrator.training.dataset import Indices, PreparedData
 
 _ITERATIONS = ("n_estimators", "max_iter")
-"""By what an estimator is told its iterations, in scikit-learn's conventions."""
+"""The parameters that set an estimator's number of iterations, by scikit-learn's conventions."""
 
 
 def require_iterations(models: Sequence[ModelSpec], estimators: Estimators) -> None:
     """Refuse models whose last step does not count iterations, or has no number of them set.
 
     Raises:
-        ConfigError: There is one; it is named.
+        ConfigError: There is such a model; the message names it.
     """
     for model in models:
         prefix = f"{model.steps[-1].name}__" if len(model.steps) > 1 else ""
@@ -60,12 +60,12 @@ def with_iterations(estimator: Any, budget: Budget) -> Any:
 
 
 def _is_number(iterations: object) -> bool:
-    """Whether so many can be done; -1 and None stand for no limit."""
+    """Whether this is a number of iterations; -1 and None stand for no limit."""
     return isinstance(iterations, int) and iterations > 0
 
 
 def with_rows(prepared: PreparedData, budget: Budget, study: Study) -> PreparedData:
-    """The data with a share of each fold's training rows, drawn by chance."""
+    """The data with a share of each fold's training rows, drawn at random."""
     seeds = (study.evaluation.seed, study.customer.id, "rows")
     folds = tuple(
         (_share(train, budget, derive_seed(*seeds, number)), test)

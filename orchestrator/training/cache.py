@@ -1,6 +1,6 @@
-"""What the studies of one customer share on a worker: data, folds, fitted prefixes.
+"""The values that the studies of one customer share on a worker: data, folds, fitted prefixes.
 
-Touches no library; takes keys and functions that make values; gives values; lives in the worker.
+Touches no library; takes keys and functions that make values; gives values; runs on workers.
 """
 
 from collections import OrderedDict
@@ -19,7 +19,7 @@ class Sized(Protocol):
 
     @property
     def nbytes(self) -> int:
-        """Bytes, about."""
+        """The approximate size in bytes."""
         ...
 
 
@@ -35,15 +35,15 @@ class _Entry:
 
 
 class SharedCache:
-    """Values made once, the least recently used forgotten beyond a limit; safe between threads.
+    """A thread-safe cache that makes each value once and evicts the least recently used.
 
-    Two threads that need the same value wait for one of them to make it. A value must not be
-    changed after it was made, unless it sees to that itself and is weighed again. The newest value
-    is kept however large it is.
+    When two threads need the same value, one makes it and the other waits. A value must not be
+    changed after it was made, unless it does its own locking and the caller calls `weigh`
+    afterwards. The newest value is kept however large it is.
 
     Args:
-        max_bytes: Of all values together, about.
-        max_entries: However small they are.
+        max_bytes: The approximate limit for all values together, in bytes.
+        max_entries: The largest number of values, however small they are.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES, max_entries: int = MAX_ENTRIES) -> None:
@@ -53,10 +53,10 @@ class SharedCache:
         self._lock = Lock()
 
     def get(self, key: Hashable, make: Callable[[], V]) -> V:
-        """The value of a key, made now if it is not there.
+        """Return the value of a key, and make it first if it is not cached.
 
         Raises:
-            Exception: Whatever `make` raises; nothing is then kept.
+            Exception: Whatever `make` raises; nothing is cached then.
         """
         with self._lock:
             entry = self._entries.setdefault(key, _Entry())
@@ -68,7 +68,7 @@ class SharedCache:
         return value
 
     def weigh(self, key: Hashable) -> None:
-        """Ask a value for its size again: one that grows has no lasting one."""
+        """Read a value's size again, because the value may have grown."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is None or not entry.made:
@@ -79,14 +79,14 @@ class SharedCache:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held now, about."""
+        """The approximate number of bytes held now."""
         return self._nbytes
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all values."""
         with self._lock:
             self._entries.clear()
             self._nbytes = 0
@@ -114,10 +114,10 @@ class SharedCache:
 
 @cache
 def of_this_process() -> SharedCache:
-    """The one cache of this worker process: tasks are handed no object that outlives them."""
+    """The cache of this worker process: global, because no argument of a task outlives the task."""
     return SharedCache()
 
 
 def forget() -> None:
-    """Let go of all that this process shares: no study of a flow run is left to come."""
+    """Drop all shared values of this process once no studies of a flow run are left."""
     of_this_process().clear()

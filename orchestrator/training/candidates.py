@@ -1,4 +1,4 @@
-"""A candidate's estimator taken apart into the steps that can be shared one by one.
+"""A candidate's estimator, split into steps that can be shared one by one.
 
 Touches scikit-learn; takes an unfitted estimator; gives `CandidateStep`s; workers.
 """
@@ -19,7 +19,7 @@ from orchestrator.identity import derive_seed
 from orchestrator.records import Trial
 
 _HOLDS = frozenset({"estimator", "regressor", "func"})
-"""Parameters that say what an estimator hands its rows to."""
+"""Parameters that hold the estimator or function to which an estimator passes its rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +27,15 @@ class CandidateStep:
     """One step of a pipeline, or a bare estimator, unfitted.
 
     Attributes:
-        estimator: Never fitted itself; see `fresh`.
-        key: Its class and parameters; equal keys on equal rows are fitted equally.
-        plain: It is scikit-learn's own and holds no other estimator. Then finite input makes its
-            checks for finite numbers superfluous (what an inner step makes of finite numbers need
-            not be finite), and it sees in a frame of one number type only the numbers. One that may
-            hold another, even by default, is not: rows it cuts from a frame lie otherwise in memory
-            than those of an array, and the last bits follow.
+        estimator: The unfitted estimator; it is never fitted itself (see `fresh`).
+        key: The pickled class and parameters; steps with equal keys are fitted equally on equal
+            rows.
+        plain: Whether the estimator is scikit-learn's own and holds no other estimator. For such a
+            step, finite input makes the checks for finite numbers superfluous (the output of an
+            inner step need not be finite), and a frame of one number type means no more than its
+            numbers. An estimator that may hold another, even by default, does not count as plain:
+            the rows it cuts from a frame have another memory layout than those of an array, which
+            changes the last bits of the scores.
     """
 
     estimator: Any
@@ -41,12 +43,12 @@ class CandidateStep:
     plain: bool
 
     def fresh(self) -> Any:
-        """An unfitted copy; equal to scikit-learn's `clone`, which inspects signatures to do it."""
+        """Return an unfitted copy, equal to that of scikit-learn's slower `clone`."""
         return copy.deepcopy(self.estimator)
 
 
 def shareable_steps(estimator: Any) -> tuple[CandidateStep, ...]:
-    """The steps; none when equal steps on equal rows may come out differently, or spoil the rows.
+    """Return the steps, or none if fits of equal steps may differ or a step may change its input.
 
     Raises:
         Exception: A step cannot be pickled.
@@ -62,10 +64,11 @@ def shareable_steps(estimator: Any) -> tuple[CandidateStep, ...]:
 
 
 def _is_unsafe(name: str, value: Any) -> bool:
-    """Whether a parameter makes an estimator go on from its last fit, or change what it is given.
+    """Whether a parameter makes an estimator continue from its last fit, or change its input.
 
-    With `copy=False` scikit-learn's own scores differ with the number of metrics, since every
-    prediction changes the test rows once more; so they do where each transforming draws anew.
+    With `copy=False`, scikit-learn's own scores depend on the number of metrics, because every
+    prediction changes the test rows once more. The same holds where each `transform` draws random
+    numbers again.
     """
     meaning = name.rpartition("__")[2]
     goes_on_or_draws = meaning in {"warm_start", "sample_posterior"} and value is True
@@ -82,21 +85,22 @@ def _step(estimator: Any, params: dict[str, Any]) -> CandidateStep:
 
 
 def candidate(trial: Trial, y: Any = None) -> Any:
-    """The unfitted estimator of a trial.
+    """Build the unfitted estimator of a trial.
+
+    Every `random_state` left None is set to a seed derived from the experiment's seed, the customer
+    and the parameter's name, but not from the trial: so the candidates of a customer differ only in
+    their searched parameters and not by chance, and equal pipeline prefixes stay equal. Every
+    `n_jobs` left None is set to 1, because the workers provide the parallelism and some packages
+    use all cores for None. scikit-learn's own estimators are left alone: for them None means 1, and
+    they warn if it is set.
 
     Args:
-        trial: What is tried.
-        y: The target, whose labels a parameter such as `class_weight` may name; None where they
-            are not known.
-
-    Every `random_state` left None is set to a seed that follows from the experiment's seed, the
-    customer and the parameter's name, and not from the trial: so the candidates of a customer
-    differ in what is searched and not by luck, and equal pipeline prefixes stay equal. Every
-    `n_jobs` left None is set to 1, since workers are the parallelism and some packages mean all
-    cores by None; not in scikit-learn's own estimators, which mean 1 and warn of it being set.
+        trial: The trial, with its study and searched parameters.
+        y: The target, because a parameter such as `class_weight` may name its labels; None where
+            the labels are not known.
 
     Raises:
-        UsageError: A step is not an allowed estimator, or it has no such parameter.
+        UsageError: A step is not an allowed estimator, or it does not have such a parameter.
     """
     study = trial.study
     labels = _labels(y) if has_mapping({**study.model.params, **trial.params}) else ()

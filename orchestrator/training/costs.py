@@ -1,4 +1,6 @@
-"""What a fitted estimator costs, measured as scorers are: functions that `records.MEASURES` names.
+"""The costs of a fitted estimator, measured by functions with the signature of a scorer.
+
+`records.MEASURES` names these functions.
 
 Touches no library; takes a fitted estimator, the test rows and their targets; gives a number;
 workers.

@@ -1,12 +1,12 @@
-"""A customer's data: what a loader gives, and how the configured loader is found.
+"""A customer's data as a loader returns it, and the lookup of the configured loader.
 
 A loader is a function, or another callable, named in the configuration as
 `package.module:function`:
 
     def load(customer: Customer) -> tuple[X, y]: ...      # or -> Data, with weights or groups
 
-If the data can change, a function of the name `version` defined in the same module tells its
-version without loading it; work is then done again only when the version is another:
+If the data can change, a function named `version` in the same module returns the version without
+loading the data; work is then repeated only when the version has changed:
 
     def version(customer: Customer) -> str: ...
 
@@ -35,8 +35,8 @@ class Data:
     Attributes:
         X: Features: array, sparse matrix, DataFrame, or a list of texts; one entry a row.
         y: The target, one value a row.
-        groups: Rows of one group never stand on both sides of a fold.
-        sample_weight: How much each row counts when fitting; scores are not weighted.
+        groups: The group of each row; rows of one group are never on both sides of a fold.
+        sample_weight: The weight of each row when fitting; scores are not weighted.
     """
 
     X: Any
@@ -47,7 +47,7 @@ class Data:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loader:
-    """A configured loader: its import path, its function, and that of its version if any."""
+    """A configured loader: its import path, its function, and its `version` function if any."""
 
     path: str
     load: Callable[[Customer], Any]
@@ -70,10 +70,10 @@ class Loader:
         )
 
     def version_of(self, customer: Customer) -> str | None:
-        """The version of a customer's data; None when the loader does not tell.
+        """Return the version of a customer's data, or None if the loader's module has no `version`.
 
         Raises:
-            DataError: The version is no text.
+            DataError: The version is not a string, or is empty.
         """
         if self.version is None:
             return None
@@ -87,17 +87,17 @@ class Loader:
 
 
 def find_loader(path: str) -> Loader:
-    """The loader at `package.module:function`.
+    """Return the loader at `package.module:function`.
 
     Raises:
-        ConfigError: The path is malformed, cannot be imported, or names nothing that can be called
-            with a customer.
+        ConfigError: The path is malformed, cannot be imported, or does not name a callable that
+            takes a customer.
     """
     load = find_function(path, what="loader", key="evaluation.loader")
     try:
         inspect.signature(load).bind("customer")
     except ValueError:
-        pass  # a builtin that does not say what it takes
+        pass  # a builtin without a signature
     except TypeError as error:
         raise ConfigError(
             f"{path!r} is not a loader, which is called with a customer: {error}",
@@ -107,9 +107,9 @@ def find_loader(path: str) -> Loader:
 
 
 def _version_beside(load: Callable[..., Any], path: str) -> Callable[[Customer], str] | None:
-    """`version` of the module that defines the loader; not what that module merely imported.
+    """The function `version` that the loader's module defines; an imported one does not count.
 
-    `from importlib.metadata import version` is common, and not meant.
+    Many modules contain `from importlib.metadata import version`, which is not meant here.
     """
     home = path.partition(":")[0] if is_defined_apart(load) else getattr(load, "__module__", "")
     found = getattr(sys.modules.get(home), "version", None)

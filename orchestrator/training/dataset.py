@@ -27,14 +27,14 @@ class PreparedData:
     """One customer's data and folds, checked.
 
     Attributes:
-        key: What it is kept by; equal keys are equal data and folds.
+        key: The cache key; equal keys mean equal data and folds.
         data: The rows; `y` is an array or a Series, never a list.
-        rows: How many.
-        version: Of the data; "" when the loader does not tell.
-        finite: Every number of X and of the weights is finite, also as a float32: checks of that
-            can be left out.
-        folds: Train and test positions; empty when the data cannot be split.
-        problem: Why it cannot.
+        rows: The number of rows.
+        version: The version of the data; "" if it is not known.
+        finite: Whether every number of X and of the weights is finite, also as a float32, so that
+            checks for that can be left out.
+        folds: The train and test positions of each fold; empty if the data cannot be split.
+        problem: The reason why the data cannot be split; "" if it can.
     """
 
     key: Hashable
@@ -47,19 +47,19 @@ class PreparedData:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the data and the folds, about."""
+        """The approximate size of the data and the folds in bytes."""
         positions = sum(train.nbytes + test.nbytes for train, test in self.folds)
         return nbytes(self.data.X) + nbytes(self.data.y) + positions
 
 
 def prepare(study: Study, cache: SharedCache) -> PreparedData:
-    """The study's data, from the cache where another study of the customer has left it.
+    """Return the study's data, from the cache if another study of the customer has loaded it.
 
-    Data whose version nobody tells is shared within a flow run only, and outside of one not.
+    Data of an unknown version is shared only within a flow run, and never outside of one.
 
     Raises:
         DataError: The data cannot be used at all.
-        ConfigError: There is no such loader.
+        ConfigError: The loader cannot be found.
     """
     evaluation, customer = study.evaluation, study.customer
     loader = find_loader(evaluation.loader)
@@ -67,13 +67,13 @@ def prepare(study: Study, cache: SharedCache) -> PreparedData:
     seen = digest(customer.id, customer.data, customer.segment, list(customer.tags))
     freshness = version or study.flow_run or object()
     split = (evaluation.folds, evaluation.seed, evaluation.task)
-    # By its identity: an object that can be called need not have a hash.
+    # The key holds the loader's id, because a callable object need not be hashable.
     key = (loader.path, id(loader.load), seen, freshness, split)
     return cache.get(key, lambda: _load(loader, study, version or "", key))
 
 
 def nbytes(values: Any) -> int:
-    """The memory of rows, about; what is not known counts as nothing."""
+    """The approximate memory of rows in bytes; 0 for unknown types."""
     if isinstance(values, pd.DataFrame):
         return int(values.memory_usage().sum())
     if sparse.issparse(values):
@@ -121,7 +121,7 @@ def _checked(data: Data, study: Study) -> Data:
 
 
 def _unmasked(values: Any) -> Any:
-    """A masked array as scikit-learn takes it: what is masked is missing; others unchanged."""
+    """The values for scikit-learn: masked entries are made missing, other types are unchanged."""
     if not isinstance(values, np.ma.MaskedArray):
         return values
     if not np.ma.is_masked(values):
@@ -153,7 +153,7 @@ def _rows(values: Any) -> int:
 
 
 def is_finite(values: Any) -> bool:
-    """Whether these are all finite numbers, also when cast to float32, as trees do."""
+    """Whether all values are finite numbers, also when cast to float32, as trees do."""
     if isinstance(values, pd.DataFrame | pd.Series):
         try:
             values = values.to_numpy(dtype="float64")
@@ -173,7 +173,7 @@ def _are_finite_weights(weights: Any) -> bool:
 def _split(
     data: Data, evaluation: Evaluation, customer: Customer
 ) -> tuple[tuple[tuple[Indices, Indices], ...], str]:
-    """The folds, or none and the reason: a splitter refuses in its own words."""
+    """Return the folds, or no folds and the reason, which may be a splitter's own message."""
     rows, folds = _rows(data.X), evaluation.folds
     if rows < folds:
         return (), f"{rows} rows are too few for {folds} folds"

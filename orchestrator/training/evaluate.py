@@ -1,4 +1,4 @@
-"""A study on a worker: its strategy asks for rounds of trials, each trial is scored.
+"""A study on a worker: its strategy asks for rounds of trials, and each trial is scored.
 
 Touches scikit-learn through its sibling modules; takes a `Study` and its search in progress;
 gives one `TrialResult` a trial; runs on workers.
@@ -18,7 +18,7 @@ from orchestrator.training.trials import evaluate_trial
 
 Rounds = Generator[Sequence[Trial], TrialResult, None]
 Evaluate = Callable[[Trial, TrialResult | None], TrialResult]
-"""Scores a trial, given what it had with a smaller budget."""
+"""A function that scores a trial, given its result with a smaller budget if it has one."""
 
 
 def evaluate_study(
@@ -30,16 +30,16 @@ def evaluate_study(
     """Score every trial the strategy asks for.
 
     Args:
-        study: What is searched, on whose data.
+        study: The study: one model and its search on one customer's data.
         strategy: The search, not yet begun: a generator that yields rounds of trials and is sent
             one result after the other (`orchestrator.search.Strategy` is the contract).
-        cache: What studies of one customer share; this process's by default.
+        cache: The cache that the studies of a customer share; by default that of this process.
         known: Results of points that need not be fitted again.
 
     Returns:
         One result a trial, in the order asked for. A candidate that cannot be fitted or scored
-        is a failed result, its siblings go on. None at all when the customer has fewer rows than
-        the model is meant for: like any result, that is known until the data changes.
+        gives a failed result, and the other trials continue. Empty if the customer has fewer rows
+        than the model requires: like any result, this one is valid until the data changes.
 
     Raises:
         DataError: The customer's data cannot be used.
@@ -54,7 +54,7 @@ def evaluate_study(
         def evaluate(trial: Trial, before: TrialResult | None) -> TrialResult:
             known = points.get(repr(trial.params))
             if known is not None and (before is None or trial.budget is None):
-                before = known  # which is whole: nothing of it has to be fitted again
+                before = known  # a complete result, so nothing has to be fitted again
             return evaluate_trial(trial, before, prepared, cache)
 
         return _drive(strategy, evaluate, study.search.seconds)
@@ -66,12 +66,12 @@ def evaluate_alone(
     """Score one trial of a study whose search runs elsewhere.
 
     Args:
-        trial: What is tried.
-        before: What it had with a smaller budget.
-        cache: What studies of one customer share; this process's by default.
+        trial: The trial, with its study and searched parameters.
+        before: The trial's result with a smaller budget; None if it has none.
+        cache: The cache that the studies of a customer share; by default that of this process.
 
     Returns:
-        Its result; None where the customer has fewer rows than the model is meant for.
+        The trial's result; None if the customer has fewer rows than the model requires.
 
     Raises:
         DataError: The customer's data cannot be used.
@@ -85,9 +85,9 @@ def evaluate_alone(
 
 
 def _drive(strategy: Rounds, evaluate: Evaluate, seconds: float | None) -> tuple[TrialResult, ...]:
-    """Evaluate trials in the order asked for, while there is time; the last result of each counts.
+    """Evaluate trials in the order asked for until time is up; the last result of each counts.
 
-    There is time for one trial at least.
+    At least one trial is evaluated, however short the time is.
     """
     results: dict[int, TrialResult] = {}
     until = math.inf if seconds is None else time.monotonic() + seconds
@@ -95,6 +95,6 @@ def _drive(strategy: Rounds, evaluate: Evaluate, seconds: float | None) -> tuple
     while waiting and not (results and time.monotonic() > until):
         trial = waiting.popleft()
         results[trial.number] = evaluate(trial, results.get(trial.number))
-        with suppress(StopIteration):  # it is over, while trials of it are still under way
+        with suppress(StopIteration):  # the search has ended, but some of its trials are waiting
             waiting += strategy.send(results[trial.number])
     return tuple(results.values())

@@ -1,9 +1,9 @@
 """A fitted estimator's scores by several metrics, predicted once for all of them.
 
-scikit-learn spends more on looking at the types of a few hundred predictions, at every call, than
-on the commonest metrics themselves. For those, on ordinary binary targets, the same arithmetic is
-done here without looking again; the tests hold the results equal to the last bit. Everything else
-is scikit-learn's own scorer.
+For a few hundred predictions, scikit-learn spends more time on checking their types at every call
+than on computing the commonest metrics. For those metrics, on ordinary binary targets, this module
+does the same arithmetic without the repeated checks; the tests require results that are equal to
+the last bit. Everything else is scored by scikit-learn's own scorers.
 
 Touches scikit-learn and numpy; takes a fitted estimator and targets; gives scores; workers.
 """
@@ -29,9 +29,9 @@ class BinaryTargets:
     """A fold's test targets with two labels, both present.
 
     Attributes:
-        y: As an array.
-        labels: The two, sorted; the second is the positive one.
-        positive: Which rows have it.
+        y: The targets as an array.
+        labels: The two labels, sorted; the second is the positive one.
+        positive: A mask of the rows that have the positive label.
     """
 
     y: NDArray[Any]
@@ -40,7 +40,7 @@ class BinaryTargets:
 
 
 def binary_targets(y: Any) -> BinaryTargets | None:
-    """What the quick metrics need of these targets; None when they are no ordinary binary ones."""
+    """Return the targets for the quick metrics; None unless they are ordinary binary targets."""
     values = y.to_numpy() if isinstance(y, pd.Series) and isinstance(y.dtype, np.dtype) else y
     if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind not in "biuU":
         return None
@@ -53,11 +53,11 @@ def binary_targets(y: Any) -> BinaryTargets | None:
 def score_quickly(
     estimator: Any, X: Any, targets: BinaryTargets | None, metrics: Sequence[str]
 ) -> dict[str, float] | None:
-    """The scores where all of the metrics have a quick way here, else None.
+    """Return the scores if every metric has a quick implementation here, else None.
 
     Raises:
-        FloatingPointError: A prediction is not finite; scikit-learn's metrics refuse that.
-        TypeError: Predictions are not of the kind or shape that is ordinary.
+        FloatingPointError: A prediction is not finite; scikit-learn's metrics reject that, too.
+        TypeError: The predictions do not have the ordinary kind or shape.
     """
     if targets is None or not all(metric in _QUICK for metric in metrics):
         return None
@@ -68,13 +68,13 @@ def score_quickly(
 
 
 def score_by_sklearn(estimator: Any, X: Any, y: Any, metrics: Sequence[str]) -> dict[str, float]:
-    """The scores by scorers, of which scikit-learn's predict once for all metrics."""
+    """Return the scores by scorers; those of scikit-learn predict once for all metrics."""
     found = _scorer(tuple(metrics))(estimator, X, y)
     return {metric: float(value) for metric, value in found.items()}
 
 
 def scorers(metrics: Sequence[str]) -> dict[str, Any]:
-    """The scorers by the names they were asked for with, as scikit-learn takes them."""
+    """Return the scorers by metric name, in the form that scikit-learn takes."""
     return {metric: find_scorer(metric) for metric in metrics}
 
 
@@ -86,8 +86,8 @@ def _scorer(metrics: tuple[str, ...]) -> Any:
 def _roc_auc(estimator: Any, X: Any, targets: BinaryTargets, answers: dict[str, Answer]) -> float:
     """`roc_auc_score` of two classes: the area under the curve of corners, by trapezoids.
 
-    Ranks among equal scores do not matter, so the sort need not be stable. Counts are whole
-    numbers, exact in float64; the divisions and the sum are done in scikit-learn's order.
+    The order of equal scores does not matter, so the sort need not be stable. Counts are whole
+    numbers, which float64 holds exactly; the divisions and the sum are in scikit-learn's order.
     """
     ranking = _ranking(estimator, X, targets, answers)
     order = np.argsort(-ranking)
@@ -111,7 +111,7 @@ def _accuracy(estimator: Any, X: Any, targets: BinaryTargets, answers: dict[str,
 
 
 def _ranking(estimator: Any, X: Any, targets: BinaryTargets, answers: dict[str, Answer]) -> Answer:
-    """How positive each row looks: the decision function, else the probability."""
+    """The scores that rank the rows: those of the decision function, else the probabilities."""
     if getattr(estimator, "decision_function", None):
         return _answer(estimator, "decision_function", X, targets, answers)
     return _answer(estimator, "predict_proba", X, targets, answers)[:, 1]
@@ -132,7 +132,7 @@ def _answer(
 
 
 def _ordinary(method: str, targets: BinaryTargets) -> tuple[str, tuple[int, ...]]:
-    """The kind and shape of what a method gives, if it is nothing scikit-learn would look into."""
+    """The kind and shape of a method's ordinary result; scikit-learn inspects any other result."""
     rows = len(targets.y)
     if method == "predict":
         return targets.y.dtype.kind, (rows,)

@@ -1,17 +1,18 @@
-"""What a study's results follow from, part by part, and as one hash (law 4).
+"""The inputs that a study's results depend on, part by part and as one hash (law 4).
 
     data         the customer's row and the version of its data
-    params       the model's steps and fixed parameters, and the rows it asks for
-    grid         what is searched
-    folds        folds, metrics, seed: how candidates are compared
-    search       the strategy and its settings, and what it is told besides the metric
-    code         loader, own scorers and own estimators with every module of the project that they
-                 import, this package's code of searching and scoring, the task
+    params       the model's steps and fixed parameters, and the number of rows it requires
+    grid         the searched parameters and their values
+    folds        the comparison of candidates: folds, metrics, seed
+    search       the strategy and its settings, and the goals it receives besides the metric
+    code         the loader, the project's scorers and estimators with every module of the project
+                 that they import, this package's code of searching and scoring, the task
     environment  the versions of the packages that the model's classes come from
 
-Studies with an equal hash need not be run twice. The parts are kept beside the results, so that
-a plan can say why a study is run again. The environment is no part of the hash unless that is
-asked for: a new version of a library is worth a warning, seldom the training of everything.
+Studies with an equal hash need not be run twice. The parts are stored beside the results, so that
+a plan can say why a study is run again. The hash leaves the environment out unless the
+configuration asks for it: a new version of a library deserves a warning, but seldom justifies
+training everything again.
 
 Touches no library, and neither loads data nor imports scikit-learn; takes and gives `Study`; runs
 on the driver.
@@ -38,22 +39,22 @@ from orchestrator.training.imports import find_function
 PARTS = ("data", "params", "grid", "folds", "search", "code", "environment")
 
 _PART_LENGTH = 16
-"""Hex digits of a part, which is compared with one other and never looked up."""
+"""The hex digits of a part; few suffice, because a part is compared with one other part only."""
 
 
 class Fingerprints:
-    """Gives the studies of one experiment their parts and their hash.
+    """The parts and hashes of the studies of one experiment.
 
     Args:
-        evaluation: How candidates are compared.
-        search: How they are chosen.
-        loader: What loads customers' data.
+        evaluation: The folds, metrics and seed that candidates are compared by.
+        search: The strategy that chooses candidates, and its settings.
+        loader: The loader of customers' data.
         task: A hash of the code of the task that runs a study.
-        goals: What the strategy is told besides the metric that selects.
-        with_environment: Whether a changed library version makes another hash.
+        goals: The objectives and constraints that the strategy receives besides the metric.
+        with_environment: Whether a changed library version changes the hash.
 
     Raises:
-        ConfigError: An own scorer is not to be found.
+        ConfigError: One of the project's scorers cannot be found.
     """
 
     def __init__(
@@ -75,11 +76,11 @@ class Fingerprints:
         self._models: dict[int, tuple[ModelSpec, Mapping[str, str]]] = {}
 
     def of(self, study: Study, data: str) -> Study:
-        """The study with its parts, and its hash where the version of its data is known.
+        """Return the study with its parts, and with its hash if the data's version is known.
 
         Args:
-            study: Of this experiment.
-            data: What `data_part` gives for its customer and the version of the data.
+            study: A study of this experiment.
+            data: The result of `data_part` for the study's customer and the data's version.
         """
         of_model = self._parts_of_model(study.model)
         parts = {"data": data, **of_model, **self._shared}
@@ -89,12 +90,12 @@ class Fingerprints:
         return replace(study, follows_from=parts, fingerprint=name if study.data_version else "")
 
     def code_of(self, model: ModelSpec) -> str:
-        """Return the part that is the project's code: for comparing, and for this model."""
+        """Return the part `code`: the code that all models share, and this model's estimators."""
         own = _own_estimators(model)
         return _part(self._code, files_hash(own)) if own else self._code
 
     def _parts_of_model(self, model: ModelSpec) -> Mapping[str, str]:
-        """The parts that are the model's, remembered by object: thousands of customers share it."""
+        """The parts of a model, cached by its id, because thousands of customers share it."""
         known = self._models.get(id(model))
         if known is None:
             steps = [[step.name, step.estimator] for step in model.steps]
@@ -109,23 +110,23 @@ class Fingerprints:
 
 
 def data_part(customer: Customer, data_version: str) -> str:
-    """The part that is the customer's."""
+    """Return the part `data` of a customer."""
     return _part(customer.id, customer.data, customer.segment, list(customer.tags), data_version)
 
 
 def environment(model: ModelSpec) -> str:
-    """The packages of the model's classes, whose versions may change scores, and the versions."""
+    """Return the packages of the model's classes with their versions, which may change scores."""
     return ", ".join(f"{name} {found}" for name, found in versions_of([model]).items())
 
 
 def versions_of(models: Iterable[ModelSpec]) -> Mapping[str, str]:
-    """The versions of the packages that the models' classes come from, by package."""
+    """Return the versions of the packages that the models' classes come from, by package."""
     steps = [step for model in models for step in model.steps]
     return installed_versions({"sklearn"}.union(*(_rests_on(step).packages for step in steps)))
 
 
 def _own_estimators(model: ModelSpec) -> frozenset[Path]:
-    """The project's files that the model's estimators rest on; none for installed ones."""
+    """The project's files that the model's estimators depend on; none for installed estimators."""
     return frozenset().union(*(_rests_on(step).files for step in model.steps))
 
 
@@ -146,7 +147,7 @@ def _way_of_comparing(evaluation: Evaluation) -> str:
 
 
 def _way_of_searching(search: Search) -> str:
-    """What decides which trials there are; not where they run."""
+    """The part `search`: the settings that decide which trials are made, not where they run."""
     limits = (search.max_parallel, search.timeout, search.seconds, search.reproducible)
     return _part(search.strategy, dict(search.settings), *limits)
 
@@ -162,16 +163,16 @@ def _part(*content: Any) -> str:
 
 
 def _code_at(path: str) -> str:
-    """The code of a scorer; of one that scikit-learn's `make_scorer` made, of its function."""
+    """The code of a scorer; for a scorer made by `make_scorer`, the code of its function."""
     found = find_function(path, what="scorer", key="evaluation.metrics")
     return _code_of(path, getattr(found, "_score_func", found))
 
 
 def _code_of(path: str, found: Any) -> str:
-    """The code of what can be called at an import path.
+    """The code of the callable at an import path.
 
-    It may be defined in another module than the one at the path, which may give it values: an
-    object's or a partial's. So both count.
+    The callable may be defined in another module than the one in the path, and the latter may give
+    it values, as for an object or a partial. So the files of both modules count.
     """
     module = module_rests_on(path.partition(":")[0])
     return files_hash(rests_on(found).files | module.files)
@@ -179,7 +180,7 @@ def _code_of(path: str, found: Any) -> str:
 
 @cache
 def _own_code() -> str:
-    """A hash of the code of search and training, but for what only draws trials."""
+    """A hash of the code of search and training, except the module that only plots trials."""
     here = Path(__file__).parent
     files = [*here.glob("*.py"), *here.with_name("search").glob("*.py")]
     files.remove(here.with_name("search") / "plots.py")

@@ -1,11 +1,11 @@
-"""One fold of a customer's data: its rows, and what pipeline prefixes make of them, kept.
+"""One fold of a customer's data: its rows, and the cached output of pipeline prefixes.
 
-What is kept is shared by candidates and studies, hence read-only. Checks that cannot fail are left
-out: of parameters after the first fold, of finite numbers in data that was found finite.
+Candidates and studies share the cached values, which are therefore read-only. Checks that cannot
+fail are left out: those of parameters after the first fold, and those for finite numbers in data
+that was found finite.
 
-Touches scikit-learn, numpy and pandas; takes `PreparedData` and `CandidateStep`s; gives what a
-step is fitted
-on and asked about; workers.
+Touches scikit-learn, numpy and pandas; takes `PreparedData` and `CandidateStep`s; gives the rows
+that a step is fitted on and scored on; workers.
 """
 
 import copy
@@ -31,14 +31,15 @@ V = TypeVar("V", bound=Sized)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What a step of a pipeline is fitted on and asked about.
+    """The features that a step of a pipeline is fitted on and scored on.
 
     Attributes:
-        X_train: Of the training rows, read-only; hand it to an estimator through `lent`.
-        X_test: Of the test rows, likewise.
-        finite: All of both are finite numbers.
-        fit_seconds: What fitting the steps before took.
-        score_seconds: What their transforming of the test rows took.
+        X_train: The features of the training rows, read-only; pass them to an estimator through
+            `lent`.
+        X_test: The features of the test rows, likewise.
+        finite: Whether all values of both are finite numbers.
+        fit_seconds: The seconds that fitting the steps before this one took.
+        score_seconds: The seconds that those steps took to transform the test rows.
     """
 
     X_train: Any
@@ -49,7 +50,7 @@ class Inputs:
 
     @property
     def nbytes(self) -> int:
-        """Bytes, about."""
+        """The approximate size in bytes."""
         return nbytes(self.X_train) + nbytes(self.X_test)
 
 
@@ -57,7 +58,7 @@ class Inputs:
 class Targets:
     """The targets of a fold, read-only, and the weights of its training rows, if any.
 
-    Weights are to be copied for each fit: some of scikit-learn's take no read-only ones.
+    Copy the weights for each fit: some of scikit-learn's estimators reject read-only weights.
     """
 
     y_train: Any
@@ -67,12 +68,12 @@ class Targets:
 
     @property
     def nbytes(self) -> int:
-        """Bytes, about."""
+        """The approximate size in bytes."""
         return nbytes(self.y_train) + 2 * nbytes(self.y_test) + nbytes(self.weight_train)
 
 
 class Fold:
-    """One fold, by its number; cheap to make, what is dear is in the cache."""
+    """One fold, by its number; it is cheap to make, because the expensive values are cached."""
 
     def __init__(self, prepared: PreparedData, number: int, cache: SharedCache) -> None:
         self._prepared, self._number, self._cache = prepared, number, cache
@@ -81,11 +82,11 @@ class Fold:
 
     @property
     def is_later(self) -> bool:
-        """Whether parameters, of estimators and metrics, were checked in the first fold."""
+        """Whether the first fold has already checked the parameters of estimators and metrics."""
         return self._number > 0
 
     def inputs(self, steps: Sequence[CandidateStep]) -> Inputs:
-        """What the last of these steps is given, the others fitted on the training rows."""
+        """Return the inputs of the last step, once the others are fitted on the training rows."""
         *transformers, last = steps
         if not transformers:
             as_array = last.plain and _is_one_number_type(self._prepared.data.X)
@@ -95,12 +96,12 @@ class Fold:
         return self.kept(chain, lambda: self._transform(transformers))
 
     def y_train(self, step: CandidateStep) -> Any:
-        """The training targets for a step."""
+        """Return the training targets for a step."""
         y = self.targets.y_train
         return np.asarray(y) if step.plain and isinstance(y.dtype, np.dtype) else lent(y)
 
     def checked_once(self, step: CandidateStep, inputs: Inputs) -> AbstractContextManager[None]:
-        """Within it, scikit-learn leaves out the checks that cannot fail for this step."""
+        """Return a context in which scikit-learn skips checks that cannot fail for this step."""
         context: AbstractContextManager[None] = config_context(
             skip_parameter_validation=self.is_later,
             assume_finite=inputs.finite and step.plain,
@@ -108,12 +109,12 @@ class Fold:
         return context
 
     def kept(self, what: Hashable, make: Callable[[], V]) -> V:
-        """A value of this fold, made once."""
+        """Return a cached value of this fold, which is made once."""
         return self._cache.get(self._named(what), make)
 
     @contextmanager
     def changing(self, what: Hashable, make: Callable[[], V]) -> Iterator[V]:
-        """A value of this fold that is made once and may grow in here."""
+        """Give a cached value of this fold that may grow within the context."""
         try:
             yield self._cache.get(self._named(what), make)
         finally:
@@ -161,10 +162,11 @@ class Fold:
 
 
 def lent(values: Any) -> Any:
-    """Shared rows for one estimator.
+    """Return shared rows in a form that one estimator may use.
 
-    pandas copies on write, so a shallow copy of a frame keeps the shared one as it is; so it does
-    of a list of texts, and of a sparse matrix, whose arrays are read-only but may be replaced.
+    pandas copies on write, so a shallow copy of a frame protects the shared one from changes. The
+    same holds for a list of texts, and for a sparse matrix, whose arrays are read-only but could be
+    replaced.
     """
     if isinstance(values, pd.DataFrame | pd.Series):
         return values.copy(deep=False)
@@ -174,26 +176,26 @@ def lent(values: Any) -> Any:
 
 
 def _fit_transform(transformer: Any, X: Any, y: Any) -> Any:
-    """As `Pipeline` does it."""
+    """Fit and transform in the same way as `Pipeline`."""
     if hasattr(transformer, "fit_transform"):
         return transformer.fit_transform(X, y)
     return transformer.fit(X, y).transform(X)
 
 
 def _is_one_number_type(X: Any) -> bool:
-    """Whether this is a frame that any array of its values says as much as, names aside."""
+    """Whether this is a frame that an array of its values can replace without loss, names apart."""
     if not isinstance(X, pd.DataFrame):
         return False
     kinds, names = set(X.dtypes), {isinstance(name, str) for name in X.columns}
-    # scikit-learn refuses columns of which some have a text as name and some have not, and two of
-    # one name.
+    # scikit-learn rejects a mixture of column names that are strings and names that are not, and
+    # two columns of the same name.
     if len(names) != 1 or not X.columns.is_unique:
         return False
     return kinds in ({np.dtype("float64")}, {np.dtype("float32")})
 
 
 def _read_only(values: Any) -> Any:
-    """The same values, which raise when written to, as far as their type can."""
+    """Return the same values, made read-only where their type allows it."""
     if isinstance(values, np.ndarray):
         values.flags.writeable = False
     elif sparse.issparse(values) and values.format in {"csr", "csc"}:

@@ -1,9 +1,9 @@
-"""Ensembles that differ in their number of iterations: fitted once a fold, and grown.
+"""Ensembles that differ only in their number of iterations: fitted once a fold, and grown.
 
-A forest of 200 trees begins with the 100 of a smaller one of the same seed, so that a grid of
-100, 200, 400 needs 400 trees and not 700, and a candidate that halving promotes only the trees it
-had not yet. Only estimators whose grown or shortened fits equal separate ones to the last bit, as
-the tests hold, and only where nothing stops them early.
+A forest of 200 trees begins with the 100 trees of a smaller one of the same seed. So a grid of
+100, 200, 400 needs 400 trees and not 700, and a candidate that halving promotes needs only the
+trees it does not have yet. This applies only to estimators whose grown or shortened fits equal
+separate fits to the last bit, which the tests verify, and only where no early stopping is set.
 
 Touches scikit-learn; takes an unfitted estimator; gives a fitted one and its seconds; workers.
 """
@@ -29,22 +29,23 @@ from sklearn.ensemble import (
 )
 
 _LARGEST = 16 * 2**20
-"""Bytes of a fitted ensemble that is kept to be grown; what is larger is fitted each time."""
+"""The largest fitted ensemble that is kept for growing, in bytes; larger ones are not kept."""
 
 
 _AROUND = 512
-"""Bytes of the objects around the nodes of one tree, as measured."""
+"""The measured bytes of the objects around the nodes of one tree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ensemble:
-    """How a kind of ensemble is grown and shortened.
+    """The attributes by which a kind of ensemble is grown and shortened.
 
     Attributes:
-        iterations: The parameter that counts them.
-        fitted: The attribute that holds one entry an iteration.
-        never_stops: Whether an unfitted one does all its iterations, and each as if alone.
-        nbytes: Of a fitted one, about.
+        iterations: The name of the parameter that sets the number of iterations.
+        fitted: The name of the fitted attribute that holds one entry an iteration.
+        never_stops: A function that returns whether an unfitted estimator does all its iterations,
+            each independent of the total.
+        nbytes: A function that returns the approximate size of a fitted estimator in bytes.
     """
 
     iterations: str
@@ -61,7 +62,7 @@ def _tree_bytes(estimator: Any) -> int:
 def _node_bytes(estimator: Any) -> int:
     return sum(
         tree.nodes.nbytes + _AROUND
-        for trees in estimator._predictors  # noqa: SLF001 - it tells its size nowhere else
+        for trees in estimator._predictors  # noqa: SLF001 - no public attribute gives the size
         for tree in trees
     )
 
@@ -97,7 +98,7 @@ _ENSEMBLES: dict[type, Ensemble] = {
 
 
 def ensemble(estimator: Any) -> Ensemble | None:
-    """How an unfitted estimator is grown; None where separate fits might differ."""
+    """Return the kind of an unfitted estimator; None if a grown one may differ from a new one."""
     kind = _ENSEMBLES.get(type(estimator))
     if kind is None or estimator.warm_start or type(estimator.random_state) is not int:
         return None
@@ -106,15 +107,15 @@ def ensemble(estimator: Any) -> Ensemble | None:
 
 
 def key_of(estimator: Any, kind: Ensemble) -> bytes:
-    """Equal for estimators that differ in their iterations alone."""
+    """Return a key that is equal for estimators that differ only in their iterations."""
     return pickle.dumps(copy.copy(estimator).set_params(**{kind.iterations: 1}))
 
 
 class Grown:
-    """One ensemble on the training rows of one fold, as large as it was ever asked for."""
+    """One ensemble fitted on the training rows of one fold, of the largest size requested."""
 
     nbytes = 0
-    """Of the ensemble now, about; whoever keeps it asks again after each fit."""
+    """The ensemble's current approximate size in bytes; the cache reads it again after each fit."""
 
     def __init__(self) -> None:
         self._estimator: Any = None
@@ -125,12 +126,12 @@ class Grown:
     def fitted(
         self, estimator: Any, kind: Ensemble, fit: Callable[[Any], Any]
     ) -> tuple[Any, float]:
-        """An estimator as if it had been fitted by itself, and the seconds that would have taken.
+        """Return an estimator as if it had been fitted alone, and the seconds that would take.
 
         Args:
-            estimator: Unfitted, with the iterations that are wanted.
-            kind: Of the estimator.
-            fit: Fits an estimator on the rows.
+            estimator: The unfitted estimator, with its number of iterations.
+            kind: The kind of ensemble that the estimator is.
+            fit: A function that fits an estimator on the training rows.
         """
         wanted = getattr(estimator, kind.iterations)
         with self._lock:
@@ -149,14 +150,14 @@ class Grown:
         try:
             fit(growing)
         except BaseException:
-            self._forget()  # it may be grown by half
+            self._forget()  # it may be only partly grown
             raise
         self._estimator = growing
         self._sizes.append(wanted)
         self._seconds.append(before + perf_counter() - began)
 
     def _seconds_of(self, wanted: int) -> float:
-        """Of all iterations from the first on; between two sizes each took equally long."""
+        """The seconds of the first iterations, interpolated linearly between two fitted sizes."""
         place = bisect_left(self._sizes, wanted)
         low, high = self._sizes[place - 1], self._sizes[place]
         before, after = self._seconds[place - 1], self._seconds[place]
@@ -167,7 +168,7 @@ class Grown:
 
 
 def _shortened(grown: Any, kind: Ensemble, wanted: int) -> Any:
-    """A copy with the first iterations; what is fitted is shared, and never changes."""
+    """Return a copy with the first iterations; it shares the fitted parts, which never change."""
     short = copy.copy(grown)
     setattr(short, kind.fitted, getattr(grown, kind.fitted)[:wanted])
     if kind is _BOOSTED:

@@ -1,8 +1,9 @@
 """Functions of the user's project, named in the configuration as `package.module:function`.
 
-The configuration may name any code, as it is the project's own; the registry may not (law 8).
+The configuration may name any code, because it belongs to the project; the registry may not
+(law 8).
 
-Touches no library; takes an import path; gives what is there; driver and workers.
+Touches no library; takes an import path; gives the callable at it; driver and workers.
 """
 
 import inspect
@@ -14,15 +15,15 @@ from orchestrator.user_code import RaisedError, user_code
 
 
 def find_function(path: str, *, what: str, key: str) -> Any:
-    """What can be called at `package.module:function`.
+    """Return the callable at `package.module:function`.
 
     Args:
-        path: Where.
-        what: What it is meant to be, for messages.
-        key: The configuration's key that names it.
+        path: The import path.
+        what: The noun for the callable in messages, such as "loader".
+        key: The configuration's key that holds the path.
 
     Raises:
-        ConfigError: The path is malformed, cannot be imported, or names nothing to call.
+        ConfigError: The path is malformed, cannot be imported, or does not name a callable.
     """
     module_name, _, name = path.partition(":")
     if not module_name or not name.isidentifier():
@@ -41,5 +42,8 @@ def find_function(path: str, *, what: str, key: str) -> Any:
 
 
 def is_defined_apart(found: Any) -> bool:
-    """Whether a callable is an object or partial, with values from the module that made it."""
+    """Whether a callable is an object or a partial, which gets values from the module that made it.
+
+    Such a callable is defined apart from the function or class behind it.
+    """
     return not (inspect.isroutine(found) or isinstance(found, type))

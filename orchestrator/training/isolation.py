@@ -2,10 +2,11 @@
 
 Touches threadpoolctl and the standard `warnings`, whose settings belong to the whole process:
 they are changed when the first study begins and restored when the last one ends, so that studies
-in several threads of a worker do not restore each other's. Runs on workers.
+in several threads of a worker do not restore each other's settings. Runs on workers.
 
-One thread a study, always: workers are the parallelism, and the number of threads changes the
-last bits of what BLAS and OpenMP compute, so scores would depend on the machine (law 9).
+A study always uses one thread: the workers provide the parallelism, and the number of threads
+changes the last bits of the results of BLAS and OpenMP, so scores would depend on the machine
+(law 9).
 """
 
 import logging
@@ -22,10 +23,10 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def isolated(study_key: str) -> Iterator[None]:
-    """Run a study's fits in here.
+    """Give the context in which a study's estimators are fitted.
 
-    What scikit-learn warns of (lbfgs did not converge, thousands of times) is counted and
-    becomes one line of the log.
+    The warnings of scikit-learn (such as thousands that lbfgs did not converge) are counted and
+    logged as one line.
     """
     process = _of_this_process()
     with process.held(), _openmp().limit(limits=1), process.counted(study_key):
@@ -33,7 +34,7 @@ def isolated(study_key: str) -> Iterator[None]:
 
 
 class _ProcessState:
-    """What is changed for the whole process while anyone holds it."""
+    """The settings that are changed for the whole process while at least one study runs."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -75,7 +76,7 @@ class _ProcessState:
 
         def count(message: Warning | str, category: type[Warning], *where: object) -> None:
             messages = getattr(self._thread, "messages", None)
-            if messages is None:  # a thread that runs no study
+            if messages is None:  # a thread that does not run a study
                 shown(message, category, *where)  # type: ignore[arg-type]  # passed on as it came
             else:
                 messages.append(f"{category.__name__}: {message}".splitlines()[0])
@@ -90,11 +91,11 @@ def _of_this_process() -> _ProcessState:
 
 @cache
 def _controller() -> ThreadpoolController:
-    """The libraries loaded at the first study; looking for them takes a millisecond."""
+    """The libraries that are loaded at the first study; finding them takes a millisecond."""
     return ThreadpoolController()
 
 
 @cache
 def _openmp() -> ThreadpoolController:
-    """OpenMP keeps its number of threads for each thread, so each study sets its own."""
+    """The OpenMP libraries; each study sets their number of threads, which is kept per thread."""
     return _controller().select(user_api="openmp")

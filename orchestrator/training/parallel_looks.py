@@ -1,10 +1,10 @@
-"""Looks at what may hang, made side by side, each with a limit of time and all with one.
+"""Look-ups that may hang, run in parallel with a time limit for each and one for all.
 
-Python cannot end a thread that waits for a network or for a user's function. A look that takes too
-long is given up: its thread is left to itself, another one takes its place, and neither the
-caller nor the end of the process waits for it.
+Python cannot end a thread that waits for a network or for a user's function. A look-up that takes
+too long is abandoned: another thread replaces the one that is waiting, and neither the caller nor
+the end of the process waits for it.
 
-Touches threads; takes functions; gives what they returned in time; runs on the driver.
+Touches threads; takes functions; gives their results, or `Overdue`; runs on the driver.
 """
 
 import time
@@ -36,23 +36,23 @@ class Looks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overdue:
-    """Stands for a look that was given up, and says which limit it met."""
+    """The result of a look-up that was abandoned, with the limit that it exceeded."""
 
     reason: str
 
 
 def look_at_all(looks: Sequence[Callable[[], T]], limits: Looks) -> list[T | Overdue]:
-    """Return what each function returned, or `Overdue` for those that took too long.
+    """Call the functions in parallel and return their results, with `Overdue` for slow ones.
 
     Args:
-        looks: Functions that raise nothing; they are called in several threads at once.
-        limits: The limits of time.
+        looks: Functions that do not raise; they are called in several threads at once.
+        limits: The time limits.
     """
     return _Round(looks, limits).results() if looks else []
 
 
 class _Round(Generic[T]):
-    """One call of `look_at_all`: looks that wait, run and have ended, shared by its threads."""
+    """One call of `look_at_all`: its waiting, running and ended look-ups, shared by its threads."""
 
     def __init__(self, looks: Sequence[Callable[[], T]], limits: Looks) -> None:
         self._looks = looks
@@ -81,7 +81,7 @@ class _Round(Generic[T]):
         Thread(target=self._work, name="look", daemon=True).start()
 
     def _work(self) -> None:
-        """Make one look after another until none waits, or until one took too long."""
+        """Run one look-up after another until none is waiting, or until one takes too long."""
         while True:
             with self._changed:
                 index = next(self._waiting, None)
@@ -92,7 +92,7 @@ class _Round(Generic[T]):
             result = self._looks[index]()
             with self._changed:
                 if self._started.pop(index, None) is None:
-                    return  # it was given up, and another thread is in this one's place
+                    return  # it was abandoned, and another thread has replaced this one
                 self._ended[index] = result
                 self._changed.notify()
 

@@ -1,4 +1,4 @@
-"""A candidate's scores on a customer's folds, the plain way: scikit-learn's own.
+"""A candidate's scores on a customer's folds by scikit-learn's own `cross_validate`.
 
 Touches scikit-learn; takes an unfitted estimator and `PreparedData`; gives `FoldScores`; workers.
 """
@@ -18,7 +18,7 @@ from orchestrator.training.scorers import NoNumberError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldScores:
-    """One value a fold of every metric, and of the seconds fitting and scoring took."""
+    """The values of every metric, and the seconds for fitting and scoring, one a fold."""
 
     scores: Mapping[str, tuple[float, ...]]
     fit_seconds: tuple[float, ...]
@@ -31,10 +31,11 @@ def score_plainly(
     metrics: Sequence[str],
     folds: Sequence[int] | None = None,
 ) -> FoldScores:
-    """The scores by `cross_validate`, which every quicker way must equal.
+    """Return the scores by `cross_validate`, which every quicker implementation must equal.
 
     Raises:
-        NoNumberError: A project's own scorer gave none; the message names metric and fold.
+        NoNumberError: One of the project's scorers did not return a number; the message names the
+            metric and the fold.
         Exception: Whatever the estimator or a metric raises.
     """
     numbers = range(len(prepared.folds)) if folds is None else folds
@@ -66,10 +67,10 @@ def _score_fold(
 
 
 def fit_params(estimator: Any, sample_weight: Any) -> dict[str, Any]:
-    """What `fit` is given besides X and y: the weights, for the last step of a pipeline.
+    """Return the arguments of `fit` besides X and y: the weights, for the last step of a pipeline.
 
     Raises:
-        TypeError: There are weights, and the estimator takes none.
+        TypeError: There are weights, and the estimator does not take any.
     """
     if sample_weight is None:
         return {}

@@ -1,4 +1,4 @@
-"""The winner fitted again, on all rows.
+"""The final fit of a study's winner, on all rows.
 
 Touches scikit-learn through its sibling modules; takes a `Trial`; gives `Fitted`; workers.
 """
@@ -26,13 +26,13 @@ class Fitted:
     """An estimator fitted on all rows of a customer.
 
     Attributes:
-        trial: What was fitted.
+        trial: The trial that the estimator comes from.
         estimator: The fitted estimator or pipeline.
-        sample: The first rows of X as the loader gave them, which no estimator has seen.
-        predictions: What the estimator predicts for the sample; None where it cannot predict.
-        rows: How many rows it was fitted on.
-        data_version: Of the data; "" when the loader does not tell.
-        seconds: How long fitting took.
+        sample: The first rows of X as the loader gave them; no estimator can have changed them.
+        predictions: The estimator's predictions for the sample; None if it cannot predict.
+        rows: The number of rows it was fitted on.
+        data_version: The version of the data; "" if it is not known.
+        seconds: The seconds that fitting took.
     """
 
     trial: Trial
@@ -45,7 +45,7 @@ class Fitted:
 
 
 def refit(trial: Trial, cache: SharedCache | None = None) -> Fitted:
-    """Fit a trial's estimator on all rows, with the seeds its scores were found with.
+    """Fit a trial's estimator on all rows, with the seeds that its scores were computed with.
 
     Raises:
         DataError: The customer's data cannot be used.
@@ -75,10 +75,10 @@ def refit(trial: Trial, cache: SharedCache | None = None) -> Fitted:
 
 
 def _own(values: Any) -> Any:
-    """Rows that an estimator may change: those it is lent are other candidates' as well.
+    """Return a copy that an estimator may change; other candidates share the original rows.
 
-    pandas copies on write, so that of a frame a shallow copy does. Of an array `copy` keeps the
-    order in memory, which the last bits of a fit depend on.
+    pandas copies on write, so a shallow copy of a frame suffices. For an array, `copy.copy` keeps
+    the memory order, which the last bits of a fit depend on.
     """
     if isinstance(values, pd.DataFrame | pd.Series):
         return values.copy(deep=False)

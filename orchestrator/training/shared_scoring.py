@@ -1,9 +1,9 @@
-"""A candidate's scores on a customer's folds, the quick way: equal work is done once.
+"""A candidate's scores on a customer's folds, computed quickly by doing equal work once.
 
-The scores are those of `score_plainly` to the last bit. Whatever cannot be shared safely goes
-that way: shared inputs are read-only, so an estimator that changes its input fails here instead of
-spoiling them; and after any error the plain way decides, so a candidate's failure is always
-scikit-learn's own.
+The scores are those of `score_plainly` to the last bit. That function scores whatever cannot be
+shared safely. Shared inputs are read-only, so an estimator that changes its input fails here
+instead of spoiling them. After any error, `score_plainly` decides, so a candidate's failure is
+always scikit-learn's own.
 
 Touches scikit-learn; takes an unfitted estimator and `PreparedData`; gives `FoldScores`; workers.
 """
@@ -34,21 +34,21 @@ def score(
     cache: SharedCache,
     folds: Sequence[int] | None = None,
 ) -> FoldScores:
-    """The scores of an unfitted estimator, by sharing where that can be.
+    """Return the scores of an unfitted estimator, with shared work where that is possible.
 
     Args:
-        estimator: Unfitted.
+        estimator: The unfitted estimator or pipeline.
         prepared: The customer's data and folds.
-        metrics: What to score by.
-        cache: What is shared.
-        folds: The numbers of the folds; None is all of them.
+        metrics: The metrics, by the names that `find_scorer` takes.
+        cache: The cache of shared inputs and ensembles.
+        folds: The numbers of the folds to score; None stands for all of them.
 
     Raises:
         Exception: Whatever the estimator or a metric raises.
     """
     try:
         shared = score_by_sharing(estimator, prepared, metrics, cache, folds)
-    except BaseException as error:  # the plain way decides whether it was the candidate's fault
+    except BaseException as error:  # `score_plainly` decides whether the candidate is at fault
         if is_of_person(error):
             raise
         shared = None
@@ -62,10 +62,10 @@ def score_by_sharing(
     cache: SharedCache,
     folds: Sequence[int] | None = None,
 ) -> FoldScores | None:
-    """The scores where sharing is safe, else None.
+    """Return the scores if sharing is safe, else None.
 
-    The seconds of a shared prefix count in full for every candidate that uses it: they say what
-    fitting the candidate costs, not who came first.
+    The seconds of a shared prefix count in full for every candidate that uses it: they measure the
+    cost of fitting the candidate, whichever candidate came first.
 
     Raises:
         Exception: Something failed, perhaps only because it was shared.
@@ -110,7 +110,7 @@ def _score_fold(steps: Sequence[CandidateStep], fold: Fold, metrics: Sequence[st
 
 
 def _fitted(steps: Sequence[CandidateStep], fold: Fold, inputs: Inputs) -> tuple[Any, float]:
-    """The last step, fitted on what the others make of the training rows, and the seconds of it."""
+    """The last step, fitted on the training rows that the others transformed, and its seconds."""
     last = steps[-1]
     final = last.fresh()
     weight = fit_params(final, copy.copy(fold.targets.weight_train))

@@ -1,4 +1,4 @@
-"""Made-up rows, and estimators fitted on them: to try scorers, and storing, on when planning.
+"""Made-up rows and estimators fitted on them, for trying scorers and serialization in a plan.
 
 Touches scikit-learn and numpy; takes a task or a model; gives fitted estimators; driver.
 """
@@ -17,12 +17,12 @@ from orchestrator.training.isolation import isolated
 _ROWS = 40
 
 _ITERATIONS = {"n_estimators": 3, "max_iter": 5, "iterations": 3, "num_iterations": 3}
-"""Parameters that make a fit take long, and how much of them shows what an estimator holds."""
+"""Parameters that make a fit slow, with values that suffice to show what an estimator holds."""
 
 
 @cache
 def ordinary_rows(task: str) -> tuple[Any, Any, Any]:
-    """A fitted estimator, rows and targets: both classes are predicted, rightly and wrongly."""
+    """Return a fitted estimator, rows and targets; each class has right and wrong predictions."""
     random = np.random.default_rng(0)
     X = random.normal(size=(_ROWS, 4))
     amounts = X[:, 0] + random.normal(size=_ROWS)
@@ -33,9 +33,9 @@ def ordinary_rows(task: str) -> tuple[Any, Any, Any]:
 
 
 def fitted_on_ordinary_rows(model: ModelSpec, evaluation: Evaluation) -> Any:
-    """A model fitted on a few made-up rows, in few iterations; None where it takes no such rows.
+    """Return a model fitted on made-up rows in few iterations; None if it cannot be fitted on them.
 
-    It has the model's fixed parameters and, of what is searched, the first values.
+    The estimator has the model's fixed parameters, and the first value of each searched one.
     """
     study = Study(
         snapshot="", customer=Customer(id="rehearsal"), model=model, evaluation=evaluation
@@ -45,12 +45,12 @@ def fitted_on_ordinary_rows(model: ModelSpec, evaluation: Evaluation) -> Any:
         with isolated("rehearsal"):
             estimator = candidate(Trial(study=study, number=0, params=_first_point(model)), y)
             return estimator.set_params(**dict(_shortened(estimator))).fit(X.copy(), y.copy())
-    except Exception:  # noqa: BLE001 - it may need other rows, which says nothing of storing it
+    except Exception:  # noqa: BLE001 - it may need other rows; whether it can be stored is open
         return None
 
 
 def _first_point(model: ModelSpec) -> dict[str, Any]:
-    """The first values of what is searched, but for ranges, where the default does."""
+    """The first values of the searched parameters, except ranges, which keep their default."""
     values = dict(model.grid[0]) if model.grid else {}
     return {name: some[0] for name, some in values.items() if isinstance(some, tuple) and some}
 

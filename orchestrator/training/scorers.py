@@ -1,16 +1,16 @@
-"""The configured metrics as scorers: scikit-learn's by name, own ones by import path.
+"""The configured metrics as scorers: scikit-learn's by name, the project's own by import path.
 
-A scorer is called with a fitted estimator, the test rows and their targets, and gives a number of
-which more is better. A project's own is a function of these three, or made by scikit-learn's
-`make_scorer`:
+A scorer is called with a fitted estimator, the test rows and their targets, and returns a number
+where more is better. A project's own scorer is a function of these three, or made by
+scikit-learn's `make_scorer`:
 
     def profit(estimator, X, y) -> float: ...
 
-Only a plain function may give what less is better of: then the configuration says
+Only a plain function may return a number where less is better; the configuration must then say
 `direction: minimize`.
 
-Touches scikit-learn; takes names and import paths; gives scorers; the driver checks with it what
-workers then call.
+Touches scikit-learn; takes names and import paths; gives scorers, which the driver checks and
+workers call.
 """
 
 import inspect
@@ -40,16 +40,16 @@ _METRICS = "evaluation.metrics"
 _OF_CLASSES = tuple(
     f"sklearn.metrics.{module}" for module in ("_classification", "_ranking", "_scorer", "cluster")
 )
-"""Where scikit-learn keeps the functions behind scorers that compare classes."""
+"""The modules in which scikit-learn keeps the functions of scorers that compare classes."""
 
 
 class NoNumberError(TypeError):
-    """A scorer gave something else than a number.
+    """A scorer returned something other than a number.
 
     Args:
-        metric: Which scorer.
-        value: What it gave.
-        fold: On which fold; -1 when that is not known.
+        metric: The name of the metric.
+        value: The value that the scorer returned.
+        fold: The number of the fold; -1 if it is not known.
     """
 
     def __init__(self, metric: str, value: object, fold: int = -1) -> None:
@@ -58,27 +58,27 @@ class NoNumberError(TypeError):
         self._metric, self._value = metric, value
 
     def of_fold(self, fold: int) -> "NoNumberError":
-        """The same error, telling the fold."""
+        """Return the same error with the number of the fold."""
         return NoNumberError(self._metric, self._value, fold)
 
 
 def sources(evaluation: Evaluation) -> tuple[str, ...]:
-    """The metrics by what `find_scorer` knows them by: scikit-learn's name, or an import path."""
+    """Return the metrics as `find_scorer` takes them: scikit-learn's names, or import paths."""
     own = evaluation.own_scorers
     return tuple(own.get(metric, metric) for metric in evaluation.metrics)
 
 
 def _scored() -> Sequence[str]:
-    """Orchestrator's own measures that a scorer measures."""
+    """The names of orchestrator's own measures that a scorer measures."""
     return [name for name, measure in MEASURES.items() if measure.source != OF_TRIAL]
 
 
 @cache
 def find_scorer(source: str) -> Any:
-    """The scorer of scikit-learn's with this name, or the project's own at this import path.
+    """Return scikit-learn's scorer with this name, or the project's scorer at this import path.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is no such scorer.
     """
     if source in _scored():
         return Checked(source, _own(MEASURES[source].source))
@@ -93,26 +93,27 @@ def find_scorer(source: str) -> Any:
 
 
 def sees_only_predictions(scorer: Any) -> bool:
-    """Whether a scorer asks an estimator for predictions, and looks at nothing else of it.
+    """Whether a scorer uses nothing of an estimator but its predictions.
 
-    Then it may be given the last step of a pipeline and what the others make of the rows.
+    Such a scorer may be called with the last step of a pipeline and the rows that the other steps
+    transformed.
     """
     return isinstance(scorer.scorer if isinstance(scorer, Checked) else scorer, _MADE)
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A project's own scorer, which has to give a number."""
+    """A project's own scorer, which has to return a number."""
 
     source: str
     scorer: Any
 
     def __call__(self, estimator: Any, X: Any, y: Any) -> float:
-        """The score.
+        """Return the score.
 
         Raises:
-            NoNumberError: It gave something else.
-            Exception: Whatever it raises.
+            NoNumberError: The scorer returned something other than a number.
+            Exception: Whatever the scorer raises.
         """
         value = self.scorer(estimator, X, y)
         if hasattr(value, "item") and getattr(value, "size", 0) == 1:
@@ -127,7 +128,7 @@ class Scorers:
     """The metrics of an experiment, each with the scorer that its name or import path stands for.
 
     Attributes:
-        evaluation: Names the metrics.
+        evaluation: The evaluation that names the metrics.
         scorers: The scorers by metric.
         estimators: The estimators that models may name.
     """
@@ -153,11 +154,11 @@ class Scorers:
         )
 
     def require_usable(self) -> None:
-        """Refuse metrics that cannot be measured for such a target.
+        """Reject metrics that cannot be measured for the target of this task.
 
         Raises:
-            ConfigError: A metric compares classes where the target is an amount, or is minimized
-                though more of it is better, or an own one gives no number.
+            ConfigError: A metric compares classes although the target is an amount, or is minimized
+                although more is better, or one of the project's scorers does not return a number.
         """
         task = self.evaluation.task
         for metric, scorer in self.scorers.items():
@@ -171,10 +172,10 @@ class Scorers:
         self._require_direction()
 
     def require_methods(self, models: Iterable[ModelSpec]) -> None:
-        """Refuse models that can never be scored: of the wrong kind, or without a method.
+        """Reject models that can never be scored: of the wrong kind, or without a needed method.
 
         Raises:
-            ConfigError: Naming the model, and the metric.
+            ConfigError: There is such a model; the message names it, and the metric.
         """
         for model in models:
             self._require_kind(model)
@@ -189,7 +190,7 @@ class Scorers:
                     )
 
     def _require_kind(self, model: ModelSpec) -> None:
-        """Refuse models that predict amounts where classes are asked for, and the reverse."""
+        """Reject models that predict amounts where the task is classification, and the reverse."""
         task, estimator = self.evaluation.task, self.estimators.build(model, {})
         if {"classification": is_regressor, "regression": is_classifier}[task](estimator):
             kind = "amounts" if task == "classification" else "classes"
@@ -200,9 +201,10 @@ class Scorers:
             )
 
     def _variants(self, model: ModelSpec) -> Iterator[Any]:
-        """The model as it is listed, then with each searched value by itself.
+        """The model with its fixed parameters, then with each searched value by itself.
 
-        Some have a method with some parameters only, such as SGDClassifier(loss="log_loss").
+        Some estimators have a method only with some parameters, as SGDClassifier has
+        `predict_proba` with `loss="log_loss"`.
         """
         yield self.estimators.build(model, {})
         for part in model.grid:
@@ -211,7 +213,7 @@ class Scorers:
                     yield self.estimators.build(model, {name: value})
 
     def _require_direction(self) -> None:
-        """Refuse to minimize a scorer of which more is better by its making."""
+        """Reject `minimize` for a scorer of which more is better by its construction."""
         selecting = self.evaluation.selecting
         scorer = self.scorers[selecting.name]
         is_free = isinstance(scorer, Checked) and not isinstance(scorer.scorer, _MADE)
@@ -237,7 +239,7 @@ def _own(source: str) -> Any:
 
 
 def _require_measured(evaluation: Evaluation) -> None:
-    """Refuse constraints and objectives that no trial could be judged by."""
+    """Reject constraints and objectives that no trial could be judged by."""
     if evaluation.selecting.kind == "cost":
         raise ConfigError(
             f"{evaluation.metric} is a cost; make it a later objective or a constraint",
@@ -260,7 +262,7 @@ def _require_measured(evaluation: Evaluation) -> None:
 
 
 def _require_rule(evaluation: Evaluation) -> None:
-    """Refuse objectives and a slack that make no rule of what is picked."""
+    """Reject objectives and a slack that do not make a rule for picking a trial."""
     objectives, slack = evaluation.objectives, evaluation.slack
     if len(set(objectives)) < len(objectives):
         raise ConfigError(f"name one twice: {', '.join(objectives)}", key="evaluation.objectives")
@@ -275,16 +277,16 @@ def _require_rule(evaluation: Evaluation) -> None:
 
 
 def _require_number(scorer: Any, task: str) -> None:
-    """Refuse an own scorer that gives something else than a number on ordinary rows.
+    """Reject a project's scorer that returns something other than a number on made-up rows.
 
-    One that raises may need the columns of the project's own data, and is heard of with these. One
-    that gives NaN may look for labels of its own, which these rows do not have.
+    A scorer that raises may need the columns of the project's own data, so its error is left to the
+    run. A scorer of classes that returns NaN may need labels that these rows do not have.
     """
     if not isinstance(scorer, Checked) or scorer.source in MEASURES:
         return
     try:
         with user_code(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a mean of nothing, where no label is its own
+            warnings.simplefilter("ignore")  # such as that of a mean of nothing without its labels
             value = scorer(*ordinary_rows(task))
     except RaisedError as raised:
         if isinstance(raised.error, NoNumberError):
@@ -310,7 +312,7 @@ def _is_of_classes(scorer: Any) -> bool:
 
 
 def _methods(scorer: Any) -> tuple[str, ...]:
-    """The estimator's methods of which the scorer needs one; a plain function says nothing."""
+    """The estimator's methods of which the scorer needs one; `predict` for a plain function."""
     made = scorer.scorer if isinstance(scorer, Checked) else scorer
     asked = getattr(made, "_response_method", "predict")
     return (asked,) if isinstance(asked, str) else tuple(asked)

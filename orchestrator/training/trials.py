@@ -1,6 +1,6 @@
 """One trial: its candidate is scored on the folds, rows and iterations of its budget.
 
-Touches scikit-learn through its sibling modules; takes a `Trial`, what it had before, and
+Touches scikit-learn through its sibling modules; takes a `Trial`, its earlier result, and
 `PreparedData`; gives a `TrialResult`; runs on workers.
 """
 
@@ -29,15 +29,15 @@ def evaluate_trial(
     """Score a trial as far as its budget goes.
 
     Args:
-        trial: What is tried.
-        before: What it had with a smaller budget, or in an earlier generation of its study; folds
-            in it are not scored again.
+        trial: The trial, with its study, searched parameters and budget.
+        before: The trial's result with a smaller budget, or from an earlier generation of its
+            study; None if it has none. The folds in it are not scored again.
         prepared: The customer's data.
-        cache: What studies of one customer share.
+        cache: The cache that the studies of a customer share.
 
     Returns:
-        The trial's result. A candidate that cannot be fitted or scored has failed; it keeps the
-        folds it had before.
+        The trial's result. It is a failure if the candidate cannot be fitted or scored, and then
+        still contains the folds of `before`.
     """
     started, error = time.time(), None
     found = kept = _kept(trial, before)
@@ -47,7 +47,7 @@ def evaluate_trial(
         if is_of_person(reason):
             raise
         error = described(reason)
-    # One of an earlier generation has all folds already, however few it is asked for.
+    # A result of an earlier generation has all folds already, however few the budget asks for.
     is_whole = trial.budget is None or (
         trial.budget.resource == "folds" and len(found.fit_seconds) == trial.budget.of
     )
@@ -70,7 +70,7 @@ def evaluate_trial(
 def _scores(
     trial: Trial, kept: FoldScores, prepared: PreparedData, cache: SharedCache
 ) -> FoldScores:
-    """The scores that were kept, and after them those of the folds still to be done."""
+    """The scores of the kept folds, followed by those of the folds that still had to be scored."""
     if prepared.problem:
         raise ValueError(prepared.problem)
     estimator = candidate(trial, prepared.data.y)
@@ -106,7 +106,7 @@ def _joined(first: FoldScores, then: FoldScores) -> FoldScores:
 
 
 def _kept(trial: Trial, before: TrialResult | None) -> FoldScores:
-    """Folds that are scored already; of fewer rows or iterations they would be other folds."""
+    """The scores that count already; none if they used fewer rows or iterations, and so differ."""
     if before is None or not {_resource(trial), _resource(before.trial)} <= {None, "folds"}:
         return _NOTHING
     return FoldScores(

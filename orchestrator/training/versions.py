@@ -1,13 +1,13 @@
-"""Which version of a customer's data there is, without loading it; or else after loading it.
+"""The version of a customer's data, found without loading the data where possible.
 
-In this order: what the loader's own `version(customer)` says; for a customer whose `data` is the
-address of one file (a text with a scheme that rows may name, or a path that exists), its ETag, or
-else its size and time of change; a hash of what was loaded, which takes a worker
-(`loaded_version`).
+The version is the first of these that is available: the result of the loader's own
+`version(customer)`; for a customer whose `data` is the address of one file (a string with a scheme
+that rows may name, or a path that exists), the file's ETag, or else its size and time of change; a
+hash of the loaded data, which takes a worker (`loaded_version`).
 
-A loader whose `version` fails is not asked for a hash instead: every result under its own versions
-would count as out of date, and one moment's failure would train everything again. The same holds
-for a look that takes too long. Looks are made side by side (`parallel_looks`).
+If a loader's `version` fails, no hash is used instead: every result recorded under the loader's
+versions would count as out of date, and a momentary failure would train everything again. The same
+holds for a look-up that takes too long. Look-ups run in parallel (`parallel_looks`).
 
 Touches fsspec and joblib; takes a `Customer`; gives a `Version`; driver and workers.
 """
@@ -34,9 +34,12 @@ _TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """The version of a customer's data: `text` is "" where only loading the data can tell.
+    """The version of a customer's data.
 
-    `problem` is why no version could be found out and the data must not be loaded for it; "" else.
+    Attributes:
+        text: The version; "" if it can be found only by loading the data.
+        problem: The reason why no version was found and the data must not be loaded to find one;
+            else "".
     """
 
     text: str = ""
@@ -49,13 +52,16 @@ def data_versions(
     addresses: Addresses | None = None,
     limits: Looks | None = None,
 ) -> list[Version]:
-    """Return the versions of these customers' data as far as they are known without loading it.
+    """Return the versions of these customers' data where they are known without loading it.
 
     Args:
-        loader: Whose `version` is asked, from several threads at once.
-        customers: Whose data.
-        addresses: Which addresses rows may name; None stands for the standard ones.
-        limits: How long the looks may take; None stands for the standard limits.
+        loader: The loader, whose `version` is called from several threads at once.
+        customers: The customers to look up.
+        addresses: The addresses that rows may name; None stands for the standard ones.
+        limits: The time limits of the look-ups; None stands for the standard limits.
+
+    Returns:
+        One version a customer, in the same order.
     """
     addresses, limits = addresses or Addresses(), limits or Looks()
     looks: dict[int, Callable[[], Version]] = {}
@@ -74,7 +80,7 @@ def data_versions(
 
 
 def loaded_version(study: Study) -> str:
-    """A hash of a customer's data as its loader gives it; on a worker.
+    """Return a hash of a customer's data as its loader returns it; this runs on a worker.
 
     Raises:
         DataError: The data cannot be used.
@@ -129,12 +135,12 @@ def _told_by_file(address: str, addresses: Addresses, seconds: float) -> Version
         return Version(text=_version_in(_description(address, addresses, seconds)))
     except ForbiddenAddressError as error:
         return Version(problem=f"data: {error}")
-    except Exception:  # noqa: BLE001 - protocols raise anything; loading fails again, as above
+    except Exception:  # noqa: BLE001 - protocols raise anything; the loader meets the same error
         return Version()
 
 
 def _description(address: str, addresses: Addresses, seconds: float) -> Mapping[str, Any]:
-    """What the place itself says of a file."""
+    """The attributes of a file, as its server or file system gives them."""
     import fsspec
 
     from orchestrator.training.web_files import checked_addresses, file_headers
@@ -154,12 +160,12 @@ def _description(address: str, addresses: Addresses, seconds: float) -> Mapping[
 
 
 def _as_written(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that tell versions apart, by their usual spelling."""
+    """The headers that distinguish versions, by their usual spelling."""
     return {name: headers[name] for name in (*_TAGS, *_TIMES) if name in headers}
 
 
 def _version_in(info: Mapping[str, Any]) -> str:
-    """The file's tag, or else size and time; a size alone does not tell versions apart."""
+    """A hash of the file's tag, or else of size and time; a size alone does not suffice."""
     tag = next((str(info[name]) for name in _TAGS if info.get(name)), "")
     if tag:
         return digest("file", tag)

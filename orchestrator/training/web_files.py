@@ -1,9 +1,9 @@
-"""What a web server says of a file without sending it: its tag, size and time of change.
+"""The headers that a web server sends for a file: its tag, size and time of change.
 
-The address comes from a registry row. Each host is resolved once, what it resolved to is checked,
-and the connection is made to exactly that address, so that no second answer of a name server gets
-around the check. Redirects are followed only to addresses that a row may name. Nothing of this
-machine is sent along: no credentials of `.netrc`, no cookies, and no proxy is asked.
+The address comes from a registry row. Each host is resolved once, the resulting address is checked,
+and the connection is made to exactly that address, so that a second answer of a name server cannot
+get around the check. Redirects are followed only to addresses that a row may name. The request
+contains nothing of this machine, neither credentials of `.netrc` nor cookies, and uses no proxy.
 
 Touches httpx and the resolver; takes an address; gives headers; runs on the driver.
 """
@@ -22,19 +22,19 @@ _MOST_REDIRECTS = 5
 
 
 class ForbiddenAddressError(ValueError):
-    """A row's address leads where rows may not lead; the message says where."""
+    """A row's address leads to a place that rows may not reach; the message names it."""
 
 
 def file_headers(address: str, permitted: Addresses, seconds: float) -> Mapping[str, str]:
-    """Return the headers that a web server sends for a file; none where it refuses to.
+    """Return the headers that a web server sends for a file; none if the request fails there.
 
     Args:
-        address: Begins with `https://`, or `http://` where that is allowed.
-        permitted: Which addresses rows may name.
-        seconds: The limit of each step; a limit for all of them is the caller's.
+        address: The URL; it begins with `https://`, or `http://` where that is allowed.
+        permitted: The addresses that rows may name.
+        seconds: The time limit of each step; the caller limits the total.
 
     Raises:
-        ForbiddenAddressError: The address, or a redirect, leads where it may not.
+        ForbiddenAddressError: The address, or a redirect, leads to a place rows may not reach.
         httpx.HTTPError: The server cannot be reached.
         OSError: Its name cannot be resolved.
     """
@@ -50,7 +50,7 @@ def file_headers(address: str, permitted: Addresses, seconds: float) -> Mapping[
 
 @cache
 def _certificates() -> SSLContext:
-    """Made once: reading the authorities' certificates takes a while. It heeds SSL_CERT_FILE."""
+    """The TLS context, cached because it reads the CA certificates; SSL_CERT_FILE is respected."""
     return httpx.create_ssl_context()
 
 
@@ -72,7 +72,7 @@ def _credentials(url: httpx.URL) -> httpx.BasicAuth | None:
 
 
 def _checked_address(url: httpx.URL, permitted: Addresses) -> str:
-    """The address a URL's host resolves to, checked."""
+    """The first address that a URL's host resolves to, after all of them were checked."""
     port = url.port or {"https": 443, "http": 80}.get(url.scheme, 0)
     return checked_addresses(url.host, port, permitted)[0]
 
@@ -81,7 +81,7 @@ def checked_addresses(host: str, port: int, permitted: Addresses) -> list[str]:
     """Return every address that a host resolves to.
 
     Raises:
-        ForbiddenAddressError: Rows may not lead to one of them.
+        ForbiddenAddressError: Rows may not reach one of the addresses.
         OSError: The name cannot be resolved.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -1,17 +1,17 @@
-"""Which trials a study tries, how far, in what order: strategies by name.
+"""Search strategies by name: they choose a study's trials, their budgets and their order.
 
-    strategies, traits          the seam; what a strategy declares about itself
+    strategies, traits          the seam; the traits that a strategy declares
     grid, uniform               every point; points at random
     optuna_strategy             points suggested by Optuna
-    samplers, optuna_points     Optuna's samplers by name; points in its words
-    racing, halving             candidates that are behind are pruned
+    samplers, optuna_points     Optuna's samplers by name; points in its terms
+    racing, halving             strategies that prune candidates that are behind
     candidate_source            candidates for these two
-    objectives                  what a strategy that learns receives
+    objectives                  the goals that a strategy that learns receives
     points, spaces              points of a grid; spaces with conditions
-    plots                       Optuna's pictures of recorded trials
+    plots                       Optuna's plots of recorded trials
 
-Touches optuna, in modules that are imported when asked for; takes `Search` and `Study`, then
-one result after the other; gives rounds of `Trial`; does no I/O; runs on the driver or a worker.
+Touches optuna, in modules that are imported on demand; takes `Search` and `Study`, then one result
+after the other; gives rounds of `Trial`; does no I/O; runs on the driver or a worker.
 """
 
 from orchestrator.search.strategies import (

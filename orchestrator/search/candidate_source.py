@@ -1,4 +1,4 @@
-"""Candidates for strategies that decide how far each is evaluated: another strategy suggests them.
+"""Candidates for strategies that set their budgets, suggested by another strategy.
 
 Touches no library; takes the setting `suggest` and a `Study`; gives trials; driver and workers.
 """
@@ -15,11 +15,11 @@ from orchestrator.search.strategies import Strategy, find_strategy
 
 
 class Suggestions:
-    """The trials another strategy asks for, one at a time, and what it is told of them.
+    """The trials that another strategy asks for, one at a time, and the results it is sent.
 
     Args:
-        strategy: The other one.
-        study: What is searched.
+        strategy: The strategy that suggests the trials.
+        study: The study to search.
     """
 
     def __init__(self, strategy: Strategy, study: Study) -> None:
@@ -27,22 +27,22 @@ class Suggestions:
         self._waiting = deque(next(self._rounds))
 
     def next(self) -> Trial | None:
-        """The next candidate; None when there is none before it is told more."""
+        """Return the next candidate; None if the strategy needs more results first."""
         return self._waiting.popleft() if self._waiting else None
 
     def tell(self, result: TrialResult) -> None:
-        """What became of a candidate, as far as it was evaluated."""
-        with suppress(StopIteration):  # it is over
+        """Send the strategy a candidate's result, as far as the candidate was evaluated."""
+        with suppress(StopIteration):  # the search has ended
             self._waiting += self._rounds.send(result)
 
 
 def suggesting_strategy(suggest: Mapping[str, Any]) -> Strategy:
-    """The strategy that `suggest` names: `{strategy: random, n_trials: 50}`, for example.
+    """Return the strategy that `suggest` names, as in `{strategy: random, n_trials: 50}`.
 
-    A `sampler` alone is Optuna's: `{sampler: TPESampler, n_trials: 50}`.
+    Without `strategy`, a `sampler` means Optuna: `{sampler: TPESampler, n_trials: 50}`.
 
     Raises:
-        ConfigError: It names none, or its settings are wrong.
+        ConfigError: `suggest` does not name a strategy, or its settings are wrong.
     """
     if not isinstance(suggest, Mapping):
         raise ConfigError(
@@ -63,10 +63,10 @@ def suggesting_strategy(suggest: Mapping[str, Any]) -> Strategy:
 
 
 def check_suggesting(suggest: Mapping[str, Any]) -> None:
-    """Refuse settings that the strategy named by `suggest` would stumble over in use.
+    """Reject settings with which the strategy named by `suggest` would fail in use.
 
     Raises:
-        ConfigError: That strategy's check refuses them.
+        ConfigError: The check of that strategy rejects them.
     """
     traits = suggesting_strategy(suggest).traits
     with _under_suggest():
@@ -75,7 +75,7 @@ def check_suggesting(suggest: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _under_suggest() -> Iterator[None]:
-    """Name keys as they are written below `search.suggest`."""
+    """Replace `search` by `search.suggest` in the key of a `ConfigError`."""
     try:
         yield
     except ConfigError as error:
@@ -84,7 +84,7 @@ def _under_suggest() -> Iterator[None]:
 
 
 def folds_of(trial: Trial, amount: int) -> Trial:
-    """The trial with so many folds; all of them are no budget."""
+    """Return the trial with a budget of this many folds, or without a budget for all folds."""
     total = trial.study.evaluation.folds
     budget = Budget(resource="folds", amount=amount, of=total) if amount < total else None
     return replace(trial, budget=budget)

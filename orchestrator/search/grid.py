@@ -16,17 +16,17 @@ from orchestrator.search.traits import Traits
 class GridStrategy:
     """Every point of the grid; a trial's number is its position there.
 
-    Ranges are points where they have an end of them: whole numbers, and floats with a `step`.
+    Ranges with a finite number of values count as points: whole numbers, and floats with a `step`.
     """
 
     traits: ClassVar[Traits] = Traits(learns=False, is_exhaustive=True)
 
     def count(self, study: Study) -> int:
-        """The points of the grid."""
+        """Return the number of points of the grid."""
         return GridPoints(study).size
 
     def rounds(self, study: Study) -> Rounds:
-        """One round of every point."""
+        """Yield one round that contains every point."""
         yield tuple(
             Trial(study=study, number=number, params=params)
             for number, params in enumerate(GridPoints(study))

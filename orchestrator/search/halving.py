@@ -1,4 +1,4 @@
-"""The strategy `halving`: asynchronous successive halving, and Hyperband's brackets of it.
+"""The strategy `halving`: asynchronous successive halving, with Hyperband's brackets.
 
 Touches no library; takes a `Study` and results; gives rounds of trials; driver and workers.
 After Li et al., "A System for Massively Parallel Hyperparameter Tuning" (MLSys 2020).
@@ -19,7 +19,7 @@ from orchestrator.search.strategies import Rounds, window
 from orchestrator.search.traits import Traits
 
 _MOST_RUNGS = 3
-"""Of iterations and rows, without a setting: the lowest has a ninth of them."""
+"""The default number of rungs for iterations and rows; the lowest has a ninth of them."""
 
 Resource = Literal["folds", "iterations", "rows"]
 
@@ -28,9 +28,10 @@ Resource = Literal["folds", "iterations", "rows"]
 class HalvingStrategy:
     """Candidates begin with a little of a resource; one in `eta` is promoted to `eta` times that.
 
-    Rungs are the amounts of the resource, of which the last is all of it. Whenever there is room, a
-    new candidate begins; where there is none, one among the best 1/eta of a rung goes up to the
-    next, the highest rung first. Nobody waits for others of its rung to end.
+    Rungs are the amounts of the resource; the last rung is all of it. Whenever there is room for a
+    trial, a new candidate begins. If no new candidates are left, one of the best 1/eta of a rung is
+    promoted to the next rung, the highest rung first. A candidate never waits for others of its
+    rung to end.
 
     Args:
         suggest: The strategy that gives the candidates, and its settings.
@@ -64,18 +65,18 @@ class HalvingStrategy:
 
     @property
     def traits(self) -> Traits:
-        """It gives candidates up on the lower rungs."""
+        """The traits of a strategy that prunes candidates on the lower rungs."""
         return Traits(prunes=True, resource=self.resource, check=self._check)
 
     def _check(self) -> None:
         check_suggesting(self.suggest)
 
     def count(self, study: Study) -> int:
-        """As many as are suggested."""
+        """Return the number of suggested candidates."""
         return suggesting_strategy(self.suggest).count(study)
 
     def rounds(self, study: Study) -> Rounds:
-        """A rung of a candidate at a time."""
+        """Yield rounds of trials, each a candidate with the budget of one rung."""
         source = Suggestions(suggesting_strategy(self.suggest), study)
         ladder = _Ladder(study, self)
         at_once = window(study, self.count(study))
@@ -94,7 +95,7 @@ class HalvingStrategy:
 
 
 def _next_steps(ladder: "_Ladder", source: Suggestions, room: int) -> Iterator[Trial]:
-    """New candidates first, so that a rung's best are known before one of them goes up."""
+    """New candidates first, so that a rung's best are known before one of them is promoted."""
     for _ in range(room):
         fresh = source.next()
         step = ladder.promotion() if fresh is None else ladder.begin(fresh)
@@ -104,7 +105,7 @@ def _next_steps(ladder: "_Ladder", source: Suggestions, room: int) -> Iterator[T
 
 
 class _Ladder:
-    """The table of rungs: who stands on each, best first, and who has gone up from it."""
+    """The table of rungs: the candidates on each, best first, and those promoted from it."""
 
     def __init__(self, study: Study, strategy: HalvingStrategy) -> None:
         self._study, self._strategy = study, strategy
@@ -117,25 +118,25 @@ class _Ladder:
         self._brackets = cycle(_shares(lowest, strategy.eta))
 
     def begin(self, trial: Trial) -> Trial:
-        """A new candidate, on the lowest rung of its bracket."""
+        """Return a new candidate with the budget of the lowest rung of its bracket."""
         rung = next(self._brackets)
         self._rungs[trial.number] = rung
         return replace(trial, budget=self._budgets[rung])
 
     def enter(self, result: TrialResult) -> bool:
-        """Note a result on its rung; whether it is the candidate's first."""
+        """Enter a result on its rung; return whether it is the candidate's first."""
         number = result.trial.number
         is_first = number not in self._results
         self._results[number] = result
         if not result.is_failure:
             rung = self._rungs[number]
             insort(self._standing[rung], (self._badness(result, self._budgets[rung]), number))
-            if result.state == "success":  # known from an earlier generation: it is whole already
+            if result.state == "success":  # complete already, in an earlier generation
                 self._gone_up[rung].add(number)
         return is_first
 
     def _badness(self, result: TrialResult, budget: Budget | None) -> float:
-        """The mean score, of the rung's folds alone where more are known; less is better."""
+        """The negated mean score, of the rung's folds only if more are known; less is better."""
         metric = self._study.evaluation.selecting
         scores = result.scores[metric.name]
         if budget is not None and budget.resource == "folds":
@@ -143,7 +144,7 @@ class _Ladder:
         return -metric.goodness(fmean(scores))
 
     def promotion(self) -> Trial | None:
-        """Who goes up next; None when nobody may."""
+        """Return the next candidate to promote; None if there is none."""
         for rung in reversed(range(len(self._budgets) - 1)):
             quota = len(self._standing[rung]) // self._strategy.eta
             trial = self._promote(rung, quota)
@@ -152,9 +153,10 @@ class _Ladder:
         return None
 
     def last_promotion(self) -> Trial | None:
-        """Who goes up when all else has ended and no trial is whole: the best of the highest.
+        """Return the best candidate of the highest rung, once all trials have ended incomplete.
 
-        So there is a winner, however few candidates there were.
+        This promotion makes sure that there is a winner, however few candidates there were. It is
+        None as soon as one trial is complete.
         """
         if any(result.state == "success" for result in self._results.values()):
             return None
@@ -172,7 +174,7 @@ class _Ladder:
 
 
 def budgets(study: Study, strategy: HalvingStrategy) -> list[Budget | None]:
-    """The budget of each rung, lowest first; the last is everything."""
+    """Return the budget of each rung, lowest first; the last is None, for all of the resource."""
     eta, resource, most = strategy.eta, strategy.resource, strategy.rungs
     by_folds = resource == "folds"
     total = study.evaluation.folds if by_folds else eta ** ((most or _MOST_RUNGS) - 1)
@@ -184,7 +186,10 @@ def budgets(study: Study, strategy: HalvingStrategy) -> list[Budget | None]:
 
 
 def _shares(brackets: int, eta: int) -> Iterator[int]:
-    """A turn of candidates over brackets: of each next one, fewer by `eta`, as they cost more."""
+    """One cycle of brackets for new candidates; each bracket gets `eta` times fewer than the last.
+
+    Candidates of later brackets cost more, because they begin on a higher rung.
+    """
     turns = deque([0])
     for bracket in range(1, brackets):
         turns = deque([*list(turns) * eta, bracket])

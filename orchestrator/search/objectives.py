@@ -1,7 +1,7 @@
-"""What a strategy that learns is told of a result: its objectives, and how it meets constraints.
+"""The goals of a strategy that learns: the objectives and constraints it receives of each result.
 
-Seconds differ from run to run, and trials would with them: only where the search need not be
-reproducible is it told of what was measured in seconds.
+Measured seconds differ from run to run, and the trials would differ with them. So a strategy
+receives measures in seconds only if the search need not be reproducible.
 
 Touches no library; takes a `Search` and an `Evaluation`; gives `Goals`; driver and workers.
 """
@@ -14,22 +14,22 @@ from orchestrator.records import Constraint, Direction, Evaluation, Search
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goals:
-    """What is told.
+    """The objectives and constraints of a search.
 
     Attributes:
-        objectives: Each with the direction in which it is better, the one that selects first.
-        constraints: What is to be met.
+        objectives: The direction of each objective, by name; the metric that selects comes first.
+        constraints: The constraints that a trial should meet.
     """
 
     objectives: Mapping[str, Direction]
     constraints: tuple[Constraint, ...]
 
     def values(self, measured: Callable[[str], float]) -> list[float]:
-        """What was measured of each objective."""
+        """Return the measured value of each objective."""
         return [measured(name) for name in self.objectives]
 
     def violations(self, measured: Callable[[str], float]) -> dict[str, float]:
-        """By how much each constraint is missed; at most zero where it is met, as Optuna counts."""
+        """Return by how much each constraint is violated; at most 0 if it is met, as in Optuna."""
         return {
             str(each): measured(each.measure) - each.bound
             if each.relation == "<="
@@ -39,7 +39,7 @@ class Goals:
 
 
 def goals(search: Search, evaluation: Evaluation) -> Goals:
-    """What a strategy is told in such a search."""
+    """Return the goals that a strategy receives in this search."""
     measures = map(evaluation.measure, (evaluation.metric, *evaluation.objectives[1:]))
     return Goals(
         objectives={

@@ -1,4 +1,4 @@
-"""Points of a study's grid in Optuna's words: what a trial of Optuna is asked, and what it means.
+"""Points of a study's grid as suggestions of an Optuna trial, in both directions.
 
 Touches optuna; takes an Optuna trial and parts of a grid; gives parameters; driver and workers.
 """
@@ -13,7 +13,7 @@ from orchestrator.search.spaces import Part, Values, in_order, is_searched, list
 
 
 def suggest_point(trial: optuna.Trial, parts: Grid) -> Params:
-    """A point of a union of grids; in Optuna's words a choice of the part, then its parameters."""
+    """Suggest a point of a union of grids: in Optuna a choice of the part, then its parameters."""
     if len(parts) == 1:
         return _suggest_params(trial, parts[0], prefix="")
     part = trial.suggest_categorical("part", range(len(parts)))
@@ -31,7 +31,7 @@ def _suggest_params(trial: optuna.Trial, part: Part, *, prefix: str) -> Params:
 def _suggest_value(trial: optuna.Trial, name: str, values: Values) -> Any:
     every = listed(values)
     if every is not None and len(every) == 1:
-        return every[0]  # nothing to suggest, and some samplers refuse a range of one
+        return every[0]  # nothing to suggest, and some samplers reject a range of one value
     if not isinstance(values, Distribution):
         return _ordered(values)[_suggest_index(trial, name, values)]
     if values.kind == "categorical":
@@ -44,7 +44,7 @@ def _suggest_value(trial: optuna.Trial, name: str, values: Values) -> Any:
 
 
 def suggestions_of(point: Params, parts: Grid) -> dict[str, Any]:
-    """The suggestions that make a point of a grid: what `suggest_point` would ask for it."""
+    """Return the suggestions with which `suggest_point` gives this point of a grid."""
     for number, part in enumerate(parts):
         if point_of([part], point) is not None:
             prefix = f"{number}/" if len(parts) > 1 else ""
@@ -54,7 +54,7 @@ def suggestions_of(point: Params, parts: Grid) -> dict[str, Any]:
 
 
 def _index(values: Values, value: Any) -> Any:
-    """What Optuna is told of a value: its position in a list, or the number itself of a range."""
+    """The value that Optuna receives: a position in a list, or the number itself for a range."""
     if isinstance(values, Distribution) and values.kind != "categorical":
         return value
     listed_values = values.choices if isinstance(values, Distribution) else _ordered(values)
@@ -66,7 +66,7 @@ def _ordered(values: tuple[Any, ...]) -> Sequence[Any]:
 
 
 def _suggest_index(trial: optuna.Trial, name: str, values: tuple[Any, ...]) -> int:
-    """A value's position: Optuna takes only some types as choices, and confuses `1` and `True`."""
+    """Suggest a position: Optuna allows few types as choices, and confuses `1` and `True`."""
     if _are_numbers(values):
         return trial.suggest_int(name, 0, len(values) - 1)
     return trial.suggest_categorical(name, range(len(values)))

@@ -1,7 +1,7 @@
 """The strategy `optuna`: any of Optuna's samplers suggests the points.
 
-Touches optuna, as a library of suggestions: its storage is this process's memory, the record of
-trials is our own. Takes a `Study` and results; gives rounds of trials; driver and workers.
+Touches optuna, as a library of suggestions: its storage is in memory, and trials are recorded in
+orchestrator's ledger. Takes a `Study` and results; gives rounds of trials; driver and workers.
 """
 
 import logging
@@ -36,12 +36,12 @@ from orchestrator.search.uniform import first_untried, require_n_trials
 class OptunaStrategy:
     """Points suggested by one of Optuna's samplers from the results so far, none tried twice.
 
-    It is told all objectives, and by how much constraints are missed; which of that a sampler looks
-    at is its own affair.
+    The sampler receives all objectives, and by how much constraints are violated; it may ignore
+    some of these.
 
-    Parameters listed as numbers are searched in their order (an index), others as categories.
-    Each suggestion is made with the trial's own seed, as by a new sampler: Optuna does not store
-    the state of its samplers, so this is what makes a resumed search equal.
+    Parameters listed as numbers are searched in their order (as an index), others as categories.
+    Each suggestion is made with the trial's own seed, as by a new sampler. Optuna does not store
+    the state of its samplers, so only this makes a resumed search equal to an uninterrupted one.
 
     Args:
         n_trials: The number of trials; a grid with no more points than this is tried as a whole.
@@ -62,21 +62,21 @@ class OptunaStrategy:
 
     @property
     def traits(self) -> Traits:
-        """It learns; some samplers take one objective only."""
+        """The traits of a strategy that learns; some samplers take one objective only."""
         one_objective = self.sampler if self.sampler in ONE_OBJECTIVE else ""
         return Traits(one_objective=one_objective, check=self._check)
 
     def _check(self) -> None:
-        """Have the sampler suggest a few points, if it is given arguments."""
+        """Have the sampler suggest a few points if it has arguments."""
         if self.sampler_args:
             rehearse(self.sampler, self.sampler_args)
 
     def count(self, study: Study) -> int:
-        """`n_trials`, or as many points as there are."""
+        """Return `n_trials`, or the number of points if there are fewer."""
         return count_at_most(study, self.n_trials)
 
     def rounds(self, study: Study) -> Rounds:
-        """A first round of as many trials as are under way at once; one more for each result."""
+        """Yield a first round of as many trials as may run at once, then one for each result."""
         if count_at_most(study, self.n_trials + 1) <= self.n_trials:
             yield from GridStrategy().rounds(study)
             return
@@ -88,7 +88,7 @@ class OptunaStrategy:
 
 
 class _Conversation:
-    """One Optuna study in memory: asked for untried points, told their scores."""
+    """One Optuna study in memory, which suggests untried points and receives their scores."""
 
     def __init__(self, study: Study, strategy: OptunaStrategy) -> None:
         # One line for each of thousands of studies would hide every other message.
@@ -106,8 +106,8 @@ class _Conversation:
             self._optuna.enqueue_trial(suggestions_of(point, study.grid))
 
     def _learn_what_is_known(self) -> None:
-        """Points of an earlier generation; those to be tried first are tried all the same."""
-        self._optuna.sampler = RandomSampler(seed=0)  # never asked: every value is given
+        """Add the points of an earlier generation; those to be tried first are still tried."""
+        self._optuna.sampler = RandomSampler(seed=0)  # never used: every value is enqueued
         first = {repr(point) for point in self._study.first}
         for point, scores in self._study.known:
             self._optuna.enqueue_trial(suggestions_of(point, self._study.grid))
@@ -119,21 +119,21 @@ class _Conversation:
                 self._known.append(point)
 
     def ask(self, number: int) -> Trial:
-        """A point not tried before, as the trial of this number; a known one where all are."""
+        """Return an untried point as the trial of this number; a known one if all were tried."""
         params = first_untried(self._study, self._suggest, self._told.keys())
         params = self._known.popleft() if params is None else params
         self._told[repr(params)] = None
         return Trial(study=self._study, number=number, params=params)
 
     def tell(self, result: TrialResult) -> None:
-        """What became of a point asked for."""
+        """Receive the result of a point that `ask` returned."""
         point = repr(result.trial.params)
         self._told[point] = result
         if point in self._open:
             self._answer(self._open.pop(point), result)
 
     def _suggest(self) -> Params:
-        """A point; one that was tried before is answered at once, by what is known of it."""
+        """Suggest a point; for one that was tried before, Optuna gets the known result at once."""
         self._optuna.sampler = self._sampler.by(self._seed())
         self._asks += 1
         trial = self._optuna.ask()
@@ -145,7 +145,7 @@ class _Conversation:
         return params
 
     def _answer(self, trial: optuna.Trial, result: TrialResult | None) -> None:
-        """Tell Optuna; what is not known yet, it had better not ask for again."""
+        """Report a result to Optuna; an unknown one counts as a failure, to avoid repeats."""
         metric = self._study.evaluation.metric
         if result is None or result.is_failure:
             self._optuna.tell(trial, state=TrialState.FAIL)
@@ -161,6 +161,6 @@ class _Conversation:
         self._optuna.tell(trial, self._goals.values(measured))
 
     def _seed(self) -> int:
-        """This suggestion's own (law 9)."""
+        """The seed of this suggestion (law 9)."""
         turn = 0 if self._strategy.sampler in NEEDS_ONE_SEED else self._asks
         return derive_seed(self._study.evaluation.seed, self._study.seed_name, turn)

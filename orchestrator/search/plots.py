@@ -1,7 +1,7 @@
-"""Optuna's pictures of recorded trials: history, importances, parallel coordinates, slices.
+"""Optuna's plots of recorded trials: history, importances, parallel coordinates, slices.
 
-A study of Optuna's is made of what the ledger has, so that its own plots can be drawn of any
-strategy's trials.
+An Optuna study is built from the trials in the ledger, so that Optuna's own plots work for the
+trials of any strategy.
 
 Touches optuna and plotly; takes `TrialResult`s of one search; gives figures; runs on the driver.
 """
@@ -29,17 +29,17 @@ from orchestrator.records import Distribution, Grid, Measure, TrialResult
 _DECADES_OF_A_LOG_SCALE = 1.5
 _MANY, _MOST_LINES = 100, 300
 _TREES = 16
-"""Of fANOVA: a quarter of its default, for a quarter of the time."""
+"""The number of trees of fANOVA: a quarter of its default, for a quarter of the time."""
 
 _FEWEST_TO_WEIGH = 8
-"""Trials from which on importances mean something."""
+"""The smallest number of trials for which importances are meaningful."""
 
 _STATES = {"success": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """One figure, what it shows in a word or two, and whether it wants the page's whole width."""
+    """One figure, with its title and whether it needs the whole width of the page."""
 
     title: str
     figure: Figure
@@ -47,10 +47,10 @@ class Picture:
 
 
 def pictures(results: Sequence[TrialResult]) -> tuple[Picture, ...]:
-    """What can be drawn of one search.
+    """Return the plots of one search.
 
     Args:
-        results: Its trials, in the order they were made.
+        results: The results of its trials, in the order they were made.
     """
     metric = results[0].trial.study.evaluation.metric if results else ""
     scores = [each.mean(metric) if each.state == "success" else None for each in results]
@@ -61,23 +61,23 @@ def pictures(results: Sequence[TrialResult]) -> tuple[Picture, ...]:
 def pictures_of_many(
     results: Sequence[TrialResult], scores: Sequence[float], name: str
 ) -> tuple[Picture, ...]:
-    """What can be drawn of the searches of one model for many customers.
+    """Return the plots of the searches of one model for many customers.
 
     Args:
-        results: Their successes.
-        scores: Of each, a score that can be compared with those of other customers.
-        name: What that is called.
+        results: The results of their successful trials.
+        scores: The score of each result, comparable with the scores of other customers.
+        name: The name of these scores.
     """
     return tuple(_Drawing(results, scores, name).of_parameters())
 
 
 class _Drawing:
-    """Optuna's plots of one study that was made of recorded trials."""
+    """Optuna's plots of one Optuna study that is built from recorded trials."""
 
     def __init__(
         self, results: Sequence[TrialResult], scores: Sequence[float | None], name: str
     ) -> None:
-        # Else it tells of each study it makes.
+        # Optuna would log each study it creates.
         logging.getLogger("optuna.storages").setLevel(logging.WARNING)
         self._name = escape(name)
         self._metric = _metric(results)
@@ -114,7 +114,7 @@ class _Drawing:
             yield Picture(title=title, figure=figure, wide=True)
 
     def _best(self) -> optuna.Study:
-        """The study with its best trials alone: each is a line, and of too many none is seen."""
+        """A study of the best trials only: each is a line, and too many lines are unreadable."""
         best = optuna.create_study(direction=self._study.direction)
         ranked = sorted(self._scored, key=lambda t: -self._metric.goodness(t.value or 0.0))
         best.add_trials(ranked[:_MOST_LINES])
@@ -122,7 +122,7 @@ class _Drawing:
 
 
 def _evaluator(trials: int) -> BaseImportanceEvaluator:
-    """On few trials fANOVA, which takes a second for hundreds; PED-ANOVA, which needs many."""
+    """fANOVA for few trials, as it takes a second for hundreds; PED-ANOVA for many, as it must."""
     many = trials >= _MANY
     return (
         PedAnovaImportanceEvaluator() if many else FanovaImportanceEvaluator(n_trees=_TREES, seed=0)
@@ -130,7 +130,7 @@ def _evaluator(trials: int) -> BaseImportanceEvaluator:
 
 
 def _metric(results: Sequence[TrialResult]) -> Measure:
-    """The measure that they were compared by."""
+    """The measure that the trials were compared by."""
     if results:
         return results[0].trial.study.evaluation.selecting
     return Measure(name="score", source="score", direction="maximize", kind="score")
@@ -164,7 +164,7 @@ def _frozen(
 
 
 def _distributions(results: Sequence[TrialResult]) -> dict[str, BaseDistribution]:
-    """By escaped name, what was searched: plotly reads some HTML in names and labels."""
+    """The distributions by escaped parameter name: plotly interprets HTML in names and labels."""
     values: dict[str, list[Any]] = {}
     scales: dict[str, bool] = {}
     for trial in (result.trial for result in results):
@@ -175,7 +175,7 @@ def _distributions(results: Sequence[TrialResult]) -> dict[str, BaseDistribution
 
 
 def _scales(grid: Grid) -> dict[str, bool]:
-    """Of each range, whether it was searched on a logarithmic scale."""
+    """Whether each range was searched on a logarithmic scale, by escaped name."""
     return {
         escape(name): values.log
         for part in grid
@@ -185,7 +185,7 @@ def _scales(grid: Grid) -> dict[str, bool]:
 
 
 def _distribution(values: Sequence[Any], *, is_log: bool | None) -> BaseDistribution:
-    """What numbers or choices look like; a list of numbers that span decades is logarithmic."""
+    """The distribution of these values; a list of numbers that spans decades is logarithmic."""
     if not all(_is_number(value) for value in values):
         return CategoricalDistribution(sorted({_text(value) for value in values}))
     low, high = min(values), max(values)
@@ -207,7 +207,7 @@ def _text(value: Any) -> str:
 
 
 def _varied(trials: Sequence[FrozenTrial]) -> list[str]:
-    """The parameters of which more than one value was scored."""
+    """The parameters with more than one scored value."""
     tried: dict[str, set[Any]] = {}
     for trial in trials:
         for name, value in trial.params.items():

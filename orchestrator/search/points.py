@@ -17,14 +17,14 @@ Listed = Mapping[str, Sequence[Any]]
 class GridPoints(Sequence[Mapping[str, Any]]):
     """Every point of a study's grid, in the order of scikit-learn's `ParameterGrid`.
 
-    That is: part after part; within a part, names sorted, the last one changing fastest. A study
-    without a grid has one point, which sets nothing. Ranges count where they are finite: whole
-    numbers, and floats with a step; a part with conditions is as many parts as there are ways to
-    decide them. scikit-learn's own class is not used because the driver counts grids of thousands
-    of studies and need not wait for scikit-learn's import.
+    The order is part after part; within a part, names are sorted and the last one changes fastest.
+    A study without a grid has one point, which sets no parameters. Ranges must be finite: whole
+    numbers, or floats with a step. A part with conditions counts as one part for each way to decide
+    them. scikit-learn's own class is not used because the driver counts the grids of thousands of
+    studies, and should not have to import scikit-learn for that.
 
     Raises:
-        ConfigError: A parameter has no values, or no end of them.
+        ConfigError: A parameter has no values, or infinitely many.
     """
 
     def __init__(self, study: Study) -> None:
@@ -34,7 +34,7 @@ class GridPoints(Sequence[Mapping[str, Any]]):
 
     @property
     def size(self) -> int:
-        """How many there are; Python's `len` fails where they are more than 2^63."""
+        """The number of points; Python's `len` fails for more than 2^63."""
         return sum(_size(part) for part in self.parts)
 
     def __len__(self) -> int:
@@ -58,13 +58,13 @@ class GridPoints(Sequence[Mapping[str, Any]]):
 
 
 def is_finite(study: Study) -> bool:
-    """Whether the points of a study's grid can be counted."""
+    """Return whether the points of a study's grid can be counted."""
     reachable = (part for whole in study.grid for part in unfolded(whole))
     return all(listed(values) is not None for part in reachable for values in part.values())
 
 
 def count_at_most(study: Study, most: int) -> int:
-    """The points of a study's grid, or `most` where there are more."""
+    """Return the number of points of a study's grid, or `most` if there are more."""
     return min(most, GridPoints(study).size) if is_finite(study) else most
 
 
@@ -72,7 +72,7 @@ def _listed_part(part: Part, study: Study) -> Listed:
     """A part's values by name, sorted.
 
     Raises:
-        ConfigError: There are none, or no end of them.
+        ConfigError: A parameter has no values, or infinitely many.
     """
     found = {}
     for name, values in sorted(part.items()):

@@ -1,4 +1,4 @@
-"""The strategy `racing`: fold after fold, a candidate that is clearly behind is given up.
+"""The strategy `racing`: after each fold, a candidate that is clearly behind is pruned.
 
 Touches no library; takes a `Study` and results; gives rounds of trials; driver and workers.
 """
@@ -23,18 +23,19 @@ from orchestrator.search.strategies import Rounds, window
 from orchestrator.search.traits import Traits
 
 _LEAST_FREEDOM = 4
-"""Degrees of freedom before the folds' noise counts as known."""
+"""The degrees of freedom from which on the estimate of the folds' noise is trusted."""
 
 
 @dataclass(frozen=True, slots=True)
 class RacingStrategy:
     """Candidates run over the folds one by one, against the best that has run over all of them.
 
-    Every candidate begins with one fold; then the best of those that wait are given their next.
-    Before that a candidate is compared with the best on the same folds. Their differences vary from
-    fold to fold by a noise that is estimated from all candidates so far. It is given up when the
-    chance that its mean over all folds will be better is below `p_threshold`: the means over `k` of
-    `K` folds and over all of them differ by that noise times sqrt((K - k) / (K k)).
+    Every candidate begins with one fold; then the best of the waiting candidates get their next
+    fold. Before that, a candidate is compared with the best on the same folds. Their differences
+    vary from fold to fold by a noise that is estimated from all candidates so far. The candidate is
+    pruned if the chance that its mean over all folds will be better is below `p_threshold`: the
+    means over `k` of `K` folds and over all of them differ by that noise times
+    sqrt((K - k) / (K k)).
 
     Args:
         suggest: The strategy that gives the candidates, and its settings.
@@ -56,18 +57,18 @@ class RacingStrategy:
 
     @property
     def traits(self) -> Traits:
-        """It gives candidates up after some of the folds."""
+        """The traits of a strategy that prunes candidates after some of the folds."""
         return Traits(prunes=True, resource="folds", check=self._check)
 
     def _check(self) -> None:
         check_suggesting(self.suggest)
 
     def count(self, study: Study) -> int:
-        """As many as are suggested."""
+        """Return the number of suggested candidates."""
         return suggesting_strategy(self.suggest).count(study)
 
     def rounds(self, study: Study) -> Rounds:
-        """A fold of a candidate at a time."""
+        """Yield rounds of trials, each a candidate with one more fold."""
         source = Suggestions(suggesting_strategy(self.suggest), study)
         race = _Race(study, self.p_threshold)
         at_once = window(study, self.count(study))
@@ -85,7 +86,7 @@ class RacingStrategy:
 
 
 def _next_steps(race: "_Race", source: Suggestions, room: int) -> Iterator[Trial]:
-    """New candidates first; else one more fold for the best of those that are not given up."""
+    """New candidates first; then one more fold for the best of those that have a chance."""
     while room:
         fresh = source.next()
         if fresh is not None:
@@ -104,7 +105,7 @@ def _next_steps(race: "_Race", source: Suggestions, room: int) -> Iterator[Trial
 
 
 class _Race:
-    """The best so far, who stands how, and how much differences vary from fold to fold."""
+    """The best candidate so far, the waiting ones, and the variance of differences over folds."""
 
     def __init__(self, study: Study, p_threshold: float) -> None:
         self._metric, self._p_threshold = study.evaluation.selecting, p_threshold
@@ -114,19 +115,19 @@ class _Race:
         self._squares, self._freedom = 0.0, 0
 
     def scores(self, result: TrialResult) -> Sequence[float]:
-        """A candidate's scores by fold, turned so that greater is better."""
+        """Return a candidate's scores by fold, with the sign for which greater is better."""
         return [*map(self._metric.goodness, result.scores[self._metric.name])]
 
     def stand(self, result: TrialResult) -> None:
-        """A candidate waits for its next fold."""
+        """Add a candidate to those that wait for their next fold."""
         heappush(self._standing, (-fmean(self.scores(result)), result.trial.number, result))
 
     def best_standing(self) -> TrialResult | None:
-        """The best of those that wait, which then do not any more."""
+        """Remove and return the best waiting candidate; None if none is waiting."""
         return heappop(self._standing)[-1] if self._standing else None
 
     def has_a_chance(self, result: TrialResult) -> bool:
-        """Whether a candidate may well have a greater mean than the best, once it is whole."""
+        """Return whether a candidate may still have a greater mean over all folds than the best."""
         scores = self.scores(result)
         done, total = len(scores), len(self._best)
         if self._freedom < _LEAST_FREEDOM or done >= total:
@@ -137,7 +138,7 @@ class _Race:
         return chance >= self._p_threshold
 
     def end(self, result: TrialResult) -> None:
-        """A candidate has ended; with another best, all differences are others."""
+        """Count a candidate that has ended; if it is the new best, compute all differences again."""
         if result.is_failure:
             return
         scores = self.scores(result)

@@ -1,4 +1,4 @@
-"""Optuna's samplers by name: which there are, what they take, one made with a seed, and tried.
+"""Optuna's samplers by name: checks of their arguments, rehearsals, and instances with a seed.
 
 Touches optuna; takes names, arguments and seeds; gives samplers; driver and workers.
 """
@@ -17,16 +17,16 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from orchestrator.errors import ConfigError
 
 NEEDS_ONE_SEED = frozenset({"QMCSampler"})
-"""Samplers whose sequence is scrambled by the seed: it is the same for all of a study."""
+"""Samplers whose seed scrambles their sequence, so that all trials of a study need the same."""
 
 ONE_OBJECTIVE = frozenset({"CmaEsSampler"})
-"""Samplers that raise where there are several."""
+"""Samplers that raise if there are several objectives."""
 
 _NO_ARGUMENTS = frozenset({"seed", "constraints_func", "gamma", "weights"})
-"""The seeds and constraints are the experiment's own; a file holds no functions."""
+"""Arguments that the experiment sets itself, or that are functions, which a file cannot hold."""
 
 _OF_A_SPACE = frozenset({"x0"})
-"""Arguments about the parameters searched, which a rehearsal does not have."""
+"""Arguments that refer to the searched parameters, which a rehearsal does not have."""
 
 _REHEARSED = 4
 
@@ -35,14 +35,15 @@ _UNFIT = frozenset({"GridSampler", "BruteForceSampler", "PartialFixedSampler"}) 
 
 
 def require_arguments(name: str, arguments: object) -> None:
-    """Refuse a sampler that cannot be made.
+    """Reject a sampler that cannot be constructed.
 
     Args:
-        name: Its class in `optuna.samplers`.
-        arguments: What it is to be made with, without `seed`.
+        name: The name of its class in `optuna.samplers`.
+        arguments: The arguments of its constructor, without `seed`.
 
     Raises:
-        ConfigError: There is none, its package is missing, or it does not take the arguments.
+        ConfigError: There is no such sampler, its package is missing, or it does not take the
+            arguments.
     """
     made = _sampler_class(name)
     if not isinstance(arguments, Mapping):
@@ -62,28 +63,33 @@ def require_arguments(name: str, arguments: object) -> None:
 
 
 def rehearse(name: str, arguments: Mapping[str, Any]) -> None:
-    """Have a sampler suggest a few points of a space of two parameters, and be told of them.
+    """Have a sampler suggest a few points of a two-parameter space, and receive their scores.
 
-    Samplers use most of their arguments only then: at first those of the random beginning, and the
-    others after it, so it is rehearsed with the beginning it is to have, and with a short one.
+    Samplers use most of their arguments only while they suggest: first those of the random start-up
+    phase, then the others. So the rehearsal is done twice, with the configured start-up phase and
+    with a short one.
+
+    Args:
+        name: The name of its class in `optuna.samplers`.
+        arguments: The arguments of its constructor, without `seed`.
 
     Raises:
-        ConfigError: It failed over the arguments.
+        ConfigError: The sampler failed with these arguments.
     """
     used = {key: value for key, value in arguments.items() if key not in _OF_A_SPACE}
     short = {"n_startup_trials": 1} if "n_startup_trials" in _parameters(name) else {}
     try:
-        with warnings.catch_warnings(action="ignore"):  # they are given when it is made
+        with warnings.catch_warnings(action="ignore"):  # the search itself shows them
             for variant in (used, used | short):
                 _suggest_some(_make_sampler(name, variant, seed=0))
-    except Exception as error:  # whatever a library makes of a wrong value
+    except Exception as error:  # a library may raise anything for a wrong value
         raise ConfigError(
             f"{name} cannot work with it: {error}", key="search.sampler_args"
         ) from error
 
 
 def _suggest_some(sampler: BaseSampler) -> None:
-    logging.getLogger("optuna.storages").setLevel(logging.WARNING)  # it would tell of the study
+    logging.getLogger("optuna.storages").setLevel(logging.WARNING)  # it would log the study
     study = optuna.create_study(sampler=sampler)
     for score in range(_REHEARSED):
         trial = study.ask()
@@ -93,14 +99,14 @@ def _suggest_some(sampler: BaseSampler) -> None:
 
 
 class Seeded:
-    """A sampler, as if it were made anew with a seed of its own for each suggestion.
+    """A sampler that behaves as if it were constructed with a new seed for each suggestion.
 
-    One that remembers nothing but random numbers is made once, and seeded anew: making it takes as
-    long as a suggestion, to gather randomness that the seed then replaces.
+    A sampler whose only state is its random numbers is constructed once and then reseeded, because
+    constructing it takes as long as a suggestion: it gathers entropy that the seed then replaces.
 
     Args:
-        name: Its class in `optuna.samplers`.
-        arguments: What it is made with, without `seed`.
+        name: The name of its class in `optuna.samplers`.
+        arguments: The arguments of its constructor, without `seed`.
     """
 
     def __init__(self, name: str, arguments: Mapping[str, Any]) -> None:
@@ -108,7 +114,7 @@ class Seeded:
         self._kept: BaseSampler | None = None
 
     def by(self, seed: int) -> BaseSampler:
-        """The sampler with a seed, if it takes one."""
+        """Return the sampler with this seed, if it takes one."""
         if self._kept is not None:
             _seed_anew(self._kept, seed)
             return self._kept
@@ -119,7 +125,7 @@ class Seeded:
 
 
 def _seed_anew(sampler: Any, seed: int) -> None:
-    """As both classes seed themselves when they are made; `reseed_rng` takes no seed."""
+    """Seed a sampler in the way of its constructor; `reseed_rng` does not take a seed."""
     sampler._rng.rng.seed(seed)  # noqa: SLF001 - Optuna has no public way
     if isinstance(sampler, TPESampler):
         _seed_anew(sampler._random_sampler, seed)  # noqa: SLF001 - as above
@@ -136,7 +142,7 @@ def _make_sampler(name: str, arguments: Mapping[str, Any], seed: int) -> BaseSam
 
 @cache
 def _parameters(name: str) -> Mapping[str, inspect.Parameter]:
-    """What a sampler takes; asked for at every suggestion."""
+    """The parameters of a sampler's constructor; cached, because every suggestion needs them."""
     return inspect.signature(_sampler_class(name)).parameters
 
 

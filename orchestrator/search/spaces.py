@@ -1,4 +1,4 @@
-"""What a study searches: listed values and ranges, some of them only under conditions.
+"""The search space of a study: listed values and ranges, some of them only under conditions.
 
 Touches no library; takes the parts of a study's grid; gives values, order and random points;
 driver and workers.
@@ -22,7 +22,7 @@ _NOTHING = object()
 
 
 def listed(values: Values) -> Sequence[Any] | None:
-    """Every value there is, in order; None for a range that has no end of them."""
+    """Return every value in order; None for a range with infinitely many."""
     if not isinstance(values, Distribution):
         return values
     if values.kind == "categorical":
@@ -37,7 +37,7 @@ def listed(values: Values) -> Sequence[Any] | None:
 
 
 def unfolded(part: Part) -> Iterator[Part]:
-    """Parts without conditions that have the same points: one for each way to decide them."""
+    """Yield parts without conditions that have the same points: one for each way to decide them."""
     conditions = {n: v.when for n, v in part.items() if isinstance(v, Distribution) and v.when}
     parents = {parent for when in conditions.values() for parent in when}
     first = next((name for name in part if name in parents and name not in conditions), None)
@@ -49,7 +49,7 @@ def unfolded(part: Part) -> Iterator[Part]:
 
 
 def in_order(part: Part) -> Iterator[tuple[str, Values]]:
-    """Parameters by name, except that what others depend on comes before them."""
+    """Yield parameters sorted by name, except that each comes after those it depends on."""
     waiting, settled = dict(sorted(part.items())), set[str]()
     while waiting:
         name = next(n for n, v in waiting.items() if _conditions(v).keys() <= settled)
@@ -58,7 +58,7 @@ def in_order(part: Part) -> Iterator[tuple[str, Values]]:
 
 
 def is_searched(values: Values, params: Params) -> bool:
-    """Whether a parameter is, beside these that were chosen before it."""
+    """Return whether a parameter is searched, given the values chosen before it."""
     return all(
         parent in params and _is_in(params[parent], wanted)
         for parent, wanted in _conditions(values).items()
@@ -66,7 +66,7 @@ def is_searched(values: Values, params: Params) -> bool:
 
 
 def draw(part: Part, random: Random) -> Params:
-    """A point: each parameter by itself, uniformly on its scale."""
+    """Draw a point: each parameter independently and uniformly on its scale."""
     params: dict[str, Any] = {}
     for name, values in in_order(part):
         if is_searched(values, params):
@@ -75,11 +75,11 @@ def draw(part: Part, random: Random) -> Params:
 
 
 def point_of(parts: Sequence[Part], params: Params) -> Params | None:
-    """The point with these parameters, its values as the parts write them; None without one.
+    """Return the point with these parameters, with the values of the parts; None if there is none.
 
     Args:
-        parts: A study's grid; without parts there is one point, which sets nothing.
-        params: As a ledger or a file may hold them: lists for tuples.
+        parts: A study's grid; without parts there is one point, which sets no parameters.
+        params: The parameters as a ledger or a file may hold them, with lists for tuples.
     """
     for part in parts or ({},):
         point = _matching(part, params)
@@ -101,7 +101,7 @@ def _matching(part: Part, params: Params) -> Params | None:
 
 
 def _like(values: Values, wanted: Any) -> Iterator[Any]:
-    """The values that are written like this one."""
+    """The values that have the same JSON as this one."""
     every = listed(values)
     if every is not None:
         yield from (value for value in every if _written(value) == _written(wanted))
@@ -118,7 +118,7 @@ def _draw(values: Values, random: Random) -> Any:
     if not isinstance(values, Distribution) or (every is not None and not values.log):
         return random.choice(every or ())
     low, high = values.low, values.high
-    if values.kind == "int":  # on a logarithmic scale; whole numbers own equal parts of it
+    if values.kind == "int":  # logarithmic; each whole number stands for the interval around it
         drawn = math.exp(random.uniform(math.log(low - 0.5), math.log(high + 0.5)))
         return min(max(round(drawn), int(low)), int(high))
     if values.log:
@@ -127,8 +127,8 @@ def _draw(values: Values, random: Random) -> Any:
 
 
 def _stepped(values: Distribution, step: float) -> tuple[float, ...]:
-    """The steps as Optuna counts them: in floats, but for the last one, which is a decimal."""
-    # A bound that is meant to be reached is, though 0.3 / 0.1 is a little less than 3.
+    """The steps as Optuna counts them: in floats, except the last one, which is a decimal."""
+    # The tolerance includes an intended upper bound, although 0.3 / 0.1 is a little less than 3.
     steps = math.floor((values.high - values.low) / step + 1e-9)
     last = float(Decimal(str(values.low)) + steps * Decimal(str(step)))
     return tuple(min(values.low + number * step, last) for number in range(steps + 1))
@@ -139,7 +139,7 @@ def _conditions(values: Values) -> Mapping[str, tuple[Any, ...]]:
 
 
 def _decided(part: Part, parent: str, value: Any) -> Part:
-    """The part with one parameter decided, and with it who depends on that."""
+    """The part with one parameter decided, and without those whose conditions then fail."""
     left: dict[str, Values] = {}
     for name, values in part.items():
         when = dict(_conditions(values))
@@ -155,5 +155,5 @@ def _decided(part: Part, parent: str, value: Any) -> Part:
 
 
 def _is_in(value: Any, wanted: Sequence[Any]) -> bool:
-    """By their repr: Python takes `1` and `True` for equal."""
+    """Whether a value is among these by its repr, because Python treats `1` and `True` as equal."""
     return repr(value) in map(repr, wanted)

@@ -26,7 +26,7 @@ class ForbiddenAddressError(ValueError):
 
 
 def file_headers(address: str, permitted: Addresses, seconds: float) -> Mapping[str, str]:
-    """Return the headers that a web server sends for a file; none if the request fails there.
+    """Return the headers that a web server sends for a file; none if it rejects the request.
 
     Args:
         address: The URL; it begins with `https://`, or `http://` where that is allowed.

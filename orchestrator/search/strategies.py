@@ -1,4 +1,4 @@
-"""The seam of search: what a strategy is, and how the configured one is found by its name.
+"""The seam of search: the protocol of a strategy, and the lookup of the configured one by name.
 
 Touches no library; takes `Search` and `Study`; gives rounds of trials; driver and workers.
 """
@@ -16,59 +16,59 @@ from orchestrator.search.objectives import goals
 from orchestrator.search.traits import Traits
 
 Rounds = Generator[Sequence[Trial], TrialResult, None]
-"""A search in progress: yields rounds of trials to begin, is sent one result after the other."""
+"""A search in progress: it yields rounds of trials to begin and is sent one result at a time."""
 
 ENTRY_POINTS = "orchestrator.strategies"
-"""The entry point group: a name, and a class that is given the settings as keyword arguments."""
+"""The entry point group: a name, and a class that takes the settings as keyword arguments."""
 
 
 @runtime_checkable
 class Strategy(Protocol):
-    """How the trials of a study are chosen; it does no I/O.
+    """The way in which the trials of a study are chosen; it does no I/O.
 
-    The contract: trials are numbered 0, 1, 2, ... in the order they are yielded. A round is what
-    may begin now; the first has at least one trial, later ones may have none. After each round the
-    search is sent one result of a trial that is under way: of the one that was yielded first,
-    whichever ended first, so that the order of completion changes nothing. It is over when it
-    returns, and then hears of no more results; or when nothing is under way.
+    The contract: trials are numbered 0, 1, 2, ... in the order they are yielded. A round contains
+    the trials that may begin now; the first round has at least one trial, later ones may be empty.
+    After each round, the search is sent one result: that of the running trial that was yielded
+    first, even if others ended before it, so that the order of completion changes nothing. The
+    search is over when it returns, and then receives no more results; or when no trial is running.
 
-    A trial may be given a `Budget`: its result is then `pruned`, and final, unless the search
-    yields the same number again with a larger budget, or None for everything. What it had is not
-    done again.
+    A trial may have a `Budget`. Its result is then `pruned`, which is final unless the search
+    yields the same number again with a larger budget, or with None for a whole trial. The work
+    done with the smaller budget is not repeated.
 
-    A strategy that learns from results has at most `max_parallel` trials under way (`window` says
-    how many without one), and yields one for each that has ended: so its suggestions are the same
-    on any number of workers. No point is tried twice. A study without a grid has one trial, with
-    no searched parameters. The same study and the same results give the same trials (law 9): seeds
-    follow from the experiment's seed, the study's key and the trial's number, so that a search
-    taken up again by answering its rounds from the record goes on as if it had never stopped.
+    A strategy that learns from results has at most `max_parallel` trials running (`window` gives
+    the default), and yields one trial for each that has ended: so its suggestions are the same on
+    any number of workers. No point is tried twice. A study without a grid has one trial, with no
+    searched parameters. The same study and the same results give the same trials (law 9): seeds
+    are derived from the experiment's seed, the study's key and the trial's number. So a search
+    that is resumed by sending it the recorded results continues as if it had never stopped.
 
-    Everything else that has to be known about a strategy stands in its `traits`; `Traits()` is one
-    that learns from whole trials and takes any number of objectives.
+    A strategy declares everything else in its `traits`; `Traits()` describes one that learns from
+    whole trials and takes any number of objectives.
 
-    A class of this kind is added by an entry point in the group `orchestrator.strategies`. It
-    raises `ConfigError` when it is made with settings that cannot be.
+    To add a strategy, register a class in the entry point group `orchestrator.strategies`. The
+    class raises `ConfigError` if its settings are invalid.
     """
 
     @property
     def traits(self) -> Traits:
-        """What the strategy declares about itself."""
+        """The traits that the strategy declares."""
         ...
 
     def count(self, study: Study) -> int:
-        """How many trials to expect at most, without running any."""
+        """Return the largest number of trials to expect, without running any."""
         ...
 
     def rounds(self, study: Study) -> Rounds:
-        """A new search."""
+        """Begin a new search of a study."""
         ...
 
 
 def require_one_objective(search: Search, evaluation: Evaluation) -> None:
-    """Refuse a strategy that looks at one metric alone, where others select as well.
+    """Reject a strategy that considers one metric only if other measures select as well.
 
     Raises:
-        ConfigError: It gives up what is behind in one metric, and there are several objectives, or
+        ConfigError: The strategy prunes by one metric although there are several objectives, or
             constraints; or its sampler takes one objective only.
     """
     traits, several = find_strategy(search).traits, len(evaluation.objectives) > 1
@@ -89,21 +89,25 @@ def require_one_objective(search: Search, evaluation: Evaluation) -> None:
 
 
 def require_usable(search: Search) -> None:
-    """Refuse settings that a strategy would stumble over only while it searches.
+    """Reject settings with which a strategy would fail only while it searches.
 
     Raises:
-        ConfigError: The strategy's check refuses them.
+        ConfigError: The strategy's check rejects them.
     """
     find_strategy(search).traits.check()
 
 
 def learns(search: Search) -> bool:
-    """Whether the configured strategy's trials follow from the results it is sent."""
+    """Return whether the configured strategy's trials depend on the results it is sent."""
     return find_strategy(search).traits.learns
 
 
 def told(search: Search, evaluation: Evaluation) -> tuple[str, ...]:
-    """What trials follow from besides the results' metric, in words; nothing without learning."""
+    """Return the goals, besides the metric, that the trials depend on; none without learning.
+
+    Returns:
+        The names of the later objectives, then the constraints as text.
+    """
     if not learns(search):
         return ()
     found = goals(search, evaluation)
@@ -111,10 +115,10 @@ def told(search: Search, evaluation: Evaluation) -> tuple[str, ...]:
 
 
 def require_reproducible(search: Search, evaluation: Evaluation) -> None:
-    """Refuse `reproducible: false` where it would change nothing.
+    """Reject `reproducible: false` where it would change nothing.
 
     Raises:
-        ConfigError: The strategy does not learn, or is told all there is in any case.
+        ConfigError: The strategy does not learn, or receives the same results in any case.
     """
     if search.reproducible:
         return
@@ -135,7 +139,7 @@ def require_reproducible(search: Search, evaluation: Evaluation) -> None:
 
 
 def open_strategy(search: Search, study: Study) -> Rounds:
-    """Begin the configured search of a study.
+    """Begin the configured search of a study, and return it.
 
     Raises:
         ConfigError: The strategy is unknown or its settings are wrong.
@@ -144,7 +148,7 @@ def open_strategy(search: Search, study: Study) -> Rounds:
 
 
 def count(search: Search, study: Study) -> int:
-    """How many trials the configured search of a study makes at most, for plan and progress.
+    """Return the largest number of trials that a study's search makes, for plan and progress.
 
     Raises:
         ConfigError: The strategy is unknown or its settings are wrong.
@@ -153,20 +157,20 @@ def count(search: Search, study: Study) -> int:
 
 
 def window(study: Study, trials: int) -> int:
-    """How many trials of a study that learns from results are under way at once.
+    """Return how many trials of a study run at once if its strategy learns from results.
 
-    Without a setting it is a fortieth of them, at most 8: so few that suggestions are hardly worse
-    for not knowing the results of the last ones.
+    The default is a fortieth of the trials, and at most 8: so few that suggestions are hardly worse
+    although they are made without the results of the running trials.
 
     Args:
-        study: Its search may say.
-        trials: How many there will be.
+        study: The study, whose search may set `max_parallel`.
+        trials: The number of trials of the study.
     """
     return min(trials, study.search.max_parallel or max(1, min(8, trials // 40)))
 
 
 def find_strategy(search: Search) -> Strategy:
-    """The strategy a configuration names, made with its settings.
+    """Return the strategy that a configuration names, constructed with its settings.
 
     Raises:
         ConfigError: The strategy is unknown or its settings are wrong.
@@ -201,7 +205,7 @@ def _require_settings_of(make: Any, search: Search) -> None:
 
 
 def _hint(name: str, names: Collection[str]) -> str:
-    """What may have been meant: a setting of the strategy, or of every search."""
+    """A hint for an unknown setting: the closest one of the strategy or of every search."""
     of_every_search = {field.name for field in fields(Search)} - {"settings"}
     close = get_close_matches(name, [*names, *of_every_search], n=1)
     if close:

@@ -1,4 +1,4 @@
-"""The traits of a strategy: what the rest of the program has to know of it before it searches.
+"""The traits of a strategy: the facts about it that the program needs before it searches.
 
 Touches no library; data only; driver and workers.
 """
@@ -8,24 +8,26 @@ from dataclasses import dataclass
 
 
 def _nothing_to_check() -> None:
-    """Accept the settings: their mistakes show when the strategy is made."""
+    """Accept the settings, because mistakes in them show when the strategy is constructed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
-    """What a strategy declares about itself.
+    """The traits that a strategy declares.
 
     Attributes:
-        learns: Whether its trials follow from the results it is sent. One that does not learn asks
-            for the same trials whatever their results are, and is sent results as they end.
-        prunes: Whether it gives up trials by what they have so far. Such a strategy looks at one
-            metric alone.
+        learns: Whether its trials depend on the results it is sent. A strategy that does not learn
+            asks for the same trials whatever their results are, and is sent results in the order
+            in which trials end.
+        prunes: Whether it stops trials early because of their results so far. Such a strategy
+            considers one metric only.
         is_exhaustive: Whether it tries every point of the grid, each as a whole.
-        resource: What it gives trials a share of: "folds", "iterations", "rows"; "" for nothing.
-        one_objective: Which part of it can do with one objective only, such as the name of a
-            sampler; "" where it takes any number.
-        check: Tries settings whose mistakes show only in use, once for all studies, and raises
-            `ConfigError` for them.
+        resource: The resource of which trials get a share: "folds", "iterations" or "rows"; "" for
+            none.
+        one_objective: The part of it that takes one objective only, such as the name of a sampler;
+            "" if it takes any number.
+        check: A function that tries settings whose mistakes show only in use, once for all studies,
+            and raises `ConfigError` for them.
     """
 
     learns: bool = True

@@ -18,7 +18,7 @@ from orchestrator.search.strategies import Rounds
 from orchestrator.search.traits import Traits
 
 _REPEATS = 8
-"""Draws of points already tried before the next untried one is taken."""
+"""The draws of already tried points after which the next untried point is taken instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class RandomStrategy:
         require_n_trials(self.n_trials)
 
     def count(self, study: Study) -> int:
-        """`n_trials`, or as many points as there are."""
+        """Return `n_trials`, or the number of points if there are fewer."""
         return count_at_most(study, self.n_trials)
 
     def rounds(self, study: Study) -> Rounds:
-        """One round: what is to be tried first, then drawn points."""
+        """Yield one round: the points to be tried first, then drawn points."""
         first = set(map(repr, study.first))
         others = (params for params in _points(study) if repr(params) not in first)
         points = islice(chain(study.first, others), self.count(study))
@@ -53,10 +53,10 @@ class RandomStrategy:
 
 
 def require_n_trials(n_trials: object) -> None:
-    """Refuse what is no number of trials.
+    """Reject an invalid number of trials.
 
     Raises:
-        ConfigError: It is not a positive whole number.
+        ConfigError: `n_trials` is not a positive whole number.
     """
     if not isinstance(n_trials, int) or isinstance(n_trials, bool) or n_trials < 1:
         raise ConfigError(
@@ -68,11 +68,11 @@ def require_n_trials(n_trials: object) -> None:
 def first_untried(
     study: Study, suggest: Callable[[], Params], tried: Collection[str]
 ) -> Params | None:
-    """The first suggestion that is not tried yet, or another point; None where all are tried.
+    """Return the first untried suggestion, else another untried point; None if all were tried.
 
     Args:
-        study: Whose points.
-        suggest: Gives one suggestion after the other.
+        study: The study whose points are searched.
+        suggest: A function that returns another suggestion at each call.
         tried: The points tried so far, by their repr.
     """
     suggestions = (suggest() for _ in range(_REPEATS))
@@ -82,7 +82,7 @@ def first_untried(
 
 
 def _points(study: Study) -> Iterator[Params]:
-    """Drawn points, none twice, until there are no more."""
+    """Yield drawn points, none twice, until there are no more."""
     has_ranges = any(isinstance(v, Distribution) for part in study.grid for v in part.values())
     if has_ranges:
         yield from _drawn_points(study)
@@ -92,7 +92,7 @@ def _points(study: Study) -> Iterator[Params]:
 
 
 def _drawn_points(study: Study) -> Iterator[Params]:
-    """Points of ranges."""
+    """Yield drawn points of a space that has ranges."""
     tried: set[str] = set()
     for turn in count():
         params = first_untried(study, _draws(study, turn).__next__, tried)
@@ -103,14 +103,14 @@ def _drawn_points(study: Study) -> Iterator[Params]:
 
 
 def _draws(study: Study, turn: int, first: int = 0) -> Iterator[Params]:
-    """Draws for one point, without end: each parameter by itself, on its own scale."""
+    """Yield draws for one point without end: each parameter independently, on its own scale."""
     for again in count(first):
         random = _random(study, turn, again)
         yield draw(random.choice(study.grid), random)
 
 
 def _positions(study: Study, size: int) -> Iterator[int]:
-    """Distinct positions: a Fisher-Yates shuffle that keeps only what it has swapped."""
+    """Yield distinct positions by a Fisher-Yates shuffle that stores only the swapped ones."""
     swapped: dict[int, int] = {}
     for number in range(size):
         drawn = _random(study, number).randrange(number, size)

@@ -1,1 +1,1 @@
-"""The user's side: data loaders and flows that run as they stand."""
+"""Examples of a user's code: data loaders, scorers and flows that run without changes."""

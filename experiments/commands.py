@@ -1,20 +1,21 @@
-"""How the scripts of this folder type commands, as a person would, and say what comes next."""
+"""Helpers for the scripts of this folder, which run commands as a user would type them."""
 
 import subprocess
 import sys
 
 
 def tell(text: str) -> None:
-    """Say what comes next."""
+    """Print a line that announces the next step."""
     print(f"\n# {text}", flush=True)
 
 
 def orchestrator(*arguments: str, config: str) -> None:
-    """Type a command and show what it prints; a failure ends the script with its exit code.
+    """Run a command and show its output; a failure ends the script with the command's exit code.
 
     Args:
-        arguments: The command.
-        config: The configuration, named each time, so that one of the user's own is never touched.
+        arguments: The arguments of the command `orchestrator`.
+        config: The path of the configuration; it is passed to each command, so that the user's own
+            configuration is never used.
     """
     arguments = (*arguments, "--config", config)
     print(f"$ orchestrator {' '.join(arguments)}", flush=True)

@@ -2,8 +2,8 @@
 
     make demo
 
-It types the commands a person would, one after the other, and shows what they print. The second
-run trains only what is new: a route that was added, and nothing for the two that were removed.
+The script runs the commands that a user would type, one after the other, and shows their output.
+The second run trains only what is new: the added route, and nothing for the two removed ones.
 """
 
 from functools import partial
@@ -26,7 +26,7 @@ REMOVED_MODEL = "forest"
 
 
 def main() -> None:
-    """Run the demo; ends with the exit code of the first command that fails."""
+    """Run the demo; it ends with the exit code of the first command that fails."""
     tell("Lists of models and routes go into the registry, an SQLite database.")
     orchestrator("registry", "import", str(LISTS))
     tell("The first run: every model for every route, every trial in MLflow.")
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def changed() -> dict[str, list[dict[str, object]]]:
-    """The lists without what leaves, with what comes."""
+    """Return the lists without the removed rows and with the added ones."""
     lists = yaml.safe_load(LISTS.read_text(encoding="utf-8"))
     customers = [c for c in lists["customers"] if c["id"] not in REMOVED_CUSTOMERS]
     models = [model for model in lists["models"] if model["id"] != REMOVED_MODEL]

@@ -1,4 +1,4 @@
-r"""Files of a folder, however many there are, into one DuckDB table.
+r"""A flow that loads any number of files of a folder into one DuckDB table.
 
     mkdir -p build/orders
     printf 'Order No,Amount\n1,9.5\n2,3\n' > build/orders/monday.csv
@@ -7,11 +7,11 @@ r"""Files of a folder, however many there are, into one DuckDB table.
 
 shows `[load] build/orders.duckdb: 3 rows of 2 files`. Add a file, or change one, and
 run it again: only that file is transformed. A file that cannot be read fails alone, and the table
-stays as it was until it is mended.
+is left unchanged until the file is fixed.
 
-Rows never pass through the driver: workers write Parquet parts beside the
-table, and only the parts' addresses travel. With a cluster of several machines, folder and table
-are on storage that all of them reach.
+Rows never pass through the driver: workers write Parquet parts beside the table, and only the
+paths of the parts are sent. With a cluster of several machines, the folder and the table must be
+on storage that all machines can reach.
 """
 
 import re
@@ -29,7 +29,7 @@ _SUFFIXES = frozenset({".csv", ".parquet"})
 
 @task(runs_on="driver")
 def list_files(folder: str) -> list[dict[str, str | int]]:
-    """The files as they are now: `id` names an instance, time and size tell when to redo it."""
+    """List the current files; `id` names an instance, a new time or size makes it run again."""
     found = [path for path in sorted(Path(folder).iterdir()) if path.suffix in _SUFFIXES]
     return [
         {
@@ -42,25 +42,25 @@ def list_files(folder: str) -> list[dict[str, str | int]]:
     ]
 
 
-@task(retries=1, cache="runs")  # a file of the same name, time and size was done before
+@task(retries=1, cache="runs")  # skips files that an earlier run saw with the same time and size
 def transform(file: Mapping[str, str | int], parts: str) -> dict[str, str | int]:
-    """Clean one file into a Parquet part; gives the part's address."""
+    """Clean one file, write it as a Parquet part, and return the part's path and row count."""
     source = Path(str(file["path"]))
     frame = pd.read_csv(source) if source.suffix == ".csv" else pd.read_parquet(source)
     frame.columns = [_snake_case(str(column)) for column in frame.columns]
     frame = frame.drop_duplicates().assign(source_file=source.name)
-    # Named by content's version too: a recorded address must never come to hold something else.
+    # The name contains the file's version, so that a recorded path always holds the same rows.
     part = Path(parts, f"{slug(source.name)}-{digest(dict(file))[:12]}.parquet")
     part.parent.mkdir(parents=True, exist_ok=True)
     unfinished = part.with_suffix(".unfinished")
     frame.to_parquet(unfinished, index=False)
-    unfinished.replace(part)  # at once: nobody ever reads half a part
+    unfinished.replace(part)  # atomic: no reader ever sees half a part
     return {"path": str(part), "rows": len(frame)}
 
 
 @task
 def load(parts: Sequence[Mapping[str, str | int]], out: str) -> None:
-    """Replace the table by the rows of all parts, in one transaction."""
+    """Replace the table's content with the rows of all parts, in one transaction."""
     paths = [str(part["path"]) for part in parts]
     gone = next((path for path in paths if not Path(path).exists()), None)
     if gone is not None:

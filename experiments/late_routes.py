@@ -1,15 +1,15 @@
-"""Which hour of which route makes an airline late: a nested map that looks closer where it pays.
+"""The hours and routes that make airlines late: a nested map that examines only the worst closely.
 
     orchestrator run experiments/late_routes.py --cluster --logs
     orchestrator run experiments/late_routes.py --param closer=3
 
-shows one line an airline, the latest first; the first of them is
+shows one line for each airline, the latest airline first; the first line is
 `[report] FL    2,278 flights  34.7% late; worst to ATL 34.7%, at 17h 51.5%`.
 
-Airlines and their routes are read from the registry file when the flow starts. Each airline is
-examined by a coordinator: it measures all routes of the airline, and then only the worst ones
-hour by hour. The instances are called `9E/BNA`, so that they keep their history whatever is
-added to or removed from the lists.
+The flow reads airlines and their routes from the registry file when it starts. A coordinator
+examines each airline: it measures all routes of the airline, and then only the worst ones hour by
+hour. The instances have names such as `9E/BNA`, so that they keep their history whatever is added
+to or removed from the lists.
 """
 
 from collections import defaultdict
@@ -25,12 +25,12 @@ from orchestrator import Fail, flow, task
 from orchestrator.records import Customer
 
 _FEWEST = 20
-"""Flights of an hour that is worth looking at."""
+"""The smallest number of flights for which an hour is considered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """How late one route is."""
+    """The number of flights of one route, and the share of late ones."""
 
     dest: str
     flights: int
@@ -39,7 +39,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hour:
-    """The latest hour of one route."""
+    """The hour of one route with the largest share of late flights."""
 
     dest: str
     hour: int
@@ -48,7 +48,7 @@ class Hour:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Airline:
-    """What was found out about one airline."""
+    """The routes of one airline, and the worst hours of its worst routes."""
 
     carrier: str
     routes: tuple[Route, ...]
@@ -57,7 +57,7 @@ class Airline:
 
 @task(runs_on="driver")
 def airlines(registry: str) -> dict[str, list[str]]:
-    """The destinations of each airline that the registry lists."""
+    """Return the destinations of each airline that the registry lists."""
     found: dict[str, list[str]] = defaultdict(list)
     for customer in yaml.safe_load(Path(registry).read_text(encoding="utf-8"))["customers"]:
         found[customer["data"]["carrier"]].append(customer["data"]["dest"])
@@ -66,14 +66,14 @@ def airlines(registry: str) -> dict[str, list[str]]:
 
 @task(key="{dest}")
 def measure(carrier: str, dest: str) -> Route:
-    """How many of a route's flights were late."""
+    """Count a route's flights and compute the share of late ones."""
     _, late = _load(carrier, dest)
     return Route(dest=dest, flights=len(late), late=float(late.mean()))
 
 
 @task(key="{dest}")
 def look_closer(carrier: str, dest: str) -> Hour:
-    """The hour of departure with the largest share of late flights."""
+    """Find the hour of departure with the largest share of late flights."""
     features, late = _load(carrier, dest)
     by_hour = late.groupby(features["scheduled_departure"] // 60).agg(["mean", "size"])
     enough = by_hour[by_hour["size"] >= _FEWEST]
@@ -83,7 +83,7 @@ def look_closer(carrier: str, dest: str) -> Hour:
 
 @task
 async def examine(airline: tuple[str, Sequence[str]], closer: int) -> Airline:
-    """Measure every route of an airline, then look closer at the worst."""
+    """Measure every route of an airline, then examine the worst ones by the hour."""
     carrier, destinations = airline
     routes = await measure.partial(carrier=carrier).expand(dest=destinations)
     if not routes:
@@ -95,7 +95,7 @@ async def examine(airline: tuple[str, Sequence[str]], closer: int) -> Airline:
 
 @task(runs_on="driver")
 def report(found: Sequence[Airline]) -> None:
-    """One line an airline, the latest first."""
+    """Print one line for each airline, the latest airline first."""
     print("\n".join(map(_line, sorted(found, key=_share, reverse=True))))
 
 

@@ -12,13 +12,13 @@ from orchestrator import flow, task
 
 @task
 def add(x: int, y: int) -> int:
-    """One sum."""
+    """Return one sum."""
     return x + y
 
 
 @task
 def print_x(x: Sequence[int]) -> None:
-    """All sums."""
+    """Print all sums."""
     print(list(x))
 
 

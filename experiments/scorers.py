@@ -1,7 +1,7 @@
-"""Own scorers of the flights: what the airline's predictions are worth.
+"""The project's own scorers: the value of predictions of late flights to the airline.
 
-A scorer is called with a fitted estimator, the test rows and their targets; more is better. Name it
-in the configuration as `metrics: [roc_auc, "experiments.scorers:worth"]`.
+A scorer is called with a fitted estimator, the test rows and their targets; more is better. The
+configuration names it as `metrics: [roc_auc, "experiments.scorers:worth"]`.
 """
 
 from typing import Any
@@ -15,15 +15,15 @@ MILES_OF_A_SHORT_FLIGHT = 500.0
 
 
 def worth(estimator: Any, X: pd.DataFrame, y: pd.Series) -> float:
-    """What warning of late flights is worth, in dollars a flight.
+    """Return the value of warnings of late flights, in dollars a flight.
 
-    On a short flight nobody can make up for a late arrival, so a right warning is worth twice as
-    much there.
+    On a short flight the crew cannot make up for a delay, so a right warning is worth twice as much
+    there.
 
     Args:
-        estimator: Fitted; predicts 1 for late.
-        X: The flights, of which `distance` is looked at, in miles.
-        y: Whether each arrived late, as 0 or 1.
+        estimator: The fitted estimator; it predicts 1 for a late flight.
+        X: The flights; only their `distance`, in miles, is used besides the predictions.
+        y: Whether each flight arrived late, as 0 or 1.
     """
     warned = estimator.predict(X) == 1
     short = (X["distance"] < MILES_OF_A_SHORT_FLIGHT).to_numpy()

@@ -1,10 +1,10 @@
-"""Tuning, end to end: three models with spaces in Optuna's words, for ten routes of the flights.
+"""Tuning, end to end: three models with search spaces as in Optuna, for ten routes.
 
     python -m experiments.tuning
 
-It types the commands a person would, one after the other, and shows what they print. What it does
-is in configs/tuning.yaml: TPE suggests, two objectives and a constraint decide, an own scorer
-is recorded beside them.
+The script runs the commands that a user would type, one after the other, and shows their output.
+The search is configured in configs/tuning.yaml: TPE suggests points, two objectives and a
+constraint decide, and the project's own scorer is recorded beside them.
 """
 
 from functools import partial
@@ -21,7 +21,7 @@ ROUTE = "AA-BOS"
 
 
 def main() -> None:
-    """Run it; ends with the exit code of the first command that fails."""
+    """Run the script; it ends with the exit code of the first command that fails."""
     tell("What would be searched, and why; nothing is written yet.")
     orchestrator("plan")
     tell("Every model is tuned for every route; all studies share the workers.")

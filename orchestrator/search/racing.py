@@ -138,7 +138,7 @@ class _Race:
         return chance >= self._p_threshold
 
     def end(self, result: TrialResult) -> None:
-        """Count a candidate that has ended; if it is the new best, compute all differences again."""
+        """Count a candidate that has ended; a new best means that all differences change."""
         if result.is_failure:
             return
         scores = self.scores(result)

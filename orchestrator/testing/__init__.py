@@ -1,4 +1,4 @@
-"""Contract tests for what you add, and the twins in memory that tests use.
+"""Contract tests for your own extensions, and the in-memory twins that tests use.
 
     executors   `ExecutorContract`
     recorders   `RecorderContract`
@@ -14,7 +14,7 @@ contract's docstring names:
         @pytest.fixture
         def place(self, tmp_path): ...
 
-Touches pytest, when a contract is used; the twins need none. `pytest.register_assert_rewrite(
+Touches pytest when a contract is used; the twins do not need it. `pytest.register_assert_rewrite(
 "orchestrator.testing")` in a `conftest.py` makes pytest explain failed assertions.
 """
 
@@ -52,7 +52,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: a contract brings pytest, a twin does not."""
+    """Import a public name at its first use: a contract imports pytest, a twin does not."""
     if name not in _HOME_OF:
         raise AttributeError(f"module 'orchestrator.testing' has no attribute {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)

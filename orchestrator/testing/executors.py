@@ -1,4 +1,4 @@
-"""What every `Executor` does; a test class for one inherits `ExecutorContract`."""
+"""The contract of every `Executor`; a test class for one inherits `ExecutorContract`."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ LIMIT_SECONDS = 150
 
 
 def calls(function, *, node=0, indices=None, constants=None, retry_on=(Exception,), **options):
-    """Calls of one node; columns are given as `columns=`, placement by its own names."""
+    """Return the calls of one node; options besides `columns` and `suspect` are its placement."""
     columns = options.pop("columns", {})
     suspect = options.pop("suspect", False)
     if indices is None:
@@ -33,9 +33,9 @@ def calls(function, *, node=0, indices=None, constants=None, retry_on=(Exception
 
 
 def carried_out(executor: Executor, *many: Calls) -> list[dict[int, object]]:
-    """How the instances of each of the calls ended: by index, a value or a `Failure`.
+    """Run the calls and return the result of each instance by index: a value or a `Failure`.
 
-    Calls are submitted as there is room for them, and lost ones again, as the engine does it.
+    As in the engine, calls are submitted when there is room for them, and lost ones again.
     """
     ended: dict[int, dict[int, object]] = {of.node: {} for of in many}
     by_node, waiting = {of.node: of for of in many}, list(many)
@@ -67,7 +67,7 @@ def _note(ended: dict[int, object], report: Ended) -> None:
 
 
 def values(executor: Executor, function, **options) -> list[object]:
-    """What each call gave, in order."""
+    """Return the result of each call, in order."""
     made = calls(function, **options)
     (ended,) = carried_out(executor, made)
     return [ended[index] for index in made.indices]
@@ -82,7 +82,10 @@ def itself(x):
 
 
 class ExecutorContract:
-    """Inherit it and give a fixture `executor`: one with nothing in flight."""
+    """The contract of an executor.
+
+    A subclass defines a fixture `executor`: an executor with no calls in flight.
+    """
 
     def test_each_call_gets_its_own_arguments(self, executor):
         assert values(executor, add, columns={"x": [1, 2, 3], "y": [10, 20, 30]}) == [11, 22, 33]

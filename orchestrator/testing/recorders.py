@@ -1,4 +1,4 @@
-"""What every `Recorder` does; a test class for one inherits `RecorderContract`."""
+"""The contract of every `Recorder`; a test class for one inherits `RecorderContract`."""
 
 import threading
 from collections.abc import Iterable
@@ -22,14 +22,17 @@ def instance(key="a", *, of="run-1", node="add", state=State.SUCCESS, **fields) 
 
 
 def ran(recorder: Recorder, run_id: str, keys: Iterable[str], *, at: float) -> None:
-    """One ended flow run of `train` whose node `add` had these keys."""
+    """Record one ended flow run of `train` whose node `add` had these keys."""
     recorder.begin(flow_run(run_id, started=at))
     recorder.record([instance(key, of=run_id) for key in keys])
     recorder.finish(flow_run(run_id, started=at, ended=at + 1, state="success"))
 
 
 class RecorderContract:
-    """Inherit it and give a fixture `recorder`: an empty recorder."""
+    """The contract of a recorder.
+
+    A subclass defines a fixture `recorder`: an empty recorder.
+    """
 
     @pytest.fixture
     def begun(self, recorder):

@@ -1,4 +1,4 @@
-"""What every registry `Source` does; a test class for one inherits `SourceContract`."""
+"""The contract of every registry `Source`; a test class for one inherits `SourceContract`."""
 
 import json
 from collections.abc import Callable
@@ -68,7 +68,7 @@ def snapshot(source: Source) -> Snapshot:
 
 
 def as_text(row: dict[str, object]) -> dict[str, str | None]:
-    """The row as sources have it that know only text."""
+    """Return the row as a source holds it that supports only text."""
     return {
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in row.items()
@@ -81,10 +81,11 @@ def columns(rows: list[dict[str, object]]) -> list[str]:
 
 
 class SourceContract:
-    """Inherit it and give two fixtures.
+    """The contract of a registry source.
 
-    `place(models, customers)` puts the rows where the source reads and opens it, with `HIDDEN`
-    among its settings if it takes any; `missing` is a source whose place does not exist.
+    A subclass defines two fixtures: `place(models, customers)`, a function that writes the rows to
+    the place that the source reads and returns the opened source, with `HIDDEN` among its settings
+    if it takes any; and `missing`, a source whose place does not exist.
     """
 
     def test_rows_mean_what_they_mean_inline(self, place: Callable[..., Source]):

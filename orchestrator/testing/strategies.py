@@ -1,4 +1,4 @@
-"""What every search strategy must do, whichever it is."""
+"""The contract of every search strategy; a test class for one inherits `StrategyContract`."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,14 +23,17 @@ def answered(
     last_first: bool = False,
     scores: Callable[[Trial, int], tuple[float, ...]] | None = None,
 ) -> Iterator[TrialResult]:
-    """The results a search is sent, with the judge's scores; a trial that goes on has several.
+    """Yield the results that a search is sent, with the judge's scores.
+
+    A trial that continues with a larger budget has several results.
 
     Args:
-        study: What is searched.
-        search: How.
-        judge: Gives a trial's score, None for a failure.
-        last_first: Answer the trial yielded last, not the one yielded first.
-        scores: Gives the scores of a trial's first so many folds, in place of the judge.
+        study: The study to search.
+        search: The search: its strategy and settings.
+        judge: A function that returns a trial's score, or None for a failure.
+        last_first: Whether to answer the trial yielded last instead of the one yielded first.
+        scores: A function of a trial and a number of folds that returns the scores of its first
+            folds; it replaces those of the judge.
     """
     rounds = open_strategy(search, study)
     waiting = deque(next(rounds))
@@ -39,7 +42,7 @@ def answered(
         trial = waiting.pop() if last_first else waiting.popleft()
         result = result_of(trial, judge(trial), scores)
         yield result
-        with suppress(StopIteration):  # it is over, while trials are under way
+        with suppress(StopIteration):  # the search has ended, but some of its trials are waiting
             waiting += rounds.send(result)
 
 
@@ -48,7 +51,7 @@ def result_of(
     score: float | None,
     scores: Callable[[Trial, int], tuple[float, ...]] | None = None,
 ) -> TrialResult:
-    """The trial's result with this score in every fold it was given; a failure without one."""
+    """Return the trial's result with this score in each fold of its budget; a failure for None."""
     if score is None:
         return TrialResult(trial=trial, state="failed", error="ValueError: no")
     evaluation, budget = trial.study.evaluation, trial.budget
@@ -60,7 +63,7 @@ def result_of(
 
 
 def trials_of(study: Study, search: Search, judge: Judge, **options) -> list[Trial]:
-    """Every trial of a search as it was first asked for, in order of number."""
+    """Return every trial of a search with the budget it began with, in order of number."""
     first: dict[int, Trial] = {}
     for result in answered(study, search, judge, **options):
         first.setdefault(result.trial.number, result.trial)
@@ -68,24 +71,28 @@ def trials_of(study: Study, search: Search, judge: Judge, **options) -> list[Tri
 
 
 def ends_of(study: Study, search: Search, judge: Judge, **options) -> dict[int, TrialResult]:
-    """How each trial ended, by number."""
+    """Return the last result of each trial, by number."""
     return {r.trial.number: r for r in answered(study, search, judge, **options)}
 
 
 def is_point_of(part, params) -> bool:
-    """Whether these are values of the part, and all of those it searches under them."""
+    """Return whether these are exactly the parameters the part searches, with values it allows."""
     searched = {name for name, values in part.items() if is_searched(values, params)}
     return params.keys() == searched and all(holds(part[n], v) for n, v in params.items())
 
 
 def holds(values, value) -> bool:
-    """Whether a value is among those that may be."""
+    """Return whether a value is among the allowed ones."""
     every = listed(values)
     return values.low <= value <= values.high if every is None else value in every
 
 
 class StrategyContract:
-    """Subclasses name a `search` and give a `study` and a `judge` of its trials."""
+    """The contract of a search strategy.
+
+    A subclass sets the attribute `search` and defines the fixtures `study`, `study_without_grid`
+    and `judge`, a function that returns the score of a trial, or None for a failure.
+    """
 
     search: Search
 

@@ -29,7 +29,7 @@ _SUFFIXES = frozenset({".csv", ".parquet"})
 
 @task(runs_on="driver")
 def list_files(folder: str) -> list[dict[str, str | int]]:
-    """List the current files; `id` names an instance, a new time or size makes it run again."""
+    """List the current files; `id` names an instance, and a new time or size makes it rerun."""
     found = [path for path in sorted(Path(folder).iterdir()) if path.suffix in _SUFFIXES]
     return [
         {

@@ -122,7 +122,7 @@ class _Drawing:
 
 
 def _evaluator(trials: int) -> BaseImportanceEvaluator:
-    """Choose fANOVA for few trials, as it is slow for hundreds, and PED-ANOVA, which needs many."""
+    """Use fANOVA for few trials, because it is slow for hundreds; else PED-ANOVA (needs many)."""
     many = trials >= _MANY
     return (
         PedAnovaImportanceEvaluator() if many else FanovaImportanceEvaluator(n_trees=_TREES, seed=0)

@@ -79,7 +79,7 @@ def rehearse(name: str, arguments: Mapping[str, Any]) -> None:
     used = {key: value for key, value in arguments.items() if key not in _OF_A_SPACE}
     short = {"n_startup_trials": 1} if "n_startup_trials" in _parameters(name) else {}
     try:
-        with warnings.catch_warnings(action="ignore"):  # the search itself shows them
+        with warnings.catch_warnings(action="ignore"):  # `require_arguments` shows them
             for variant in (used, used | short):
                 _suggest_some(_make_sampler(name, variant, seed=0))
     except Exception as error:  # a library may raise anything for a wrong value

@@ -65,7 +65,7 @@ class Strategy(Protocol):
 
 
 def require_one_objective(search: Search, evaluation: Evaluation) -> None:
-    """Reject a strategy that considers one metric only if other measures select as well.
+    """Reject a strategy that considers only one metric, if other measures select as well.
 
     Raises:
         ConfigError: The strategy prunes by one metric although there are several objectives, or

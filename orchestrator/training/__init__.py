@@ -1,4 +1,4 @@
-"""Scoring and fitting: what runs on workers between a registry row and a fitted model.
+"""Scoring and fitting: the work of workers between a registry row and a fitted model.
 
     data, imports                  the loader and its data; functions of the project
     dataset, folds                 data checked and split; one fold

@@ -68,7 +68,7 @@ def score_quickly(
 
 
 def score_by_sklearn(estimator: Any, X: Any, y: Any, metrics: Sequence[str]) -> dict[str, float]:
-    """Return the scores by scorers; those of scikit-learn predict once for all metrics."""
+    """Return the scores by ordinary scorers; scikit-learn's predict once for all metrics."""
     found = _scorer(tuple(metrics))(estimator, X, y)
     return {metric: float(value) for metric, value in found.items()}
 

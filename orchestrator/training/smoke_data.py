@@ -45,7 +45,7 @@ def fitted_on_ordinary_rows(model: ModelSpec, evaluation: Evaluation) -> Any:
         with isolated("rehearsal"):
             estimator = candidate(Trial(study=study, number=0, params=_first_point(model)), y)
             return estimator.set_params(**dict(_shortened(estimator))).fit(X.copy(), y.copy())
-    except Exception:  # noqa: BLE001 - it may need other rows; whether it can be stored is open
+    except Exception:  # noqa: BLE001 - it may need other rows, and could still be stored
         return None
 
 

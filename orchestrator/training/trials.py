@@ -106,7 +106,7 @@ def _joined(first: FoldScores, then: FoldScores) -> FoldScores:
 
 
 def _kept(trial: Trial, before: TrialResult | None) -> FoldScores:
-    """The scores that count already; none if they used fewer rows or iterations, and so differ."""
+    """The earlier scores to keep; none if a budget of rows or iterations makes the folds differ."""
     if before is None or not {_resource(trial), _resource(before.trial)} <= {None, "folds"}:
         return _NOTHING
     return FoldScores(

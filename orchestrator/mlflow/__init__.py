@@ -1,12 +1,12 @@
 """MLflow in one place: the only package that imports it.
 
-    addresses       what a tracking address says of itself
+    addresses       the kind of a tracking address, and its password
     databases       MLflow's database read without MLflow
     health          whether an address answers
     experiments     the experiment that all runs go to
-    initialization  a database in a file, made whole
+    initialization  a database in a file, created completely
     ownership       the ledger that an MLflow experiment belongs to
-    tables          MLflow's tables, as far as they are written in bulk
+    tables          those of MLflow's tables that are written in bulk
     runs            trials as runs
     models          champions as registered models
     model_files     a fitted estimator's files, written and read back

@@ -1,4 +1,4 @@
-"""MLflow's database, looked at without MLflow, whose import takes seconds.
+"""MLflow's database, read without MLflow, whose import takes seconds.
 
 Touches SQLAlchemy; takes a tracking address; runs on the driver.
 """
@@ -15,10 +15,10 @@ from orchestrator.sql.engines import limits
 
 
 def engine_of(uri: str) -> Engine:
-    """What connects to a database, anew each time, so that there is nothing to close.
+    """Return an engine that opens a new connection each time, so that nothing has to be closed.
 
     Raises:
-        UsageError: It is no address of a database, or its driver is not installed.
+        UsageError: The address is not that of a database, or its driver is not installed.
     """
     try:
         return create_engine(uri, poolclass=NullPool, connect_args=limits(make_url(uri)))
@@ -30,7 +30,7 @@ def engine_of(uri: str) -> Engine:
 
 
 def may_exist(uri: str) -> bool:
-    """Whether there may be something at the address: SQLite would make an empty file there."""
+    """Whether a database may exist at the address; connecting SQLite would create an empty file."""
     if not uri.startswith("sqlite:"):
         return True
     file = make_url(uri).database
@@ -38,27 +38,28 @@ def may_exist(uri: str) -> bool:
 
 
 def require_usable(uri: str, experiment: str) -> None:
-    """Refuse what could never be sent anything, as far as a moment's look tells.
+    """Refuse an address or experiment that can never receive runs, as far as a quick check shows.
 
-    What does not answer is not refused, since it may later; a server is not asked.
+    A database that does not answer is not refused, since it may answer later; a server is not
+    contacted.
 
     Args:
         uri: MLflow's tracking address.
         experiment: The experiment's name.
 
     Raises:
-        UsageError: The address is none MLflow can use, or the experiment was deleted there.
+        UsageError: MLflow cannot use the address, or the experiment was deleted there.
     """
     if is_server(uri):
         return
     engine = engine_of(uri)
     if may_exist(uri):
-        with suppress(SQLAlchemyError):  # opening it will tell
+        with suppress(SQLAlchemyError):  # opening it will report the error
             _require_active(engine, experiment)
 
 
 def _require_active(engine: Engine, name: str) -> None:
-    """These columns MLflow's table has had since its first version."""
+    """Read only columns that MLflow's table has had since its first version."""
     its = table("experiments", *map(column, ("experiment_id", "lifecycle_stage", "name"))).c
     its_id = select(its.experiment_id).where(its.name == name, its.lifecycle_stage == "deleted")
     with engine.connect() as connection:
@@ -68,7 +69,7 @@ def _require_active(engine: Engine, name: str) -> None:
 
 
 def deleted(uri: str, name: str, experiment_id: str) -> UsageError:
-    """The error of an experiment that was deleted in MLflow."""
+    """Return the error for an experiment that was deleted in MLflow."""
     return UsageError(
         f"the experiment {name!r} was deleted in MLflow at {without_password(uri)}: restore it "
         f"with `mlflow experiments restore --experiment-id {experiment_id}`, "

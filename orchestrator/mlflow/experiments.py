@@ -1,4 +1,4 @@
-"""The MLflow experiment all runs go to: found, or made by MLflow itself.
+"""The MLflow experiment that receives all runs: found, or created by MLflow itself.
 
 Touches MLflow; takes a tracking address and a name; gives MLflow's client and experiment; runs on
 the driver.
@@ -26,25 +26,25 @@ from orchestrator.mlflow.health import check_answers
 from orchestrator.mlflow.initialization import is_half_made, make_whole
 
 FOREIGN = (MlflowException, SQLAlchemyError, RequestException, OSError)
-"""What MLflow and its database raise."""
+"""The exceptions that MLflow and its database raise."""
 
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""Opens MLflow's page as one of model training; it would open in its GenAI mode."""
+"""Opens MLflow's page in its model training mode; by default it opens in its GenAI mode."""
 
 
 def open_experiment(
     uri: str, name: str, artifact_root: str | None
 ) -> tuple[MlflowClient, Experiment]:
-    """MLflow's client and the experiment, made if missing; so is a database that is not there yet.
+    """Return MLflow's client and the experiment; create the experiment and database if missing.
 
     Args:
         uri: MLflow's tracking address.
         name: The experiment's name.
-        artifact_root: The folder of a new experiment's files; None leaves it to MLflow. One that
-            exists keeps the folder it has.
+        artifact_root: The folder for a new experiment's files; None lets MLflow choose it. An
+            existing experiment keeps its folder.
 
     Raises:
-        UsageError: The experiment was deleted in MLflow, or the address is none MLflow can use.
+        UsageError: The experiment was deleted in MLflow, or MLflow cannot use the address.
         MachineryError: MLflow cannot be reached, or its database is of another version.
     """
     failed = f"MLflow at {without_password(uri)} cannot be opened"
@@ -63,14 +63,14 @@ def open_experiment(
 
 
 def find_experiment(uri: str, name: str) -> tuple[MlflowClient, Experiment] | None:
-    """MLflow's client and the experiment, if both it and its database are there; none is made.
+    """Return MLflow's client and the experiment if it and its database exist; create neither.
 
     Args:
         uri: MLflow's tracking address.
         name: The experiment's name.
 
     Raises:
-        UsageError: The address is none MLflow can use.
+        UsageError: MLflow cannot use the address.
         MachineryError: MLflow cannot be reached, or its database is of another version.
     """
     if not may_exist(uri) or is_half_made(uri):
@@ -83,34 +83,34 @@ def find_experiment(uri: str, name: str) -> tuple[MlflowClient, Experiment] | No
 
 
 def tag_experiment(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> None:
-    """Set tags of an experiment, over whatever they were."""
+    """Set tags of an experiment and overwrite their earlier values."""
     with as_machinery_error(f"tags of MLflow's experiment {experiment_id} were not set", *FOREIGN):
         for key, value in tags.items():
             client.set_experiment_tag(experiment_id, key, value)
 
 
 def attach(client: MlflowClient, run_id: str, name: str, text: str) -> None:
-    """Write a text file among those of a run, by MLflow's own id of it."""
+    """Write a text file into the files of a run, which is given by MLflow's own id."""
     with as_machinery_error(f"{name} was not written to MLflow's run {run_id}", *FOREIGN):
         client.log_text(run_id, text, name)
 
 
 def delete_files(artifact_uri: str, root: str, tracking_uri: str | None = None) -> None:
-    """Delete a run's files, wherever they are; where there are none, nothing happens.
+    """Delete a run's files, local or remote; do nothing if there are none.
 
     Args:
-        artifact_uri: Their folder.
-        root: The artifact root of the experiment, which they must be below.
-        tracking_uri: MLflow's address, where files go through its server.
+        artifact_uri: The address of the folder that holds the files.
+        root: The experiment's artifact root, which the folder must be below.
+        tracking_uri: MLflow's address; needed if files are accessed through its server.
 
     Raises:
-        MachineryError: They are not below the root, be it by a symbolic link; or the library that
-            reaches them is not installed.
+        MachineryError: The files are not below the root, perhaps because of a symbolic link; or
+            the library that accesses them is not installed.
     """
     if urlsplit(artifact_uri).scheme in {"", "file"}:
         folder = Path(local_file_uri_to_path(artifact_uri))
         _require_below(folder, Path(local_file_uri_to_path(root)))
-        # MLflow's own way refuses a folder that is not there.
+        # MLflow's own function refuses a folder that does not exist.
         shutil.rmtree(folder, ignore_errors=True)
         return
     if not artifact_uri.startswith(f"{root.rstrip('/')}/") or ".." in artifact_uri.split("/"):
@@ -133,7 +133,7 @@ def _outside(place: str, root: str) -> MachineryError:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the log lines of the migrations MLflow runs when it makes a database."""
+    """Suppress the log lines of the migrations that MLflow runs when it creates a database."""
     logger = logging.getLogger("mlflow.store.db")
     level = logger.level
     logger.setLevel(logging.WARNING)

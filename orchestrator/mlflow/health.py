@@ -1,7 +1,7 @@
-"""Whether a tracking address answers at all, found out in seconds.
+"""A check, within seconds, whether a tracking address answers at all.
 
-Touches SQLAlchemy and MLflow; takes a tracking address; runs on the driver. MLflow itself tries a
-database that does not answer for 100 seconds, a server for minutes, and prints each failure.
+Touches SQLAlchemy and MLflow; takes a tracking address; runs on the driver. MLflow itself retries
+a database that does not answer for 100 seconds and a server for minutes, and prints each failure.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ from orchestrator.mlflow.databases import engine_of
 
 _SECONDS_TO_ANSWER = 10.0
 _IMPATIENCE = {MLFLOW_HTTP_REQUEST_TIMEOUT: 30, MLFLOW_HTTP_REQUEST_MAX_RETRIES: 1}
-"""For all that is asked later; models are sent with it too, so it is not the time of a check."""
+"""The limits of all later requests; these also upload models, so they take longer than a check."""
 
 
 def check_answers(uri: str) -> None:
@@ -32,7 +32,8 @@ def check_answers(uri: str) -> None:
         uri: The tracking address.
 
     Raises:
-        UsageError: It is no address of a database or a server, or its driver is not installed.
+        UsageError: The address is not that of a database or a server, or its driver is not
+            installed.
         MachineryError: Nothing answers there.
     """
     if is_server(uri):
@@ -42,7 +43,7 @@ def check_answers(uri: str) -> None:
 
 
 def _check_server(uri: str, limit: float) -> None:
-    """Any answer will do: who it lets in, a server says when it is asked for something."""
+    """Accept any answer; the server reports missing permissions at the first real request."""
     _be_impatient()
     credentials = get_default_host_creds(uri)
     try:
@@ -56,7 +57,7 @@ def _check_server(uri: str, limit: float) -> None:
 
 
 def _be_impatient() -> None:
-    """Of a server that hangs MLflow would ask seven times for two minutes, unless it is told."""
+    """Limit MLflow's retries: by default it asks a hanging server seven times for two minutes."""
     for variable, value in _IMPATIENCE.items():
         if not variable.is_set():
             variable.set(value)

@@ -1,8 +1,9 @@
-"""MLflow's database in a file: made whole, or not there.
+"""MLflow's database in a file: created completely, or not at all.
 
-MLflow builds a new database by all its migrations of many years, for seconds. Whoever is killed
-meanwhile would leave one that MLflow can neither use nor finish, so it is built beside its place
-and then renamed. Half-made ones of earlier versions are replaced if they hold nothing.
+MLflow builds a new database by running all its migrations of many years, which takes seconds. A
+process killed meanwhile would leave a database that MLflow can neither use nor finish, so the file
+is built in a temporary folder beside its place and then linked there. Incomplete databases that
+earlier versions left behind are replaced if they hold nothing.
 
 Touches MLflow and SQLAlchemy; takes a tracking address; runs on the driver.
 """
@@ -33,14 +34,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from orchestrator.errors import as_machinery_error
 
 _HOLDING = ("runs", "registered_models", "logged_models", "trace_info")
-"""Tables of which one has a row as soon as MLflow was used."""
+"""Tables at least one of which has a row once MLflow has been used."""
 
 
 def make_whole(uri: str) -> None:
-    """Make the database of a tracking address where there is none, or half of one.
+    """Create the database of a tracking address if it is missing or incomplete.
 
     Args:
-        uri: Any tracking address; only a file of SQLite can be half made.
+        uri: Any tracking address; only an SQLite file can be incomplete.
 
     Raises:
         MachineryError: The folder cannot be written.
@@ -60,7 +61,7 @@ def make_whole(uri: str) -> None:
 
 
 def is_half_made(uri: str) -> bool:
-    """Whether a file of SQLite is a database that MLflow never finished, and that holds nothing."""
+    """Whether an SQLite file is a database that MLflow never finished and that holds nothing."""
     file = _file(uri)
     if file is None or not file.is_file():
         return False
@@ -69,12 +70,12 @@ def is_half_made(uri: str) -> bool:
             tables = set(inspect(connection).get_table_names())
             return _holds_nothing(connection, tables) and not _is_finished(connection)
     except SQLAlchemyError:
-        return False  # it is none at all, which opening it tells
+        return False  # the file is not a database; opening it reports that
 
 
 def _holds_nothing(connection: Connection, tables: set[str]) -> bool:
     if tables and "experiments" not in tables:
-        return False  # others' tables
+        return False  # the tables of another program
     rows = (select(literal(1)).select_from(a_table(name)) for name in _HOLDING if name in tables)
     if any(connection.scalar(query.limit(1)) for query in rows):
         return False
@@ -83,7 +84,7 @@ def _holds_nothing(connection: Connection, tables: set[str]) -> bool:
 
 
 def _is_finished(connection: Connection) -> bool:
-    """Whether all migrations were done, as far as this MLflow knows them; another may know more."""
+    """Whether all migrations that this MLflow knows were run; another version may know more."""
     # MLflow has no public name for its migrations.
     scripts = ScriptDirectory.from_config(_get_alembic_config(db_url=""))
     found = MigrationContext.configure(connection).get_current_revision()

@@ -1,8 +1,8 @@
-"""Which ledger an MLflow experiment belongs to, read without MLflow where it is in a database.
+"""The ledger that an MLflow experiment belongs to; a database is read without importing MLflow.
 
-MLflow takes seconds to import, and every command that writes looks at this first.
+MLflow takes seconds to import, and every command that writes checks the ownership first.
 
-Touches SQLAlchemy, of MLflow's client only for servers; takes a tracking address and an
+Touches SQLAlchemy, and MLflow's client only for servers; takes a tracking address and an
 experiment's name; gives `Ownership`; runs on the driver.
 """
 
@@ -19,13 +19,13 @@ from orchestrator.mlflow.databases import may_exist
 from orchestrator.sql.engines import visiting
 
 TAG = "orchestrator.ledger"
-"""The experiment's tag with its ledger's token."""
+"""The experiment's tag that holds its ledger's token."""
 
 RECEIVING = "orchestrator.receiving"
-"""The same while `sync --to-new-mlflow` sends it everything."""
+"""The tag that holds the token while `sync --to-new-mlflow` sends everything to the experiment."""
 
 PLACE = "orchestrator.ledger.place"
-"""The experiment's tag with the place of that ledger, for messages."""
+"""The experiment's tag that holds the place of that ledger, for messages."""
 
 _EXPERIMENTS = table("experiments", *map(column, ("experiment_id", "name", "artifact_location")))
 _TAGS = table("experiment_tags", *map(column, ("experiment_id", "key", "value")))
@@ -39,16 +39,16 @@ _NEEDED = ("experiments", "experiment_tags", "runs", "registered_model_tags")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ownership:
-    """What an MLflow experiment tells of the ledger it belongs to.
+    """The ledger that an MLflow experiment belongs to, as the experiment records it.
 
     Attributes:
-        experiment_id: MLflow's id of it.
-        artifacts: Its artifact root.
-        token: Its ledger's token; "" where it has none.
-        receiving: The token of a ledger that is sending it everything; "" usually.
-        place: Where its ledger is, or was.
-        is_empty: Whether it has no runs.
-        has_champions: Whether registered models are tagged as the experiment's.
+        experiment_id: MLflow's id of the experiment.
+        artifacts: The experiment's artifact root.
+        token: The ledger's token; "" if the experiment has none.
+        receiving: The token of a ledger that is sending everything to the experiment; usually "".
+        place: The current or last known place of the ledger.
+        is_empty: Whether the experiment has no runs.
+        has_champions: Whether registered models are tagged with the experiment's name.
     """
 
     experiment_id: str
@@ -61,13 +61,13 @@ class Ownership:
 
 
 def look_up(uri: str, experiment: str, *, seconds: float | None = None) -> Ownership | None:
-    """Whose an experiment is; None where there is no such experiment, or no database.
+    """Return the ownership of an experiment; None if the experiment or the database is missing.
 
     Args:
         uri: The tracking address.
         experiment: The experiment's name.
-        seconds: In which a server has to answer all that it is asked; None stands for the
-            usual limits of each question.
+        seconds: The time in which a server has to answer all requests together; None applies the
+            usual limits to each request.
 
     Raises:
         MachineryError: MLflow cannot be reached.
@@ -81,21 +81,21 @@ def look_up(uri: str, experiment: str, *, seconds: float | None = None) -> Owner
     )
     with failed, visiting(uri).connect() as connection:
         if not all(connection.dialect.has_table(connection, name) for name in _NEEDED):
-            return None  # MLflow has not finished making it
+            return None  # MLflow has not finished creating it
         return _read(connection, experiment)
 
 
 def relocate(uri: str, experiment_id: str, *, before: str, after: str) -> None:
-    """Have an experiment, its runs and their models point to a folder that was moved.
+    """Make an experiment, its runs and their models point to a folder that was moved.
 
     Args:
         uri: The address of MLflow's database.
-        experiment_id: Which experiment.
-        before: Its artifact root as MLflow has it.
-        after: Where these files are now.
+        experiment_id: MLflow's id of the experiment.
+        before: The artifact root that MLflow has recorded.
+        after: The current folder of these files.
 
     Raises:
-        MachineryError: The database refused.
+        MachineryError: The database refused the change.
     """
     failed = as_machinery_error(
         "MLflow's addresses of moved files were not changed", SQLAlchemyError
@@ -115,7 +115,7 @@ def relocate(uri: str, experiment_id: str, *, before: str, after: str) -> None:
 
 
 def root_on_disk(address: str) -> Path | None:
-    """The folder of a local artifact root; None where it is elsewhere."""
+    """Return the folder of a local artifact root; None if the root is not a local folder."""
     if address.startswith("file://"):
         return Path(address.removeprefix("file://"))
     return None if ":" in address else Path(address)
@@ -141,7 +141,7 @@ def _read(connection: Connection, name: str) -> Ownership | None:
 
 
 def _ask(uri: str, name: str, seconds: float | None) -> Ownership | None:
-    # Late: it imports MLflow, which takes seconds that are not the server's.
+    # Late: it imports MLflow, whose seconds must not count against the server's limit.
     from orchestrator.mlflow.experiments import find_experiment
 
     def asked() -> Ownership | None:
@@ -191,7 +191,7 @@ def _ownership(
 
 
 def read_marker(root: str, experiment: str) -> str:
-    """The token of the ledger that a local artifact root belongs to; "" where none is written."""
+    """Return the token of the ledger that owns a local artifact root; "" if none is recorded."""
     file = _marker(root, experiment)
     try:
         return "" if file is None else file.read_text(encoding="utf-8").strip()
@@ -200,7 +200,7 @@ def read_marker(root: str, experiment: str) -> str:
 
 
 def write_marker(root: str, experiment: str, token: str) -> None:
-    """Write down whose a local artifact root is; others are known by their address alone.
+    """Record the owner of a local artifact root; other roots are identified by address alone.
 
     Raises:
         OSError: The folder cannot be written.
@@ -214,6 +214,6 @@ def write_marker(root: str, experiment: str, token: str) -> None:
 
 
 def _marker(root: str, experiment: str) -> Path | None:
-    """Several experiments may share a folder, since no two runs have one id."""
+    """Return the marker, one per experiment: experiments may share a folder, as run ids differ."""
     folder = root_on_disk(root)
     return None if folder is None else folder / f".{experiment}.ledger"

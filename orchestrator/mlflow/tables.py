@@ -1,4 +1,4 @@
-"""MLflow's tables as far as they are written in bulk, and whether they are what is known of them.
+"""MLflow's tables that are written in bulk, and a check that they have the expected columns.
 
 Touches MLflow's table classes; takes rows; runs on the driver.
 """
@@ -57,9 +57,9 @@ COLUMNS_OF_INPUTS: Mapping[type, frozenset[str]] = {
 def understands(uri: str) -> bool:
     """Whether runs can be written in bulk at this tracking address.
 
-    They can on a database this package speaks, while the installed MLflow's tables have exactly the
-    columns it writes. That the database itself is of that MLflow's version, MLflow checks when
-    the experiment is opened.
+    They can on a database that this package supports, if the tables of the installed MLflow have
+    exactly the columns that it writes. MLflow itself checks, when the experiment is opened, that
+    the database has the version of the installed MLflow.
     """
     database = uri.partition("://")[0].partition("+")[0]
     return database in _DATABASES and all(
@@ -68,7 +68,7 @@ def understands(uri: str) -> bool:
 
 
 def table_of(model: type) -> Table:
-    """The table of one of MLflow's classes."""
+    """Return the table of one of MLflow's classes."""
     table: Table = model.__table__  # type: ignore[attr-defined]  # MLflow's classes are untyped
     return table
 

@@ -1,4 +1,4 @@
-"""MLflow's web page, served for as long as somebody looks at it.
+"""MLflow's web page, served until the user stops it.
 
 Touches MLflow's command line; takes a tracking database; gives an address; runs on the driver.
 """
@@ -29,24 +29,24 @@ _LINES_SHOWN = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebPage:
-    """A page that is being served, and where."""
+    """A page that is being served, and its address."""
 
     address: str
     _server: "subprocess.Popen[bytes]"
     _log: IO[bytes]
 
     def wait(self) -> NoReturn:
-        """Return never: the page is served until an exception, such as Ctrl-C, ends the waiting.
+        """Wait forever: the page is served until an exception, such as Ctrl-C, ends the wait.
 
         Raises:
-            MachineryError: The server ended by itself, and with which words.
+            MachineryError: The server ended by itself; the message quotes its last output.
         """
         self._server.wait()
         raise _ended(self._log)
 
 
 def require_database(uri: str) -> None:
-    """Refuse to serve a page for an address that has one.
+    """Refuse to serve a page for an address that serves its own.
 
     Raises:
         UsageError: The tracking address is a server, which serves its own page.
@@ -57,19 +57,20 @@ def require_database(uri: str) -> None:
 
 @contextmanager
 def web_page(uri: str, *, artifact_root: str, port: int | None = None) -> Iterator[WebPage]:
-    """Serve MLflow's web page on this machine alone; it ends with the `with` block.
+    """Serve MLflow's web page to this machine only, until the `with` block ends.
 
     Args:
         uri: The tracking database.
-        artifact_root: The folder for files of experiments that are made on the page.
-        port: Where; None takes any free one.
+        artifact_root: The folder for files of experiments that are created on the page.
+        port: The port to listen on; None takes any free one.
 
     Yields:
         The page, once it answers.
 
     Raises:
         UsageError: The tracking address is a server, which serves its own page.
-        MachineryError: The database cannot be used, the port is taken, or it does not start.
+        MachineryError: The database cannot be used, the port is taken, or the server does not
+            start.
     """
     require_database(uri)
     check_answers(uri)
@@ -93,10 +94,10 @@ def _start(
 
 
 def _addresses(uri: str, artifact_root: str) -> Mapping[str, str]:
-    """The server's addresses, by MLflow's own variables.
+    """Return the server's addresses under the names of MLflow's environment variables.
 
-    They may hold passwords. The environment of a process is read by its owner alone, whereas
-    every user of the machine sees its arguments.
+    They may hold passwords: only the owner of a process can read its environment, whereas every
+    user of the machine sees its arguments.
     """
     return {
         "MLFLOW_BACKEND_STORE_URI": uri,
@@ -128,7 +129,7 @@ def _ended(log: IO[bytes]) -> MachineryError:
 
 
 def _said(log: IO[bytes]) -> list[str]:
-    """The last lines of the server's own words."""
+    """Return the last lines of the server's output."""
     log.seek(0)
     lines = log.read().decode(errors="replace").splitlines()[-_LINES_SHOWN:]
     return lines or ["(nothing)"]
@@ -152,7 +153,7 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
 
 
 def _claim_port(port: int | None) -> int:
-    """The port, or any free one; who would only wait for an answer might get another server's."""
+    """Return the port, or any free one; without this check another server might answer there."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with as_machinery_error(f"port {port} of {_HOST} is taken, choose another", OSError):

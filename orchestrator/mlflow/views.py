@@ -2,10 +2,10 @@
 
 Touches no library; takes a metric and a flow run; gives tags of the experiment, and links; driver.
 
-MLflow keeps a saved view as a tag of the experiment, in a form that is its own affair (looked up in
-its web page's code, version 3.17: the defaults are those of `createExperimentPageUIState`).
-`_state` is the one place that knows the form. Should a later MLflow not understand it, a view is
-lost, never a run.
+MLflow keeps a saved view as a tag of the experiment, in an internal format (taken from the code of
+its web page, version 3.17: the defaults are those of `createExperimentPageUIState`). `_state` is
+the only function that knows the format. If a later MLflow does not understand it, a view is lost,
+never a run.
 """
 
 import base64
@@ -18,24 +18,24 @@ from typing import Any, Literal
 from orchestrator.records import Evaluation
 
 UI_PORT = 5000
-"""Where `orchestrator ui` serves MLflow's page unless it is told otherwise."""
+"""The default port on which `orchestrator ui` serves MLflow's page."""
 
 _TAG = "mlflow.sharedViewState."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What one view shows.
+    """The content of one view.
 
     Attributes:
-        id: What its link and its tag are called.
-        name: What the menu shows.
-        filter: Which runs, in MLflow's search syntax.
-        order_by: The column runs are sorted by, e.g. "metrics.`roc_auc`".
-        ascending: Whether the smallest comes first.
+        id: The name of its link and of its tag.
+        name: The name in the menu.
+        filter: The filter that selects the runs, in MLflow's search syntax.
+        order_by: The column that runs are sorted by, e.g. "metrics.`roc_auc`".
+        ascending: Whether the smallest value comes first.
         columns: The columns shown.
-        group_by: The tag runs are grouped by, each group shown by its best.
-        best: Which value of a metric is a group's best.
+        group_by: The tag that runs are grouped by; each group shows its best value.
+        best: Whether the smallest or the largest value of a metric is a group's best.
     """
 
     id: str
@@ -49,11 +49,11 @@ class View:
 
 
 def views(evaluation: Evaluation, flow_run: str) -> tuple[View, ...]:
-    """The views every experiment has: its champions, the latest flow run, its failures.
+    """Return the views of every experiment: its champions, the latest flow run, its failures.
 
     Args:
-        evaluation: Its metrics become columns; runs are sorted by the one that selects.
-        flow_run: The flow run the second view shows.
+        evaluation: Its metrics become columns; runs are sorted by the metric that selects.
+        flow_run: The flow run that the second view shows.
     """
     metrics = [f"metrics.`{name}`" for name in (*evaluation.metrics, f"{evaluation.metric}_std")]
     order_by, ascending = f"metrics.`{evaluation.metric}`", evaluation.selecting.is_minimized
@@ -89,11 +89,11 @@ def views(evaluation: Evaluation, flow_run: str) -> tuple[View, ...]:
 
 
 def view_tags(shown: Sequence[View], *, at: float) -> dict[str, str]:
-    """The experiment's tags that put these views into MLflow's menu.
+    """Return the tags of the experiment that put these views into MLflow's menu.
 
     Args:
         shown: The views.
-        at: Epoch seconds; the menu lists the latest first.
+        at: The time they are saved, in epoch seconds; the menu lists the latest first.
     """
     milliseconds = round(at * 1000)
     return {
@@ -110,28 +110,28 @@ def view_tags(shown: Sequence[View], *, at: float) -> dict[str, str]:
 
 
 def links(base_url: str, experiment_id: str, shown: Sequence[View]) -> dict[str, str]:
-    """The address of each view, by its name.
+    """Return the address of each view, by the view's name.
 
     Args:
-        base_url: Where MLflow's web page is served.
+        base_url: The address of MLflow's web page.
         experiment_id: MLflow's id of the experiment.
         shown: The views.
     """
     page = (
         f"{base_url.rstrip('/')}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
     )
-    # Nothing but the view's id: with a filter of its own in the address, MLflow ignores the view.
+    # Only the view's id: if the address holds a filter as well, MLflow ignores the view.
     return {view.name: f"{page}&viewStateShareKey={view.id}" for view in shown}
 
 
 def link_to_file(base_url: str, experiment_id: str, run_id: str, file: str) -> str:
-    """The address of a run's file.
+    """Return the address of a run's file.
 
     Args:
-        base_url: Where MLflow's web page is served.
+        base_url: The address of MLflow's web page.
         experiment_id: MLflow's id of the experiment.
         run_id: MLflow's id of the run.
-        file: Its name among the run's files.
+        file: The file's name within the run's files.
     """
     base = base_url.rstrip("/")
     return f"{base}/#/experiments/{experiment_id}/runs/{run_id}/artifacts/{file}"

@@ -1,7 +1,7 @@
-"""The files of a written model: sizes and checksums, and what differs from them later.
+"""The files of a written model: their sizes and checksums, and later differences from these.
 
-Touches MLflow's artifact stores for files that are elsewhere; takes folders and addresses; gives
-`StoredFile`s and problems in words; runs on workers and on the driver.
+Touches MLflow's artifact stores for remote files; takes folders and addresses; gives `StoredFile`s
+and problems in words; runs on workers and on the driver.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ _CHUNK = 1 << 20
 
 
 def files_in(folder: Path) -> tuple[StoredFile, ...]:
-    """Every file below a folder, with its checksum, in the order of paths."""
+    """Return every file below a folder with its checksum, sorted by path."""
     return tuple(
         StoredFile(
             path=path.relative_to(folder).as_posix(), size=path.stat().st_size, digest=_digest(path)
@@ -30,12 +30,13 @@ def files_in(folder: Path) -> tuple[StoredFile, ...]:
 
 
 def damage(source: str, files: Sequence[StoredFile], tracking_uri: str | None = None) -> str | None:
-    """How a model's files differ from what was written, read as a whole; None if they do not.
+    """Return how a model's files differ from those written, read completely; None if they do not.
 
     Args:
         source: The address of the model's folder.
-        files: What was written; empty where that is not known, and the folder only has to be there.
-        tracking_uri: MLflow's address; needed where files go through its server.
+        files: The files that were written; if empty, they are not known and only the folder has to
+            exist.
+        tracking_uri: MLflow's address; needed if files are accessed through its server.
     """
     try:
         with here(source, tracking_uri) as folder:
@@ -46,7 +47,7 @@ def damage(source: str, files: Sequence[StoredFile], tracking_uri: str | None = 
 
 @contextmanager
 def here(source: str, tracking_uri: str | None = None) -> Iterator[Path]:
-    """A model's folder on this machine, fetched where it is elsewhere."""
+    """Yield a model's folder on this machine, downloaded first if it is remote."""
     path = local_path(source)
     if path is not None:
         yield path
@@ -60,7 +61,7 @@ def here(source: str, tracking_uri: str | None = None) -> Iterator[Path]:
 
 
 def damage_in(folder: Path, files: Sequence[StoredFile]) -> str | None:
-    """How the files of a folder differ from what was written; None if they do not."""
+    """Return how the files of a folder differ from those written; None if they do not."""
     if not folder.is_dir():
         return "they are gone"
     for file in files:
@@ -83,15 +84,15 @@ def _digest(path: Path) -> str:
 
 
 def local_path(source: str) -> Path | None:
-    """The folder of a model on this machine; None of an address that is elsewhere."""
+    """Return the folder of a model on this machine; None if the address is remote."""
     parts = urlsplit(source)
     return Path(unquote(parts.path)) if parts.scheme in {"", "file"} else None
 
 
 def is_lost(source: str, files: Sequence[StoredFile]) -> bool:
-    """Whether files of a model on this machine are gone or have another size.
+    """Whether files of a model on this machine are missing or have another size.
 
-    Of a model that is elsewhere nothing is known without asking for it, and nothing is said.
+    A remote model would have to be requested, so it never counts as lost.
     """
     folder = local_path(source)
     if folder is None:

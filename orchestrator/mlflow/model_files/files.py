@@ -1,4 +1,4 @@
-"""A fitted estimator's model files, in the folder of the run it belongs to.
+"""A fitted estimator's model files, in the folder of its run.
 
 Touches MLflow's artifact stores; takes a `Storable` and a run's folder; gives `ModelFiles`; runs on
 WORKERS, and is the only thing a worker writes (law 5).
@@ -30,8 +30,8 @@ class ModelFiles:
 
     Attributes:
         source: The address of its folder.
-        format: How the estimator is stored in it; `cloudpickle` runs code when it is loaded.
-        files: What was written, with checksums.
+        format: The format of the stored estimator; `cloudpickle` runs code when it is loaded.
+        files: The files that were written, with checksums.
     """
 
     source: str
@@ -44,14 +44,14 @@ def write_model(
 ) -> ModelFiles:
     """Write a model into its run's folder.
 
-    Where that folder is local, a model appears whole or not at all, and one that is already there
-    is left as it is, unless it does not predict what this one does.
+    In a local folder, a model appears completely or not at all, and an existing model is kept
+    unless its predictions differ from those of this one.
 
     Args:
-        model: What to write.
-        artifact_uri: The folder of the run's files, as `Tracker.locate` tells it.
-        tracking_uri: MLflow's address; needed where files go through its server.
-        replace: Whether a model that is already there is replaced in any case.
+        model: The model to write.
+        artifact_uri: The folder of the run's files, as `Tracker.locate` returns it.
+        tracking_uri: MLflow's address; needed if files are accessed through its server.
+        replace: Whether to replace an existing model in any case.
 
     Raises:
         UsageError: The model holds types from packages that are not allowed.
@@ -92,7 +92,7 @@ def _write_here(model: Storable, path: Path, source: str, *, replace: bool) -> M
 
 
 def _is_as_good(model: Storable, path: Path) -> bool:
-    """Whether the model that is there, of an earlier attempt, predicts what this one does."""
+    """Whether the model that an earlier attempt left there predicts what this one does."""
     proof = Proof(sample=model.sample, predictions=model.predictions)
     return problem_in(path, proof) is None
 
@@ -101,5 +101,5 @@ def _rename(unfinished: Path, path: Path) -> None:
     try:
         unfinished.rename(path)
     except OSError:
-        if not path.exists():  # else another worker was given the same task, and was first
+        if not path.exists():  # otherwise another worker ran the same task and finished first
             raise

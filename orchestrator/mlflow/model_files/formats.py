@@ -1,10 +1,11 @@
-"""How a fitted estimator is stored: a folder of MLflow's plain sklearn flavor.
+"""The format of a stored estimator: a folder of MLflow's plain sklearn flavor.
 
 Touches MLflow and skops; takes a fitted estimator and a sample of its data; gives a folder; runs
-on workers. Such a folder loads with `mlflow.pyfunc.load_model` and needs nothing of ours.
+on workers. Such a folder loads with `mlflow.pyfunc.load_model` and does not need orchestrator.
 
 `mlflow.sklearn.log_model` would start a Python process to find the requirements, and run the model
-to find the signature; both follow from the estimator's classes, and are worked out once for each.
+to find the signature. The requirements follow from the packages of the estimator's types, and the
+signature from the data's; each is computed once and cached.
 """
 
 import shutil
@@ -27,9 +28,9 @@ from orchestrator.mlflow.model_files.trust import CURE, types_held
 Format = Literal["skops", "cloudpickle"]
 
 _TRUSTED: dict[tuple[tuple[type, ...], tuple[str, ...]], frozenset[str]] = {}
-"""By an estimator's classes and the allowed packages: the types earlier files of such models held.
+"""The types that earlier files of such models held, by classes and allowed packages.
 
-A memo of this process that saves every model after the first one the search for them.
+A cache of this process: only the first model of a kind has to be searched for its types.
 """
 
 
@@ -40,9 +41,9 @@ class Storable:
     Attributes:
         estimator: A fitted scikit-learn estimator.
         sample: Some rows of the customer's data, as the loader gave them.
-        predictions: What the estimator predicts for them; None where it cannot predict.
+        predictions: The estimator's predictions for these rows; None if it cannot predict.
         allowed: Packages whose types a file may hold.
-        allow_pickle: Whether to pickle what skops cannot store, or may not.
+        allow_pickle: Whether to pickle an estimator that skops cannot, or must not, store.
     """
 
     estimator: Any
@@ -56,9 +57,9 @@ def save(model: Storable, path: Path) -> Format:
     """Store a model in a new folder.
 
     Raises:
-        UsageError: Its types are not allowed, or it cannot be stored in any format it may be.
-        MlflowException: The folder cannot be written.
-        OSError: Likewise.
+        UsageError: Its types are not allowed, or it cannot be stored in any permitted format.
+        MlflowException: MLflow cannot write the folder.
+        OSError: The file system refuses to write the folder.
     """
     try:
         _save_skops(model, path)
@@ -69,19 +70,19 @@ def save(model: Storable, path: Path) -> Format:
         return "skops"
     try:
         _save_as("cloudpickle", model, path)
-    except Exception as error:  # pickling raises whatever an estimator's parts do
+    except Exception as error:  # pickling raises whatever the parts of an estimator raise
         raise _blamed(model, error, "be pickled", "choose another estimator") from error
     return "cloudpickle"
 
 
 def format_of(path: Path) -> Format:
-    """How the model in a folder is stored."""
+    """Return the format of the model in a folder."""
     format_: Format = Model.load(str(path)).flavors["sklearn"]["serialization_format"]
     return format_
 
 
 def _save_skops(model: Storable, path: Path) -> None:
-    """Trust what models of these classes held before; look closer only if that is too little."""
+    """Trust the types that such models held before; search for more only if saving fails."""
     kind = (_classes(model.estimator), model.allowed)
     trusted = _TRUSTED.get(kind, frozenset())
     try:
@@ -97,10 +98,10 @@ def _save_skops(model: Storable, path: Path) -> None:
 
 
 def _blamed(model: Storable, error: Exception, what: str, cure: str) -> UsageError:
-    """What to raise where a model could not be saved.
+    """Return the error to raise when a model could not be saved.
 
     Raises:
-        Exception: `error` itself, where the disk is to blame and not the model.
+        Exception: `error` itself, if the disk is to blame and not the model.
     """
     _require_no_fault_of_the_disk(error)
     name = type(model.estimator).__name__
@@ -108,7 +109,7 @@ def _blamed(model: Storable, error: Exception, what: str, cure: str) -> UsageErr
 
 
 def _require_no_fault_of_the_disk(error: Exception) -> None:
-    """MLflow says that a model cannot be serialized, too, where a disk is full."""
+    """Raise the error again if the disk caused it: MLflow reports a full disk as a model's fault."""
     if any(isinstance(cause, OSError) for cause in causes_of(error)):
         raise error
 
@@ -116,7 +117,7 @@ def _require_no_fault_of_the_disk(error: Exception) -> None:
 def _save_as(
     format_: Format, model: Storable, path: Path, trusted: frozenset[str] = frozenset()
 ) -> None:
-    shutil.rmtree(path, ignore_errors=True)  # of an attempt in another format
+    shutil.rmtree(path, ignore_errors=True)  # left by an attempt in another format
     mlflow.sklearn.save_model(
         model.estimator,
         str(path),
@@ -129,13 +130,13 @@ def _save_as(
 
 
 def _classes(estimator: Any) -> tuple[type, ...]:
-    """The classes of an estimator and of all estimators inside it."""
+    """Return the classes of an estimator and of all estimators inside it."""
     inside = (value for value in estimator.get_params().values() if hasattr(value, "get_params"))
     return tuple(sorted({type(each) for each in (estimator, *inside)}, key=str))
 
 
 def _modules(model: Storable, held: Iterable[str]) -> frozenset[str]:
-    """The packages a model is made of and fed with, as they are imported."""
+    """Return the import names of the packages that a model and its input consist of."""
     classes = (*_classes(model.estimator), type(model.sample))
     paths = (*held, *(each.__module__ for each in classes))
     return frozenset({"numpy", *(path.partition(".")[0] for path in paths)})
@@ -143,7 +144,7 @@ def _modules(model: Storable, held: Iterable[str]) -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def _requirements(modules: frozenset[str]) -> tuple[str, ...]:
-    """What to install to load a model: the installed versions of what these modules come from."""
+    """Return the requirements to load a model: the installed versions behind these modules."""
     distributions = {name for module in modules for name in _distributions().get(module, ())}
     return tuple(f"{name}=={version(name)}" for name in sorted(distributions))
 

@@ -1,4 +1,4 @@
-"""The project's own modules that a model's classes need, so that they travel with the model.
+"""The project's own modules that a model's classes need and that are stored with the model.
 
 Touches no library; takes classes; gives paths for MLflow's `code_paths`; runs on workers. MLflow
 puts a model's `code` folder on `sys.path` when it loads the model.
@@ -16,9 +16,10 @@ from orchestrator.project_code import rests_on
 
 
 def own_code(classes: Iterable[type]) -> list[str]:
-    """Files and folders that hold the own modules of these classes, and what they import of these.
+    """Return the files and folders of the project's modules that these classes rest on.
 
-    Each is named as it would be found on `sys.path`: `models.py`, or the folder `package`.
+    Modules that those import are included. Each has the name it has on `sys.path`: `models.py`, or
+    the folder `package`.
     """
     files = frozenset[Path]().union(*(rests_on(each).files for each in classes))
     changed = tuple((file, file.stat().st_mtime_ns) for file in sorted(files))
@@ -27,7 +28,7 @@ def own_code(classes: Iterable[type]) -> list[str]:
 
 @cache
 def _staged(files: tuple[tuple[Path, int], ...]) -> tuple[str, ...]:
-    """Copies of some files, each as its time of change says, laid out as on `sys.path`."""
+    """Copy some files, in the layout of `sys.path`; a changed time makes a new copy."""
     place = Path(tempfile.mkdtemp(dir=_folder_of_this_process()))
     loaded = _names_of_loaded_modules()
     for file, _ in files:
@@ -39,14 +40,14 @@ def _staged(files: tuple[tuple[Path, int], ...]) -> tuple[str, ...]:
 
 @cache
 def _folder_of_this_process() -> str:
-    """Where copies are kept until this process ends."""
+    """Return the folder that keeps copies until this process ends."""
     folder = tempfile.mkdtemp(prefix="orchestrator-code-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
 def _names_of_loaded_modules() -> dict[Path, str]:
-    """By file, where a loaded module belongs below `sys.path`."""
+    """Return, by file, the path of each loaded module below `sys.path`."""
     found = {}
     for name, module in list(sys.modules.items()):
         source = getattr(module, "__file__", None)
@@ -58,7 +59,7 @@ def _names_of_loaded_modules() -> dict[Path, str]:
 
 
 def _below_the_path(file: Path) -> str:
-    """Where a file that no loaded module is of belongs below `sys.path`."""
+    """Return the path below `sys.path` of a file that belongs to no loaded module."""
     folders = (Path(entry).resolve() for entry in sys.path)
     above = [folder for folder in folders if file.is_relative_to(folder)]
     return file.relative_to(above[0]).as_posix() if above else file.name

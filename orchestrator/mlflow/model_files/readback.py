@@ -1,4 +1,4 @@
-"""A written model read back: loaded as MLflow loads it, and asked for a few predictions.
+"""A written model read back: loaded in MLflow's way, and asked for a few predictions.
 
 Touches MLflow; takes an address and a `Proof`; gives the problem in words, or None; runs on the
 driver, in a process of its own where the driver itself wrote the model (`readers`), and on workers.
@@ -20,17 +20,17 @@ from orchestrator.records import StoredFile
 from orchestrator.user_code import RaisedError, user_code
 
 _RELATIVE = 1e-5
-"""Numbers may differ so much: another processor, or another number of rows at once, rounds
-otherwise, and some libraries compute in 32 bits."""
+"""The tolerated relative difference: another processor, or another number of rows at once, rounds
+differently, and some libraries compute in 32 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What a model has to predict for a few rows.
+    """The predictions that a model has to make for a few rows.
 
     Attributes:
         sample: Rows as the loader gave them.
-        predictions: What the fitted estimator predicted; None where it cannot predict.
+        predictions: The predictions of the fitted estimator; None if it cannot predict.
     """
 
     sample: Any
@@ -43,9 +43,9 @@ class Reading:
 
     Attributes:
         source: The address of its folder.
-        files: What was written there.
-        proof: What it has to predict.
-        tracking_uri: MLflow's address; needed where files go through its server.
+        files: The files that were written there.
+        proof: The predictions that it has to make.
+        tracking_uri: MLflow's address; needed if files are accessed through its server.
     """
 
     source: str
@@ -59,12 +59,12 @@ Culprit = Literal["model", "files", "store"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadbackProblem:
-    """Why a model could not be read back.
+    """The reason why a model could not be read back.
 
     Attributes:
-        reason: What is wrong, in words.
+        reason: The problem, in words.
         culprit: The model itself; its files, which are not those that were written; or the store,
-            which did not give them in time. The latter two say nothing of the model.
+            which did not deliver them in time. The latter two say nothing about the model.
     """
 
     reason: str
@@ -77,8 +77,8 @@ def read_back(
     """Read a model back; None if it is there, loads, and predicts what it should.
 
     Args:
-        reading: Which model.
-        fetched: Called once its files are here and compared; what follows is the model's own time.
+        reading: The model to read.
+        fetched: Called once the files are here and compared; from then on the model's time counts.
     """
     try:
         with here(reading.source, reading.tracking_uri) as folder:
@@ -94,7 +94,7 @@ def read_back(
 
 
 def problem_in(folder: Path, proof: Proof) -> str | None:
-    """Why a stored model is not what was fitted; None if it is."""
+    """Return how a stored model differs from the fitted one; None if it does not."""
     try:
         with _own_modules_dropped(folder), user_code():
             return _compared(folder, proof)
@@ -132,9 +132,9 @@ def _shown(values: Any) -> str:
 
 @contextmanager
 def _own_modules_dropped(folder: Path) -> Iterator[None]:
-    """Afterwards neither `sys.path` nor the loaded modules know of the model's own code.
+    """Remove the model's own code from `sys.path` and from the loaded modules afterwards.
 
-    MLflow puts it in front of `sys.path` for good, where the next model would find it.
+    MLflow puts it in front of `sys.path` permanently, where the next model would find it.
     """
     path = list(sys.path)
     before = set(sys.modules)

@@ -1,8 +1,8 @@
-"""Who reads models back: this process, or another one that is started once and reused.
+"""The readers of written models: this process, or another one that is started once and reused.
 
-Where this process wrote the models itself, only another one can tell that they load. A store that
-hangs while it gives the files, and a model that hangs while it is loaded or asked, are given up
-after a while, in either process.
+If this process wrote the models itself, only another process can prove that they load. In either
+process, reading ends with a time limit if a store hangs while it delivers the files, or if a model
+hangs while it is loaded or predicts.
 
 Touches no library but MLflow through `readback`; takes `Reading`s; gives their problems; runs on
 the driver.
@@ -25,11 +25,11 @@ from orchestrator.mlflow.model_files.readback import ReadbackProblem, Reading, r
 ReadBack = Callable[[Reading], ReadbackProblem | None]
 
 PATIENCE_SECONDS = 600.0
-"""How long a store may take to give a model's files, and then the model to be loaded and asked."""
+"""The time limit for a store to deliver a model's files, and again for loading and predicting."""
 
 _Fetched = Literal["fetched"]
 _FETCHED: _Fetched = "fetched"
-"""What the reading process says between the two."""
+"""The message of the reading process between the two."""
 
 _PROGRAM = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
@@ -38,7 +38,7 @@ _PROGRAM = (
 
 
 def reader(*, wrote_itself: bool) -> ReadBack:
-    """What reads models back.
+    """Return the function that reads models back.
 
     Args:
         wrote_itself: Whether this process writes the models that are read.
@@ -47,12 +47,14 @@ def reader(*, wrote_itself: bool) -> ReadBack:
 
 
 class ReadingThread:
-    """Reads models back in this process, until one hangs, and later ones in another process.
+    """A reader in a thread of this process; once a model hangs, it uses another process.
 
-    A model that hangs keeps its thread, and its modules and path stay: it could spoil the next one.
+    A model that hangs keeps its thread, and its modules and path stay, which could affect the next
+    model.
 
     Args:
-        patience: Seconds that a store may take to give the files, and again the model.
+        patience: The seconds that the store may take to deliver the files, and again the model to
+            load and predict.
     """
 
     def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
@@ -60,7 +62,7 @@ class ReadingThread:
         self._has_hung = False
 
     def read_back(self, reading: Reading) -> ReadbackProblem | None:
-        """As `readback.read_back`."""
+        """Read a model back as `readback.read_back` does, within the time limit."""
         if self._has_hung:
             return _reading_process().read_back(reading)
         fetched = Future[None]()
@@ -84,13 +86,13 @@ class ReadingThread:
 
 
 class ReadingProcess:
-    """Another process that reads models back; started when it is first asked, and again if it ends.
+    """A reader in another process, which is started at the first request, and again if it ends.
 
-    It imports MLflow once, which takes it some seconds, and then answers in milliseconds.
+    It imports MLflow once, which takes some seconds, and then answers in milliseconds.
 
     Attributes:
-        patience: Seconds that a store may take to give the files, and again the model; the process
-            is then ended.
+        patience: The seconds that the store may take to deliver the files, and again the model to
+            load and predict; after that the process is killed.
     """
 
     def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
@@ -99,7 +101,7 @@ class ReadingProcess:
         self._asking = Lock()
 
     def read_back(self, reading: Reading) -> ReadbackProblem | None:
-        """As `readback.read_back`, there; its death is the model's fault."""
+        """Read a model back in the other process; if that dies, the model is to blame."""
         with self._asking:
             process = self._running()
             assert process.stdin is not None  # noqa: S101 - both are pipes
@@ -133,7 +135,7 @@ class ReadingProcess:
             return
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                with suppress(OSError):  # of a process that ended with half a reading in the pipe
+                with suppress(OSError):  # the process may have ended with half a reading in the pipe
                     pipe.close()
         process.wait()
 
@@ -153,7 +155,7 @@ class ReadingProcess:
 def serve() -> None:
     """Read models back for the process that started this one, until it closes the pipe."""
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a model prints, in Python or in C, is no answer
+    os.dup2(2, 1)  # keep what a model prints, in Python or in C, out of the answers
     while True:
         try:
             sys.path[:], reading = pickle.load(sys.stdin.buffer)  # noqa: S301 - of our driver
@@ -186,7 +188,7 @@ def _send(pipe: IO[bytes], value: Any) -> None:
 
 @contextmanager
 def _ended_after(seconds: float, process: "subprocess.Popen[bytes]") -> Iterator[Event]:
-    """End a process unless the block ends in time; gives whether that was necessary."""
+    """Kill a process unless the block ends in time; yield an event that is set when it is killed."""
     is_overdue = Event()
 
     def end() -> None:

@@ -1,10 +1,10 @@
-"""What a model takes and gives, as MLflow writes it down beside the model.
+"""The inputs and outputs of a model, in the form that MLflow stores beside the model.
 
 Touches MLflow, pandas and numpy; takes a sample of the loader's rows and the predictions for it;
 gives a `ModelSignature`; runs on workers.
 
-MLflow's `infer_signature` looks at every value and warns of integers. Column types and the type of
-the predictions say the same, so equal tables share one signature.
+MLflow's `infer_signature` inspects every value and warns about integers. The types of the columns
+and of the predictions give the same result, so equal tables share one signature.
 """
 
 from functools import lru_cache
@@ -25,18 +25,18 @@ _SAME_VALUES = {
     "float64": DataType.double,
     "str": DataType.string,
 }
-"""MLflow's word for a column's type, where the two hold exactly the same values."""
+"""MLflow's name for a column's type, if both types hold exactly the same values."""
 
 
 def signature_of(sample: Any, predictions: Any) -> ModelSignature | None:
-    """The signature of a model, or None where MLflow has no word for the data.
+    """Return the signature of a model, or None if MLflow has no type for some of the data.
 
-    A categorical column, for one, would reach the model as text if a signature said so, so that
-    table is better passed on as it is.
+    A categorical column, for example, would reach the model as text if a signature said so;
+    without a signature, MLflow passes the table on unchanged.
 
     Args:
         sample: Some rows as the loader gave them, before any estimator has seen them.
-        predictions: What the fitted estimator predicts for them; None where it cannot predict.
+        predictions: The fitted estimator's predictions for these rows; None if it cannot predict.
     """
     if not isinstance(sample, pd.DataFrame) or not all(isinstance(c, str) for c in sample.columns):
         return None

@@ -12,29 +12,30 @@ import skops.io
 from orchestrator.errors import UsageError, chain_of
 
 _NUMERIC = ("numpy", "scipy")
-"""Packages trusted beside the allowed ones: scikit-learn's estimators hold functions of theirs."""
+"""Packages trusted besides the allowed ones: scikit-learn's estimators hold their functions."""
 
 _HARMLESS = frozenset({"functools.partial", "collections.OrderedDict"})
-"""Types that only hold others, which skops lists as well: a partial is as safe as its function."""
+"""Types that only hold others, which skops lists too: a partial is as safe as its function."""
 
 CURE = "choose another estimator, or set `allow_pickle: true` if all who load it trust it"
 
 
 def types_held(estimator: Any, allowed: Sequence[str]) -> frozenset[str]:
-    """The types in a fitted estimator that skops does not trust by itself.
+    """Return the types in a fitted estimator that skops does not trust by default.
 
     Args:
         estimator: A fitted estimator.
         allowed: Packages whose types a file may hold.
 
     Raises:
-        UsageError: One is of another package, or skops cannot store the estimator and read it back.
+        UsageError: A type belongs to another package, or skops cannot store the estimator and read
+            it back.
     """
     name = type(estimator).__name__
     try:
         content = skops.io.dumps(estimator)
         held = skops.io.get_untrusted_types(data=content)
-    except Exception as error:  # skops raises whatever an estimator's parts do
+    except Exception as error:  # skops raises whatever the parts of an estimator raise
         raise UsageError(f"{name} cannot be stored by skops ({chain_of(error)}): {CURE}") from error
     packages = tuple(f"{package}." for package in (*allowed, *_NUMERIC))
     for path in held:
@@ -53,7 +54,7 @@ def types_held(estimator: Any, allowed: Sequence[str]) -> frozenset[str]:
 
 
 def problem_of(estimator: Any, allowed: Sequence[str]) -> str | None:
-    """Why a fitted estimator cannot be stored without pickling it; None if it can."""
+    """Return why a fitted estimator cannot be stored without pickle; None if it can."""
     try:
         types_held(estimator, allowed)
     except UsageError as error:

@@ -109,7 +109,7 @@ def _blamed(model: Storable, error: Exception, what: str, cure: str) -> UsageErr
 
 
 def _require_no_fault_of_the_disk(error: Exception) -> None:
-    """Raise the error again if the disk caused it: MLflow reports a full disk as a model's fault."""
+    """Raise the error again if the disk caused it: MLflow blames the model for a full disk too."""
     if any(isinstance(cause, OSError) for cause in causes_of(error)):
         raise error
 

@@ -135,7 +135,7 @@ class ReadingProcess:
             return
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                with suppress(OSError):  # the process may have ended with half a reading in the pipe
+                with suppress(OSError):  # the process may have ended with a half-read reading
                     pipe.close()
         process.wait()
 
@@ -188,7 +188,7 @@ def _send(pipe: IO[bytes], value: Any) -> None:
 
 @contextmanager
 def _ended_after(seconds: float, process: "subprocess.Popen[bytes]") -> Iterator[Event]:
-    """Kill a process unless the block ends in time; yield an event that is set when it is killed."""
+    """Kill a process unless the block ends in time; yield an event that is set if it was killed."""
     is_overdue = Event()
 
     def end() -> None:

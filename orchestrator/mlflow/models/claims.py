@@ -1,10 +1,10 @@
-"""Who moves an experiment's aliases: the last who has claimed them, by a tag of the experiment.
+"""The claim to an experiment's aliases: the last driver that set a tag of the experiment moves them.
 
-MLflow knows nothing of the ledger's leases, and a driver that stood still while another took its
-place would move aliases back when it wakes. Whoever is to deploy therefore first claims, then makes
-sure that the lease is its own, then moves aliases as long as nobody has claimed since. A driver
-that lost its lease before it claimed is stopped by the lease, one that lost it afterwards by its
-successor's claim.
+MLflow knows nothing about the ledger's leases, and a driver that was suspended while another took
+its place would move aliases back when it resumes. A driver that is about to deploy therefore first
+claims the aliases, then checks that it still holds the lease, then moves aliases as long as no other
+driver has claimed them since. A driver that lost its lease before its claim is stopped by the
+lease; one that lost it afterwards is stopped by its successor's claim.
 
 Touches MLflow and its tables; takes MLflow's client or a connection; gives `Claim`; driver.
 """
@@ -24,12 +24,12 @@ TAG = "orchestrator.driver"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """The right to move an experiment's aliases, until somebody else claims it.
+    """The right to move an experiment's aliases, until another driver claims it.
 
     Attributes:
         experiment: The experiment's name.
-        experiment_id: MLflow's id of it.
-        token: Whose it is, drawn by chance.
+        experiment_id: MLflow's id of the experiment.
+        token: A random token that identifies the claim.
     """
 
     experiment: str
@@ -37,10 +37,13 @@ class Claim:
     token: str
 
     def require(self, found: str | None) -> None:
-        """Nothing, while the tag is ours.
+        """Check that the tag holds this claim.
+
+        Args:
+            found: The tag's value; None if the experiment does not have the tag.
 
         Raises:
-            ClaimLostError: It is another's.
+            ClaimLostError: The tag holds another claim, or is missing.
         """
         if found != self.token:
             raise ClaimLostError(
@@ -49,11 +52,11 @@ class Claim:
             )
 
     def require_by(self, client: MlflowClient) -> None:
-        """As `require`, at this moment."""
+        """Read the tag now and check it as `require` does."""
         self.require(client.get_experiment(self.experiment_id).tags.get(TAG))
 
     def require_in(self, connection: Connection) -> None:
-        """As `require`, until the transaction ends: on PostgreSQL others then wait to claim."""
+        """Check the tag as `require` does; on PostgreSQL other claims wait for the transaction."""
         tags = table_of(SqlExperimentTag).c
         own = select(tags.value).where(
             tags.experiment_id == int(self.experiment_id), tags.key == TAG
@@ -62,7 +65,7 @@ class Claim:
 
 
 def claimed(client: MlflowClient, experiment: str) -> Claim:
-    """Claim the aliases of an experiment, over whoever did so before.
+    """Claim the aliases of an experiment and replace any earlier claim.
 
     Raises:
         MachineryError: MLflow has no such experiment.

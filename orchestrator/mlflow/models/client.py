@@ -1,7 +1,7 @@
-"""Champion after champion through MLflow's own client: for tracking servers and any database.
+"""Champions one by one through MLflow's own client: for tracking servers and any database.
 
 Touches MLflow; takes `Challenger`; gives `Deployed`; runs on the driver, with a few connections at
-a time where a server answers them.
+a time if MLflow is a server.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,17 +32,17 @@ _FOREIGN = (MlflowException, RequestException, OSError)
 _PAGE = 1000
 
 _Aliases = Mapping[Alias, str | None]
-"""The versions a model's aliases point to."""
+"""The versions that a model's aliases point to."""
 
 
 class ClientDeployer:
-    """Registers champions of one experiment through MLflow's client; see `Deployer`.
+    """A deployer that registers champions through MLflow's client; see `Deployer`.
 
     Args:
         client: MLflow's client.
         experiment: The experiment's name.
-        connections: How many calls are under way at once; one for a database file, which lets
-            only one in.
+        connections: The number of simultaneous calls; 1 for a database file, which allows only one
+            writer.
     """
 
     def __init__(self, client: MlflowClient, experiment: str, connections: int) -> None:
@@ -52,11 +52,11 @@ class ClientDeployer:
         self._claim: Claim | None = None
 
     def claim(self) -> None:
-        """Be the one who moves aliases, and say so in a tag of MLflow's experiment."""
+        """Claim the right to move aliases, and record that in a tag of MLflow's experiment."""
         self._claim = self.claimed()
 
     def claimed(self) -> Claim:
-        """A claim that was just made, for whoever deploys."""
+        """Claim the right to move aliases, and return the claim for the deployer that uses it."""
         with as_machinery_error("the aliases in MLflow were not claimed", *_FOREIGN):
             return claimed(self._client, self._experiment)
 
@@ -79,7 +79,7 @@ class ClientDeployer:
         return self._set_state(customers, ModelState.LIVE)
 
     def champions(self) -> Mapping[str, Deployed]:
-        """What is deployed, by customer."""
+        """Return the deployed champions by customer."""
         with as_machinery_error("MLflow's registered models were not read", *_FOREIGN):
             return {
                 model.tags["customer"]: _deployed(model)
@@ -88,7 +88,7 @@ class ClientDeployer:
             }
 
     def versions(self) -> Mapping[tuple[str, str], str]:
-        """The run of every version of the models whose names begin as ours do."""
+        """Return the run of every version of the models with this experiment's name prefix."""
         with as_machinery_error("MLflow's model versions were not read", *_FOREIGN):
             return {
                 (version.name, str(version.version)): version.run_id or ""
@@ -124,7 +124,7 @@ class ClientDeployer:
         )
 
     def _move(self, model: RegisteredModel, version: str) -> None:
-        """Move the aliases of a model; where another has claimed them meanwhile, move them back."""
+        """Move a model's aliases; move them back if another driver has claimed them meanwhile."""
         before = {alias: _alias(model, alias) for alias in (Alias.PREVIOUS, Alias.CHAMPION)}
         after = {Alias.PREVIOUS: before[Alias.CHAMPION], Alias.CHAMPION: version}
         self._require_claim()
@@ -142,7 +142,7 @@ class ClientDeployer:
             self._claim.require_by(self._client)
 
     def _move_back(self, name: str, before: _Aliases, after: _Aliases) -> None:
-        """Undo what was moved, and leave alone what another has moved since."""
+        """Move the aliases back, except those that another driver has moved since."""
         now = self._client.get_registered_model(name)
         for alias in before:
             if _alias(now, alias) == after[alias] != before[alias]:
@@ -163,7 +163,7 @@ class ClientDeployer:
             return self._client.get_registered_model(name)
 
     def _version(self, name: str, challenger: Challenger) -> str:
-        """The version with the challenger's run, made if it is not there yet."""
+        """Return the version with the challenger's run; create it if it does not exist yet."""
         query = f"name = '{name}' and run_id = '{challenger.run_id}'"
         for version in self._client.search_model_versions(query):
             return str(version.version)
@@ -192,14 +192,14 @@ class ClientDeployer:
         )
 
     def _models(self) -> Iterator[RegisteredModel]:
-        """Every registered model whose name begins as ours do, with tags and aliases."""
+        """Return every registered model with this experiment's prefix, with tags and aliases."""
         return self._pages(self._client.search_registered_models)
 
     def _all_versions(self) -> Iterator[ModelVersion]:
         return self._pages(self._client.search_model_versions)
 
     def _pages(self, search: Callable[..., Any]) -> Iterator[Any]:
-        """What MLflow finds under names that begin as ours do, page by page."""
+        """Yield what a search finds under names with this experiment's prefix, page by page."""
         token = None
         while True:
             page = search(f"name LIKE '{model_prefix(self._experiment)}%'", _PAGE, page_token=token)

@@ -1,4 +1,4 @@
-"""The seam through which champions are served: what is deployed, and what comes of it.
+"""The seam through which champions are registered: the challengers, and the deployed models.
 
 Touches no library; takes `Challenger`; gives `Deployed`; runs on the driver, one writer at a time
 (law 5).
@@ -17,7 +17,7 @@ from orchestrator.errors import UsageError
 
 
 class Alias(StrEnum):
-    """MLflow aliases; `models:/<name>@champion` is what users load."""
+    """MLflow's aliases; users load `models:/<name>@champion`."""
 
     CHAMPION = "champion"
     PREVIOUS = "previous"
@@ -36,7 +36,7 @@ class Challenger:
 
     Attributes:
         customer: The customer's true id.
-        run_id: MLflow's id of the run it comes from.
+        run_id: MLflow's id of the run that the model comes from.
         source: The address of its model files.
         tags: Tags of its version, e.g. the model's id and its score.
     """
@@ -49,14 +49,14 @@ class Challenger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """A customer's registered model as it stands.
+    """The current state of a customer's registered model.
 
     Attributes:
         customer: The customer's true id.
-        model_name: Its registered model.
+        model_name: The name of the registered model.
         version: The version with the alias `champion`.
-        previous_version: The version with the alias `previous`, None when there was none.
-        state: Whether the customer is still served on purpose.
+        previous_version: The version with the alias `previous`; None if no version has it.
+        state: Whether the registry still lists the customer.
     """
 
     customer: str
@@ -67,19 +67,20 @@ class Deployed:
 
 
 class Deployer(Protocol):
-    """Registers champions of one experiment.
+    """The seam that registers the champions of one experiment.
 
-    The contract: every method may be called again after a failure, with the same or more: a version
-    with the same run is found and used, an alias that already points there stays, and `previous`
-    keeps pointing to the champion before. An alias moves only to a version that exists. Nothing but
-    what is to be forgotten is ever deleted. Whatever MLflow or its database raises becomes a
+    The contract: every method may be called again after a failure, with the same arguments or more:
+    an existing version with the same run is reused, an alias that already points there stays, and
+    `previous` keeps pointing to the previous champion. An alias moves only to a version that
+    exists. Only `forget` deletes anything. Every exception of MLflow or its database becomes a
     `MachineryError`.
     """
 
     def claim(self) -> None:
-        """Be the one who moves aliases, until another deployer of the experiment claims that.
+        """Claim the right to move aliases, until another deployer of the experiment claims it.
 
-        Who may claim is not known here: make sure of the lease afterwards, before deploying.
+        The deployer does not know which driver may claim: after the claim and before deploying, the
+        caller checks that it still holds the lease.
         """
         ...
 
@@ -87,13 +88,13 @@ class Deployer(Protocol):
         """Make the challengers the champions of their customers.
 
         Returns:
-            One for each challenger, in the same order.
+            The deployed model of each challenger, in the same order.
 
         Raises:
-            ClaimLostError: This deployer has claimed, and another one since then: whatever that
-                one deploys stays. A deployer that has never claimed is not refused.
-            UsageError: A customer has two challengers, or a model's name is taken by another
-                experiment or customer.
+            ClaimLostError: Another deployer has claimed the aliases since this one did; what the
+                other deploys stays. A deployer that has never claimed is not refused.
+            UsageError: A customer has two challengers, or another experiment or customer has a
+                model of the same name.
         """
         ...
 
@@ -106,29 +107,29 @@ class Deployer(Protocol):
         ...
 
     def restore(self, customers: Sequence[str]) -> frozenset[str]:
-        """Mark the models of customers that came back; gives the customers that have no model."""
+        """Mark the models of customers that came back; return the customers without a model."""
         ...
 
     def champions(self) -> Mapping[str, Deployed]:
-        """What is deployed, by customer; not a model whose tag `customer` somebody deleted."""
+        """Return the deployed champions by customer; models without a `customer` tag are ignored."""
         ...
 
     def versions(self) -> Mapping[tuple[str, str], str]:
-        """By registered model and version, MLflow's id of the run that each version is of."""
+        """Return MLflow's id of each version's run, by registered model and version."""
         ...
 
     def forget(self, customer: str) -> bool:
-        """Delete a customer's registered model with all its versions; whether there was one."""
+        """Delete a customer's registered model with all its versions; return whether it existed."""
         ...
 
 
 def model_tags(experiment: str, customer: str) -> dict[str, str]:
-    """The tags of a customer's registered model."""
+    """Return the tags of a customer's registered model."""
     return {"experiment": experiment, "customer": customer, "state": ModelState.LIVE}
 
 
 def state_of(tags: Mapping[str, str]) -> ModelState:
-    """A model is live unless its tags say otherwise; people may have deleted or changed them."""
+    """Return a model's state: live unless its tags, which users may have changed, say retired."""
     return ModelState.RETIRED if tags.get("state") == ModelState.RETIRED else ModelState.LIVE
 
 
@@ -136,7 +137,7 @@ def check_one_each(challengers: Sequence[Challenger]) -> None:
     """Refuse two challengers for one customer: only one of them can become its champion.
 
     Raises:
-        UsageError: It names the customer.
+        UsageError: A customer has several challengers; the message names the customer.
     """
     often = Counter(each.customer for each in challengers)
     for customer, count in often.items():
@@ -145,10 +146,10 @@ def check_one_each(challengers: Sequence[Challenger]) -> None:
 
 
 def check_owner(name: str, tags: Mapping[str, str], experiment: str, customer: str) -> None:
-    """Refuse a registered model that is not this customer's.
+    """Refuse a registered model that does not belong to this customer.
 
-    Experiment `a` with customer `b-c` and experiment `a-b` with customer `c` want the same name;
-    so may a model that somebody registered by hand.
+    Ids that differ only in characters that a name cannot hold may give the same name, and a user
+    may have registered a model of that name by hand.
 
     Raises:
         UsageError: Its tags name another experiment or customer, or none.

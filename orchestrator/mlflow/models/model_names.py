@@ -1,4 +1,4 @@
-"""What a customer's registered model is called.
+"""The name of a customer's registered model.
 
 Touches no library; takes an experiment's name and a customer's id; gives a name; driver.
 """
@@ -7,9 +7,10 @@ from orchestrator.identity import slug
 
 
 def model_name(experiment: str, customer: str) -> str:
-    """The registered model of a customer: one each, since MLflow is slow with many versions of one.
+    """Return the name of a customer's registered model.
 
-    No slug has a dot, so `eu-x` of the experiment `churn` and `x` of `churn-eu` stay apart.
+    Each customer has its own, since MLflow is slow with many versions of one model. A slug has no
+    dot, so customer `eu-x` of experiment `churn` and customer `x` of `churn-eu` stay apart.
 
     >>> model_name("flights", "AA-DFW")
     'flights.AA-DFW'
@@ -18,5 +19,5 @@ def model_name(experiment: str, customer: str) -> str:
 
 
 def model_prefix(experiment: str) -> str:
-    """How the registered models of all its customers begin, and no other experiment's."""
+    """Return the name prefix that only the registered models of this experiment have."""
     return f"{slug(experiment)}."

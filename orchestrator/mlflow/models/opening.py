@@ -1,4 +1,4 @@
-"""A tracking address -> the deployer that serves it best.
+"""The choice of the deployer that suits a tracking address best.
 
 Touches MLflow; takes an address and an experiment's name; runs on the driver.
 """
@@ -15,15 +15,15 @@ _CONNECTIONS_TO_A_SERVER = 4
 
 
 def open_deployer(uri: str, experiment: str) -> Deployer:
-    """The deployer for an experiment's customers.
+    """Return the deployer for an experiment's customers.
 
     Args:
-        uri: MLflow's tracking address, one that `open_tracker` has opened; its registered models
-            are in the same place.
-        experiment: The experiment's name, the first part of every registered model's.
+        uri: MLflow's tracking address, one that `open_tracker` has opened; the registered models
+            are at the same address.
+        experiment: The experiment's name, the first part of each registered model's name.
 
     Raises:
-        MachineryError: MLflow cannot be reached, or its database is of another version.
+        MachineryError: MLflow cannot be reached, or its database has another version.
     """
     with as_machinery_error("MLflow's registered models cannot be opened", MlflowException):
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)

@@ -1,4 +1,4 @@
-"""What MLflow's database has of some registered models, read in a handful of queries.
+"""The registered models in MLflow's database, read in a handful of queries.
 
 Touches SQLAlchemy and MLflow's table classes; takes names; gives `RegisteredModels`; runs on the
 driver.
@@ -23,13 +23,13 @@ from orchestrator.mlflow.models.deployer import Alias, Deployed, state_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredModels:
-    """What MLflow has of some registered models.
+    """Some registered models as MLflow's database has them.
 
     Attributes:
-        tags: By the name of each model that is there.
-        last_versions: By name, the highest version.
-        versions: By name and run id, the versions of the runs asked for.
-        aliases: By name and alias, the version it points to.
+        tags: The tags of each existing model, by name.
+        last_versions: The highest version of each model, by name.
+        versions: The versions of the requested runs, by name and run id.
+        aliases: The version that each alias points to, by name and alias.
     """
 
     tags: Mapping[str, Mapping[str, str]]
@@ -39,7 +39,7 @@ class RegisteredModels:
 
 
 def read_standing(connection: Connection, names: list[str], run_ids: list[str]) -> RegisteredModels:
-    """Read what there is, and on PostgreSQL hold these models until the transaction ends."""
+    """Read these models, and lock them on PostgreSQL until the transaction ends."""
     models, tags = table_of(SqlRegisteredModel).c, table_of(SqlRegisteredModelTag).c
     versions, aliases = table_of(SqlModelVersion).c, table_of(SqlRegisteredModelAlias).c
     held = connection.scalars(_of(models, names, models.name).with_for_update())
@@ -59,7 +59,7 @@ def read_standing(connection: Connection, names: list[str], run_ids: list[str]) 
 
 
 def read_deployed(connection: Connection, experiment: str) -> Iterator[Deployed]:
-    """The registered models of an experiment that have a champion."""
+    """Yield the registered models of an experiment that have a champion."""
     tags, aliases = table_of(SqlRegisteredModelTag).c, table_of(SqlRegisteredModelAlias).c
     here = tags.workspace == DEFAULT_WORKSPACE_NAME
     own = select(tags.name).where(here, tags.key == "experiment", tags.value == experiment)
@@ -86,9 +86,9 @@ def read_deployed(connection: Connection, experiment: str) -> Iterator[Deployed]
 
 
 def read_versions(connection: Connection, experiment: str) -> Iterator[tuple[tuple[str, str], str]]:
-    """Every version of the registered models of an experiment, by name and number, and its run."""
+    """Yield every version of an experiment's registered models, by name and number, and its run."""
     tags, versions = table_of(SqlRegisteredModelTag).c, table_of(SqlModelVersion).c
-    # MLflow keeps the number of a deleted version, so that no other gets it.
+    # MLflow keeps the number of a deleted version, so that it is never reused.
     here = (versions.workspace == DEFAULT_WORKSPACE_NAME) & (
         versions.current_stage != STAGE_DELETED_INTERNAL
     )
@@ -99,13 +99,13 @@ def read_versions(connection: Connection, experiment: str) -> Iterator[tuple[tup
 
 
 def table_of(model: type) -> Table:
-    """The table behind one of MLflow's classes."""
+    """Return the table of one of MLflow's classes."""
     table: Table = model.__table__  # type: ignore[attr-defined]  # MLflow's classes are untyped
     return table
 
 
 def _of(columns: Any, names: list[str], *selected: Any) -> Any:
-    """Of these models, in the workspace MLflow uses when it keeps none apart."""
+    """Select columns of these models in the default workspace, which is used without workspaces."""
     return select(*selected).where(
         columns.workspace == DEFAULT_WORKSPACE_NAME, columns.name.in_(names)
     )

@@ -4,12 +4,12 @@
     customer_page   one customer
     front_section   several objectives of one customer
     customer_trials  the trials of one customer
-    status          what serves, and the history of one customer or model
+    status          the champion of each customer, and the history of a customer or model
     mlflow_summary  a flow run's page in MLflow
     page            the parts of a page
-    charts          charts in plain values
-    rendering       a page to one HTML file
-    formatting      parameters and moments as people read them
+    charts          charts of plain values
+    rendering       a page as one HTML file
+    formatting      parameters and times in readable form
 
 Touches jinja2 and plotly; takes the ledger; gives HTML; driver.
 """

@@ -1,4 +1,4 @@
-"""Charts of our own, in plain values and one look.
+"""The project's own charts, made from plain values and styled alike.
 
 Texts are escaped: plotly reads some HTML in labels. Touches plotly; gives figures; runs on the
 driver.
@@ -16,11 +16,11 @@ _STATES = {"success": "#2c9a6b", "pruned": "#9db4d8", "failed": "#c23b3b", "time
 
 
 def counts(numbers: Mapping[str, int], *, of: str) -> Figure:
-    """How many of each, the most on top.
+    """Return a bar chart of counts, the highest on top.
 
     Args:
-        numbers: By name.
-        of: What is counted.
+        numbers: The counts, by name.
+        of: The unit of the counts, e.g. "customers".
     """
     ranked = sorted(numbers.items(), key=lambda pair: pair[1])
     return _laid_out(
@@ -39,11 +39,11 @@ def counts(numbers: Mapping[str, int], *, of: str) -> Figure:
 
 
 def states(by_name: Mapping[str, Mapping[str, int]], *, of: str) -> Figure:
-    """How many of each were in which state, one bar a name.
+    """Return a bar chart of counts by state, one stacked bar per name.
 
     Args:
-        by_name: By name and state.
-        of: What is counted.
+        by_name: The counts, by name and state.
+        of: The unit of the counts, e.g. "trials".
     """
     names = sorted(by_name, reverse=True)
     bars = [
@@ -62,14 +62,14 @@ def states(by_name: Mapping[str, Mapping[str, int]], *, of: str) -> Figure:
 
 
 def spread(values: Sequence[float], *, of: str) -> Figure:
-    """How often values of a size occur."""
+    """Return a histogram of the values."""
     return _laid_out(
         Figure(Histogram(x=list(values), nbinsx=24, marker_color=COLOURS[0])), x=of
     ).update_layout(bargap=0.06, yaxis={"title": "customers", "nticks": 4})
 
 
 def boxes(groups: Mapping[str, Sequence[float]], *, of: str) -> Figure:
-    """The values of each group: their quartiles, and as points each of them, or the outliers."""
+    """Return a box plot of each group's values, with all values or only the outliers as points."""
     drawn = [
         Box(
             x=list(values),
@@ -90,7 +90,7 @@ def boxes(groups: Mapping[str, Sequence[float]], *, of: str) -> Figure:
 def clouds(
     groups: Mapping[str, Sequence[tuple[float, float, str]]], *, x: str, y: str, log: bool = True
 ) -> Figure:
-    """Points of each group, `(x, y, what it is)`; x on a logarithmic scale unless not `log`."""
+    """Return a scatter plot of each group's points `(x, y, text)`; `log` makes x logarithmic."""
     drawn = [
         Scatter(
             x=[point[0] for point in points],
@@ -108,12 +108,12 @@ def clouds(
 
 
 def course(moments: Sequence[float], values: Sequence[float], names: Sequence[str]) -> Figure:
-    """A value that stays until it changes, each change named.
+    """Return a step chart of a value over time, with a name at each change.
 
     Args:
-        moments: When it changed, in epoch seconds.
-        values: What to.
-        names: What that was.
+        moments: The times of the changes, in epoch seconds.
+        values: The new value at each change.
+        names: The name of each change.
     """
     return _laid_out(
         Figure(
@@ -141,5 +141,5 @@ def _laid_out(figure: Figure, *, x: str) -> Figure:
 
 
 def _label(name: str) -> str:
-    """A name of any length, as plain text."""
+    """Return a name as escaped text, shortened to 32 characters."""
     return escape(name if len(name) <= 32 else f"{name[:31]}…")

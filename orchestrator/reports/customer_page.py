@@ -1,4 +1,4 @@
-"""The page about one customer: what serves it, what was tried, and how each search went.
+"""The page about one customer: its champions, its trials, and the course of each search.
 
 Touches plotly through its rooms; reads the ledger; gives a `Page`; runs on the driver.
 """
@@ -25,10 +25,10 @@ _MOST_REASONS = 20
 
 
 def customer_page(ledger: Ledger, customer: str) -> Page:
-    """What the ledger knows of a customer.
+    """Return the page about one customer, made from the ledger.
 
     Raises:
-        UsageError: No such customer was ever listed.
+        UsageError: The registry has never listed such a customer.
     """
     periods = ledger.lives.history("customer", customer)
     if not periods:
@@ -87,7 +87,7 @@ def _cards(champion: Champion | None, by_model: ByModel) -> Iterator[Card]:
 
 
 def _candidates(by_model: ByModel) -> Iterator[Section]:
-    """The models side by side."""
+    """Yield the section that compares the models."""
     if not by_model:
         return
     metric = _metric(by_model)
@@ -142,7 +142,7 @@ def _candidate(
 
 
 def _champions(chain: Sequence[Promotion]) -> Iterator[Section]:
-    """What served the customer, one after the other."""
+    """Yield the section of the customer's successive champions."""
     served = [(each, each.decision.best) for each in chain if each.decision.best is not None]
     if not served:
         return
@@ -170,14 +170,14 @@ def _champions(chain: Sequence[Promotion]) -> Iterator[Section]:
 
 
 def searches_of(ledger: Ledger, customer: str) -> Iterator[Section]:
-    """How the last searches of a customer went, one section a model, all shut."""
+    """Yield the last searches of a customer, one section per model, all folded."""
     results = [each.result for each in ledger.trials.of_last_studies(customer)]
     for section in _searches(_by_model(results), ""):
         yield replace(section, title=f"{customer}: {section.title.lower()}", folded=True)
 
 
 def _searches(by_model: ByModel, serving: str) -> Iterator[Section]:
-    """How the search of each model went; that of the champion's is open."""
+    """Yield a section for each model's search; only that of the champion's model is open."""
     for model, results in sorted(by_model.items(), key=lambda pair: pair[0] != serving):
         drawn = pictures(results)
         if drawn:
@@ -209,7 +209,7 @@ def _metric(by_model: ByModel) -> str:
 
 
 def _scored(results: Sequence[TrialResult], metric: str) -> list[TrialResult]:
-    """Those that can be compared: a model not tried lately may have been scored otherwise."""
+    """Return the comparable results: earlier searches may have used another metric."""
     return [each for each in results if each.state == "success" and metric in each.scores]
 
 

@@ -1,4 +1,4 @@
-"""The trials of one customer, flat: what was tried, how it scored, which one serves.
+"""The trials of one customer as flat records: parameters, scores, and which trial serves.
 
 Touches no library; reads the ledger; gives records for people and machines; driver.
 """
@@ -17,9 +17,9 @@ class CustomerTrials(Tabular):
     """Trials of one customer.
 
     Attributes:
-        customer: Its id.
-        trials: The latest first, or the best first where the best were asked for.
-        serving: The MLflow run of the trial that serves the customer; "" without one.
+        customer: The customer's id.
+        trials: The latest first; if the best were requested, the best first.
+        serving: The run id of the trial that serves the customer; "" if none does.
     """
 
     customer: str
@@ -27,11 +27,11 @@ class CustomerTrials(Tabular):
     serving: str = ""
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a flat record a trial; scores are means over folds, `folds` holds each of them."""
+        """Return a flat record per trial; `scores` are means over folds, `folds` holds each fold's."""
         return [self._row(trial) for trial in self.trials]
 
     def tables(self) -> tuple[TableView, ...]:
-        """Return a row a trial, with a column for each parameter and each metric."""
+        """Return a row per trial, with a column for each parameter and each metric."""
         rows = []
         for row in self.rows():
             params, scores = row.pop("params"), row.pop("scores")
@@ -73,15 +73,16 @@ def customer_trials(
     """Return trials of one customer: the latest, or the best.
 
     Args:
-        ledger: The experiment's.
-        customer: Its id.
-        model: Only this model's.
-        best: So many of the best by the metric the customer was last compared by.
-        state: Only those that ended so.
-        limit: At most so many of the latest; None is all.
+        ledger: The experiment's ledger.
+        customer: The customer's id.
+        model: The id of a model to select trials by; None selects all models.
+        best: The number of best trials, by the metric that last compared the customer's trials.
+        state: The state to select trials by; None selects all states.
+        limit: The greatest number of latest trials; None returns all.
 
     Raises:
-        UsageError: The customer was never listed, or the arguments contradict each other.
+        UsageError: The registry has never listed the customer, or the arguments contradict each
+            other.
     """
     if best is not None and limit is not None:
         raise UsageError("the number of the best is given: leave out the limit")

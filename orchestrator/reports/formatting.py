@@ -1,4 +1,4 @@
-"""Parameters and moments as people read them.
+"""Parameters and times in readable form.
 
 Touches no library; takes values; gives texts; runs on the driver.
 """
@@ -9,12 +9,12 @@ from orchestrator.records import Params
 
 
 def in_short(params: Params) -> str:
-    """Parameters in one line; numbers with the digits that matter to a reader."""
+    """Return parameters on one line; numbers have four significant digits."""
     return ", ".join(f"{name}={_in_short(value)}" for name, value in params.items())
 
 
 def moment(seconds: float) -> str:
-    """A time as people read it, in this machine's zone."""
+    """Return a time in readable form, in this machine's time zone."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 

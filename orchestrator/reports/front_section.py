@@ -1,4 +1,4 @@
-"""What a customer's page says of several objectives: who is best in one at the cost of another.
+"""The section of a customer's page about several objectives: the trade-offs between them.
 
 Touches plotly through its room; pure; takes trial results; gives a `Section`; runs on the driver.
 """
@@ -15,11 +15,11 @@ _MOST_ROWS = 20
 
 
 def front_section(results: Sequence[TrialResult], serving: TrialResult | None) -> Iterator[Section]:
-    """The Pareto front, best by the deciding metric first; nothing where one objective decides.
+    """Yield the Pareto front, best by the deciding metric first; nothing if there is one objective.
 
     Args:
-        results: Of a customer's last searches, of all models.
-        serving: What serves it now.
+        results: The trial results of a customer's last searches, for all models.
+        serving: The result that serves the customer now; None if none does.
     """
     evaluation = results[0].trial.study.evaluation if results else None
     if evaluation is None or len(objectives := evaluation.objectives) < 2:
@@ -63,7 +63,7 @@ def _chart(
 
 
 def _has_all(result: TrialResult, objectives: Sequence[str]) -> bool:
-    """Whether it was tried by the same objectives, and has them all."""
+    """Whether the trial was made for the same objectives, succeeded, and has a value for each."""
     alike = tuple(objectives) == result.trial.study.evaluation.objectives
     return alike and result.state == "success" and {*result.has_measured} >= set(objectives)
 

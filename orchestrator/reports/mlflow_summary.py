@@ -1,7 +1,7 @@
 """A flow run's report in MLflow: a run of its own, with one HTML file.
 
-It carries none of the tags that trials are grouped by, so no view shows it among them. What it
-shows follows from the ledger, and can be written again at any time (`orchestrator report`).
+This run has none of the tags that trials are grouped by, so no view shows it among them. The report
+is made from the ledger and can be written again at any time (`orchestrator report`).
 
 Touches MLflow through a `Tracker`; reads the ledger; runs on the driver.
 """
@@ -18,7 +18,7 @@ from orchestrator.reports.rendering import render
 FILE = "report.html"
 
 _MOST_CUSTOMERS = 10
-"""Of those that were searched, whose searches are shown one by one."""
+"""The most searched customers whose searches are shown one by one."""
 
 
 def send_summary(
@@ -27,11 +27,11 @@ def send_summary(
     """Write the report of a flow run as a file of its own MLflow run.
 
     Args:
-        experiment: Its name.
-        ledger: What is shown.
-        tracker: Where to.
-        flow_run: Which has ended.
-        searched: The customers it tried something for.
+        experiment: The experiment's name.
+        ledger: The ledger that the report is made from.
+        tracker: The tracker that receives the report.
+        flow_run: The flow run, which has ended.
+        searched: The customers for which the flow run made trials.
 
     Raises:
         MachineryError: MLflow refused.

@@ -1,4 +1,4 @@
-"""The page about all customers: who is served by what, how the models do, and what failed.
+"""The page about all customers: their champions, the models' results, and the failures.
 
 Touches plotly through its rooms; reads the ledger; gives a `Page`; runs on the driver.
 """
@@ -20,16 +20,16 @@ _MOST_ROWS = 1_000
 _MOST_REASONS = 20
 _BEHIND = "behind the best"
 _MOST_TRIALS = 1_000
-"""Of a model, to be drawn: more points show nothing more."""
+"""The most trials drawn for a model: more points would add no information."""
 
 
 def overview_page(ledger: Ledger, experiment: str, searched: Sequence[str] = ()) -> Page:
-    """What the ledger knows of all customers of an experiment.
+    """Return the page about all customers of an experiment, made from the ledger.
 
     Args:
-        ledger: What is known.
-        experiment: Its name.
-        searched: Customers whose searches are shown one by one.
+        ledger: The experiment's ledger.
+        experiment: The experiment's name.
+        searched: The customers whose searches are shown one by one.
     """
     found = standings(ledger)
     tallies = ledger.studies.tallies()
@@ -73,7 +73,7 @@ def _cards(found: Sequence[CustomerStatus], tallies: Sequence[StudyTally]) -> It
 
 
 def _champions(found: Sequence[CustomerStatus], served: Sequence[Champion]) -> Iterator[Section]:
-    """Who is served by what."""
+    """Yield the section of the champion of each customer."""
     if not served:
         return
     metric = Counter(_metric(champion.result) for champion in served).most_common(1)[0][0]
@@ -123,7 +123,7 @@ def _standing(standing: CustomerStatus) -> tuple[str | float | None, ...]:
 
 
 def _models(tallies: Sequence[StudyTally], served: Sequence[Champion]) -> Iterator[Section]:
-    """How the models did, each over all of its customers."""
+    """Yield the section of the results of each model over all of its customers."""
     by_model: dict[str, list[StudyTally]] = {}
     for tally in tallies:
         by_model.setdefault(tally.model, []).append(tally)
@@ -169,7 +169,7 @@ def _failures(ledger: Ledger) -> Iterator[Section]:
 
 
 def _searches(ledger: Ledger, models: Sequence[str]) -> Iterator[Section]:
-    """Which parameters matter, over customers: each score is compared with its customer's best."""
+    """Yield the effect of each model's parameters, with scores relative to the customer's best."""
     for model in models:
         results = [each.result for each in ledger.trials.scored_last(model, _MOST_TRIALS)]
         behind = _behind_the_best(results)
@@ -184,7 +184,7 @@ def _searches(ledger: Ledger, models: Sequence[str]) -> Iterator[Section]:
 
 
 def _behind_the_best(results: Sequence[TrialResult]) -> Mapping[str, float]:
-    """By trial, its score less the best of its customer: 0 for the best, negative for others."""
+    """Return, by trial, its score minus the best score of its study, which itself gets 0."""
     behind: dict[str, float] = {}
     by_customer = _grouped(results, lambda result: result.trial.study.key)
     for some in by_customer.values():

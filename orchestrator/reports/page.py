@@ -1,4 +1,4 @@
-"""What a page is made of; all texts are plain and escaped when the page is rendered.
+"""The parts of a page; all texts are plain, and escaped when the page is rendered.
 
 Touches plotly's figures as values; runs on the driver.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One number of the page's head, with what it counts, and a remark."""
+    """One number at the top of the page, with a label and a remark."""
 
     value: str
     label: str
@@ -19,13 +19,13 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows of cells; numbers are put on the right.
+    """Rows of cells; numbers are aligned to the right.
 
     Attributes:
-        columns: Their names.
-        rows: Cells: texts, numbers, or None for an empty one.
-        title: What is above it.
-        note: What is below it, e.g. that rows were left out.
+        columns: The names of the columns.
+        rows: The cells of each row: texts, numbers, or None for an empty cell.
+        title: The text above the table.
+        note: The text below the table, e.g. that rows were left out.
     """
 
     columns: Sequence[str]
@@ -36,7 +36,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A plotly figure under a title, over the whole width or half of it."""
+    """A plotly figure below a title, over the full width of the page or half of it."""
 
     title: str
     figure: Any
@@ -45,13 +45,13 @@ class Chart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of the page; a folded one opens on a click.
+    """A part of the page; a folded section opens on a click.
 
     Attributes:
-        title: Its heading.
-        note: A sentence below it.
-        parts: Tables and charts in their order.
-        folded: Whether it is shut at first; None cannot be shut.
+        title: The section's heading.
+        note: A sentence below the heading.
+        parts: The tables and charts, in order.
+        folded: Whether the section is closed at first; None if it cannot be closed.
     """
 
     title: str
@@ -65,11 +65,11 @@ class Page:
     """A whole page.
 
     Attributes:
-        title: What it is about.
-        kind: What kind of page it is, above the title.
-        subtitle: What else identifies it.
-        cards: The numbers that matter most.
-        sections: Its parts.
+        title: The name of the page's subject.
+        kind: The kind of the page, shown above the title.
+        subtitle: Further details that identify the page.
+        cards: The most important numbers.
+        sections: The sections, in order.
     """
 
     title: str

@@ -1,7 +1,7 @@
-"""A page -> one HTML file: no other file is needed, and nothing is fetched.
+"""The rendering of a page as one HTML file that needs no other file and fetches nothing.
 
-Every text is escaped by the template; figures are JSON that no browser takes for markup; and the
-page's own policy forbids it to fetch or send anything, whatever a registry's row may hold.
+The template escapes every text; figures are JSON that no browser can mistake for markup; and the
+page's own policy forbids it to fetch or send anything, regardless of the contents of a registry row.
 
 Touches jinja2 and plotly; takes a `Page`; gives text; runs on the driver.
 """
@@ -21,11 +21,11 @@ from orchestrator.reports.page import Chart, Page, Table
 
 _TEMPLATE = "page.html.jinja"
 _SHORT = 26
-"""Letters of a cell that stays in one line."""
+"""The greatest length of a cell, in characters, that stays on one line."""
 
 
 def render(page: Page) -> str:
-    """The page as HTML."""
+    """Return the page as HTML."""
     charts = [
         part for section in page.sections for part in section.parts if isinstance(part, Chart)
     ]
@@ -59,20 +59,20 @@ def _environment() -> Environment:
 
 
 def _visible(value: Any) -> Any:
-    """A value of the template; hidden characters of a text are shown as escapes."""
+    """Return a value for the template; hidden characters of a text become visible escapes."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
     return visible_lines(value)
 
 
 def _look() -> Any:
-    """Plotly's template for white paper, in our colours."""
+    """Return plotly's white template with our colours."""
     look = io.templates["plotly_white"].to_plotly_json()
     return {**look, "layout": {**look["layout"], "colorway": COLOURS}}
 
 
 def _for_script(figure: Any) -> Markup:
-    """A figure as JSON, without what is the page's: its look, its size, the title above it."""
+    """Return a figure as JSON, without the parts that the page sets: template, size and title."""
     content = json.loads(figure.to_json())
     for own in ("template", "title", "width", "height"):
         content["layout"].pop(own, None)
@@ -80,7 +80,7 @@ def _for_script(figure: Any) -> Markup:
 
 
 def _safe_in_script(content: Any) -> Markup:
-    """JSON in which nothing ends the script that holds it."""
+    """Return JSON in which no text can end the script that holds it."""
     text = json.dumps(content, separators=(",", ":"))
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
@@ -88,7 +88,7 @@ def _safe_in_script(content: Any) -> Markup:
 
 
 def _alignments(table: Table) -> list[str]:
-    """The class of each column's cells: numbers stand on the right, short texts in one line."""
+    """Return the class of each column's cells: numbers on the right, short texts on one line."""
     columns = zip(*table.rows, strict=True) if table.rows else [()] * len(table.columns)
     return [_alignment([cell for cell in column if cell is not None]) for column in columns]
 
@@ -100,7 +100,7 @@ def _alignment(cells: Sequence[str | float]) -> str:
 
 
 def _cell(value: str | float | None) -> str:
-    """A cell as people read it."""
+    """Return a cell's value in readable form."""
     if value is None:
         return ""
     if isinstance(value, float):

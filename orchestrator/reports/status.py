@@ -1,4 +1,4 @@
-"""What stands and what has been: who is served by what, and the life of one customer or model.
+"""The status of all customers with their champions, and the history of one customer or model.
 
 Touches no library; reads the ledger only; gives records for people and machines; driver.
 """
@@ -18,12 +18,12 @@ from orchestrator.tabular import TableView, Tabular, time_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerStatus:
-    """How one customer stands at a moment.
+    """The status of one customer at a point in time.
 
     Attributes:
-        customer: Its id.
+        customer: The customer's id.
         state: `active`, `paused` or `removed`.
-        champion: What serves it; None when nothing does.
+        champion: The champion that serves the customer; None if there is none.
         model_listed: Whether the champion's model is still in the registry.
     """
 
@@ -33,7 +33,7 @@ class CustomerStatus:
     model_listed: bool
 
     def row(self) -> dict[str, Any]:
-        """Return it flat, with the cells of `served_by` where something serves the customer."""
+        """Return the status as a flat record, with the cells of `served_by` if it has a champion."""
         row: dict[str, Any] = {"customer": self.customer, "state": self.state}
         if self.champion is None:
             return {**row, "model": None}
@@ -42,11 +42,11 @@ class CustomerStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status(Tabular):
-    """Every customer that is listed or served, at one moment.
+    """The status of every customer that is listed or served, at a point in time.
 
     Attributes:
-        at: The moment in epoch seconds; None is now.
-        customers: In the order of their ids.
+        at: The time in epoch seconds; None is now.
+        customers: The customers, sorted by id.
         unfinished: The experiment's last flow run, if it has not ended.
     """
 
@@ -55,14 +55,14 @@ class Status(Tabular):
     unfinished: FlowRun | None = None
 
     def tables(self) -> tuple[TableView, ...]:
-        """Return a row a customer."""
+        """Return a row per customer."""
         columns = ("customer", "state", "model")
         return (TableView(rows=[each.row() for each in self.customers], columns=columns),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialsOfRun:
-    """The trials a customer or model had in one flow run; `failure` is the commonest reason."""
+    """The trials of a customer or model in one flow run; `failure` is the most common reason."""
 
     flow_run: str
     at: float
@@ -78,11 +78,12 @@ class Life(Tabular):
     """The history of one customer or model.
 
     Attributes:
-        kind, key: Whose.
-        periods: Its registry rows as they were, oldest first.
-        changes: For each period, the fields that were others in the one before.
-        flow_runs: Its trials, flow run by flow run.
-        promotions: A customer's champions, oldest first; of a model, those it ever became.
+        kind, key: `customer` or `model`, and its id.
+        periods: The versions of its registry row, oldest first.
+        changes: For each period, the fields that differ from the period before.
+        flow_runs: Its trials, grouped by flow run.
+        promotions: A customer's promotions, oldest first; for a model, the promotions that made it
+            a champion.
     """
 
     kind: str
@@ -113,7 +114,7 @@ class Life(Tabular):
 
 
 def served_by(champion: Champion) -> dict[str, Any]:
-    """Return a champion as cells: its model, parameters, score, version, and since when."""
+    """Return a champion as cells: its model, parameters, score, version, and start time."""
     study, deployed = champion.result.trial.study, champion.deployed
     return {
         "model": study.model.id,
@@ -128,7 +129,7 @@ def served_by(champion: Champion) -> dict[str, Any]:
 
 
 def promoted(promotions: Sequence[Promotion]) -> TableView:
-    """Return promotions as a table, a row each."""
+    """Return promotions as a table with one row each."""
     rows = []
     for promotion in promotions:
         best = promotion.decision.best
@@ -151,23 +152,23 @@ def promoted(promotions: Sequence[Promotion]) -> TableView:
 
 
 def status(ledger: Ledger, experiment: str, at: float | None = None) -> Status:
-    """Return every customer with what serves it.
+    """Return every customer with its champion.
 
     Args:
-        ledger: The experiment's.
-        experiment: Its name.
-        at: Epoch seconds; None is now.
+        ledger: The experiment's ledger.
+        experiment: The experiment's name.
+        at: The time in epoch seconds; None is now.
     """
     unfinished = ledger.flow_runs.left_unfinished(experiment)
     return Status(at=at, customers=standings(ledger, at), unfinished=unfinished)
 
 
 def standings(ledger: Ledger, at: float | None = None) -> tuple[CustomerStatus, ...]:
-    """How every customer stands that is listed, or is served though it is no longer listed.
+    """Return the status of every listed customer, and of those still served but no longer listed.
 
     Args:
-        ledger: What is known.
-        at: Epoch seconds; None is now.
+        ledger: The experiment's ledger.
+        at: The time in epoch seconds; None is now.
     """
     live = ledger.lives.live() if at is None else ledger.lives.live_at(at)
     champions = ledger.promotions.champions() if at is None else ledger.promotions.at(at)
@@ -185,15 +186,15 @@ def standings(ledger: Ledger, at: float | None = None) -> tuple[CustomerStatus, 
 
 
 def life(ledger: Ledger, key: str, kind: Kind | None = None) -> Life:
-    """The history of a customer, or of a model, with this id.
+    """Return the history of the customer or model with this id.
 
     Args:
-        ledger: What is known.
+        ledger: The experiment's ledger.
         key: The id.
-        kind: Which of the two; None is the customer, where there is one.
+        kind: `customer` or `model`; None selects the customer if there is one, else the model.
 
     Raises:
-        UsageError: The ledger has never seen such an id.
+        UsageError: The ledger has never recorded such an id.
     """
     kinds: tuple[Kind, ...] = ("customer", "model") if kind is None else (kind,)
     lives = {kind: ledger.lives.history(kind, key) for kind in kinds}
@@ -210,7 +211,7 @@ def life(ledger: Ledger, key: str, kind: Kind | None = None) -> Life:
 
 
 def _became(ledger: Ledger, model: str, trials: Sequence[RecordedTrial]) -> list[Promotion]:
-    """The promotions in which a model became champion of one of those it was tried for."""
+    """Return the promotions that made a model the champion of a customer it was tried for."""
     return [
         promotion
         for customer in {trial.result.trial.study.customer.id for trial in trials}
@@ -245,7 +246,7 @@ def _life(
 
 def _changes(key: str, periods: Sequence[Period]) -> tuple[tuple[FieldChange, ...], ...]:
     rows = [canonical(period.row) for period in periods]
-    before = [*rows[:1], *rows]  # nothing changed in the first
+    before = [*rows[:1], *rows]  # the first period has no changes
     return tuple(tuple(field_changes(key, *pair)) for pair in zip(before, rows, strict=False))
 
 

@@ -122,7 +122,7 @@ class ReadingProcess:
                     return _overdue(self.patience, reading, is_fetched=is_fetched)
                 reason = f"the process that loaded it ended with code {code}"
                 return ReadbackProblem(reason=reason, culprit="model")
-            if is_overdue.is_set():  # it answered as it was being ended
+            if is_overdue.is_set():  # it answered while it was being killed
                 self.close()
             if answer == _FETCHED:
                 return _overdue(self.patience, reading, is_fetched=False)

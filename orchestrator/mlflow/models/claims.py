@@ -1,9 +1,9 @@
-"""The claim to an experiment's aliases: the last driver that set a tag of the experiment moves them.
+"""The claim to an experiment's aliases: the driver that last set a tag of the experiment moves them.
 
 MLflow knows nothing about the ledger's leases, and a driver that was suspended while another took
 its place would move aliases back when it resumes. A driver that is about to deploy therefore first
-claims the aliases, then checks that it still holds the lease, then moves aliases as long as no other
-driver has claimed them since. A driver that lost its lease before its claim is stopped by the
+claims the aliases, then checks that it still holds the lease, then moves aliases as long as no
+other driver has claimed them since. A driver that lost its lease before its claim is stopped by the
 lease; one that lost it afterwards is stopped by its successor's claim.
 
 Touches MLflow and its tables; takes MLflow's client or a connection; gives `Claim`; driver.

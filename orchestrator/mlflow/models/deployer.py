@@ -111,7 +111,7 @@ class Deployer(Protocol):
         ...
 
     def champions(self) -> Mapping[str, Deployed]:
-        """Return the deployed champions by customer; models without a `customer` tag are ignored."""
+        """Return the deployed champions by customer; skip models without the tag `customer`."""
         ...
 
     def versions(self) -> Mapping[tuple[str, str], str]:
@@ -148,8 +148,8 @@ def check_one_each(challengers: Sequence[Challenger]) -> None:
 def check_owner(name: str, tags: Mapping[str, str], experiment: str, customer: str) -> None:
     """Refuse a registered model that does not belong to this customer.
 
-    Ids that differ only in characters that a name cannot hold may give the same name, and a user
-    may have registered a model of that name by hand.
+    Every customer of every experiment has its own name, but a user may have registered a model of
+    that name by hand.
 
     Raises:
         UsageError: Its tags name another experiment or customer, or none.

@@ -1,8 +1,8 @@
-"""Many runs a transaction, through MLflow's own tables: for SQLite and PostgreSQL.
+"""Many runs in one transaction, through MLflow's own tables: for SQLite and PostgreSQL.
 
 Touches SQLAlchemy and MLflow's table classes; takes `TrackedRun`; runs on the driver. MLflow's
-client takes 15 to 20 ms for a run, this about 0.2 ms, and MLflow cannot tell them apart: one
-contract test reads both ways' runs through MLflow's own client.
+client takes 15 to 20 ms for a run, this module about 0.2 ms. MLflow cannot distinguish the results:
+one contract test reads the runs of both trackers through MLflow's own client.
 """
 
 import math
@@ -44,12 +44,12 @@ _CHUNK = 1000
 
 
 class BulkTracker:
-    """Writes runs of one experiment straight into MLflow's database; see `Tracker`.
+    """A tracker that writes runs directly into MLflow's database; see `Tracker`.
 
     Args:
         uri: The database's address, one that `tables.understands` accepts.
-        client: MLflow's client of the same address, for what is not worth doing in bulk.
-        experiment: Where runs go.
+        client: MLflow's client for the same address, for what is not worth doing in bulk.
+        experiment: The MLflow experiment that receives the runs.
 
     Raises:
         UsageError: The experiment's folder is too long for the database.
@@ -63,15 +63,15 @@ class BulkTracker:
         self._check_artifact_uri()
 
     def log(self, runs: Sequence[TrackedRun]) -> None:
-        """Write ended runs, many in one transaction; those MLflow has are left as they are."""
+        """Write ended runs, many in one transaction; runs that MLflow has are left unchanged."""
         for start in range(0, len(runs), _CHUNK):
             chunk = {run.run_id: run for run in reversed(runs[start : start + _CHUNK])}
             with self._transaction(f"{len(chunk)} runs were not written") as connection:
-                new = sorted(chunk.keys() - _known(connection, chunk))  # as the indexes are
+                new = sorted(chunk.keys() - _known(connection, chunk))  # in index order
                 self._write(connection, [within_limits(chunk[run_id]) for run_id in new])
 
     def tag(self, tags: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
-        """Set tags by run id; gives the run ids MLflow does not have."""
+        """Set tags by run id; return the run ids that MLflow does not have."""
         with self._transaction(f"tags of {len(tags)} runs were not set") as connection:
             known = _known(connection, tags)
             rows = [
@@ -83,18 +83,18 @@ class BulkTracker:
         return frozenset(tags) - known
 
     def locate(self, run_ids: Sequence[str]) -> Mapping[str, Location]:
-        """Where runs are, or will be, kept: known without asking, since their ids are ours."""
+        """Return the locations of existing and future runs, without a query: their ids are ours."""
         return {run_id: Location(run_id, self._artifact_uri(run_id)) for run_id in run_ids}
 
     def kept(self, run_ids: Sequence[str]) -> frozenset[str]:
-        """Which of these runs a person asked to stay, found in one query for all."""
+        """Return those of these runs that a user tagged to be kept, found in one query."""
         tags = table_of(SqlTag).c
         asked = select(tags.run_uuid).where(tags.key == KEEP, tags.value != "false")
         with self._transaction("the runs to keep were not looked up") as connection:
             return frozenset(connection.scalars(asked)).intersection(run_ids)
 
     def missing(self, run_ids: Sequence[str]) -> frozenset[str]:
-        """Which of these runs the database does not have."""
+        """Return those of these runs that the database does not have."""
         with self._transaction(f"{len(run_ids)} runs were not looked up") as connection:
             return frozenset(run_ids) - _known(connection, run_ids)
 
@@ -109,7 +109,7 @@ class BulkTracker:
                 connection.execute(marked.where(these, active))
 
     def erase(self, customer: str, run_ids: Sequence[str]) -> bool:
-        """Erase every run of a customer, its files first, and what is known of its data."""
+        """Erase every run of a customer, its files first, and its datasets."""
         runs, tags = table_of(SqlRun).c, table_of(SqlTag).c
         own = select(tags.run_uuid).where(tags.key == "customer", tags.value == customer)
         here = (runs.experiment_id == int(self.experiment_id)) & runs.run_uuid.in_(own)
@@ -127,18 +127,18 @@ class BulkTracker:
         return True
 
     def attach(self, run_id: str, name: str, text: str) -> None:
-        """Write a text file among those of a run; there are few, so MLflow's client does it."""
+        """Write a text file into a run's files; they are few, so MLflow's client writes them."""
         attach(self._client, run_id, name, text)
 
     def tag_experiment(self, tags: Mapping[str, str]) -> None:
-        """Set tags of the experiment; they are few, so MLflow's client does it."""
+        """Set tags of the experiment; they are few, so MLflow's client sets them."""
         tag_experiment(self._client, self.experiment_id, tags)
 
     def _artifact_uri(self, run_id: str) -> str:
         return str(append_to_uri_path(self.artifact_root, run_id, "artifacts"))
 
     def _check_artifact_uri(self) -> None:
-        """PostgreSQL insists on what MLflow's column allows; SQLite never looks."""
+        """Refuse a folder too long for MLflow's column; only PostgreSQL enforces the limit."""
         longest = table_of(SqlRun).c.artifact_uri.type.length  # type: ignore[attr-defined]  # String
         length = len(self._artifact_uri("0" * 32))
         if self._engine.dialect.name == "postgresql" and length > longest:
@@ -157,12 +157,12 @@ class BulkTracker:
             rows[SqlMetric] += history
             rows[SqlLatestMetric] += _latest(history)
         for model in COLUMNS_OF_RUNS:
-            # Another process may be sending the same runs: they are equal, so either's will do.
+            # Another process may be sending the same runs; they are equal, so either may win.
             insert_missing(connection, table_of(model), rows[model])
         write_inputs(connection, int(self.experiment_id), runs)
 
     def _run_row(self, run: TrackedRun) -> Row:
-        """As MLflow's `create_run` fills it."""
+        """Return the row that MLflow's `create_run` would write."""
         return {
             "run_uuid": run.run_id,
             "name": run.name,
@@ -188,7 +188,7 @@ class BulkTracker:
             yield connection
 
     def _compact(self) -> None:
-        """Overwrite what was erased: otherwise it stays readable in SQLite's free pages."""
+        """Overwrite the erased data, which would otherwise stay readable in SQLite's free pages."""
         failed = as_machinery_error("what was erased stays in the database's free pages", *FOREIGN)
         if self._engine.dialect.name == "sqlite":
             with failed, self._engine.connect() as connection:
@@ -238,12 +238,12 @@ def _metric_row(run: TrackedRun, metric: MetricValue) -> Row:
 
 
 def _finite(value: float) -> float:
-    """MLflow stores an infinity as the largest number, since not every database has one."""
+    """Replace an infinity by the largest number, as MLflow does: not every database stores it."""
     return max(-sys.float_info.max, min(sys.float_info.max, float(value)))
 
 
 def _latest(history: Iterable[Row]) -> Iterable[Row]:
-    """Of each metric the row MLflow calls the latest: of the last step."""
+    """Return each metric's latest row in MLflow's sense: the one of the last step."""
     latest: dict[str, Row] = {}
     for row in history:
         best = latest.setdefault(row["key"], row)

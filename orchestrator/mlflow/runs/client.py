@@ -1,10 +1,11 @@
-"""Run after run through MLflow's own client: for tracking servers and all other databases.
+"""Runs one by one through MLflow's own client: for tracking servers and all other databases.
 
-Touches MLflow; takes `TrackedRun`; runs on the driver, with a few connections at a time where a
-server answers them.
+Touches MLflow; takes `TrackedRun`; runs on the driver, with a few connections at a time if MLflow
+is a server.
 
-MLflow's client lets nobody choose a run's id, so each run carries ours in the tag `run_key`, set in
-the call that creates it. A run sent again is found by it, and finished if it was left unfinished.
+MLflow's client does not let callers choose a run's id, so each run carries ours in the tag
+`run_key`, set in the call that creates it. A run that is sent again is found by this tag, and
+finished if it was left unfinished.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,7 +39,7 @@ from orchestrator.mlflow.runs.tracked_run import Dataset, TrackedRun
 from orchestrator.mlflow.runs.tracker import KEEP, Location
 
 RUN_KEY = "run_key"
-"""The tag that holds our id of a run whose own id MLflow chose."""
+"""The tag that holds our id of a run whose id MLflow chose."""
 
 _PAGE = 1000
 _PARAMS_A_CALL = MAX_PARAMS_TAGS_PER_BATCH
@@ -46,13 +47,13 @@ _METRICS_A_CALL = MAX_METRICS_PER_BATCH - _PARAMS_A_CALL  # MLflow counts the tw
 
 
 class ClientTracker:
-    """Writes runs of one experiment through MLflow's client; see `Tracker`.
+    """A tracker that writes runs through MLflow's client; see `Tracker`.
 
     Args:
         client: MLflow's client.
-        experiment: Where runs go.
-        connections: How many calls are under way at once; one for a database file, which lets
-            only one in.
+        experiment: The MLflow experiment that receives the runs.
+        connections: The number of simultaneous calls; 1 for a database file, which allows only one
+            writer.
     """
 
     def __init__(self, client: MlflowClient, experiment: Experiment, connections: int) -> None:
@@ -65,11 +66,11 @@ class ClientTracker:
         self._flow_runs_looked_up: set[str] = set()
         self._datasets: set[Dataset] = set()
         self._making_a_dataset = Lock()
-        # MLflow would ask for each run once more, to print its address.
+        # Otherwise MLflow requests each run once more, to print its address.
         MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)
 
     def log(self, runs: Sequence[TrackedRun]) -> None:
-        """Write ended runs; those MLflow has are left as they are, or finished."""
+        """Write ended runs; runs that MLflow has are left unchanged, or finished."""
         with (
             as_machinery_error(f"not all of {len(runs)} runs were sent to MLflow", *FOREIGN),
             ThreadPoolExecutor(self._connections) as connections,
@@ -77,31 +78,31 @@ class ClientTracker:
             self._look_up(runs)
             once_each = {run.run_id: run for run in reversed(runs)}
             try:
-                list(connections.map(self._log, once_each.values()))  # raises what they raised
+                list(connections.map(self._log, once_each.values()))  # raises what a call raised
             except BaseException:
-                # What MLflow may have made without its answer getting here is looked up again.
+                # MLflow may have created runs without its answer arriving: look them up again.
                 self._flow_runs_looked_up.clear()
                 raise
 
     def tag(self, tags: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
-        """Set tags by run id; gives the run ids MLflow does not have."""
+        """Set tags by run id; return the run ids that MLflow does not have."""
         with as_machinery_error(f"not all tags of {len(tags)} runs were set in MLflow", *FOREIGN):
             return frozenset(key for key, texts in tags.items() if not self._tag(key, texts))
 
     def locate(self, run_ids: Sequence[str]) -> Mapping[str, Location]:
-        """Where runs are kept; a run that was never logged has no place yet."""
+        """Return the locations of runs; a run that was never logged does not have one yet."""
         with as_machinery_error(f"{len(run_ids)} runs were not looked up in MLflow", *FOREIGN):
             locations = {run_id: self._find(run_id) for run_id in run_ids}
         return {run_id: place for run_id, place in locations.items() if place is not None}
 
     def kept(self, run_ids: Sequence[str]) -> frozenset[str]:
-        """Which of these runs a person asked to stay, found in one search for all."""
+        """Return those of these runs that a user tagged to be kept, found in one search."""
         with as_machinery_error("the runs to keep were not looked up in MLflow", *FOREIGN):
             asked = self._search(f"tags.{KEEP} != 'false'")
             return frozenset(map(_our_id, asked)).intersection(run_ids)
 
     def missing(self, run_ids: Sequence[str]) -> frozenset[str]:
-        """Which of these runs MLflow does not have, found in one search for all."""
+        """Return those of these runs that MLflow does not have, found in one search."""
         with as_machinery_error(f"{len(run_ids)} runs were not looked up in MLflow", *FOREIGN):
             return frozenset(run_ids).difference(map(_our_id, self._search("")))
 
@@ -112,7 +113,7 @@ class ClientTracker:
                 self._delete(place.run_id)
 
     def erase(self, customer: str, run_ids: Sequence[str]) -> bool:
-        """Delete a customer's files, and mark its runs as deleted: a server offers no more."""
+        """Delete a customer's files and mark its runs as deleted; a server cannot erase runs."""
         with as_machinery_error(f"not all runs of {customer!r} were erased", *FOREIGN):
             for place in filter(None, map(self._find, run_ids)):
                 delete_files(place.artifact_uri, self.artifact_root, self._client.tracking_uri)
@@ -120,7 +121,7 @@ class ClientTracker:
         return False
 
     def attach(self, run_id: str, name: str, text: str) -> None:
-        """Write a text file among those of a run."""
+        """Write a text file into the files of a run."""
         attach(self._client, self.locate([run_id])[run_id].run_id, name, text)
 
     def tag_experiment(self, tags: Mapping[str, str]) -> None:
@@ -147,7 +148,7 @@ class ClientTracker:
         self._client.set_terminated(run_id, run.status, run.end_time)
 
     def _log_dataset(self, run_id: str, dataset: Dataset) -> None:
-        """Two calls at a time that both make a dataset would collide in MLflow's database."""
+        """Log a dataset; a new one under a lock, since two calls that create it would collide."""
         is_new = dataset not in self._datasets
         with self._making_a_dataset if is_new else nullcontext():
             self._client.log_inputs(run_id, [_input(dataset)])
@@ -163,7 +164,7 @@ class ClientTracker:
 
     @contextmanager
     def _unless_deleted(self, run_id: str) -> Iterator[None]:
-        """A run that a person deleted stays as it is: a server changes none of them."""
+        """Ignore the errors of a run that a user deleted: a server refuses to change such a run."""
         try:
             yield
         except MlflowException:
@@ -186,7 +187,7 @@ class ClientTracker:
         return location is not None
 
     def _find(self, key: str) -> Location | None:
-        """A run by our id, which is MLflow's too where it was once written in bulk."""
+        """Find a run by our id, which is also MLflow's if the run was written in bulk."""
         if key not in self._found:
             self._remember(self._search(f"tags.{RUN_KEY} = '{key}'"))
         if key not in self._found:
@@ -194,7 +195,7 @@ class ClientTracker:
         return self._found.get(key)
 
     def _look_up(self, runs: Sequence[TrackedRun]) -> None:
-        """Remember all runs of their flow runs, in a few calls rather than one for each run."""
+        """Remember all runs of the same flow runs, with a few calls instead of one for each run."""
         for run in runs:
             if "flow_run" not in run.tags:
                 self._find(run.run_id)
@@ -228,10 +229,10 @@ class ClientTracker:
                 self._ended.add(key)
 
     def _double(self, known_id: str, run: Run, *, known_has_ended: bool) -> str:
-        """Which of two runs of one key to leave out: one that ended is kept, then one not deleted.
+        """Return which of two runs of one key to delete: keep an ended one, then an active one.
 
-        MLflow's client asks again where a server does not answer in time, which may have made the
-        run all the same.
+        MLflow's client repeats a request that a server does not answer in time, although the server
+        may have created the run.
         """
         is_active = run.info.lifecycle_stage == LifecycleStage.ACTIVE
         known = (known_has_ended, self._is_active(known_id))
@@ -250,6 +251,6 @@ def _has_ended(run: Run) -> bool:
 
 
 def _our_id(run: Run) -> str:
-    """The id we know a run by; MLflow's own where it was written in bulk."""
+    """Return our id of a run; it is MLflow's own id if the run was written in bulk."""
     key: str = run.data.tags.get(RUN_KEY, run.info.run_id)
     return key

@@ -1,7 +1,7 @@
-"""Which data runs were made from, in bulk: MLflow's datasets, and the inputs of runs.
+"""The data of runs, written in bulk: MLflow's datasets, and the inputs of runs.
 
-A dataset is a customer's data of one version: all its trials share one row. MLflow's page shows it
-in the column Dataset. Touches SQLAlchemy and MLflow's table classes; takes `TrackedRun`; runs on
+A dataset is one version of a customer's data: all trials on it share one row. MLflow's page shows
+it in the column Dataset. Touches SQLAlchemy and MLflow's table classes; takes `TrackedRun`; runs on
 the driver, within a transaction of the bulk writer.
 """
 
@@ -18,14 +18,14 @@ from orchestrator.mlflow.tables import Row, table_of
 from orchestrator.sql.inserts import insert_missing
 
 CONTEXT = "training"
-"""What the data was used for, in MLflow's words."""
+"""The use of the data, in MLflow's terms."""
 
 _DATASET, _RUN = "DATASET", "RUN"
 _AT_ONCE = 500
 
 
 def write_inputs(connection: Connection, experiment_id: int, runs: Sequence[TrackedRun]) -> None:
-    """Write what new runs were made from, as MLflow's `log_inputs` does."""
+    """Write the datasets and inputs of new runs, as MLflow's `log_inputs` does."""
     given = [(run.run_id, run.dataset) for run in runs if run.dataset is not None]
     datasets = {(dataset.name, dataset.digest): dataset for _, dataset in given}
     rows = [_dataset_row(experiment_id, dataset) for dataset in datasets.values()]
@@ -65,7 +65,7 @@ def _erase(
 def _ids(
     connection: Connection, experiment_id: int, names: Collection[str]
 ) -> Mapping[tuple[str, str], str]:
-    """By name and digest; a dataset that was there already has the id it had."""
+    """Return the ids of datasets by name and digest; an existing dataset keeps its id."""
     its, known, sought = table_of(SqlDataset).c, dict[tuple[str, str], str](), sorted(names)
     query = select(its.name, its.digest, its.dataset_uuid).where(its.experiment_id == experiment_id)
     for start in range(0, len(sought), _AT_ONCE):

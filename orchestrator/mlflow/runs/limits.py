@@ -1,7 +1,8 @@
-"""MLflow's limits on keys and values, met before anything is sent.
+"""MLflow's limits on keys and values, applied before anything is sent.
 
 Touches MLflow (its limits and its rule for names, from the installed package); takes and gives
-`TrackedRun`; runs on the driver. What does not fit is cut, and the tag `cut` says what was.
+`TrackedRun`; runs on the driver. Keys and values that do not fit are cut, and the tag `cut` names
+them.
 """
 
 import hashlib
@@ -26,14 +27,14 @@ from orchestrator import identity
 from orchestrator.mlflow.runs.tracked_run import Dataset, MetricValue, TrackedRun
 
 CUT = "cut"
-"""The tag that names what was cut or renamed, e.g. `params.kernel, tags.error`."""
+"""The tag that names the keys that were cut or renamed, e.g. `params.kernel, tags.error`."""
 
 _MAX_NAME_LENGTH: int = SqlRun.__table__.c.name.type.length
 _RUN_NAME = "mlflow.runName"
 
 
 def within_limits(run: TrackedRun) -> TrackedRun:
-    """The run as MLflow accepts it: the same record where nothing had to change."""
+    """Return the run in a form that MLflow accepts; the same record if nothing had to change."""
     params = {_key(k): _text(v, MAX_PARAM_VAL_LENGTH) for k, v in run.params.items()}
     tags = {_key(k): _text(v, MAX_TAG_VAL_LENGTH) for k, v in run.tags.items()}
     metrics = _metrics(run.metrics)
@@ -54,12 +55,15 @@ def within_limits(run: TrackedRun) -> TrackedRun:
 
 
 def dataset_name(customer: str) -> str:
-    """What MLflow calls a customer's data."""
+    """Return MLflow's name for a customer's data."""
     return _text(customer, MAX_DATASET_NAME_SIZE)
 
 
 def _dataset(dataset: Dataset | None) -> Dataset | None:
-    """What does not fit of a dataset is in the run's tags; its source is left out as a whole."""
+    """Return the dataset within MLflow's limits; a source that does not fit is left out entirely.
+
+    The run's tags hold the customer's id and the data's version as well.
+    """
     if dataset is None:
         return None
     digest, fits = dataset.digest, len(dataset.source) <= MAX_DATASET_SOURCE_SIZE
@@ -78,7 +82,7 @@ def _metrics(metrics: Sequence[MetricValue]) -> Sequence[MetricValue]:
 
 
 def tags_within_limits(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags that are set later, as MLflow accepts them."""
+    """Return tags that are set later, in a form that MLflow accepts."""
     return {_key(k): _text(v, MAX_TAG_VAL_LENGTH) for k, v in tags.items()}
 
 
@@ -88,7 +92,7 @@ def _changed(kind: str, before: Mapping[str, str], after: Mapping[str, str]) -> 
 
 @lru_cache(maxsize=4096)
 def _key(key: str) -> str:
-    """The key, or one like it that MLflow accepts; two keys never become one."""
+    """Return the key, or a similar one that MLflow accepts; different keys stay different."""
     allowed = validate_param_and_metric_name(key) and not path_not_unique(key)
     if allowed and len(key) <= MAX_ENTITY_KEY_LENGTH and _storable(key):
         return key
@@ -105,7 +109,7 @@ def _text(value: str, longest: int) -> str:
 
 
 def _storable(text: str) -> bool:
-    """PostgreSQL stores no NUL, and no database stores half a surrogate pair."""
+    """Whether databases store it: PostgreSQL refuses NUL, and all refuse half a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""A tracking address -> the tracker that serves it best.
+"""The choice of the tracker that suits a tracking address best.
 
 Touches MLflow through the trackers; takes an address and an experiment's name; runs on the driver.
 """
@@ -17,34 +17,34 @@ _CONNECTIONS_TO_A_SERVER = 4
 
 
 def open_tracker(uri: str, experiment: str, artifact_root: str | None = None) -> Tracker:
-    """The tracker for an experiment; a missing experiment or database is made first.
+    """Return the tracker for an experiment; create the experiment and database first if missing.
 
     Args:
-        uri: MLflow's tracking address: a database's, or a server's `http(s)://...`.
+        uri: MLflow's tracking address: that of a database, or `http(s)://...` for a server.
         experiment: The experiment's name.
-        artifact_root: The folder of a new experiment's files; None leaves it to MLflow, which is
-            the usual thing with a server.
+        artifact_root: The folder for a new experiment's files; None lets MLflow choose it, which is
+            usual with a server.
 
     Raises:
         UsageError: The experiment was deleted in MLflow.
-        MachineryError: MLflow cannot be reached, or its database is of another version.
+        MachineryError: MLflow cannot be reached, or its database has another version.
     """
     client, found = open_experiment(uri, experiment, artifact_root)
     return _tracker(uri, client, found)
 
 
 def find_tracker(uri: str, experiment: str) -> Tracker | None:
-    """The tracker for an experiment that is there already; nothing is made.
+    """Return the tracker for an existing experiment; create nothing.
 
     Args:
-        uri: As `open_tracker` takes it.
+        uri: MLflow's tracking address, as in `open_tracker`.
         experiment: The experiment's name.
 
     Returns:
-        None where MLflow has no such experiment, or there is no database yet.
+        The tracker; None if MLflow does not have the experiment, or the database does not exist.
 
     Raises:
-        MachineryError: MLflow cannot be reached, or its database is of another version.
+        MachineryError: MLflow cannot be reached, or its database has another version.
     """
     found = find_experiment(uri, experiment)
     return None if found is None else _tracker(uri, *found)

@@ -1,13 +1,13 @@
-"""What MLflow is told of a trial: `TrialResult` -> `TrackedRun`.
+"""The MLflow run of a trial: `TrialResult` -> `TrackedRun`.
 
 Touches no library and does no I/O; takes a trial's result; gives a record that every tracker
-writes alike; runs on the driver.
+writes in the same way; runs on the driver.
 
-Runs of all customers and models share their metric keys, because MLflow's table is one table:
-`roc_auc` (mean over folds), `roc_auc_std`, `roc_auc_fold` (one step a fold, which MLflow draws as
-a chart), `fit_seconds`, `score_seconds`, `rows`. What to group by is a tag. A pruned trial is a
-run that was KILLED, with the folds it had; a trial that timed out is FAILED like any that went
-wrong, and the tag `state` tells which.
+Runs of all customers and models share their metric keys, because MLflow shows them in one table:
+`roc_auc` (mean over folds), `roc_auc_std`, `roc_auc_fold` (one step per fold, which MLflow draws as
+a chart), `fit_seconds`, `score_seconds`, `rows`. Tags hold the values to group by. A pruned trial
+is a KILLED run with the folds it completed; a trial that timed out is FAILED like any that failed,
+and the tag `state` distinguishes them.
 """
 
 import json
@@ -31,13 +31,13 @@ class MetricValue(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """What data a run was made from; equal for all trials of a customer on the same data.
+    """The data that a run used; equal for all trials of a customer on the same data.
 
     Attributes:
         name: The customer's id.
         digest: The data's version.
-        source: Where it comes from, as JSON; without secrets.
-        source_type: MLflow's word for the kind of `source`.
+        source: The origin of the data as JSON, without secrets.
+        source_type: MLflow's term for the kind of `source`.
     """
 
     name: str
@@ -48,17 +48,17 @@ class Dataset(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedRun:
-    """One MLflow run, ended; all of it is known before any of it is written.
+    """One MLflow run that has ended; it is completely known before any part of it is written.
 
     Attributes:
-        run_id: 32 hex digits that follow from the trial; the same each time it is sent (law 3).
-        name: What MLflow's table shows.
-        status: MLflow's word for how it ended.
+        run_id: 32 hex digits derived from the trial; the same each time it is sent (law 3).
+        name: The name in MLflow's table.
+        status: MLflow's term for the outcome.
         start_time, end_time: Milliseconds since the epoch.
         params: Fixed and searched hyperparameters, as text.
         metrics: The history of every metric.
-        tags: What runs are grouped and found by.
-        dataset: What it was made from; None where that was never known.
+        tags: The values by which runs are grouped and found.
+        dataset: The data that the run used; None if it was never known.
     """
 
     run_id: str
@@ -73,23 +73,23 @@ class TrackedRun:
 
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@?]*@|\?.*", re.DOTALL)
-"""What an address may hold besides the place: user and password, and a signature in its query."""
+"""The secret parts of an address: user and password, and a signature in its query."""
 
 _STATUS: Mapping[TrialState, Literal["FINISHED", "FAILED", "KILLED"]] = {
     "success": "FINISHED",
-    "pruned": "KILLED",  # MLflow's word for a run that somebody ended before it was done
+    "pruned": "KILLED",  # MLflow's term for a run that was ended before it was finished
     "failed": "FAILED",
     "timed_out": "FAILED",
 }
 
 
 def tracked_run(result: TrialResult, *, user: str, source: str = "orchestrator") -> TrackedRun:
-    """What MLflow is told of one trial.
+    """Return the MLflow run of one trial.
 
     Args:
         result: The trial's result.
-        user: Who runs it; MLflow's User column.
-        source: What runs it; MLflow's Source column.
+        user: The user that runs it, for MLflow's column User.
+        source: The program that runs it, for MLflow's column Source.
     """
     trial = result.trial
     params = {**trial.study.model.params, **trial.params}
@@ -113,16 +113,16 @@ def tracked_run(result: TrialResult, *, user: str, source: str = "orchestrator")
 
 
 def summary_id(flow_run: str) -> str:
-    """The run id of a whole flow run; no trial has such a key."""
+    """Return the run id of a whole flow run's report; it differs from every trial's."""
     return identity.run_id(flow_run, "report")
 
 
 def summary_run(flow_run: FlowRun, *, customers: int) -> TrackedRun:
-    """What MLflow is told of a whole flow run; its report is a file of this run.
+    """Return the MLflow run of a whole flow run; the report is a file of this MLflow run.
 
     Args:
-        flow_run: Which has ended.
-        customers: How many it tried something for.
+        flow_run: The flow run, which has ended.
+        customers: The number of customers for which the flow run made a trial.
     """
     ended = flow_run.ended or flow_run.started
     name = f"report of {flow_run.id}"
@@ -177,7 +177,7 @@ def _dataset(result: TrialResult) -> Dataset | None:
 
 
 def _violates(result: TrialResult) -> str:
-    """The constraints that a success does not meet, and so cannot be served."""
+    """Return the constraints that a successful trial violates, so that it cannot be served."""
     if result.state != "success":
         return ""
     return ", ".join(map(str, result.violated(result.trial.study.evaluation.constraints)))
@@ -198,5 +198,5 @@ def _metrics(result: TrialResult) -> Iterator[MetricValue]:
 
 
 def _standard_deviation(values: Sequence[float], mean: float) -> float:
-    """Of the folds themselves, not of a population behind them: as GridSearchCV reports it."""
+    """Return the population standard deviation of the folds, as GridSearchCV reports it."""
     return math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))

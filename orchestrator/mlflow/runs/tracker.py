@@ -9,16 +9,16 @@ from typing import NamedTuple, Protocol
 from orchestrator.mlflow.runs.tracked_run import TrackedRun
 
 KEEP = "keep"
-"""The tag, with any text but `false`, by which a person asks in MLflow for a run to stay."""
+"""The tag that a user sets in MLflow, to any text but `false`, to keep a run."""
 
 
 class Location(NamedTuple):
-    """Where MLflow keeps a run.
+    """The location of a run in MLflow.
 
     Attributes:
-        run_id: MLflow's own id of it. Ours, where the tracker may choose it; a tracking server
-            insists on choosing.
-        artifact_uri: The folder of its files; a model belongs in `model` below it.
+        run_id: MLflow's id of the run. It equals ours if the tracker may choose it; a tracking
+            server always chooses its own.
+        artifact_uri: The folder of the run's files; a model belongs in `model` below it.
     """
 
     run_id: str
@@ -26,11 +26,12 @@ class Location(NamedTuple):
 
 
 class Tracker(Protocol):
-    """Writes runs into one MLflow experiment.
+    """The seam that writes runs into one MLflow experiment.
 
-    The contract: every method may be called again after a failure, with the same or more, and
-    nothing is then there twice. Whatever MLflow or its database raises becomes a `MachineryError`;
-    what was written before stays written. A run that a person deleted in MLflow stays deleted.
+    The contract: every method may be called again after a failure, with the same arguments or more,
+    and does not write anything twice. Every exception of MLflow or its database becomes a
+    `MachineryError`; what was written before stays written. A run that a user deleted in MLflow
+    stays deleted.
 
     Attributes:
         experiment_id: MLflow's id of the experiment.
@@ -41,47 +42,47 @@ class Tracker(Protocol):
     artifact_root: str
 
     def log(self, runs: Sequence[TrackedRun]) -> None:
-        """Write ended runs; those that MLflow already has are left as they are."""
+        """Write ended runs; runs that MLflow already has are left unchanged."""
         ...
 
     def tag(self, tags: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
-        """Set tags by run id (ours), over whatever they were.
+        """Set tags by run id (ours), and overwrite their earlier values.
 
         Returns:
-            The run ids MLflow does not have: never logged, or purged by `mlflow gc`.
+            The run ids that MLflow does not have: never logged, or purged by `mlflow gc`.
         """
         ...
 
     def locate(self, run_ids: Sequence[str]) -> Mapping[str, Location]:
-        """Where runs are kept, by our run id; runs MLflow does not have may be left out."""
+        """Return the locations of runs by our run id; runs that MLflow lacks may be left out."""
         ...
 
     def kept(self, run_ids: Sequence[str]) -> frozenset[str]:
-        """Which of these runs a person asked to stay, by the tag `keep`."""
+        """Return those of these runs that a user asked to keep by the tag `keep`."""
         ...
 
     def missing(self, run_ids: Sequence[str]) -> frozenset[str]:
-        """Which of these runs MLflow does not have, nor has marked as deleted."""
+        """Return those of these runs that MLflow does not have, not even marked as deleted."""
         ...
 
     def delete(self, run_ids: Sequence[str]) -> None:
-        """Mark runs as deleted; MLflow shows them in its trash until `mlflow gc` empties it."""
+        """Mark runs as deleted; MLflow keeps them in its trash until `mlflow gc` empties it."""
         ...
 
     def erase(self, customer: str, run_ids: Sequence[str]) -> bool:
-        """Erase every run of a customer with its files, deleted ones included.
+        """Erase every run of a customer with its files, deleted runs included.
 
         Args:
-            customer: Its id, which its runs carry as a tag.
-            run_ids: Runs of it that are known by id.
+            customer: The customer's id, which its runs carry as a tag.
+            run_ids: The customer's runs that are known by id.
 
         Returns:
-            Whether they are gone for good; a server only marks them as deleted.
+            Whether the runs are permanently gone; a server only marks them as deleted.
         """
         ...
 
     def attach(self, run_id: str, name: str, text: str) -> None:
-        """Write a text file among those of a run that was logged, over one of that name."""
+        """Write a text file into a logged run's files, and replace a file of the same name."""
         ...
 
     def tag_experiment(self, tags: Mapping[str, str]) -> None:

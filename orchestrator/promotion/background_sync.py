@@ -1,8 +1,8 @@
-"""The courier: while workers work, MLflow is opened and sent what the ledger has by then.
+"""The background sync: while workers work, it opens MLflow and sends what the ledger has by then.
 
-Touches no library itself; takes a `Outbox`; a thread of the driver's process. MLflow in trouble
-delays the courier and nobody else: it tries again, later and later; what it has not sent when the
-flow has ended is sent then, or by a sync.
+Touches no library itself; takes an `Outbox`; a thread of the driver's process. If MLflow fails, only
+this thread is delayed: it tries again at growing intervals. Whatever it has not sent when the flow
+has ended is sent then, or by a later sync.
 """
 
 import logging
@@ -20,26 +20,26 @@ logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.2
 _EVERY_SECONDS = 2.0
-"""A trial among hundreds takes MLflow's database half of what it takes among dozens."""
+"""The wait between sends: per trial, sending hundreds costs MLflow's database half of dozens."""
 
 _AT_MOST_SECONDS = 60.0
-"""Between two attempts while MLflow is in trouble; each failure doubles the wait."""
+"""The longest wait between two attempts while MLflow fails; each failure doubles the wait."""
 
 _HEAD_START_SECONDS = 4.0
-"""What workers may have to begin their first fits, which importing MLflow beside them would delay.
-It is over as soon as there is something to send."""
+"""The time for workers to begin their first fits, which importing MLflow meanwhile would delay. It
+ends as soon as there is something to send."""
 
 
 class BackgroundSync:
-    """Sends trials for as long as the context lasts.
+    """A context in which a thread sends trials to MLflow.
 
-    A flow run that has nothing to send leaves MLflow as it is, its saved views included.
+    A flow run that has nothing to send leaves MLflow unchanged, including its saved views.
 
     Args:
-        outbox: What sends.
-        evaluation: How trials are compared, for the views.
-        flow_run: Whose trials they are.
-        say: Told, in a sentence, when MLflow is in trouble for the first time.
+        outbox: The outbox that sends the trials.
+        evaluation: The evaluation that compares the trials, for the views.
+        flow_run: The id of the flow run that makes the trials.
+        say: Receives one sentence when MLflow fails for the first time.
     """
 
     def __init__(
@@ -63,10 +63,10 @@ class BackgroundSync:
     ) -> None:
         self._over.set()
         if kind is None or not issubclass(kind, KeyboardInterrupt):
-            self._thread.join()  # else at once: the thread ends with the process
+            self._thread.join()  # after Ctrl-C do not wait: the thread ends with the process
 
     def catch_up(self) -> None:
-        """Do what is left to be done by now.
+        """Send everything that MLflow lacks now: retired models, trials, and saved views.
 
         Raises:
             MachineryError: MLflow refused.
@@ -80,13 +80,13 @@ class BackgroundSync:
             self._has_viewed = True
 
     def what_is_lacking(self) -> str | None:
-        """Send what is left; what could not be sent, and why, in a sentence; None if all was."""
+        """Send the rest; return what could not be sent, and why, in a sentence; None if nothing."""
         trouble = ""
         try:
             self.catch_up()
         except (MachineryError, UsageError) as error:
             trouble = f": {error}"
-        except Exception as error:  # the results are in the ledger: this must not spoil the run
+        except Exception as error:  # the results are in the ledger: this must not fail the run
             logger.exception("an unexpected error while MLflow was sent what it lacked")
             trouble = f": {_in_words(error)}"
         trials, promotions = self._outbox.lacking()
@@ -112,7 +112,7 @@ class BackgroundSync:
                 self._report(error)
                 logger.warning("MLflow is sent nothing more: %s", error)
                 return
-            except Exception as error:  # a bug here would end the thread without a word
+            except Exception as error:  # a bug here would end the thread silently
                 self._report(_in_words(error))
                 logger.exception("MLflow is sent nothing more before the flow has ended")
                 return
@@ -134,5 +134,5 @@ class BackgroundSync:
 
 
 def _in_words(unexpected: Exception) -> str:
-    """An error that nobody has given words for people; it may quote a secret."""
+    """Return the text of an error that has no message for users; secrets in it are redacted."""
     return redacted(f"{type(unexpected).__name__}: {unexpected}")

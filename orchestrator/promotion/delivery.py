@@ -1,11 +1,11 @@
-"""Champions delivered: fitted and written on a worker, read back here; else the next best in turn.
+"""The delivery of champions: fitted and written on a worker, read back on the driver.
 
-    deliver [customers]   a coordinator a customer, on the driver
+    deliver [customers]   one coordinator per customer, on the driver
       refit               on a worker: fits the candidate on all rows and writes its files
 
-A candidate that cannot be fitted, stored, or read back makes way for the next best that passes the
-gate. What a disk or the data is to blame for is no candidate's fault: the promotion stays intended,
-and a resume or a sync delivers it.
+A candidate that cannot be fitted, stored, or read back is replaced by the next best that passes the
+gate. Failures that a disk or the data causes do not reject a candidate: the promotion stays
+intended, and a resume or a sync delivers it.
 
 Touches no library itself; takes `Order`s; gives promotions; runs on the driver.
 """
@@ -32,7 +32,7 @@ def _candidate(what: Refit) -> str:
     return f"{trial.study.model.id}-{trial.number}"
 
 
-# What it returns has some of the customer's rows in it, which are not kept.
+# Never cached: the result contains some of the customer's rows, which must not be kept.
 @task(key=_candidate, cache="never", grows=True)
 def refit(what: Refit) -> Refitted | Undeployable:
     """Fit a candidate on all rows and write its files, on a worker."""
@@ -43,21 +43,21 @@ def refit(what: Refit) -> Refitted | Undeployable:
 
 
 class Delivery:
-    """Delivers champions.
+    """The delivery of champions, customer by customer.
 
     Args:
-        dispatch: Gives the orders, and keeps what becomes of them.
-        read_back: Reads a written model in another process than the one that wrote it.
+        dispatch: Gives the orders, and records their results.
+        read_back: Reads a model back in a process other than the one that wrote it.
     """
 
     def __init__(self, dispatch: Dispatch, read_back: ReadBack) -> None:
         self._dispatch, self._read_back = dispatch, read_back
 
     async def carry_out(self, order: Order) -> None:
-        """Deliver one customer's champion, the first candidate that can be.
+        """Deliver one customer's champion: the first candidate that can be deployed.
 
         Raises:
-            Fail: None can, or a disk, a worker or the data is in the way.
+            Fail: No candidate can be deployed, or a disk, a worker or the data prevents it.
         """
         what, following = order.refit, deque(order.runners_up)
         while what is not None:
@@ -69,10 +69,10 @@ class Delivery:
             what = self._next(what.promotion, found, following)
 
     def _judged(self, outcome: Outcome) -> Promotion | Undeployable:
-        """The promotion with its files, where they are as they should be."""
+        """Return the promotion with its files if they prove good, or else why they do not."""
         if outcome.cause == "raised":
             raise Fail(outcome.error or "it failed")
-        if outcome.cause is not None:  # it killed its worker, or took too long
+        if outcome.cause is not None:  # the candidate killed its worker, or took too long
             return Undeployable(reason=outcome.error or "it failed", whole_model=False)
         if not isinstance(outcome.value, Refitted):
             undeployable: Undeployable = outcome.value
@@ -98,10 +98,11 @@ class Delivery:
         return Undeployable(reason=reason, whole_model=False)
 
     def _next(self, promotion: Promotion, found: Undeployable, following: deque[Decision]) -> Refit:
-        """The order for the next best.
+        """Return the order for the next best candidate.
 
         Raises:
-            Fail: There is none, or what was delivered already is to be delivered again.
+            Fail: No candidate is left, or the promotion is deployed already, so that only its own
+                model could be written again.
         """
         if promotion.state is PromotionState.DEPLOYED:
             raise Fail(f"the champion's files are damaged or lost, and {found.reason}")

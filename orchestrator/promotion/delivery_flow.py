@@ -17,7 +17,7 @@ from orchestrator.promotion.refit_orders import Order
 def delivering_flow(
     orders: Sequence[Order], outbox: Outbox, dispatch: Dispatch, delivery: Delivery
 ) -> Flow:
-    """The flow of a sync: the models that an earlier flow run left undelivered."""
+    """Return the flow of a sync, which delivers the models that earlier flow runs did not."""
 
     @flow
     def delivering() -> object:
@@ -27,11 +27,11 @@ def delivering_flow(
 
 
 def delivered(orders: object, outbox: Outbox, dispatch: Dispatch, delivery: Delivery) -> object:
-    """The part that both flows have: delivered one by one, deployed all together."""
+    """Add the part that both flows share: deliver champions one by one, deploy all together."""
 
     @task
     async def deliver(order: Order) -> None:
-        """Have a champion fitted, written and read back."""
+        """Deliver a champion: have it fitted and written, and read it back."""
         await delivery.carry_out(order)
 
     @task(runs_on="driver", trigger_rule="all_done", cache="never")

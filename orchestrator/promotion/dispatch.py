@@ -1,4 +1,4 @@
-"""Orders for champions, and what is written down of each: where it goes, and how far it has come.
+"""Orders for champions, and a record of each: its destination and its progress.
 
 Touches no library itself; takes promotions; gives `Order`s; writes the ledger; runs on the driver.
 """
@@ -15,19 +15,19 @@ from orchestrator.records import Decision, PassedOver, Promotion, PromotionState
 
 _AT_ONCE = 50
 _EVERY_SECONDS = 1.0
-"""Models that are ready are written down so many in one transaction, or after so long: what a
-driver that is killed has not written down is fitted again."""
+"""The number of finished models that are recorded in one transaction, and the seconds after which
+fewer are recorded: models that a killed driver has not recorded are fitted again."""
 
 
 class Dispatch:
-    """Orders models, and keeps what became of the orders.
+    """The orders for models, and the record of their results.
 
     Args:
-        ledger: Where it is kept.
-        outbox: Knows where MLflow keeps runs.
+        ledger: The ledger that records the results.
+        outbox: The outbox, which locates runs in MLflow.
         allow_pickle: Whether models may be pickled.
-        rules: In words, what decides whether a model can be stored; a candidate that could not be
-            is tried again under others.
+        rules: The rules, in words, that decide whether a model can be stored; when they change, a
+            rejected candidate is tried again.
     """
 
     def __init__(self, ledger: Ledger, outbox: Outbox, *, allow_pickle: bool, rules: str) -> None:
@@ -41,11 +41,11 @@ class Dispatch:
         promotions: Sequence[Promotion],
         runners_up: Mapping[str, Sequence[Decision]] | None = None,
     ) -> list[Order]:
-        """One order a promotion; of a confirmed one the model is written again.
+        """Return one order per promotion; the model of a confirmed promotion is written again.
 
         Args:
-            promotions: Under way, or confirmed.
-            runners_up: By customer, what to serve instead if that cannot be deployed.
+            promotions: The promotions, pending or confirmed.
+            runners_up: By customer, the candidates to serve if the first cannot be deployed.
 
         Raises:
             MachineryError: MLflow refused, or lacks a run that is to be promoted.
@@ -62,11 +62,11 @@ class Dispatch:
         ]
 
     def delivered(self, flow_run: str, *, besides: Sequence[Order]) -> list[Order]:
-        """Orders without anything to do: what a resumed flow run had delivered before.
+        """Return empty orders for the models that a resumed flow run delivered before.
 
         Args:
-            flow_run: Its id.
-            besides: Orders for customers that get none of these.
+            flow_run: The flow run's id.
+            besides: The orders that exist already; their customers do not get another one.
         """
         others = {order.id for order in besides}
         found = self._ledger.promotions.of_flow_run(flow_run)
@@ -74,23 +74,23 @@ class Dispatch:
         return [Order(id=customer, refit=None) for customer in done if customer not in others]
 
     def instead(self, promotion: Promotion, decision: Decision, reason: str) -> Refit:
-        """The order for the next best, after a candidate could not be deployed.
+        """Return the order for the next best candidate, after one could not be deployed.
 
         Raises:
-            MachineryError: As of `orders`.
+            MachineryError: MLflow refused, or lacks the run of the next candidate.
         """
         told = self.passed_over(promotion, reason)
         following = replace(told, decision=decision, model=None)
         return self._refits([following])[0]
 
     def passed_over(self, promotion: Promotion, reason: str) -> Promotion:
-        """The promotion, which now says that its candidate cannot be deployed, and why."""
+        """Return the promotion, which now records why its candidate cannot be deployed."""
         trial = best_of(promotion).trial
         passed = PassedOver(run_id=trial.run_id, trial=trial.key, reason=reason, rules=self._rules)
         return replace(promotion, passed_over=(*promotion.passed_over, passed))
 
     def ready(self, promotion: Promotion) -> None:
-        """The model is written and was read back."""
+        """Record, at once or soon, that a promotion's model was written and read back."""
         if promotion.state is PromotionState.DEPLOYED:
             self._ledger.promotions.correct(promotion)
             return
@@ -100,17 +100,17 @@ class Dispatch:
             self.write_down()
 
     def write_down(self) -> None:
-        """Write down what is ready."""
+        """Record the promotions that are ready in the ledger."""
         ready, self._ready, self._since = self._ready, [], time.monotonic()
         self._ledger.promotions.ready(ready)
 
     def withdraw(self, promotion: Promotion) -> None:
-        """No candidate could be deployed."""
+        """Withdraw a promotion, since none of its candidates could be deployed."""
         self._ledger.promotions.withdraw([promotion])
 
     def _refits(self, promotions: Sequence[Promotion]) -> list[Refit]:
         if not promotions:
-            return []  # MLflow need not be opened
+            return []  # MLflow does not have to be opened
         trials = [best_of(promotion).trial for promotion in promotions]
         places = self._outbox.places([trial.run_id for trial in trials])
         missing = [trial.key for trial in trials if trial.run_id not in places]

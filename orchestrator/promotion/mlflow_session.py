@@ -1,4 +1,4 @@
-"""An experiment's MLflow: its runs and registered models, opened when they are first asked for.
+"""An experiment's MLflow: its runs and registered models, opened at their first use.
 
 Touches MLflow through its room; takes an address; gives a `Tracker` and a `Deployer`; driver.
 """
@@ -11,22 +11,22 @@ from orchestrator.mlflow.runs.tracker import Tracker
 from orchestrator.settings import ExperimentSettings
 
 Open = Callable[[], tuple[Tracker, Deployer]]
-"""Opens MLflow's runs and registered models."""
+"""A function that opens MLflow's runs and registered models."""
 
 
 class MlflowSession:
-    """An experiment's MLflow, opened when it is first asked for; where that failed, tried again.
+    """An experiment's MLflow, opened at its first use; after a failure, the next use tries again.
 
-    It takes seconds to import MLflow, and seconds to make its database, so a thread may ask for it
-    while the driver does something else. A run that a guard refuses must not ask, since a database
-    that is not there is made.
+    Importing MLflow takes seconds, and so does creating its database, so a thread may open it while
+    the driver does something else. A run that a guard refuses must not open it, since opening
+    creates a missing database.
 
     Args:
         tracking_uri: MLflow's address, to which workers send files.
-        open_both: Opens it.
+        open_both: Opens the runs and the registered models.
 
     Attributes:
-        tracking_uri: The same.
+        tracking_uri: MLflow's address.
     """
 
     def __init__(self, tracking_uri: str, open_both: Open) -> None:
@@ -41,7 +41,7 @@ class MlflowSession:
         """Return the session of an experiment.
 
         Args:
-            experiment: It names MLflow's address.
+            experiment: The settings, which name MLflow's address.
             bind: Called with the tracker once it is open, before anything is sent.
         """
 
@@ -57,25 +57,25 @@ class MlflowSession:
 
     @property
     def tracker(self) -> Tracker:
-        """MLflow's runs; raises what `open` raises."""
+        """The tracker of MLflow's runs; raises what `open` raises."""
         return self.open()[0]
 
     @property
     def deployer(self) -> Deployer:
-        """MLflow's registered models; raises what `open` raises."""
+        """The deployer of MLflow's registered models; raises what `open` raises."""
         return self.open()[1]
 
     @property
     def is_open(self) -> bool:
-        """Whether it could be opened by now."""
+        """Whether MLflow has been opened."""
         return self._both is not None
 
     def open(self) -> tuple[Tracker, Deployer]:
-        """Open it, unless it is open; the next call tries again after a failure.
+        """Open MLflow unless it is open; after a failure, the next call tries again.
 
         Raises:
             UsageError: MLflow's address is not valid, or its experiment was deleted there.
-            MachineryError: MLflow is in trouble, perhaps not the next time.
+            MachineryError: MLflow cannot be opened now; a later attempt may succeed.
         """
         with self._trying:
             if self._both is None:

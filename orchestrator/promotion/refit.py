@@ -1,7 +1,7 @@
-"""The winner fitted on all rows and written as MLflow model files: what `refit` does on a worker.
+"""The winner fitted on all rows and written as MLflow model files: the task `refit` on a worker.
 
-Touches scikit-learn and MLflow through their rooms; takes `Refit`; gives `Refitted`, or why the
-candidate cannot be deployed.
+Touches scikit-learn and MLflow through their rooms; takes `Refit`; gives `Refitted`, or the reason
+why the candidate cannot be deployed.
 """
 
 from dataclasses import replace
@@ -17,11 +17,11 @@ from orchestrator.training.refit import Fitted, refit
 
 
 def refit_and_write(what: Refit) -> Refitted | Undeployable:
-    """Fit a decision's best trial on all rows, and write its files where its run is kept.
+    """Fit a decision's best trial on all rows, and write its files into the folder of its run.
 
     Raises:
         DataError: The customer's data cannot be used.
-        ConfigError: There is no such loader.
+        ConfigError: The configured loader does not exist.
         MachineryError: The files cannot be written.
     """
     trial = best_of(what.promotion).trial

@@ -1,6 +1,6 @@
-"""What the driver orders of a worker once a customer's champion is chosen, and what comes back.
+"""The driver's orders to workers once a customer's champion is chosen, and the workers' answers.
 
-Touches no library; records; made on the driver and on workers.
+Touches no library; records; created on the driver and on workers.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from orchestrator.records import Decision, Promotion, TrialResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refit:
-    """An order to a worker: fit a promotion's trial, and write it where its run is kept.
+    """An order to a worker: fit a promotion's trial, and write the model into its run's folder.
 
     Attributes:
-        promotion: What is promoted; `run_id` is MLflow's, `model` is not known yet.
+        promotion: The promotion; its `run_id` is MLflow's, its `model` is not known yet.
         artifact_uri: The folder of the run's files.
-        tracking_uri: MLflow's address, where files go through its server.
+        tracking_uri: MLflow's address; needed if files are accessed through its server.
         allow_pickle: Whether the model may be pickled.
-        replace: Whether files that are there are replaced: they are damaged.
+        replace: Whether to replace existing files, because they are damaged.
     """
 
     promotion: Promotion
@@ -34,9 +34,10 @@ class Refitted:
     """A model that has been written.
 
     Attributes:
-        promotion: Its promotion with `model`.
-        format: How the estimator is stored.
-        proof: What it has to predict when it is read back (`deployment.readback.Proof`).
+        promotion: The model's promotion, with `model` set.
+        format: The format of the stored estimator.
+        proof: The predictions that the model has to make when it is read back (a
+            `mlflow.model_files.readback.Proof`).
     """
 
     promotion: Promotion
@@ -46,11 +47,11 @@ class Refitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undeployable:
-    """A candidate that cannot be deployed, through its own fault.
+    """A candidate that cannot be deployed because of a fault of its own.
 
     Attributes:
-        reason: Why, in one line.
-        whole_model: Whether other parameters of the model would fare alike.
+        reason: The reason, in one line.
+        whole_model: Whether the reason applies to all parameters of the model.
     """
 
     reason: str
@@ -59,12 +60,12 @@ class Undeployable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be delivered for one customer.
+    """An order to deliver one customer's champion.
 
     Attributes:
         id: The customer's id, which is the instance's key.
-        refit: The first candidate; None where its model is ready, or serves, already.
-        runners_up: What to serve if that cannot be deployed, the best first.
+        refit: The first candidate; None if its model is ready or serves already.
+        runners_up: The candidates to serve if the first cannot be deployed, best first.
     """
 
     id: str
@@ -73,10 +74,10 @@ class Order:
 
 
 def best_of(promotion: Promotion) -> TrialResult:
-    """What is promoted.
+    """Return the trial result that is promoted.
 
     Raises:
-        MachineryError: Nothing is, so the ledger was changed by other hands.
+        MachineryError: The promotion has none, so the ledger was changed outside orchestrator.
     """
     best = promotion.decision.best
     if best is None:

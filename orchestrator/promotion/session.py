@@ -1,4 +1,4 @@
-"""What an experiment's one driver holds: the ledger, MLflow, and the lease.
+"""The resources of an experiment's one driver: the ledger, MLflow, and the lease.
 
 Touches no library itself; takes an `ExperimentSettings`; gives a `DriverSession`; driver.
 """
@@ -18,12 +18,12 @@ from orchestrator.settings import ExperimentSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverSession:
-    """What an experiment's one driver works with.
+    """The resources that an experiment's one driver works with.
 
     Attributes:
-        mlflow: The experiment's MLflow, opened when it is first asked for.
+        mlflow: The experiment's MLflow, opened at its first use.
         ledger: The experiment's ledger.
-        hold: The lease on it.
+        hold: The driver's lease on the experiment.
     """
 
     mlflow: MlflowSession
@@ -40,12 +40,12 @@ def at_work(
     say: Callable[[str], None] = lambda _: None,
     to_repair: bool = False,
 ) -> Iterator[DriverSession]:
-    """Be the experiment's one driver, with its MLflow and its ledger.
+    """Make this process the experiment's one driver, with its MLflow and its ledger.
 
     Raises:
         UsageError: MLflow's address is not valid, its experiment was deleted there, or the stores
             are not those that the ledger has worked with.
-        HeldError: Another driver is at work on it.
+        HeldError: Another driver is at work on the experiment.
         MachineryError: The ledger cannot be opened.
     """
     require_usable(experiment.tracking, experiment.name)
@@ -57,7 +57,7 @@ def at_work(
             if is_lost(experiment, ledger):
                 send_again(experiment, mlflow, ledger, say)
             elif ledger.identity.known() is None and ledger.trials.sent():
-                with suppress(MachineryError):  # one that does not answer learns its ledger later
+                with suppress(MachineryError):  # if MLflow does not answer, it is bound to the ledger later
                     mlflow.open()
             yield DriverSession(mlflow=mlflow, ledger=ledger, hold=hold)
 
@@ -68,7 +68,7 @@ def send_again(
     ledger: Ledger,
     say: Callable[[str], None],
 ) -> None:
-    """Send MLflow every trial and champion once more, since it has lost them all.
+    """Send every trial and champion to MLflow again, because MLflow has lost them all.
 
     Raises:
         MachineryError: MLflow refused.

@@ -1,6 +1,6 @@
-"""Whether models can be stored: found out on a few made-up rows, before any trial is made.
+"""A check on a few made-up rows, before any trial is made, whether models can be stored.
 
-Touches no library itself; takes an `ExperimentSettings` and studies; raises or says nothing;
+Touches no library itself; takes an `ExperimentSettings` and studies; raises or returns nothing;
 driver.
 """
 
@@ -13,7 +13,7 @@ from orchestrator.settings import ExperimentSettings
 
 
 def rules_of(experiment: ExperimentSettings) -> str:
-    """What decides whether a model can be stored, in words; under other rules it is tried again."""
+    """Return in words the rules for storing models; a rejected model is retried when they change."""
     pickled = "pickled if need be" if experiment.allow_pickle else "never pickled"
     allowed = experiment.evaluation.allowed
     versions = installed_versions({"sklearn", "skops", *allowed})
@@ -25,11 +25,11 @@ def require_storable(experiment: ExperimentSettings, studies: Iterable[Study]) -
     """Refuse models whose winner could not be written, before their trials are made.
 
     Args:
-        experiment: Says what may be stored.
-        studies: Those that are to be run; each of their models is looked at once.
+        experiment: The settings, which define the models that may be stored.
+        studies: The studies that are about to run; each of their models is checked once.
 
     Raises:
-        ConfigError: It names every such model, and why.
+        ConfigError: Some models cannot be stored; the message names each with the reason.
     """
     models = {study.model.id: study.model for study in studies}
     if experiment.allow_pickle or not models:

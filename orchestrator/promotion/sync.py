@@ -1,7 +1,7 @@
-"""A sync: MLflow is sent what the ledger has and it lacks, without a flow run.
+"""A sync: everything that the ledger has and MLflow lacks is sent, without a flow run.
 
-Touches no library itself; takes an `ExperimentSettings`; gives how much was sent; runs on the
-driver, in whose process models are fitted that an earlier flow run left unwritten.
+Touches no library itself; takes an `ExperimentSettings`; gives the numbers of what was sent; runs
+on the driver, whose process fits the models that an earlier flow run left unwritten.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from orchestrator.tabular import TableView, Tabular
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent(Tabular):
-    """The trials and the promotions that MLflow was sent, in numbers."""
+    """The numbers of trials and promotions that were sent to MLflow."""
 
     trials: int
     promotions: int
@@ -35,12 +35,12 @@ class Sent(Tabular):
 
 
 def sync(experiment: ExperimentSettings) -> Sent:
-    """Send MLflow what the ledger has and MLflow lacks.
+    """Send MLflow everything that the ledger has and MLflow lacks.
 
-    Models that could not be written are fitted and written in this process.
+    Models that could not be written before are fitted and written in this process.
 
     Raises:
-        HeldError: A driver is at work on the experiment; it sends them itself.
+        HeldError: A driver is at work on the experiment; that driver sends everything itself.
         MachineryError: MLflow refused, or a model could not be written.
     """
     with at_work(experiment) as driver:
@@ -61,13 +61,17 @@ def sync(experiment: ExperimentSettings) -> Sent:
 def deliver_here(
     experiment: ExperimentSettings, ledger: Ledger, outbox: Outbox, promotions: Sequence[Promotion]
 ) -> tuple[Outcome, ...]:
-    """Fit, write and deploy models in this process; what could not be delivered.
+    """Fit, write and deploy models in this process.
 
     Args:
-        experiment: Whose models.
-        ledger: What is known.
-        outbox: Where the driver writes.
-        promotions: Those under way are deployed; of confirmed ones the models are written again.
+        experiment: The settings of the models' experiment.
+        ledger: The experiment's ledger.
+        outbox: The outbox that sends them to MLflow.
+        promotions: Pending promotions, which are deployed, and confirmed ones, whose models are
+            written again.
+
+    Returns:
+        The outcomes of the models that could not be delivered.
 
     Raises:
         MachineryError: MLflow refused.

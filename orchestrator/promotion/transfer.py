@@ -1,10 +1,10 @@
-"""A transfer: everything the ledger has is sent to an MLflow, or a folder of files, that is new.
+"""A transfer: everything that the ledger has is sent to a new MLflow, or to a new artifact root.
 
-Trials are sent again as runs. The model of each champion is fitted again and written where the
-configuration now says, then registered. The old MLflow and its files are left as they are.
+Trials are sent again as runs. The model of each champion is fitted again, written to the configured
+folder and registered. The old MLflow and its files are left unchanged.
 
-Touches no library itself; takes an `ExperimentSettings`; gives how much was sent; runs on the
-driver.
+Touches no library itself; takes an `ExperimentSettings`; gives the numbers of what was sent; runs
+on the driver.
 """
 
 from collections.abc import Callable
@@ -24,10 +24,11 @@ from orchestrator.settings import ExperimentSettings
 def to_new_mlflow(
     experiment: ExperimentSettings, say: Callable[[str], None] = lambda _: None
 ) -> Sent:
-    """Send the configured MLflow everything; safe to repeat after a failure.
+    """Send everything to the configured MLflow; safe to repeat after a failure.
 
     Raises:
-        UsageError: Nothing has changed, or the new MLflow has an experiment of another ledger.
+        UsageError: The configured stores have not changed, or the new MLflow has an experiment that
+            belongs to another ledger.
         HeldError: A driver is at work on the experiment.
         MachineryError: MLflow refused, or the models of some champions could not be written.
     """
@@ -47,7 +48,7 @@ def to_new_mlflow(
 
 
 def _require_free(experiment: ExperimentSettings, known: Identity, found: Trouble) -> None:
-    """Refuse an experiment of the same name that holds anything of another ledger."""
+    """Refuse an experiment of the same name that holds data of another ledger."""
     there = look_up(experiment.tracking, experiment.name)
     if there is None or there.receiving == known.token:
         return

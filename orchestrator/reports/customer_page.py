@@ -209,7 +209,7 @@ def _metric(by_model: ByModel) -> str:
 
 
 def _scored(results: Sequence[TrialResult], metric: str) -> list[TrialResult]:
-    """Return the comparable results: earlier searches may have used another metric."""
+    """Return the results with this metric; a model's older search may have used another one."""
     return [each for each in results if each.state == "success" and metric in each.scores]
 
 

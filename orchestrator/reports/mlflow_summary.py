@@ -18,7 +18,7 @@ from orchestrator.reports.rendering import render
 FILE = "report.html"
 
 _MOST_CUSTOMERS = 10
-"""The most searched customers whose searches are shown one by one."""
+"""The maximum number of customers whose searches are shown one by one."""
 
 
 def send_summary(

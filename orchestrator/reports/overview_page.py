@@ -20,7 +20,7 @@ _MOST_ROWS = 1_000
 _MOST_REASONS = 20
 _BEHIND = "behind the best"
 _MOST_TRIALS = 1_000
-"""The most trials drawn for a model: more points would add no information."""
+"""The maximum number of trials drawn for a model: more points would add no information."""
 
 
 def overview_page(ledger: Ledger, experiment: str, searched: Sequence[str] = ()) -> Page:

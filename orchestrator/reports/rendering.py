@@ -1,7 +1,7 @@
 """The rendering of a page as one HTML file that needs no other file and fetches nothing.
 
 The template escapes every text; figures are JSON that no browser can mistake for markup; and the
-page's own policy forbids it to fetch or send anything, regardless of the contents of a registry row.
+page's own policy forbids it to fetch or send anything, whatever a registry row contains.
 
 Touches jinja2 and plotly; takes a `Page`; gives text; runs on the driver.
 """

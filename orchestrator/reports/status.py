@@ -33,7 +33,7 @@ class CustomerStatus:
     model_listed: bool
 
     def row(self) -> dict[str, Any]:
-        """Return the status as a flat record, with the cells of `served_by` if it has a champion."""
+        """Return a flat record, with the cells of `served_by` if the customer has a champion."""
         row: dict[str, Any] = {"customer": self.customer, "state": self.state}
         if self.champion is None:
             return {**row, "model": None}

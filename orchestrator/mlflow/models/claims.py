@@ -1,4 +1,4 @@
-"""The claim to an experiment's aliases: the driver that last set a tag of the experiment moves them.
+"""The claim to an experiment's aliases: the driver that last set the experiment's tag moves them.
 
 MLflow knows nothing about the ledger's leases, and a driver that was suspended while another took
 its place would move aliases back when it resumes. A driver that is about to deploy therefore first

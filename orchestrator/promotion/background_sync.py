@@ -1,8 +1,8 @@
 """The background sync: while workers work, it opens MLflow and sends what the ledger has by then.
 
-Touches no library itself; takes an `Outbox`; a thread of the driver's process. If MLflow fails, only
-this thread is delayed: it tries again at growing intervals. Whatever it has not sent when the flow
-has ended is sent then, or by a later sync.
+Touches no library itself; takes an `Outbox`; a thread of the driver's process. If MLflow fails,
+only this thread is delayed: it tries again at growing intervals. Whatever it has not sent when the
+flow has ended is sent then, or by a later sync.
 """
 
 import logging
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.2
 _EVERY_SECONDS = 2.0
-"""The wait between sends: per trial, sending hundreds costs MLflow's database half of dozens."""
+"""The wait between sends: a trial among hundreds costs MLflow half as much as one among dozens."""
 
 _AT_MOST_SECONDS = 60.0
 """The longest wait between two attempts while MLflow fails; each failure doubles the wait."""
@@ -66,7 +66,7 @@ class BackgroundSync:
             self._thread.join()  # after Ctrl-C do not wait: the thread ends with the process
 
     def catch_up(self) -> None:
-        """Send everything that MLflow lacks now: retired models, trials, and saved views.
+        """Mark retired models, send the trials that MLflow lacks by now, and save the views.
 
         Raises:
             MachineryError: MLflow refused.

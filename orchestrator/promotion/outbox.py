@@ -1,8 +1,8 @@
-"""The driver's desk: from the ledger to MLflow, and nothing twice.
+"""The outbox of the driver: everything that the ledger has and MLflow lacks is sent, once.
 
-What the ledger holds and MLflow lacks is sent: trials as runs, promotions as versions and
-aliases. Every step may be repeated, so that the same calls serve a run, a sync and a resume. MLflow
-in trouble stops nothing: what it lacks by then is in the ledger, and sent when it is asked again.
+Trials are sent as runs, promotions as versions and aliases. Every step may be repeated, so that the
+same calls serve a run, a sync and a resume. If MLflow fails, no result is lost: the ledger has what
+MLflow lacks, and the next call sends it.
 
 Touches no library itself; takes decisions; gives promotions; runs on the driver, the one writer.
 """
@@ -24,21 +24,21 @@ from orchestrator.promotion.refit_orders import best_of
 from orchestrator.records import Decision, DeployedVersion, Evaluation, PassedOver, Promotion
 
 _SENT_AT_ONCE = 1_000
-"""Trials in one transaction of MLflow's database."""
+"""The number of trials that are sent in one call."""
 
 
 class Outbox:
-    """What the driver writes to MLflow during one flow run.
+    """The driver's writes to MLflow during one flow run.
 
     Args:
-        ledger: What is true.
-        mlflow: The experiment's MLflow. A step raises the `MachineryError` of opening it.
+        ledger: The experiment's ledger, which is the source of truth.
+        mlflow: The experiment's MLflow. Any step may raise the `MachineryError` of opening it.
 
     Attributes:
-        mlflow: The same.
+        mlflow: The experiment's MLflow.
         deployed: The promotions that were deployed.
-        has_sent: Whether MLflow was sent a trial or a promotion.
-        refused: By customer, why its champion cannot be registered.
+        has_sent: Whether a trial or a promotion was sent to MLflow.
+        refused: By customer, the reason why MLflow cannot register its champion.
     """
 
     def __init__(self, ledger: Ledger, mlflow: MlflowSession) -> None:
@@ -47,18 +47,18 @@ class Outbox:
         self.deployed: list[Promotion] = []
         self.refused: dict[str, str] = {}
         self._fronts: dict[str, bool] = {}
-        self._sending = Lock()  # a courier sends beside the thread that drives the flow
+        self._sending = Lock()  # the background sync sends beside the driver's thread
 
     @property
     def has_trials_to_send(self) -> bool:
-        """Whether MLflow lacks a trial; asked of the ledger alone."""
+        """Whether MLflow lacks a trial, according to the ledger alone."""
         return self._ledger.trials.backlog() > 0
 
     def send_trials(self) -> int:
-        """Send MLflow every trial it lacks, oldest first; how many.
+        """Send every trial that MLflow lacks, oldest first; return their number.
 
         Raises:
-            MachineryError: MLflow refused; what it has by then is not sent again.
+            MachineryError: MLflow refused; trials that it has by then are not sent again.
         """
         user, sent = _user(), 0
         with self._sending:
@@ -74,14 +74,14 @@ class Outbox:
         decisions: Sequence[Decision],
         passed_over: Mapping[str, Sequence[PassedOver]] | None = None,
     ) -> list[Promotion]:
-        """Write into the ledger which champions are to change, before anything else is done.
+        """Record the intended promotions in the ledger, before anything else is done.
 
         Args:
-            decisions: One a customer.
+            decisions: The decisions, one per customer.
             passed_over: By customer, the better candidates that could not be deployed before.
 
         Returns:
-            Every promotion under way, those that an earlier flow run left behind included.
+            Every pending promotion, including those that an earlier flow run left behind.
         """
         now, barred = time.time(), passed_over or {}
         intended = [
@@ -98,18 +98,21 @@ class Outbox:
         return list(self._ledger.promotions.pending())
 
     def keep_fronts(self, fronts: Sequence[Mapping[str, bool]]) -> None:
-        """Remember which trials are on their customer's Pareto front, until all are sent."""
+        """Remember the trials on their customers' Pareto fronts, until `deploy` tags their runs."""
         for front in fronts:
             self._fronts |= front
 
     def deploy(self) -> list[Promotion]:
         """Make models that are ready the champions of their customers.
 
+        Returns:
+            The promotions that were deployed.
+
         Raises:
-            MachineryError: MLflow refused; the ledger knows what was written.
-            LeaseLostError: Another driver took this one's place.
+            MachineryError: MLflow refused; the ledger knows which models are written.
+            LeaseLostError: Another driver has taken over the experiment.
         """
-        self.send_trials()  # a champion's run is there before its alias
+        self.send_trials()  # a champion's run must exist before its alias
         if self._fronts:
             self.mlflow.tracker.tag(
                 {run_id: {"pareto": str(on).lower()} for run_id, on in self._fronts.items()}
@@ -125,7 +128,7 @@ class Outbox:
         return done
 
     def _confirm(self, done: Sequence[Promotion]) -> None:
-        """Where the lease was lost after the aliases were moved, that can only be told."""
+        """Confirm promotions; if the lease was lost after aliases moved, the error says how many."""
         try:
             self._ledger.promotions.confirm(done)
         except LeaseLostError as error:
@@ -135,7 +138,7 @@ class Outbox:
             ) from error
 
     def redeploy(self, confirmed: Sequence[Promotion]) -> None:
-        """Make models champions again whose aliases or versions MLflow has lost.
+        """Register confirmed champions again whose aliases or versions MLflow has lost.
 
         Raises:
             MachineryError: MLflow refused.
@@ -149,16 +152,16 @@ class Outbox:
             if now.version != was.version:
                 corrected = replace(was, version=now.version)
                 self._ledger.promotions.correct(replace(before, deployed=corrected))
-        # A model that MLflow had lost is there again without the tag that it is retired.
+        # A model that MLflow had lost is registered again without the tag of a retired model.
         self._ledger.retirements.note(
             retired=(), restored=[promotion.decision.customer.id for promotion in confirmed]
         )
 
     def _register_alone(self, wanted: Callable[[], Sequence[Promotion]]) -> list[Promotion]:
-        """Register what is wanted, unless another driver took this one's place.
+        """Register the wanted promotions, unless another driver has taken over the experiment.
 
-        The lease is looked at after the claim: whoever takes it later also claims later, and the
-        deployer then refuses.
+        The lease is checked after the claim: a driver that takes the lease later also claims later,
+        and this one's deployer then refuses.
         """
         while True:
             self.mlflow.deployer.claim()
@@ -166,10 +169,10 @@ class Outbox:
             try:
                 return self._register(wanted())
             except ClaimLostError:
-                continue  # one of the two that claim has lost the lease, and finds out now
+                continue  # if this driver lost the lease, the next check raises
 
     def _register(self, written: Sequence[Promotion]) -> list[Promotion]:
-        """Register all at once; where one is refused, each by itself, so that the others go on."""
+        """Register all at once; if MLflow refuses one, register each by itself and skip that one."""
         deployer = self.mlflow.deployer
         try:
             deployed = deployer.deploy([_challenger(promotion) for promotion in written])
@@ -190,9 +193,9 @@ class Outbox:
         self.mlflow.tracker.tag_experiment(view_tags(shown, at=time.time()))
 
     def mark_listed(self) -> None:
-        """Tag the models of customers that left the registry as retired, of returned ones as live.
+        """Tag models of customers that left the registry as retired, of returned ones as live.
 
-        MLflow is not asked, nor opened, where the ledger says that it shows them so already.
+        MLflow is not opened if the ledger says that all tags are right already.
 
         Raises:
             MachineryError: MLflow refused.
@@ -211,11 +214,11 @@ class Outbox:
         self._ledger.retirements.note(retired=due.retire, restored=due.restore)
 
     def lacking(self) -> tuple[int, int]:
-        """How many trials, and how many promotions, MLflow does not have yet."""
+        """Return the numbers of trials and of promotions that MLflow does not have yet."""
         return self._ledger.trials.backlog(), self._ledger.promotions.backlog()
 
     def places(self, run_ids: Sequence[str]) -> Mapping[str, Location]:
-        """Where runs are kept; a server says so only of runs it has been sent."""
+        """Return the locations of runs; unsent runs are sent first, as a server lacks them."""
         places = self.mlflow.tracker.locate(run_ids)
         if len(places) < len(set(run_ids)):
             self.send_trials()
@@ -223,7 +226,8 @@ class Outbox:
         return places
 
     def _tag_champions(self, done: Sequence[Promotion]) -> None:
-        """The tag `champion` of a run is true while its model serves."""
+        """Set the tag `champion` of the new champions' runs to true, of their predecessors' to false.
+        """
         before = self._ledger.promotions.champions()
         tags = {
             before[promotion.decision.customer.id].result.trial.run_id: {"champion": "false"}
@@ -263,7 +267,7 @@ def _as_deployed(promotion: Promotion, deployed: Deployed) -> Promotion:
 
 
 def _user() -> str:
-    """Who runs this; a container may have no such user."""
+    """Return the name of the current user; a container may not have one."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

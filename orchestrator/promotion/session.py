@@ -57,7 +57,7 @@ def at_work(
             if is_lost(experiment, ledger):
                 send_again(experiment, mlflow, ledger, say)
             elif ledger.identity.known() is None and ledger.trials.sent():
-                with suppress(MachineryError):  # if MLflow does not answer, it is bound to the ledger later
+                with suppress(MachineryError):  # if it does not answer, it is bound later
                     mlflow.open()
             yield DriverSession(mlflow=mlflow, ledger=ledger, hold=hold)
 

@@ -13,7 +13,7 @@ from orchestrator.settings import ExperimentSettings
 
 
 def rules_of(experiment: ExperimentSettings) -> str:
-    """Return in words the rules for storing models; a rejected model is retried when they change."""
+    """Return the rules for storing models, in words; a change lets rejected models be retried."""
     pickled = "pickled if need be" if experiment.allow_pickle else "never pickled"
     allowed = experiment.evaluation.allowed
     versions = installed_versions({"sklearn", "skops", *allowed})

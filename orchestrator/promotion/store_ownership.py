@@ -1,9 +1,11 @@
-"""Whether MLflow and the artifact root are those that the ledger has worked with.
+"""A check that MLflow and the artifact root are those that the ledger has worked with.
 
-A copied or moved project, a changed address, a store that was lost or replaced: each is recognised
-before anything is written. What is safe is repaired; anything else is refused with the cure.
+A copied or moved project, a changed address, a lost or replaced store: each is recognised before
+anything is written. A problem that is safe to repair is repaired; any other is refused with a
+message that says how to solve it.
 
-Touches MLflow's database through tracking; takes an `ExperimentSettings` and its ledger; driver.
+Touches MLflow's database through `mlflow.ownership`; takes an `ExperimentSettings` and its ledger;
+driver.
 """
 
 from collections.abc import Callable
@@ -34,19 +36,19 @@ ADOPT = "`orchestrator adopt-store`"
 TO_NEW = "`orchestrator sync --to-new-mlflow`"
 
 _SECONDS_FOR_A_SERVER = 3.0
-"""A new ledger's first run waits so long for a server that may know an earlier ledger."""
+"""The time that a new ledger's first run waits for a server that may know an earlier ledger."""
 
 Kind = Literal["copied", "ledger lost", "foreign", "changed", "files lost"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """Why the stores cannot be used as they are.
+    """The reason why the stores cannot be used.
 
     Attributes:
-        kind: Which trouble it is.
-        problem: What is wrong.
-        cure: What to do about it.
+        kind: The kind of the trouble.
+        problem: A description of the problem.
+        cure: The steps that solve it.
     """
 
     kind: Kind
@@ -54,24 +56,24 @@ class Trouble:
     cure: str
 
     def error(self) -> OrchestratorError:
-        """The same as an error: a lost store is the machinery's, another one the caller's."""
+        """Return the trouble as an error: the machinery's for lost stores, else the caller's."""
         lost = self.kind in {"ledger lost", "files lost"}
         text = f"{self.problem}. {self.cure}. Nothing was changed"
         return MachineryError(text) if lost else UsageError(text)
 
 
 def trouble(experiment: ExperimentSettings, ledger: Ledger) -> Trouble | None:
-    """What keeps the ledger from using the configured stores; nothing is written.
+    """Return the reason why the ledger cannot use the configured stores, if any; write nothing.
 
-    A ledger that knows no MLflow yet waits only some seconds for a server's answers; after that,
-    opening it reports what is wrong.
+    A ledger that has not worked with an MLflow yet waits only some seconds for a server's answers;
+    if there are none, opening MLflow reports the problem later.
 
     Raises:
         MachineryError: MLflow's address has changed, and the new one does not answer.
     """
     known = ledger.identity.known()
     if known is None:
-        with suppress(MachineryError):  # opening it tells what is wrong with it
+        with suppress(MachineryError):  # opening it reports what is wrong
             found = look_up(experiment.tracking, experiment.name, seconds=_SECONDS_FOR_A_SERVER)
             return _unknown(experiment, ledger, found)
         return None
@@ -89,16 +91,16 @@ def require_own(
     *,
     to_repair: bool = False,
 ) -> None:
-    """Refuse stores that are not the ledger's; follow a project that was moved.
+    """Refuse stores that do not belong to the ledger; follow a project that was moved.
 
     Args:
-        experiment: What is configured.
-        ledger: Its ledger.
-        say: Receives what was repaired.
+        experiment: The configured settings.
+        ledger: The experiment's ledger.
+        say: Receives a sentence about each repair.
         to_repair: Whether lost model files are about to be written again.
 
     Raises:
-        UsageError: It is a copy, or an address was changed.
+        UsageError: The project is a copy, or an address was changed.
         MachineryError: The ledger, or the artifact root, was lost.
     """
     found = trouble(experiment, ledger)
@@ -111,11 +113,11 @@ def require_own(
 
 
 def is_lost(experiment: ExperimentSettings, ledger: Ledger) -> bool:
-    """Whether MLflow, at the address it had, has nothing any more of what this ledger sent it."""
+    """Whether MLflow, at its unchanged address, has lost everything that this ledger sent it."""
     known = ledger.identity.known()
     if known is None or is_server(experiment.tracking):
         return False
-    with suppress(MachineryError):  # one that does not answer has lost nothing yet
+    with suppress(MachineryError):  # an MLflow that does not answer need not have lost anything
         found = look_up(experiment.tracking, experiment.name)
         gone = found is None or (known.bound and found.token != known.token and found.is_empty)
         return gone and bool(ledger.trials.sent())
@@ -123,7 +125,7 @@ def is_lost(experiment: ExperimentSettings, ledger: Ledger) -> bool:
 
 
 def bind(experiment: ExperimentSettings, ledger: Ledger, tracker: Tracker) -> None:
-    """Write into MLflow, the artifact root and the ledger that they belong together.
+    """Record in MLflow, the artifact root and the ledger that they belong together.
 
     Raises:
         UsageError: MLflow's experiment belongs to another ledger.
@@ -140,7 +142,7 @@ def bind(experiment: ExperimentSettings, ledger: Ledger, tracker: Tracker) -> No
         ledger.identity.write(own)
     if found is None or found.token != own.token or found.place != own.place:
         tracker.tag_experiment({TAG: own.token, PLACE: own.place})
-    with suppress(OSError):  # writing a model there tells what is wrong with the folder
+    with suppress(OSError):  # writing a model there reports what is wrong
         write_marker(tracker.artifact_root, experiment.name, own.token)
     if not own.bound:
         ledger.identity.write(replace(own, bound=True))
@@ -150,7 +152,7 @@ def require_configured_root(experiment: ExperimentSettings, tracker: Tracker) ->
     """Refuse to delete files from a folder that the configuration does not name.
 
     Raises:
-        UsageError: MLflow's experiment keeps its files elsewhere.
+        UsageError: MLflow's experiment keeps its files in another folder.
     """
     configured, used = artifacts_of(experiment), tracker.artifact_root.removeprefix("file://")
     if configured and used.rstrip("/") != configured.rstrip("/"):
@@ -162,7 +164,7 @@ def require_configured_root(experiment: ExperimentSettings, tracker: Tracker) ->
 
 
 def identity_of(experiment: ExperimentSettings, ledger: Ledger, known: Identity | None) -> Identity:
-    """The identity with the addresses of now; a new one, not yet bound, where none is known."""
+    """Return the identity with the current addresses; a new, unbound one if none is known."""
     place, tracking, artifacts = ledger.place, address_of(experiment), artifacts_of(experiment)
     if known is None:
         return Identity(place=place, tracking=tracking, artifacts=artifacts, bound=False)
@@ -170,10 +172,10 @@ def identity_of(experiment: ExperimentSettings, ledger: Ledger, known: Identity 
 
 
 def follow(experiment: ExperimentSettings, ledger: Ledger, known: Identity) -> None:
-    """Have MLflow and the ledger point to the files where they are now.
+    """Make MLflow and the ledger point to the current folder of the files.
 
     Raises:
-        MachineryError: MLflow's database refused.
+        MachineryError: MLflow's database refused the change.
     """
     before, after = known.artifacts, artifacts_of(experiment)
     found = look_up(experiment.tracking, experiment.name)
@@ -184,7 +186,7 @@ def follow(experiment: ExperimentSettings, ledger: Ledger, known: Identity) -> N
 
 
 def address_of(experiment: ExperimentSettings) -> str:
-    """MLflow's address, whole and without a password."""
+    """Return MLflow's address, absolute and without a password."""
     scheme, separator, path = experiment.tracking.partition(":///")
     if scheme.startswith("sqlite") and separator:
         return f"{scheme}:///{Path(path).absolute()}"
@@ -192,20 +194,20 @@ def address_of(experiment: ExperimentSettings) -> str:
 
 
 def artifacts_of(experiment: ExperimentSettings) -> str:
-    """The configured artifact root, whole; "" where MLflow's server decides."""
+    """Return the configured artifact root, absolute; "" if MLflow's server decides."""
     if experiment.artifacts is None:
         return ""
     folder = root_on_disk(experiment.artifacts)
     return experiment.artifacts if folder is None else str(folder.absolute())
 
 
-# -- what may be wrong ------------------------------------------------------------------------
+# -- the kinds of trouble ---------------------------------------------------------------------
 
 
 def _unknown(
     experiment: ExperimentSettings, ledger: Ledger, found: Ownership | None
 ) -> Trouble | None:
-    """MLflow has what this ledger, which has sent nothing yet, does not know."""
+    """Return the trouble of an MLflow with data that this ledger, which is new to it, lacks."""
     if found is None or not (found.token or found.has_champions) or _has_history(ledger, found):
         return None
     at = f", which was at {found.place}" if found.place else ""
@@ -224,7 +226,7 @@ def _unknown(
 
 
 def _has_history(ledger: Ledger, found: Ownership) -> bool:
-    """Whether a ledger of an earlier version, which wrote no tokens, knows what is there."""
+    """Whether the data is from this ledger, in an earlier version that wrote no tokens."""
     return not found.token and bool(ledger.trials.sent())
 
 
@@ -245,12 +247,12 @@ def _copied(known: Identity, ledger: Ledger) -> Trouble | None:
 
 
 def _file(place: str) -> Path | None:
-    """The file of a ledger's place; None on a database server."""
+    """Return the file of a ledger's place; None on a database server."""
     return file_of(url_of(place))
 
 
 def _tracking(experiment: ExperimentSettings, known: Identity) -> Trouble | None:
-    """MLflow is another one than before; of a server with the same address, opening it tells."""
+    """Return the trouble of a different MLflow; at a server's same address, opening it reports it."""
     same = address_of(experiment) == known.tracking
     if same and is_server(experiment.tracking):
         return None
@@ -258,7 +260,7 @@ def _tracking(experiment: ExperimentSettings, known: Identity) -> Trouble | None
         found = look_up(experiment.tracking, experiment.name)
     except MachineryError:
         if same:
-            return None  # what does not answer now may do so when it is needed
+            return None  # MLflow may answer later, when it is needed
         raise
     if found is not None and found.token == known.token:
         return None  # the same store, perhaps by another address
@@ -277,7 +279,7 @@ def _tracking(experiment: ExperimentSettings, known: Identity) -> Trouble | None
 def _foreign(
     experiment: ExperimentSettings, known: Identity, found: Ownership | None
 ) -> Trouble | None:
-    """The experiment is there, and not this ledger's."""
+    """Return the trouble of an existing experiment that does not belong to this ledger."""
     if found is None or known.token in {found.token, found.receiving}:
         return None
     if not found.token and (found.is_empty or not known.bound):
@@ -296,7 +298,7 @@ def _foreign(
 
 
 def _has_moved(experiment: ExperimentSettings, known: Identity) -> bool:
-    """Whether the artifact root is where the configuration now says, and no longer where it was."""
+    """Whether the artifact root has moved from its recorded folder to the configured one."""
     now = artifacts_of(experiment)
     if now in {known.artifacts, ""} or not known.artifacts:
         return False

@@ -31,7 +31,7 @@ def delivered(orders: object, outbox: Outbox, dispatch: Dispatch, delivery: Deli
 
     @task
     async def deliver(order: Order) -> None:
-        """Deliver a champion: have it fitted and written, and read it back."""
+        """Have a champion fitted, written and read back."""
         await delivery.carry_out(order)
 
     @task(runs_on="driver", trigger_rule="all_done", cache="never")

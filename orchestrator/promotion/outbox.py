@@ -128,7 +128,7 @@ class Outbox:
         return done
 
     def _confirm(self, done: Sequence[Promotion]) -> None:
-        """Confirm promotions; if the lease was lost after aliases moved, the error says how many."""
+        """Confirm promotions; if the lease was lost meanwhile, report the aliases already moved."""
         try:
             self._ledger.promotions.confirm(done)
         except LeaseLostError as error:
@@ -172,7 +172,7 @@ class Outbox:
                 continue  # if this driver lost the lease, the next check raises
 
     def _register(self, written: Sequence[Promotion]) -> list[Promotion]:
-        """Register all at once; if MLflow refuses one, register each by itself and skip that one."""
+        """Register all at once; if one is refused, register each by itself and skip that one."""
         deployer = self.mlflow.deployer
         try:
             deployed = deployer.deploy([_challenger(promotion) for promotion in written])
@@ -226,8 +226,7 @@ class Outbox:
         return places
 
     def _tag_champions(self, done: Sequence[Promotion]) -> None:
-        """Set the tag `champion` of the new champions' runs to true, of their predecessors' to false.
-        """
+        """Set the tag `champion`: true on new champions' runs, false on those they replace."""
         before = self._ledger.promotions.champions()
         tags = {
             before[promotion.decision.customer.id].result.trial.run_id: {"champion": "false"}

@@ -252,7 +252,7 @@ def _file(place: str) -> Path | None:
 
 
 def _tracking(experiment: ExperimentSettings, known: Identity) -> Trouble | None:
-    """Return the trouble of a different MLflow; at a server's same address, opening it reports it."""
+    """Return the trouble of a different MLflow; opening reports it for a server's same address."""
     same = address_of(experiment) == known.tracking
     if same and is_server(experiment.tracking):
         return None

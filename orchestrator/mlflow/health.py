@@ -1,4 +1,4 @@
-"""A check, within seconds, whether a tracking address answers at all.
+"""A check, within seconds, that a tracking address answers at all.
 
 Touches SQLAlchemy and MLflow; takes a tracking address; runs on the driver. MLflow itself retries
 a database that does not answer for 100 seconds and a server for minutes, and prints each failure.

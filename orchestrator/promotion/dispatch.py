@@ -90,7 +90,7 @@ class Dispatch:
         return replace(promotion, passed_over=(*promotion.passed_over, passed))
 
     def ready(self, promotion: Promotion) -> None:
-        """Record, at once or soon, that a promotion's model was written and read back."""
+        """Record a promotion whose model was written and read back; new ones go in batches."""
         if promotion.state is PromotionState.DEPLOYED:
             self._ledger.promotions.correct(promotion)
             return

@@ -1,4 +1,4 @@
-"""The outbox of the driver: everything that the ledger has and MLflow lacks is sent, once.
+"""The driver's outbox, which sends what the ledger has and MLflow lacks, and nothing twice.
 
 Trials are sent as runs, promotions as versions and aliases. Every step may be repeated, so that the
 same calls serve a run, a sync and a resume. If MLflow fails, no result is lost: the ledger has what
@@ -98,7 +98,7 @@ class Outbox:
         return list(self._ledger.promotions.pending())
 
     def keep_fronts(self, fronts: Sequence[Mapping[str, bool]]) -> None:
-        """Remember the trials on their customers' Pareto fronts, until `deploy` tags their runs."""
+        """Remember whether trials are on their customer's Pareto front until `deploy` tags them."""
         for front in fronts:
             self._fronts |= front
 

@@ -1,4 +1,4 @@
-"""A check on a few made-up rows, before any trial is made, whether models can be stored.
+"""A check on a few made-up rows, before any trial is made, that models can be stored.
 
 Touches no library itself; takes an `ExperimentSettings` and studies; raises or returns nothing;
 driver.

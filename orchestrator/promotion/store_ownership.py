@@ -207,7 +207,7 @@ def artifacts_of(experiment: ExperimentSettings) -> str:
 def _unknown(
     experiment: ExperimentSettings, ledger: Ledger, found: Ownership | None
 ) -> Trouble | None:
-    """Return the trouble of an MLflow with data that this ledger, which is new to it, lacks."""
+    """Return the trouble if MLflow has data that this ledger, which is new to it, does not know."""
     if found is None or not (found.token or found.has_champions) or _has_history(ledger, found):
         return None
     at = f", which was at {found.place}" if found.place else ""
@@ -252,7 +252,7 @@ def _file(place: str) -> Path | None:
 
 
 def _tracking(experiment: ExperimentSettings, known: Identity) -> Trouble | None:
-    """Return the trouble of a different MLflow; opening reports it for a server's same address."""
+    """Return the trouble if MLflow was replaced; `bind` checks a server that kept its address."""
     same = address_of(experiment) == known.tracking
     if same and is_server(experiment.tracking):
         return None
@@ -279,7 +279,7 @@ def _tracking(experiment: ExperimentSettings, known: Identity) -> Trouble | None
 def _foreign(
     experiment: ExperimentSettings, known: Identity, found: Ownership | None
 ) -> Trouble | None:
-    """Return the trouble of an existing experiment that does not belong to this ledger."""
+    """Return the trouble if the experiment exists but does not belong to this ledger."""
     if found is None or known.token in {found.token, found.receiving}:
         return None
     if not found.token and (found.is_empty or not known.bound):

@@ -1,4 +1,4 @@
-"""A sync: everything that the ledger has and MLflow lacks is sent, without a flow run.
+"""The sync, which sends everything that the ledger has and MLflow lacks, without a flow run.
 
 Touches no library itself; takes an `ExperimentSettings`; gives the numbers of what was sent; runs
 on the driver, whose process fits the models that an earlier flow run left unwritten.

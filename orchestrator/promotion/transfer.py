@@ -1,4 +1,4 @@
-"""A transfer: everything that the ledger has is sent to a new MLflow, or to a new artifact root.
+"""The transfer of everything that the ledger has to a new MLflow, or to a new artifact root.
 
 Trials are sent again as runs. The model of each champion is fitted again, written to the configured
 folder and registered. The old MLflow and its files are left unchanged.

@@ -27,7 +27,7 @@ class CustomerTrials(Tabular):
     serving: str = ""
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a flat record per trial; `scores` are means over folds, `folds` the values."""
+        """Return a flat record per trial; `scores` holds means, `folds` the score of each fold."""
         return [self._row(trial) for trial in self.trials]
 
     def tables(self) -> tuple[TableView, ...]:

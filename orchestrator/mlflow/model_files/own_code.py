@@ -28,7 +28,7 @@ def own_code(classes: Iterable[type]) -> list[str]:
 
 @cache
 def _staged(files: tuple[tuple[Path, int], ...]) -> tuple[str, ...]:
-    """Copy some files, in the layout of `sys.path`; a changed time makes a new copy."""
+    """Copy files into the layout of `sys.path`; a file that has changed is copied again."""
     place = Path(tempfile.mkdtemp(dir=_folder_of_this_process()))
     loaded = _names_of_loaded_modules()
     for file, _ in files:

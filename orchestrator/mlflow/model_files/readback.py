@@ -1,7 +1,7 @@
 """A written model read back: loaded in MLflow's way, and asked for a few predictions.
 
 Touches MLflow; takes an address and a `Proof`; gives the problem in words, or None; runs on the
-driver, in a process of its own where the driver itself wrote the model (`readers`), and on workers.
+driver, in a separate process if the driver itself wrote the model (`readers`), and on workers.
 """
 
 import sys

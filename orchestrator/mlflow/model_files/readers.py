@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 600.0
 
 _Fetched = Literal["fetched"]
 _FETCHED: _Fetched = "fetched"
-"""The message of the reading process between the two."""
+"""The message of the reading process between fetching the files and loading the model."""
 
 _PROGRAM = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"

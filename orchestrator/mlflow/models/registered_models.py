@@ -105,7 +105,7 @@ def table_of(model: type) -> Table:
 
 
 def _of(columns: Any, names: list[str], *selected: Any) -> Any:
-    """Select columns of these models in the default workspace, which is used without workspaces."""
+    """Return a query for these models in MLflow's default workspace, which is the only one used."""
     return select(*selected).where(
         columns.workspace == DEFAULT_WORKSPACE_NAME, columns.name.in_(names)
     )

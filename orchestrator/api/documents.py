@@ -13,13 +13,13 @@ from orchestrator.errors import ConfigError
 from orchestrator.records import Customer, ModelSpec, grid_content
 
 Rows = Iterable[Mapping[str, Any] | Customer | ModelSpec]
-"""Entries of a list, each as docs/registry.md describes it, or as a record."""
+"""The entries of a list, each a row as docs/registry.md describes it, or a record."""
 
 
 class Sections(TypedDict, total=False):
     """The sections of a configuration, as docs/configuration.md describes them.
 
-    A function stands for its import path, wherever one is expected.
+    Wherever an import path is expected, a function may be given instead.
     """
 
     search: Mapping[str, Any]
@@ -79,10 +79,10 @@ def plain(value: Any, key: str) -> Any:
 
     Args:
         value: A record, mapping, list, path, function or plain value.
-        key: Where it stands, for messages.
+        key: The value's key in the configuration, for messages.
 
     Raises:
-        ConfigError: It is a function that workers cannot import.
+        ConfigError: The value is a function that workers cannot import.
     """
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value), key)
@@ -114,7 +114,7 @@ def _import_path(function: Any, key: str) -> str:
 
 
 def _row(entry: Any) -> Any:
-    """Return a record as the row that it is read from; a row stays as it is."""
+    """Return the row that a record would be read from; a row is returned unchanged."""
     if isinstance(entry, Customer):
         written = asdict(entry)
         written["grids"] = {model: grid_content(grid) for model, grid in entry.grids.items()}

@@ -1,4 +1,4 @@
-"""An experiment as an object: what the command line can do with a configuration.
+"""An experiment as an object: everything that the command line can do with a configuration.
 
 Touches no library itself; takes a configuration or Python objects; gives frozen records; driver.
 """
@@ -35,23 +35,23 @@ from orchestrator.settings import ExperimentSettings
 class Experiment:
     """One project: its lists, its loader, its ledger, its MLflow.
 
-    Methods work in the project's folder, from which relative addresses start, and return to the
-    caller's when they end.
+    Methods work in the project's folder, against which relative addresses are resolved, and
+    restore the caller's folder when they end.
 
     Args:
         name: The experiment's name, also in MLflow.
-        loader: The function that gives one customer's data, or its import path
+        loader: The function that returns one customer's data, or its import path
             `package.module:function`. Workers import it, so it must be defined in a module.
-        models: The candidate models; a row each, or a `ModelSpec`.
-        customers: The customers; a row each, or a `Customer`.
-        registry: In place of the two lists, where they are fetched: `{"source": "sql", ...}`.
-        evaluation: How candidates are compared: `{"metric": "roc_auc", "folds": 5}`.
-        root: The folder that relative addresses start from, and in which `state/` is made; None
-            is the current one.
+        models: The candidate models, each a row or a `ModelSpec`.
+        customers: The customers, each a row or a `Customer`.
+        registry: The source of the two lists, instead of the lists: `{"source": "sql", ...}`.
+        evaluation: The settings of the comparison: `{"metric": "roc_auc", "folds": 5}`.
+        root: The base folder of relative addresses, in which `state/` is created; None is the
+            current one.
         **sections: The other sections of a configuration; see `Sections`.
 
     Raises:
-        ConfigError: Something given is wrong; the key is named.
+        ConfigError: An argument is wrong; the error names its key.
     """
 
     settings: ExperimentSettings
@@ -83,7 +83,7 @@ class Experiment:
 
         Raises:
             ConfigError: There is no such file, or a key of it is wrong.
-            UsageError: Its ledger, as an earlier version placed it, is in the current folder.
+            UsageError: The current folder has the ledger, where an earlier version placed it.
         """
         settings = config.load(config.find(None if path is None else str(path)))
         require_no_earlier_ledger(settings)
@@ -91,7 +91,7 @@ class Experiment:
 
     @classmethod
     def from_settings(cls, settings: ExperimentSettings) -> Self:
-        """Return the experiment with settings that are checked already."""
+        """Return the experiment with settings that have already been checked."""
         experiment = cls.__new__(cls)
         experiment.settings = settings
         experiment._place = _place_of(settings)  # noqa: SLF001 - its own
@@ -105,18 +105,18 @@ class Experiment:
         path: str | Path | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> Self:
-        """Return an experiment as it was configured when a flow run of it began.
+        """Return an experiment with the configuration recorded when one of its flow runs began.
 
-        The configuration of now says where the ledger is, and need not be valid otherwise.
+        The current configuration gives the ledger's address, and need not be valid otherwise.
 
         Args:
-            flow_run: Its id, a beginning of it, or `latest`; None: the last that has not ended.
+            flow_run: Its id, a prefix of the id, or `latest`; None: the last that has not ended.
             path: The configuration; None is the one that the command line would use.
-            say: Called with what has changed since.
+            say: Called with sentences about changes since then.
 
         Raises:
             UsageError: There is no such flow run.
-            ConfigError: The configuration does not say where the ledger is.
+            ConfigError: The configuration does not give the ledger's address.
         """
         file = config.find(None if path is None else str(path))
         where = run_settings(str(file))
@@ -136,7 +136,7 @@ class Experiment:
         return f"<Experiment {self.name!r} of {self.settings.config or 'Python objects'}>"
 
     def plan(self, *, accept: Collection[str] = ()) -> Plan:
-        """Return what a run would do now; nothing is written.
+        """Return the work that a run would do now; nothing is written.
 
         Args:
             accept: Names of guards whose objections would be accepted.
@@ -149,7 +149,7 @@ class Experiment:
             return plan(self.settings, accept)
 
     def why(self, customer: str, *, accept: Collection[str] = ()) -> Why:
-        """Return what a run would do for one customer, and why; nothing is written.
+        """Return the work that a run would do for one customer, and why; nothing is written.
 
         Args:
             customer: Its id.
@@ -177,19 +177,21 @@ class Experiment:
         """Fetch the lists; train, track, select and deploy for every active customer.
 
         Args:
-            fresh: Train again what has a recorded success.
+            fresh: Train again even where a success is recorded.
             accept: Names of guards whose objections are accepted.
-            force: Take the place of a driver that may be at work on the experiment.
-            grace: Seconds that what runs has to end once `stop` says yes; None: as configured.
-            keep_logs: Of which attempts the output is kept; None: as configured.
-            observers: Receive the records of `orchestrator.events`, as installed ones do.
+            force: Take over from a driver that may still be running the experiment.
+            grace: Seconds that running calls have to end once `stop` returns True; None: the
+                configured value.
+            keep_logs: The attempts whose output is kept; None: the configured value.
+            observers: Functions that receive the records of `orchestrator.events`, as installed
+                observers do.
             **watching: See `Watching`.
 
         Raises:
             ConfigError: Configuration or models are wrong; nothing was started.
             RegistryError: The registry failed, or a guard refused; nothing was changed.
-            HeldError: Another driver is at work on the experiment; nothing was changed.
-            MachineryError: Ledger or cluster failed; what was recorded is kept.
+            HeldError: Another driver is running the experiment; nothing was changed.
+            MachineryError: Ledger or cluster failed; recorded results are kept.
         """
         with self._at_home():
             settings = _with_options(self.settings, grace, keep_logs)
@@ -216,19 +218,21 @@ class Experiment:
         """Continue a flow run under its own id, with the lists and settings that it began with.
 
         Args:
-            flow_run: Its id, a beginning of it, or `latest`; None: the last that has not ended.
-            new_config: Use the settings of this object in place of those it began with.
-            force: Take the place of a driver that may be at work on the experiment.
-            grace: Seconds that what runs has to end once `stop` says yes; None: as configured.
-            keep_logs: Of which attempts the output is kept; None: as configured.
-            observers: Receive the records of `orchestrator.events`, as installed ones do.
+            flow_run: Its id, a prefix of the id, or `latest`; None: the last that has not ended.
+            new_config: Use the settings of this object instead of those that it began with.
+            force: Take over from a driver that may still be running the experiment.
+            grace: Seconds that running calls have to end once `stop` returns True; None: the
+                configured value.
+            keep_logs: The attempts whose output is kept; None: the configured value.
+            observers: Functions that receive the records of `orchestrator.events`, as installed
+                observers do.
             **watching: See `Watching`.
 
         Raises:
             UsageError: There is no such flow run, or it cannot continue; nothing was changed.
             ConfigError: Settings or models are wrong; nothing was started.
-            HeldError: Another driver is at work on the experiment; nothing was changed.
-            MachineryError: Ledger or cluster failed; what was recorded is kept.
+            HeldError: Another driver is running the experiment; nothing was changed.
+            MachineryError: Ledger or cluster failed; recorded results are kept.
         """
         say = watching.get("say", _silently)
         with self._at_home():
@@ -258,7 +262,7 @@ class Experiment:
 
         Args:
             key: Its id.
-            kind: Which of the two; None is the customer, where both have this id.
+            kind: Whether it is a customer or a model; None means the customer if both have this id.
 
         Raises:
             UsageError: The id was never listed.
@@ -280,9 +284,9 @@ class Experiment:
         Args:
             customer: Its id.
             model: Only this model's.
-            best: So many of the best by the metric the customer was last compared by.
-            state: Only those that ended so.
-            limit: At most so many of the latest; None is all.
+            best: The number of best trials, by the metric of the customer's last comparison.
+            state: Only trials that ended in this state.
+            limit: The maximum number of latest trials; None is all.
 
         Raises:
             UsageError: The customer was never listed, or the arguments contradict each other.
@@ -293,27 +297,27 @@ class Experiment:
             )
 
     def sync(self, *, to_new: bool = False, say: Callable[[str], None] = lambda _: None) -> Sent:
-        """Send MLflow what the ledger has and MLflow lacks; safe to repeat.
+        """Send MLflow everything that it lacks of the ledger; safe to repeat.
 
         Args:
             to_new: MLflow's address was changed on purpose: send everything to the new one.
-            say: Called with sentences about what happens.
+            say: Called with sentences about the progress.
 
         Raises:
-            HeldError: A driver is at work on the experiment.
+            HeldError: A driver is running the experiment.
             MachineryError: MLflow refused, or a model could not be written.
         """
         with self._at_home():
             return to_new_mlflow(self.settings, say) if to_new else sync(self.settings)
 
     def doctor(self, *, fix: bool = False) -> Diagnosis:
-        """Compare ledger, MLflow, disks, versions and cluster, and say what is wrong.
+        """Compare ledger, MLflow, disks, versions and cluster, and return the problems.
 
         Args:
             fix: Repair what can be repaired; without it nothing is written.
 
         Raises:
-            UsageError: The ledger is another experiment's.
+            UsageError: The ledger belongs to another experiment.
             MachineryError: The ledger cannot be opened.
         """
         with self._at_home():
@@ -333,7 +337,7 @@ def _silently(_sentence: str) -> None:
 
 
 def _place_of(settings: ExperimentSettings) -> Path:
-    """Where settings were read from: a file, or the folder of an experiment without one."""
+    """Return the source of settings: a file, or the folder of an experiment without one."""
     if settings.config is not None:
         return Path(settings.config).absolute()
     return settings.root or Path.cwd()

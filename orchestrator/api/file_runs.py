@@ -20,18 +20,18 @@ from orchestrator.records import FileRun, FlowRun, Logs, RerunChoice
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRequest:
-    """What to run, and how.
+    """The request to run the flow of a file.
 
     Attributes:
         file: The flow and its file.
-        texts: Its parameters as they were typed.
-        on_cluster: On the configured cluster, else in this process.
+        texts: Its parameters as typed, by name.
+        on_cluster: Run on the configured cluster, else in this process.
         fresh: Use no result that another flow run recorded.
-        again: Which instances run again though a success of theirs is recorded, by node and
-            key; with them runs what depends on them. None stands for none.
-        choice: How these were chosen.
-        rerun_of: The flow run of which this runs a part again.
-        resumed: The flow run that continues; None for a new one.
+        again: A predicate of node and key that selects instances to run again although their
+            success is recorded; their dependents run again as well. None selects none.
+        choice: The criteria by which these instances were chosen.
+        rerun_of: The earlier flow run, if this runs a part of it again.
+        resumed: The flow run to continue; None for a new one.
     """
 
     file: FlowFile
@@ -44,7 +44,7 @@ class FileRequest:
     resumed: FlowRun | None = None
 
     def origin(self, logs: Logs) -> FileRun:
-        """Return what is kept with the flow run, so that it can be run again."""
+        """Return the record that is stored with the flow run, so that it can be run again."""
         clear, secret = parameters.to_keep(self.texts)
         return FileRun(
             file=str(self.file.file.resolve()),
@@ -60,11 +60,11 @@ class FileRequest:
         )
 
     def cluster(self, where: RunSettings) -> clusters.Cluster:
-        """Return where its tasks run."""
+        """Return the cluster on which its tasks run."""
         return where.cluster if self.on_cluster else clusters.Cluster(kind="inline")
 
     def logs(self, where: RunSettings) -> Logs:
-        """Return which of what its tasks say is kept: as configured, or as the flow wants it."""
+        """Return the settings of its tasks' logs: the configured ones, or else the flow's."""
         return where.logs if where.has_logs else self.file.flow.logs or where.logs
 
 
@@ -79,8 +79,8 @@ def run_file(
     """Run the flow of a file as its one driver.
 
     Args:
-        request: What to run.
-        where: Where.
+        request: The flow, its parameters and options.
+        where: The cluster and the other settings.
         ledger: The open ledger.
         force: Take the place of another driver of the flow.
         **watching: See `Watching`.
@@ -124,7 +124,7 @@ def run_file(
 
 
 def _mention_unfinished(request: FileRequest, ledger: Ledger, say: Callable[[str], None]) -> None:
-    """Say that an earlier flow run could be continued, where this is a new one."""
+    """Mention an unfinished earlier flow run if the request begins a new one."""
     left = ledger.flow_runs.left_unfinished(request.file.name)
     own = request.resumed is not None and left is not None and left.id == request.resumed.id
     if left is not None and left.state != "running" and not own:
@@ -135,7 +135,7 @@ def _mention_unfinished(request: FileRequest, ledger: Ledger, say: Callable[[str
 
 
 def _everything(_node: str, _key: str) -> bool:
-    """What runs again when everything does."""
+    """Select every instance to run again."""
     return True
 
 

@@ -1,8 +1,8 @@
 """`FILE.py[:flow]` -> the flow.
 
-Touches importlib; takes what was typed; gives a `Flow`; runs on the driver. The file becomes a
-module that workers cannot import, so its functions travel to them by value. Modules beside it can
-be imported from whatever folder the command is typed in, by workers of a local cluster as well.
+Touches importlib; takes the address that was typed; gives a `Flow`; runs on the driver. The file
+becomes a module that workers cannot import, so its functions travel to them by value. Modules
+beside it can be imported whatever the current folder is, by workers of a local cluster as well.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from orchestrator.mapping import Flow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowFile:
-    """A flow and the file it was read from.
+    """A flow and its source file.
 
     Attributes:
         file: The file.
@@ -60,7 +60,7 @@ def load(address: str) -> FlowFile:
 
 @contextmanager
 def blaming(file: Path) -> Iterator[None]:
-    """Errors of the file's own code are told by file and line, without the frames around them."""
+    """Report errors of the file's own code by file and line, without the surrounding frames."""
     try:
         yield
     except MachineryError:
@@ -77,7 +77,7 @@ def blaming(file: Path) -> Iterator[None]:
 
 
 def _cure(error: Exception) -> str:
-    """What helps where a file of flows imports as if it were part of a package."""
+    """Return the cure for a file of flows that imports as if it were part of a package."""
     if isinstance(error, ImportError) and "no known parent package" in str(error):
         return (
             "; the file of a flow is not part of a package: import a module beside it by its name, "
@@ -87,26 +87,26 @@ def _cure(error: Exception) -> str:
 
 
 def _split(address: str) -> tuple[Path, str | None]:
-    """A colon that a name follows is ours; any other belongs to the path."""
+    """Split at a colon that a name follows; any other colon belongs to the path."""
     file, colon, name = address.rpartition(":")
     return (Path(file), name) if colon and name.isidentifier() else (Path(address), None)
 
 
 def _module(file: Path, content: bytes) -> ModuleType:
-    # A name of its own: a file called random.py must not pass for the library's module.
+    # A unique name: a file called random.py must not replace the library's module.
     name = f"flow_file_{re.sub(r'[^A-Za-z0-9_]', '_', file.stem)}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None:
         raise UsageError(f"{file} is no Python file: its name must end with .py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses, among others, look their module up
+    sys.modules[name] = module  # dataclasses, among others, look up their module
     with blaming(file):
         exec(compile(content, str(file), "exec"), module.__dict__)  # noqa: S102 - the user's own file
     return module
 
 
 def _flows(module: ModuleType) -> dict[str, Flow]:
-    """The flows the file defines; those it only imports where it defines none."""
+    """Return the flows that the file defines, or imports if it defines none."""
     found = {name: value for name, value in vars(module).items() if isinstance(value, Flow)}
     own = {n: flow for n, flow in found.items() if flow.function.__module__ == module.__name__}
     return own or found

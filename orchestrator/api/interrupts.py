@@ -1,9 +1,9 @@
-"""Ctrl-C: once to stop when what runs has ended, twice to stop at once.
+"""Ctrl-C: once to stop after the running calls have ended, twice to stop at once.
 
-SIGTERM, from systemd or Kubernetes, is taken for Ctrl-C, and so is the end of the grace time.
+SIGTERM, from systemd or Kubernetes, is treated like Ctrl-C, and so is the end of the grace time.
 
-Touches signal; gives the question `stop` that `Flow.run` and `Experiment.run` ask, and an event for
-what only looks; runs in the driver's main thread.
+Touches signal; gives the function `stop` that `Flow.run` and `Experiment.run` call, and an event
+for read-only commands; runs in the driver's main thread.
 """
 
 import signal
@@ -15,27 +15,27 @@ from types import FrameType
 from orchestrator.user_code import Handler, Interrupted
 
 EXIT_INTERRUPTED = 130
-"""128 + SIGINT, as shells have it; after SIGTERM as well."""
+"""128 + SIGINT, as in shells; also used after SIGTERM."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _TO_WRITE_SECONDS = 5.0
-"""What the driver has beyond the grace time to write down what ended, and to say so."""
+"""The time beyond the grace time in which the driver records and reports what has ended."""
 
 
 @contextmanager
 def stopping_on_interrupt(
     grace: float, say: Callable[[str], None] = lambda _: None
 ) -> Iterator[Callable[[], bool]]:
-    """While it lasts, the first Ctrl-C (or SIGTERM) makes the yielded question answer yes.
+    """In the context, the first Ctrl-C (or SIGTERM) makes the yielded function return True.
 
-    The second one raises `Interrupted`, a KeyboardInterrupt, wherever the program is. So does the
-    end of the grace time, should the program not have ended by itself by then, as a flow in this
-    process cannot while a call of it runs.
+    The second one raises `Interrupted`, a KeyboardInterrupt, wherever the program is. The end of
+    the grace time does the same if the program has not ended by then: a flow in this process
+    cannot end while one of its calls runs.
 
     Args:
-        grace: Seconds.
-        say: Called with what an interrupt does.
+        grace: Seconds that running calls have to end after the first interrupt.
+        say: Called with a sentence about the effect of an interrupt.
     """
     asked = False
 
@@ -65,9 +65,9 @@ def stopping_on_interrupt(
 
 @contextmanager
 def told_of_interrupts() -> Iterator[Event]:
-    """While it lasts, Ctrl-C (or SIGTERM) sets the yielded event, and raises nothing.
+    """In the context, Ctrl-C (or SIGTERM) sets the yielded event, and raises nothing.
 
-    KeyboardInterrupt is lost where it is raised within a destructor, as libraries have them.
+    A KeyboardInterrupt would be lost if it were raised within a destructor of a library.
     """
     asked = Event()
     before = {number: signal.getsignal(number) for number in _SIGNALS}

@@ -1,7 +1,7 @@
 """Prometheus metrics of the flow run that this process drives, for as long as it lasts.
 
 Touches prometheus-client; takes an address, progress and a ledger; serves text; driver, in a thread
-of its own. What it counts is asked for when somebody scrapes, so that nobody else pays for it.
+of its own. It queries the counts when Prometheus scrapes, so that they cost nothing otherwise.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,11 +23,11 @@ def serving_metrics(address: str, ledger: str) -> Iterator["Metrics"]:
     """Serve metrics at `PORT` of this machine alone, or at `HOST:PORT`.
 
     Args:
-        address: Where.
+        address: `PORT`, or `HOST:PORT`.
         ledger: The ledger's address.
 
     Raises:
-        UsageError: The address is none, or taken.
+        UsageError: The address is malformed, or already in use.
     """
     host, port = _parted(address)
     registry = CollectorRegistry()
@@ -46,11 +46,11 @@ def serving_metrics(address: str, ledger: str) -> Iterator["Metrics"]:
 
 
 class Metrics:
-    """What is told when somebody scrapes.
+    """The collector that Prometheus's scrapes read.
 
     Args:
-        ledger: The address of where trials and MLflow's backlog are counted; the flow run that is
-            being prepared may still have to make it.
+        ledger: The address of the ledger in which trials and MLflow's backlog are counted; it need
+            not exist yet while the flow run is being prepared.
     """
 
     def __init__(self, ledger: str) -> None:
@@ -58,15 +58,15 @@ class Metrics:
         self._nodes: Sequence[NodeProgress] = ()
 
     def observe(self, nodes: Sequence[NodeProgress]) -> None:
-        """How far the flow run is; an observer of `Flow.run`."""
+        """Store the progress of the flow run; an observer of `Flow.run`."""
         self._nodes = nodes
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing: the registry need not collect to know the names."""
+        """Return nothing: the registry need not collect in order to learn the names."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics as they are now."""
+        """Yield the current metrics."""
         yield from self._instances()
         yield from self._trials()
         workers = "Workers of the Dask cluster."

@@ -18,10 +18,10 @@ from orchestrator.redaction import as_variables, with_values
 
 
 def split(given: Sequence[str]) -> dict[str, str]:
-    """`["n=3", "folder=data"]` as a dict of texts.
+    """Return `["n=3", "folder=data"]` as a dict of texts.
 
     Raises:
-        UsageError: One has no `=`, or a name is given twice.
+        UsageError: An entry has no `=`, or a name is given twice.
     """
     texts: dict[str, str] = {}
     for entry in given:
@@ -35,14 +35,14 @@ def split(given: Sequence[str]) -> dict[str, str]:
 
 
 def to_keep(texts: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the texts as a flow run keeps them: clear ones, and secrets by their variables."""
+    """Return the texts as a flow run stores them: clear ones, and secrets as their variables."""
     secret = {name: shown for name, text in texts.items() if (shown := as_variables(text))}
     clear = {name: text for name, text in texts.items() if name not in secret}
     return clear, secret
 
 
 def kept(run: FileRun) -> dict[str, str]:
-    """Return the texts that a flow run has kept, with the current values of the environment.
+    """Return the texts that a flow run has stored, with the current values of the environment.
 
     Raises:
         UsageError: A variable is no longer set.
@@ -58,10 +58,11 @@ def kept(run: FileRun) -> dict[str, str]:
 
 
 def typed(flow: Flow, texts: Mapping[str, str]) -> dict[str, Any]:
-    """The texts as the flow function's annotations want them.
+    """Return the texts, converted to the types of the flow function's annotations.
 
     Raises:
-        UsageError: A name is unknown, one without a default is missing, or a text does not fit.
+        UsageError: A name is unknown, a parameter without a default is missing, or a text is not
+            valid for its type.
     """
     known = _parameters(flow)
     for name in texts:
@@ -84,7 +85,7 @@ def _parameters(flow: Flow) -> dict[str, inspect.Parameter]:
 
 
 def _value(flow: Flow, parameter: inspect.Parameter, text: str) -> Any:
-    """The text by itself where its type is written as text, else read as JSON."""
+    """Return the text converted as a plain text if its type allows that, else parsed as JSON."""
     wanted = _type(parameter)
     try:
         adapter = TypeAdapter(wanted)
@@ -107,7 +108,7 @@ def _value(flow: Flow, parameter: inspect.Parameter, text: str) -> Any:
 
 
 def _reason(as_text: ValidationError, as_json: ValidationError) -> str:
-    """What is wrong with a value, read the way that comes closest to its type."""
+    """Return the error of the reading, as text or as JSON, that comes closest to the type."""
     text, json = as_text.errors()[0], as_json.errors()[0]
     if json["type"] != "json_invalid":
         return json["msg"]
@@ -115,14 +116,14 @@ def _reason(as_text: ValidationError, as_json: ValidationError) -> str:
 
 
 def _type(parameter: inspect.Parameter) -> Any:
-    """What is annotated, else the default's type, else text."""
+    """Return the annotated type, else the type of the default, else `str`."""
     if parameter.annotation is not parameter.empty:
         return parameter.annotation
     return str if parameter.default in (parameter.empty, None) else type(parameter.default)
 
 
 def _name(wanted: Any) -> str:
-    """The type as it is written: `int`, `list[int]`."""
+    """Return the type's notation: `int`, `list[int]`."""
     return str(getattr(wanted, "__name__", wanted) if get_origin(wanted) is None else wanted)
 
 

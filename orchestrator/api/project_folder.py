@@ -20,7 +20,7 @@ def working_in(folder: Path | None) -> Iterator[None]:
     """Make a folder the current one while the context lasts, and find modules in it from then on.
 
     Args:
-        folder: None leaves the current one.
+        folder: The folder; None keeps the current one.
     """
     if folder is None:
         yield
@@ -33,8 +33,8 @@ def working_in(folder: Path | None) -> Iterator[None]:
 def find_modules_in(folder: Path) -> None:
     """Find modules in a folder, before the current one but after all others.
 
-    What is installed comes first, so that no file of a project passes for a module of the standard
-    library.
+    Installed modules come first, so that a file of a project never replaces a module of the
+    standard library.
     """
     name, current = str(folder), str(Path.cwd())
     if name not in sys.path:
@@ -44,7 +44,7 @@ def find_modules_in(folder: Path) -> None:
 def require_no_earlier_ledger(experiment: ExperimentSettings) -> None:
     """Refuse to begin a second ledger where earlier versions kept one in the current folder.
 
-    They took relative addresses as starting from there, wherever the configuration was.
+    They resolved relative addresses against that folder, wherever the configuration was.
 
     Raises:
         UsageError: There is such a ledger, and none in the experiment's own folder.

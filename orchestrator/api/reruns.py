@@ -1,7 +1,7 @@
-"""Chosen instances of an earlier flow run, to be run again with what depends on them.
+"""Chosen instances of an earlier flow run, to be run again with their dependents.
 
-Everything else is taken from the ledger where its value is stored. Touches no library itself;
-takes a flow run's id and a choice; gives what to run; driver.
+All other instances use their values from the ledger if these are stored. Touches no library itself;
+takes a flow run's id and a choice; gives a `FileRequest`; driver.
 """
 
 from collections.abc import Callable
@@ -36,11 +36,12 @@ def rerun_request(
     """Return the request to run a part of a flow run again.
 
     Args:
-        ledger: Where it is recorded.
-        flow_run: Its id, a beginning of it, or `latest`.
-        choice: Which part.
-        on_cluster: Where; None means where it ran before.
-        say: Called with what runs again besides.
+        ledger: The ledger that has recorded the flow run.
+        flow_run: Its id, a prefix of the id, or `latest`.
+        choice: The criteria of the instances to run again.
+        on_cluster: Run on the configured cluster, else in this process; None repeats the earlier
+            flow run's choice.
+        say: Called with sentences about what else runs again.
 
     Raises:
         UsageError: There is nothing to run again, or the flow's file is gone.
@@ -78,7 +79,7 @@ def _file_run(old: FlowRun) -> FileRun:
 
 
 def _file_of(old: FlowRun, origin: FileRun, say: Callable[[str], None]) -> FlowFile:
-    """Return the flow that the file has now, and say where that has changed."""
+    """Return the flow of the current file, and report if the file has changed."""
     found = flow_files.load(f"{origin.file}:{origin.flow}")
     if found.digest != origin.digest:
         say(

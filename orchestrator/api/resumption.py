@@ -1,6 +1,7 @@
 """A flow run that was interrupted, killed, or has failed, to be continued under its own id.
 
-Touches no library itself; takes a flow run's id; gives the flow run, and what to run; driver.
+Touches no library itself; takes a flow run's id; gives the flow run, and a request or settings;
+driver.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,9 +27,9 @@ def unfinished(ledger: Ledger, flow_run: str | None, *, of: str | None = None) -
     """Return the flow run to continue.
 
     Args:
-        ledger: Where it is recorded.
-        flow_run: Its id, a beginning of it, or `latest`; None: the last that has not ended.
-        of: The experiment that is asked; None where a flow run of a file will do as well.
+        ledger: The ledger that has recorded the flow run.
+        flow_run: Its id, a prefix of the id, or `latest`; None: the last that has not ended.
+        of: The experiment that it must belong to; None also accepts flow runs of files.
 
     Raises:
         UsageError: There is no such flow run, or it cannot continue.
@@ -68,7 +69,7 @@ def _find(ledger: Ledger, flow_run: str | None) -> FlowRun:
             "orchestrator run"
         )
     if latest.state in {"running", "interrupted"}:
-        # Its driver seems to live, which only --force may ignore, or ended just now.
+        # Its driver seems to be alive, which only --force may ignore, or has just ended.
         return latest
     hint = f"; to try again what failed: orchestrator resume {latest.id}"
     raise UsageError(
@@ -78,7 +79,7 @@ def _find(ledger: Ledger, flow_run: str | None) -> FlowRun:
 
 
 def _other_ledgers() -> str:
-    """Where else flow runs may be, when an experiment was renamed."""
+    """Return a hint at other ledgers, which exist if an experiment was renamed."""
     others = sorted(str(file) for file in Path("state").glob("*/ledger.db"))
     return f" (there are the ledgers {', '.join(others)})" if others else ""
 
@@ -92,11 +93,11 @@ def file_request(
     """Return the request to continue a flow run of the flow of a file.
 
     Args:
-        ledger: Where it is recorded.
+        ledger: The ledger that has recorded the flow run.
         old: The flow run.
-        origin: The file it is a run of.
-        as_it_is_now: With the file's code of now, where that has changed.
-        say: Called with what has changed.
+        origin: The record of the file and its parameters.
+        as_it_is_now: Use the file's current code if it has changed.
+        say: Called with sentences about changes.
 
     Raises:
         UsageError: The file is gone, or has changed.
@@ -130,7 +131,7 @@ def _require_same(
 
 
 def _again(ledger: Ledger, origin: FileRun) -> Chosen | None:
-    """Return the instances that a rerun was to run again, found by the choice made then."""
+    """Return the predicate of the instances of a rerun, by the choice recorded with it."""
     if origin.rerun_of is None or origin.choice is None:
         return None
     chosen = chosen_instances(origin.choice, ledger, origin.rerun_of)
@@ -143,17 +144,17 @@ def _again(ledger: Ledger, origin: FileRun) -> Chosen | None:
 def settings_of(
     old: FlowRun, now: Mapping[str, Any], place: Path, *, as_it_is_now: bool, say: Say
 ) -> ExperimentSettings:
-    """Return an experiment's settings as they were when a flow run began, or as they are now.
+    """Return an experiment's settings: those recorded when a flow run began, or the current ones.
 
     Args:
         old: The flow run.
-        now: The configuration of now, which need not be valid otherwise.
+        now: The current configuration, which need not be valid unless it is used.
         place: Its file, or the folder of an experiment made of Python objects.
-        as_it_is_now: Whether the configuration of now is used.
-        say: Called with what has changed.
+        as_it_is_now: Whether to use the current configuration.
+        say: Called with sentences about changes.
 
     Raises:
-        ConfigError: The configuration that is used is wrong, or is another experiment's.
+        ConfigError: The configuration in use is wrong, or belongs to another experiment.
     """
     before = old.origin.settings if isinstance(old.origin, ExperimentRun) else None
     if before is not None:
@@ -172,7 +173,7 @@ def _parsed(document: Mapping[str, Any], place: Path) -> ExperimentSettings:
 
 
 def _at_the_same_root(before: Mapping[str, Any], now: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The settings of then with the root of now: it says where the project is, not what it does."""
+    """Return the recorded settings with the current root, which is only the project's location."""
     without = {key: value for key, value in before.items() if key != "root"}
     return {**without, "root": now["root"]} if "root" in now else without
 

@@ -1,8 +1,8 @@
-"""Where flows of files run and are recorded: in what a configuration says, or in the defaults.
+"""The cluster and ledger for flows of files: from a configuration, or the defaults.
 
 Touches no library itself; takes a configuration; gives `RunSettings`; driver. A flow of a file
-needs no configuration, and only a few of its keys. So a configuration that is wrong elsewhere still
-says where its ledger is, which is all that resuming needs.
+needs no configuration, or only a few of its keys. So a configuration with errors in other keys
+still gives the ledger's address, which is all that resuming needs.
 """
 
 from collections.abc import Mapping
@@ -20,21 +20,22 @@ from orchestrator.settings import ExperimentSettings
 DEFAULT_LEDGER = "sqlite:///state/ledger.db"
 
 _PLACES = ("experiment", "root", "ledger")
-"""The keys that say where the ledger is."""
+"""The keys that determine the ledger's address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """Where flows run with `--cluster`, where they are recorded, and how long they may take to end.
+    """The cluster for flows with `--cluster`, the ledger, and the time that they may take to end.
 
     Attributes:
         ledger: The ledger's address.
-        cluster: Where mapped tasks run.
-        grace: Seconds that what runs has to end when a flow run is interrupted.
-        logs: Which of what tasks say is kept.
-        has_logs: Whether the configuration or the command says so; else a flow may.
-        file: The configuration; None where there is none.
-        problem: What is wrong with the configuration, beyond where its ledger is.
+        cluster: The cluster on which mapped tasks run.
+        grace: Seconds that running calls have to end when a flow run is interrupted.
+        logs: The settings of the logs of tasks.
+        has_logs: Whether `logs` comes from the configuration or the command; else a flow may
+            choose.
+        file: The configuration file; None if there is none.
+        problem: The error of the configuration, if it concerns keys other than the ledger's.
     """
 
     ledger: str = DEFAULT_LEDGER
@@ -46,10 +47,10 @@ class RunSettings:
     problem: ConfigError | None = None
 
     def require_valid(self) -> None:
-        """Raise what is wrong with the configuration.
+        """Raise the error of the configuration, if there is one.
 
         Raises:
-            ConfigError: Something is.
+            ConfigError: The configuration is wrong.
         """
         if self.problem is not None:
             raise self.problem
@@ -61,12 +62,12 @@ def run_settings(
     """Return the settings of a configuration, or the default ones where there is none.
 
     Args:
-        path: The configuration; None is the one that is found.
-        grace: Takes precedence over the configured one.
-        keep_logs: Takes precedence over the configured one.
+        path: The configuration file; None searches for it.
+        grace: Seconds that take precedence over the configured ones.
+        keep_logs: The choice of logs that takes precedence over the configured one.
 
     Raises:
-        ConfigError: The configuration is not there, or does not say where its ledger is.
+        ConfigError: The configuration does not exist, or does not give its ledger's address.
         UsageError: Its ledger, as an earlier version placed it, is in the current folder.
     """
     file = config.find_any(path)
@@ -97,7 +98,7 @@ def _of_file(file: Path) -> RunSettings:
 def _only_places(
     document: Mapping[str, Any], file: Path, problem: ConfigError
 ) -> ExperimentSettings:
-    """The settings that say where the ledger is, with all others at their defaults."""
+    """Return the settings of the ledger's address, with all others at their defaults."""
     places = {key: document[key] for key in _PLACES if key in document}
     others = {"registry": {"source": "inline"}, "evaluation": {"loader": "none:none"}}
     try:

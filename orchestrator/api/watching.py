@@ -1,4 +1,4 @@
-"""The ways to watch a flow run and to stop it, which all that run one have in common.
+"""The ways to watch a flow run and to stop it, which all functions that run one share.
 
 Touches no library; types only; driver.
 """
@@ -11,12 +11,12 @@ from orchestrator.mapping.driver.task_logs import Listener
 
 
 class Watching(TypedDict, total=False):
-    """How a flow run is watched and stopped.
+    """The callbacks that watch and stop a flow run.
 
     Attributes:
         observer: Called with the progress of the flow run, a few times a second.
         stop: Called often; once it returns True, nothing more is started.
-        say: Called with sentences about what happens.
+        say: Called with sentences for the user.
         on_log: Called with what each attempt of a task printed, once it has ended.
     """
 

@@ -1,7 +1,6 @@
-"""Adopting stores: a copied project becomes one of its own, or a new ledger takes MLflow over.
+"""The adoption of stores: by a copied project, or by a new ledger that takes over MLflow.
 
-Touches MLflow's database through tracking; takes an `ExperimentSettings`; gives what was adopted;
-driver.
+Touches MLflow's database through `mlflow`; takes an `ExperimentSettings`; gives `Adopted`; driver.
 """
 
 import shutil
@@ -27,12 +26,13 @@ _ADOPTABLE = {"copied", "ledger lost"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted:
-    """What a ledger has made its own.
+    """The result of an adoption.
 
     Attributes:
-        why: Why that was necessary.
+        why: The problem that made the adoption necessary.
         token: The ledger's new token.
-        copied: Model folders that were copied, since the original's may not be used.
+        copied: The number of model folders that were copied, since a copy must not use those of the
+            original.
     """
 
     why: str
@@ -41,11 +41,11 @@ class Adopted:
 
 
 def adopt_store(experiment: ExperimentSettings) -> Adopted:
-    """Make MLflow's experiment and the artifact root this ledger's own.
+    """Assign MLflow's experiment and the artifact root to this ledger.
 
     Raises:
         UsageError: There is nothing to adopt, or the copy shares a store with its original.
-        HeldError: A driver is at work on the experiment.
+        HeldError: A driver is running the experiment.
         MachineryError: MLflow or a folder cannot be written.
     """
     with Ledger.open(experiment.ledger) as ledger, ledger.holding(experiment.name):
@@ -66,7 +66,7 @@ def _not_adoptable(found: Trouble | None) -> UsageError:
 
 
 def _take_over(experiment: ExperimentSettings, ledger: Ledger) -> str:
-    """Have a new ledger go on where a lost one was; its champions are replaced by new ones."""
+    """Put a new ledger in the place of a lost one, whose champions new ones will replace."""
     own = identity_of(experiment, ledger, None)
     ledger.identity.write(own)
     _tag(experiment, own)
@@ -77,7 +77,7 @@ def _take_over(experiment: ExperimentSettings, ledger: Ledger) -> str:
 def _become_own(
     experiment: ExperimentSettings, ledger: Ledger, known: Identity, found: Trouble
 ) -> Adopted:
-    """Have a copied project use its own copies only."""
+    """Make a copied project use only its own copies."""
     _require_apart(experiment, known)
     own = identity_of(experiment, ledger, None)
     in_mlflow = look_up(experiment.tracking, experiment.name)
@@ -95,7 +95,7 @@ def _become_own(
 
 
 def _require_apart(experiment: ExperimentSettings, known: Identity) -> None:
-    """Refuse what the original uses as well."""
+    """Refuse stores that the original also uses."""
     shared = [
         f"`tracking.uri` {address_of(experiment)}"
         if address_of(experiment) == known.tracking or is_server(experiment.tracking)
@@ -113,7 +113,7 @@ def _require_apart(experiment: ExperimentSettings, known: Identity) -> None:
 
 
 def _copy_missing(ledger: Ledger, before: str, after: str) -> int:
-    """Copy the folders of champions that the copied project does not have itself."""
+    """Copy the folders of champions that the copied project lacks."""
     sources = {
         promotion.written_model.source
         for chain in ledger.promotions.confirmed().values()
@@ -139,7 +139,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _tag(experiment: ExperimentSettings, own: Identity) -> None:
-    """Write whose MLflow's experiment and its folder are from now on."""
+    """Write the new owner into MLflow's experiment and its folder."""
     from orchestrator.mlflow.runs.opening import open_tracker  # late: it imports MLflow
 
     tracker = open_tracker(experiment.tracking, experiment.name, experiment.artifacts)

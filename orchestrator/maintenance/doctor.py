@@ -1,11 +1,11 @@
-"""The doctor: whether ledger, MLflow and surroundings are well; and repairing what can be.
+"""The doctor: checks ledger, MLflow and environment, and repairs what it can.
 
-    findings            what is wrong, in words
-    ledger_checks       the ledger against itself
+    findings            the records of problems
+    ledger_checks       the consistency of the ledger
     mlflow_checks       MLflow and the artifact root against the ledger
     environment_checks  disks, versions, cluster
 
-The ledger is what is true (law 3): MLflow is made to show it, never the other way round.
+The ledger is the source of truth (law 3): the doctor makes MLflow match it, never the reverse.
 
 Touches no library itself; takes an `ExperimentSettings`; gives a `Diagnosis`; runs on the driver.
 """
@@ -27,21 +27,21 @@ from orchestrator.settings import ExperimentSettings
 
 
 def diagnose(experiment: ExperimentSettings) -> Diagnosis:
-    """What is wrong; nothing is written.
+    """Return all problems; nothing is written.
 
     Raises:
-        UsageError: The ledger is another experiment's.
+        UsageError: The ledger belongs to another experiment.
         MachineryError: The ledger cannot be opened.
     """
     return Diagnosis(findings=tuple(_findings(experiment)))
 
 
 def treat(experiment: ExperimentSettings) -> Diagnosis:
-    """Repair what can be, and look again.
+    """Repair the repairable problems, and check again.
 
     Raises:
-        UsageError: The ledger is another experiment's.
-        HeldError: A driver is at work on the experiment.
+        UsageError: The ledger belongs to another experiment.
+        HeldError: A driver is running the experiment.
         MachineryError: The ledger cannot be opened, or MLflow refused.
     """
     before = tuple(_findings(experiment))
@@ -78,14 +78,14 @@ def _compare(experiment: ExperimentSettings, ledger: Ledger) -> Drift:
     lease = ledger.leases.of(experiment.name)
     if lease is None or lease.seems_over(time.time()):
         return found
-    return replace(found, unsent=0, pending=())  # a driver is at work, and sends them
+    return replace(found, unsent=0, pending=())  # the driver at work sends them
 
 
 def _repair(experiment: ExperimentSettings) -> None:
-    """Send again what MLflow has lost, and give champions their aliases back."""
+    """Send lost runs to MLflow again, and restore the aliases of champions."""
     with at_work(experiment, to_repair=True) as driver:
         ledger = driver.ledger
-        driver.mlflow.open()  # which makes the experiment, where MLflow has lost that too
+        driver.mlflow.open()  # creates the experiment if MLflow has lost it too
         found = _compare(experiment, ledger)
         outbox = Outbox(ledger, driver.mlflow)
         ledger.trials.mark_unsent(found.lost)

@@ -1,4 +1,4 @@
-"""What a run needs around it: room on the disks, library versions that fit, a cluster that answers.
+"""The environment of a run: disk space, versions of libraries, and the cluster.
 
 Touches the file system, installed packages and the cluster; gives `Finding`; runs on the driver.
 """
@@ -22,7 +22,7 @@ _SCARCE, _NONE = 2**30, 100 * 2**20
 
 
 def check_disks(experiment: ExperimentSettings) -> Iterator[Finding]:
-    """Whether there is room where ledger, MLflow and model files are, as far as they are here."""
+    """Find local disks of ledger, MLflow and model files that lack space."""
     told: set[int] = set()
     for address in (experiment.ledger, experiment.tracking, experiment.artifacts or ""):
         folder = _folder(address)
@@ -40,7 +40,7 @@ def check_disks(experiment: ExperimentSettings) -> Iterator[Finding]:
 
 
 def check_versions() -> Iterator[Finding]:
-    """Whether the installed libraries are of versions this program was made for."""
+    """Find installed libraries whose versions this program does not support."""
     for text in metadata.requires("orchestrator") or ():
         wanted = Requirement(text)
         if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
@@ -60,10 +60,10 @@ def check_versions() -> Iterator[Finding]:
 def check_cluster(
     experiment: ExperimentSettings, models: Sequence[ModelSpec] = ()
 ) -> Iterator[Finding]:
-    """Whether a cluster that is not of this environment answers, and can run the experiment.
+    """Check that a cluster outside this environment answers, and can run the experiment.
 
     Args:
-        experiment: Whose cluster.
+        experiment: The settings of the experiment.
         models: The models that a run would train, as far as they are known.
     """
     cluster = experiment.cluster
@@ -92,7 +92,7 @@ def check_cluster(
 
 
 def _folder(address: str) -> Path | None:
-    """The folder of a local address, or the nearest one above it that is there."""
+    """Return the folder of a local address, or its nearest existing parent."""
     parts = urlsplit(address)
     if not address or parts.scheme not in {"", "file", "sqlite"}:
         return None

@@ -1,4 +1,4 @@
-"""What is not as it should be: the doctor's words.
+"""The records of the doctor: findings and diagnosis.
 
 Touches no library; pure; runs on the driver.
 """
@@ -13,13 +13,13 @@ Level = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is not as it should be.
+    """One problem.
 
     Attributes:
-        check: What was looked at: `ledger`, `stores`, `MLflow`, `disk`, `versions` or `cluster`.
-        problem: What is wrong, naming whom it concerns.
-        cure: What to do about it.
-        level: A `warning` may be meant, or harmless for now; an `error` is neither.
+        check: The subject: `ledger`, `stores`, `MLflow`, `disk`, `versions` or `cluster`.
+        problem: A sentence about the problem that names the affected customer, file or package.
+        cure: The action that solves it.
+        level: A `warning` may be intended, or harmless for now; an `error` is neither.
         repairable: Whether `orchestrator doctor --fix` is the cure.
     """
 
@@ -32,11 +32,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis(Tabular):
-    """What the doctor found.
+    """The result of the doctor's checks.
 
     Attributes:
-        findings: What is wrong now.
-        repaired: What was wrong, and no longer is.
+        findings: The current problems.
+        repaired: The problems that were repaired.
     """
 
     findings: tuple[Finding, ...]
@@ -48,7 +48,7 @@ class Diagnosis(Tabular):
         return all(finding.level == "warning" for finding in self.findings)
 
     def tables(self) -> tuple[TableView, ...]:
-        """Return what was repaired and what is wrong, in one table."""
+        """Return repaired and current problems, in one table."""
         rows = [{**asdict(each), "state": "repaired"} for each in self.repaired]
         rows += [{**asdict(each), "state": each.level} for each in self.findings]
         columns = ("check", "state", "problem", "cure")

@@ -1,4 +1,4 @@
-"""Whether the ledger agrees with itself: counts, chains of champions, nobody left out.
+"""The consistency of the ledger: counts, chains of champions, customers without a champion.
 
 Touches no library; reads a `Ledger`; gives `Finding`; runs on the driver.
 """
@@ -13,11 +13,11 @@ from orchestrator.maintenance.findings import Finding
 from orchestrator.records import FlowRun, Promotion
 
 _FLOW_RUNS = 100
-"""The last so many are counted through."""
+"""The number of latest flow runs that are checked."""
 
 
 def check_ledger(ledger: Ledger) -> Iterator[Finding]:
-    """What in the ledger contradicts itself."""
+    """Find contradictions in the ledger."""
     for flow_run in ledger.flow_runs.list(_FLOW_RUNS):
         yield from _counts(ledger, flow_run)
         yield from _unfinished(ledger, flow_run)
@@ -27,7 +27,10 @@ def check_ledger(ledger: Ledger) -> Iterator[Finding]:
 
 
 def _counts(ledger: Ledger, flow_run: FlowRun) -> Iterator[Finding]:
-    """What was expected is the sum of all states; `clean` may have taken instances away since."""
+    """Find a flow run with more instances in a state than it counted at its end.
+
+    Fewer are fine, since `clean` may have removed some.
+    """
     if flow_run.ended is None:
         return
     found: Counter[str] = Counter()
@@ -43,7 +46,7 @@ def _counts(ledger: Ledger, flow_run: FlowRun) -> Iterator[Finding]:
 
 
 def _unfinished(ledger: Ledger, flow_run: FlowRun) -> Iterator[Finding]:
-    """A flow run that never ended, though nobody drives it any more."""
+    """Find a flow run that never ended and has no driver any more."""
     lease = ledger.leases.of(flow_run.flow)
     driven = lease is not None and not lease.seems_over(time.time())
     if flow_run.ended is None and not driven:
@@ -56,7 +59,7 @@ def _unfinished(ledger: Ledger, flow_run: FlowRun) -> Iterator[Finding]:
 
 
 def _chain(customer: str, chain: Sequence[Promotion]) -> Iterator[Finding]:
-    """Each promotion names the champion before it."""
+    """Check that each promotion names the champion before it."""
     for before, after in pairwise(each.deployed_version for each in chain):
         if before.version not in {after.version, after.previous_version}:
             yield Finding(
@@ -70,7 +73,7 @@ def _chain(customer: str, chain: Sequence[Promotion]) -> Iterator[Finding]:
 
 
 def _without_champion(ledger: Ledger) -> Iterator[Finding]:
-    """Every active customer with a scored trial is served by one champion."""
+    """Find active customers with a scored trial and no champion."""
     served = ledger.promotions.incumbents()
     active = {
         period.key

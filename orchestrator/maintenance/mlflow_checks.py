@@ -1,4 +1,4 @@
-"""Whether MLflow shows what the ledger says: runs, versions, aliases, model files.
+"""The comparison of MLflow with the ledger: runs, versions, aliases, model files.
 
 Touches no library; reads a `Ledger`, a `Tracker` and a `Deployer`; gives `Drift`; driver.
 """
@@ -18,19 +18,20 @@ from orchestrator.records import Promotion
 from orchestrator.settings import ExperimentSettings
 
 _READ_AT_ONCE = 8
-"""Models whose files are read at the same time; a store elsewhere takes its time for each."""
+"""Models whose files are read at the same time, since a remote store responds slowly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """Where MLflow differs from the ledger.
+    """The differences of MLflow from the ledger.
 
     Attributes:
-        unsent: How many trials it is still to be sent.
-        pending: Champions it is still to be told of.
-        lost: Run ids of trials it was sent, and no longer has.
-        displaced: Champions whose alias is gone, or points to something else, each with how.
-        damaged: Champions whose model files are not those that were written, each with how.
+        unsent: The number of trials still to be sent to MLflow.
+        pending: The champions still to be deployed in MLflow.
+        lost: Run ids of trials that were sent, and are no longer in MLflow.
+        displaced: Champions whose alias is missing or points elsewhere, each with a description.
+        damaged: Champions whose model files differ from those that were written, each with a
+            description.
     """
 
     unsent: int
@@ -40,7 +41,7 @@ class Drift:
     damaged: tuple[tuple[Promotion, str], ...]
 
     def findings(self) -> Iterator[Finding]:
-        """The same in words."""
+        """Yield a finding for each difference."""
         if self.unsent:
             yield _repairable(f"MLflow lacks {self.unsent} trials of the ledger")
         if self.lost:
@@ -60,13 +61,13 @@ class Drift:
 def discord(
     ledger: Ledger, tracker: Tracker | None, deployer: Deployer | None, tracking: str
 ) -> Drift:
-    """Where MLflow differs from the ledger; None stands for what MLflow does not have yet.
+    """Return the differences of MLflow from the ledger.
 
     Args:
-        ledger: What is true.
-        tracker: MLflow's runs.
-        deployer: Its registered models.
-        tracking: Its address, where model files may have to be fetched through it.
+        ledger: The open ledger.
+        tracker: MLflow's runs; None if MLflow has no such experiment yet.
+        deployer: Its registered models; None likewise.
+        tracking: Its address, through which model files may have to be fetched.
 
     Raises:
         MachineryError: MLflow cannot be read.
@@ -110,7 +111,7 @@ def _displaced(
 
 
 def _damaged(serving: Sequence[Promotion], tracking: str) -> Iterator[tuple[Promotion, str]]:
-    """The champions with files that differ from their checksums; every file is read."""
+    """Yield champions with files that differ from their checksums; every file is read."""
     with ThreadPoolExecutor(_READ_AT_ONCE) as threads:
         models = [promotion.written_model for promotion in serving]
         found = threads.map(lambda each: damage(each.source, each.files, tracking), models)
@@ -130,10 +131,10 @@ def _customer(promotion: Promotion) -> str:
 
 
 def check_stores(experiment: ExperimentSettings, ledger: Ledger) -> Iterator[Finding]:
-    """What keeps the ledger from using the configured stores."""
+    """Find problems that prevent the ledger from using the configured stores."""
     try:
         found = trouble(experiment, ledger)
     except MachineryError:
-        return  # MLflow's own check tells that it does not answer
+        return  # the check of MLflow reports that it does not answer
     if found is not None:
         yield Finding(check="stores", problem=found.problem, cure=found.cure)

@@ -1,8 +1,8 @@
-"""Removing history on purpose: `clean` by rule, after archiving it; `forget` for one customer.
+"""The deliberate removal of history: `clean` by rule, with an archive; `forget` for one customer.
 
 MLflow goes first and the ledger last, so that either can be repeated after a failure.
 
-Touches pyarrow; takes an `ExperimentSettings`; gives what went; runs on the driver.
+Touches pyarrow; takes an `ExperimentSettings`; gives what was removed; runs on the driver.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,17 +22,17 @@ from orchestrator.promotion.store_ownership import require_configured_root, requ
 from orchestrator.settings import ExperimentSettings
 
 _EVERY = 2**31 - 1
-"""More flow runs than there are."""
+"""A number larger than that of any ledger's flow runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cleaning:
-    """What `clean` removed, or would remove.
+    """The history that `clean` removed, or would remove.
 
     Attributes:
-        studies: Replaced by later ones, never deployed, and not kept by request.
-        instances: How many instances ended again in later flow runs.
-        archives: The Parquet files that all this was written to; none when nothing was removed.
+        studies: Studies that were replaced by later ones, never deployed, and not kept by request.
+        instances: The number of instances that ended again in later flow runs.
+        archives: The Parquet files with all of this; empty if nothing was removed.
     """
 
     studies: tuple[OldStudy, ...]
@@ -41,18 +41,18 @@ class Cleaning:
 
     @property
     def trials(self) -> int:
-        """How many trials, each a run of MLflow."""
+        """The number of trials, each a run of MLflow."""
         return sum(len(study.run_ids) for study in self.studies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
-    """What `forget` removed.
+    """The data that `forget` removed.
 
     Attributes:
-        record: The flow run that records that it happened, without naming the customer.
-        removed: Rows of the ledger, by what they were.
-        model: The registered model that was deleted; "" when there was none.
+        record: The id of the flow run that records the removal without naming the customer.
+        removed: Numbers of removed rows of the ledger, by kind.
+        model: The registered model that was deleted; "" if there was none.
         for_good: Whether MLflow's runs are gone; a server only marks them as deleted.
     """
 
@@ -63,15 +63,15 @@ class Forgotten:
 
 
 def cleanable(experiment: ExperimentSettings, *, before: float | None, keep_last: int) -> Cleaning:
-    """What `clean` would remove; nothing is written.
+    """Return the history that `clean` would remove; nothing is written.
 
     Args:
-        experiment: Whose ledger.
-        before: Only what ran in flow runs that started before this moment, in epoch seconds.
-        keep_last: How many studies of each customer and model stay; at least one does.
+        experiment: The settings of the experiment.
+        before: Only history of flow runs that started before this moment, in epoch seconds.
+        keep_last: The number of studies of each customer and model that stay; at least one does.
 
     Raises:
-        MachineryError: MLflow, which knows the runs that are kept by request, cannot be reached.
+        MachineryError: MLflow, which has the tags of runs to keep, cannot be reached.
     """
     with Ledger.look(experiment.ledger) as ledger:
         old = _find(experiment, ledger, before=before, keep_last=keep_last)
@@ -81,18 +81,18 @@ def cleanable(experiment: ExperimentSettings, *, before: float | None, keep_last
 def clean(
     experiment: ExperimentSettings, archive: Path, *, before: float | None, keep_last: int
 ) -> Cleaning:
-    """Archive what is old, delete its runs in MLflow, and remove it from the ledger.
+    """Archive old history, delete its runs in MLflow, and remove it from the ledger.
 
     Args:
-        experiment: Whose ledger and MLflow.
+        experiment: The settings of the experiment.
         archive: The folder for the Parquet files to write; it must not exist.
-        before: As `cleanable` takes it.
-        keep_last: As `cleanable` takes it.
+        before: As for `cleanable`.
+        keep_last: As for `cleanable`.
 
     Raises:
         UsageError: The archive exists already.
-        HeldError: A driver is at work on the experiment.
-        MachineryError: The archive cannot be written, or MLflow refused; repeat it then.
+        HeldError: A driver is running the experiment.
+        MachineryError: The archive cannot be written, or MLflow refused; the call can be repeated.
     """
     if archive.exists():
         raise UsageError(f"--archive {archive} exists already; name another folder")
@@ -112,15 +112,15 @@ def clean(
 
 
 def forget(experiment: ExperimentSettings, customer: str) -> Forgotten:
-    """Remove all of a customer: ledger, MLflow's runs, files, registered model.
+    """Remove all data of a customer: ledger, MLflow's runs, files, registered model.
 
-    Copies that the registry's source keeps of whole lists are removed with it.
+    The copies of whole lists that the registry's source keeps are removed too.
 
     Raises:
         ConfigError: Settings of the registry's source are wrong; nothing was removed.
-        UsageError: The ledger has never seen such a customer.
-        HeldError: A driver is at work on the experiment.
-        MachineryError: MLflow refused; repeat it then.
+        UsageError: The ledger has no such customer.
+        HeldError: A driver is running the experiment.
+        MachineryError: MLflow refused; the call can be repeated.
     """
     from orchestrator.mlflow.models.opening import open_deployer  # late: it imports MLflow
 
@@ -133,7 +133,7 @@ def forget(experiment: ExperimentSettings, customer: str) -> Forgotten:
         tracker = _tracker(experiment)
         require_configured_root(experiment, tracker)
         deployer = open_deployer(experiment.tracking, experiment.name)
-        deployer.claim()  # a driver that this one has ousted must not register it anew
+        deployer.claim()  # a driver that this one has replaced must not register it again
         had_model = deployer.forget(customer)
         for_good = tracker.erase(customer, run_ids)
         record = new_id()
@@ -143,7 +143,7 @@ def forget(experiment: ExperimentSettings, customer: str) -> Forgotten:
 
 
 def _summaries(ledger: Ledger) -> list[str]:
-    """The MLflow runs with reports of flow runs, any of which may tell of any customer."""
+    """Return the MLflow runs with reports of flow runs, any of which may name any customer."""
     return [summary_id(flow_run.id) for flow_run in ledger.flow_runs.list(_EVERY)]
 
 
@@ -155,7 +155,7 @@ class _Old(NamedTuple):
 def _find(
     experiment: ExperimentSettings, ledger: Ledger, *, before: float | None, keep_last: int
 ) -> _Old:
-    """What may go by the ledger's rule, without what a person asked MLflow to keep."""
+    """Return history that the ledger's rule releases, without runs that have the tag `keep`."""
     studies = ledger.old.studies(before=before, keep_last=keep_last)
     run_ids = _run_ids(studies)
     kept = _tracker(experiment).kept(run_ids) if run_ids else frozenset()
@@ -176,7 +176,7 @@ def _tracker(experiment: ExperimentSettings) -> Tracker:
 
 
 def _archive(ledger: Ledger, old: _Old, folder: Path) -> list[Path]:
-    """Write all that is old to Parquet files in a new folder, complete or not at all."""
+    """Write old history to Parquet files in a new folder, completely or not at all."""
     import pyarrow as pa  # late: only here
     import pyarrow.parquet as pq
 

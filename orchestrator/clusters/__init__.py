@@ -1,15 +1,15 @@
-"""Where a flow runs: cluster settings to a Dask client, or to None for this process.
+"""Clusters for flows: from settings to a Dask client, or to None for this process.
 
-    settings   `Cluster`, as it is configured
+    settings   `Cluster`, the configured settings
     kinds      the seam; `connect` starts or finds the configured cluster
-    local      worker processes on this machine, or this process alone
+    local      worker processes on this machine, or only this process
     growth     a local cluster that follows the work
-    remote     a scheduler that runs already
-    readiness  whether a remote cluster can run what is about to be sent
-    probing    what a worker says of itself
-    workers    threads, and what workers import ahead
+    remote     a scheduler that already runs
+    readiness  whether a remote cluster can run the calls of a flow
+    probing    the self-description of a worker
+    workers    numbers of threads and workers, and imports in advance
 
-Dask is imported only where there is something to connect to.
+Dask is imported only when a cluster is connected.
 """
 
 from orchestrator.clusters.kinds import (

@@ -1,7 +1,7 @@
-"""A local cluster that grows with the driver's own backlog, and shrinks when there is less.
+"""A local cluster that grows and shrinks with the driver's own backlog.
 
-Dask's `Adaptive` counts the tasks that the scheduler has. Executors give the scheduler little more
-than its workers can run at once, so their calls are counted too.
+Dask's `Adaptive` counts the tasks in the scheduler. Executors submit little more than the workers
+can run at once, so this cluster also counts the calls that wait in executors.
 
 Touches distributed; takes numbers of workers; gives a cluster; driver.
 """
@@ -19,14 +19,14 @@ class GrowingCluster(LocalCluster):  # type: ignore[misc]  # distributed ships n
     """A `LocalCluster` whose number of workers follows the work.
 
     Args:
-        minimum: Workers at least, and to begin with.
-        maximum: Workers at most.
-        threads_per_worker: Threads of each.
-        **settings: Others of `LocalCluster`.
+        minimum: The minimum number of workers, and the number at the start.
+        maximum: The maximum number of workers.
+        threads_per_worker: The threads of each worker.
+        **settings: Further arguments of `LocalCluster`.
 
     Attributes:
         demand: The work that executors have in flight.
-        threads_per_worker: Threads of each worker.
+        threads_per_worker: The threads of each worker.
     """
 
     def __init__(
@@ -38,10 +38,10 @@ class GrowingCluster(LocalCluster):  # type: ignore[misc]  # distributed ships n
 
 
 class _ByDemand(Adaptive):  # type: ignore[misc]  # distributed ships no types
-    """Asks for the workers that the driver's work is worth, if Dask would not have as many."""
+    """A target of as many workers as the driver's work needs, if Dask's own target is lower."""
 
     async def target(self) -> int:
-        """How many workers there should be."""
+        """Return the number of workers to have."""
         wanted: int = ceil(self.cluster.demand.threads() / self.cluster.threads_per_worker)
         of_dask: int = await super().target()
         return max(wanted, of_dask)

@@ -1,8 +1,8 @@
-"""The seam of clusters: what a kind of cluster is, and how the configured one is found by its name.
+"""The seam of clusters: the protocol of a kind, and the lookup of the configured kind by name.
 
 A kind of your own is a class with the members of `ClusterKind`, named by an entry point in the
-group `orchestrator.clusters`. Keys below `cluster:` that `Cluster` does not have are its keyword
-arguments.
+group `orchestrator.clusters`. Its keyword arguments are the keys below `cluster:` that `Cluster`
+does not have.
 
 Touches Dask's settings; takes `Cluster`; gives a client, or None for this process; driver.
 """
@@ -27,13 +27,13 @@ ENTRY_POINTS = "orchestrator.clusters"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterTraits:
-    """What a kind of cluster declares about where its tasks run.
+    """The properties that a kind of cluster declares.
 
     Attributes:
-        in_process: In the driver's own process, so that there is no client.
-        same_environment: In processes with the driver's interpreter, packages and import path.
-            Workers of other kinds are asked what they have before the first task.
-        shares_files: Where a folder of the driver's machine is the same folder.
+        in_process: Whether tasks run in the driver's own process, so that there is no client.
+        same_environment: Whether workers have the driver's interpreter, packages and import path.
+            Workers of other kinds are checked before the first task.
+        shares_files: Whether workers see the folders of the driver's machine.
     """
 
     in_process: bool = False
@@ -45,28 +45,28 @@ class ClusterTraits:
 class ClusterKind(Protocol):
     """A way to get workers.
 
-    The contract: `check` starts nothing and connects to nothing. `connect` gives a client of a
-    cluster whose workers may still be on their way, or None where tasks run in this process. What
-    it has started is gone when the context ends, processes included; what it has found is left as
-    it was. A cluster that cannot be started or reached is a `MachineryError` that says why and what
-    to do. Nothing slow is imported before `connect`.
+    The contract: `check` starts nothing and connects to nothing. `connect` yields a client of a
+    cluster whose workers may still be starting, or None if tasks run in this process. When the
+    context ends, everything that it has started is gone, processes included, and an existing
+    cluster is left unchanged. A cluster that cannot be started or reached is a `MachineryError`
+    that states the reason and the cure. Nothing slow is imported before `connect`.
     """
 
     @property
     def traits(self) -> ClusterTraits:
-        """What the kind declares about itself."""
+        """The properties of the kind."""
         ...
 
     def check(self, cluster: Cluster) -> None:
         """Refuse settings that cannot work or contradict each other.
 
         Raises:
-            ConfigError: Naming the key and the cure.
+            ConfigError: The settings are wrong; the error names the key and the cure.
         """
         ...
 
     def connect(self, cluster: Cluster) -> "AbstractContextManager[Client | None]":
-        """Return a context in which there is a cluster, and a client of it.
+        """Return a context that provides a cluster, and yields a client of it.
 
         Args:
             cluster: Settings that `check` has accepted.
@@ -74,12 +74,12 @@ class ClusterKind(Protocol):
         ...
 
     def cores(self, cluster: Cluster) -> int | None:
-        """Return how many calls can run at once; None where that is not known before `connect`."""
+        """Return the number of calls that can run at once; None if unknown before `connect`."""
         ...
 
 
 def find_kind(cluster: Cluster) -> ClusterKind:
-    """Return the kind of cluster that a configuration names, made with its own settings.
+    """Return the kind of cluster that a configuration names, built with its own settings.
 
     Raises:
         ConfigError: There is no such kind, or it refuses its settings.
@@ -91,7 +91,7 @@ def find_kind(cluster: Cluster) -> ClusterKind:
         raise ConfigError(problem, key="cluster")
     try:
         kind = make(**cluster.settings)
-    except TypeError as error:  # one that it needs is missing
+    except TypeError as error:  # a required setting is missing
         problem = f"the kind {cluster.kind!r} refuses its settings: {error}"
         raise ConfigError(problem, key="cluster") from error
     if not isinstance(kind, ClusterKind):
@@ -104,7 +104,7 @@ def find_kind(cluster: Cluster) -> ClusterKind:
 
 
 def own_settings(kind: object) -> tuple[str, ...]:
-    """Return the keys that a kind has besides those of every cluster; none for an unknown kind."""
+    """Return the keys that only this kind of cluster has; none for an unknown kind."""
     if not isinstance(kind, str) or kind not in plugins.names(ENTRY_POINTS):
         return ()
     make = plugins.load(ENTRY_POINTS, kind, noun="kind of cluster", key="cluster.kind")
@@ -115,7 +115,7 @@ def check(cluster: Cluster) -> None:
     """Refuse settings that cannot work or contradict each other, before anything is started.
 
     Raises:
-        ConfigError: Naming the key and the cure.
+        ConfigError: The settings are wrong; the error names the key and the cure.
     """
     if not 0 < cluster.patience < math.inf:
         problem = f"must be a number of seconds above 0, not {cluster.patience:g}"
@@ -125,10 +125,10 @@ def check(cluster: Cluster) -> None:
 
 @contextmanager
 def connect(cluster: Cluster) -> Iterator["Client | None"]:
-    """Give a client of the cluster for as long as the context lasts; None for this process.
+    """Yield a client of the cluster while the context lasts; None for this process.
 
     A local cluster listens on loopback only and is gone, processes included, when the context
-    ends; a remote one is left as it was found.
+    ends; a remote one is left unchanged.
 
     Raises:
         ConfigError: The settings contradict each other.
@@ -140,7 +140,7 @@ def connect(cluster: Cluster) -> Iterator["Client | None"]:
         with kind.connect(cluster) as client:
             yield client
         return
-    import dask  # late: it takes a second, which commands that start no cluster need not wait for
+    import dask  # late: it takes a second, which commands without a cluster should not spend
 
     with dask.config.set({PATIENCE: cluster.patience}), kind.connect(cluster) as client:
         yield client

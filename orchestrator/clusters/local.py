@@ -18,40 +18,44 @@ if TYPE_CHECKING:
     from distributed import Client, LocalCluster
 
 _IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
-"""What local workers do first. A terminal sends Ctrl-C to every process of a command: they would
-die with what they run, where the driver means to wait for it."""
+"""The first statement of local workers.
+
+A terminal sends Ctrl-C to every process of a command. Without this, the workers would die together
+with the calls for which the driver waits.
+"""
 
 _LOCAL = {
-    # After 15 s Dask would give up for good a worker whose nanny is slow to start it again.
+    # After 15 s Dask would abandon a worker whose nanny is slow to start it again.
     "distributed.deploy.lost-worker-timeout": "1 hour",
-    # 50 times a second, in the driver four times over, it would look whether it is responsive.
+    # By default each process, and the driver four times, checks 50 times a second whether it is
+    # responsive.
     "distributed.admin.tick.interval": "500ms",
-    # A daemonic process may have no children, and a task may want a pool of processes. Workers end
-    # with the driver all the same: each of them watches a pipe to it.
+    # A daemonic process may have no children, and a task may want a pool of processes. Workers
+    # still end with the driver: each of them watches a pipe to it.
     "distributed.worker.daemon": False,
 }
 """Dask's settings for a local cluster."""
 
 _MOST = 10_000
-"""Workers or threads on one machine."""
+"""The maximum number of workers, or of threads, on one machine."""
 
 
 class InlineKind:
-    """Tasks run one after the other in the driver's process."""
+    """The kind `inline`: tasks run one after the other in the driver's process."""
 
     traits: ClassVar[ClusterTraits] = ClusterTraits(
         in_process=True, same_environment=True, shares_files=True
     )
 
     def check(self, cluster: Cluster) -> None:
-        """Refuse what is for clusters with workers elsewhere, and numbers that cannot be."""
+        """Refuse settings for remote clusters, and numbers out of range."""
         _refuse(cluster, "address", "tls", "insecure", "versions")
         _check_workers(cluster)
         _check_memory_limit(cluster.memory_limit)
 
     @contextmanager
     def connect(self, cluster: Cluster) -> Iterator[None]:  # noqa: ARG002 - the seam has it
-        """Give no client."""
+        """Yield None instead of a client."""
         yield None
 
     def cores(self, cluster: Cluster) -> int:  # noqa: ARG002 - the seam has it
@@ -65,7 +69,7 @@ class LocalKind:
     traits: ClassVar[ClusterTraits] = ClusterTraits(same_environment=True, shares_files=True)
 
     def check(self, cluster: Cluster) -> None:
-        """Refuse what is for clusters with workers elsewhere, and numbers that cannot be."""
+        """Refuse settings for remote clusters, and numbers out of range."""
         certificates = () if cluster.tls == "temporary" else ("tls",)
         _refuse(cluster, "address", *certificates, "insecure", "versions")
         _check_workers(cluster)
@@ -73,17 +77,17 @@ class LocalKind:
 
     @contextmanager
     def connect(self, cluster: Cluster) -> Iterator["Client"]:
-        """Start the workers, and end them with the context."""
+        """Start the workers, and stop them when the context ends."""
         _require_guarded_script()
         # late: commands that start no cluster need not wait for distributed
         import dask
         from distributed import Client
         from distributed.security import Security
 
-        # 100 times a second it would look what a worker does, for a page of the dashboard.
+        # The profiler samples a worker 100 times a second, for a page of the dashboard.
         settings = _LOCAL | {"distributed.worker.profile.enabled": cluster.dashboard}
         with ExitStack() as stack:
-            # distributed tells of workers that do not start by several errors of its own
+            # distributed raises several kinds of errors for workers that do not start
             with as_machinery_error("the local cluster did not start", OSError, RuntimeError):
                 stack.enter_context(dask.config.set(settings))
                 local = stack.enter_context(
@@ -107,7 +111,7 @@ class LocalKind:
             yield client
 
     def cores(self, cluster: Cluster) -> int:
-        """Return the workers' threads, at most as many as the machine has cores."""
+        """Return the number of the workers' threads, limited to the cores of the machine."""
         return min(cluster.most_workers * cluster.threads, os.cpu_count() or 1)
 
 
@@ -117,7 +121,7 @@ def _require_guarded_script() -> None:
     A worker process imports the script that started it, as `multiprocessing` does.
 
     Raises:
-        UsageError: The script does not ask for its `__name__`.
+        UsageError: The script does not check its `__name__`.
     """
     file = getattr(sys.modules["__main__"], "__file__", None)
     if file is None or not (script := Path(file)).is_file():
@@ -130,7 +134,7 @@ def _require_guarded_script() -> None:
 
 
 def _started(cluster: Cluster, **settings: Any) -> "LocalCluster":
-    """A local cluster with as many workers as are configured."""
+    """Return a local cluster with the configured number of workers."""
     from distributed import LocalCluster  # late, as above
 
     from orchestrator.clusters.growth import GrowingCluster

@@ -1,7 +1,7 @@
-"""The question that a worker or a scheduler answers about itself: modules, Python, packages.
+"""The self-description of a worker or a scheduler: modules, Python, packages.
 
-Touches asyncio and installed packages; takes names; gives `Found`; runs on workers, the scheduler
-and on the driver to compare.
+Touches asyncio and installed packages; takes names; gives `Found`; runs on workers, on
+the scheduler, and for comparison on the driver.
 """
 
 import asyncio
@@ -17,20 +17,20 @@ COMPARED = ("numpy", "pandas", "scipy", "scikit-learn", "skops", "mlflow", "orch
 """The packages of every worker whose versions are compared with the driver's."""
 
 OF_DASK = ("dask", "distributed", "cloudpickle")
-"""The same for workers and scheduler."""
+"""The packages of workers and scheduler whose versions are compared."""
 
 _ON_SCHEDULER = "orchestrator.mapping.dask.scheduler"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a process has.
+    """The modules and versions of a process.
 
     Attributes:
         python: Its version of Python.
         versions: Versions by package; None for a package that is not installed.
         failures: The errors of modules that could not be imported, by module.
-        is_slow: Whether it was still importing when the time was over.
+        is_slow: Whether it was still importing when the time expired.
     """
 
     python: str
@@ -40,12 +40,12 @@ class Found:
 
 
 async def probe(modules: Sequence[str], packages: Sequence[str], seconds: float) -> Found:
-    """Look up versions, and import modules in a thread: the process answers others meanwhile.
+    """Look up versions, and import modules in a thread, so that the process stays responsive.
 
     Args:
         modules: Modules to import.
         packages: Packages whose versions are wanted.
-        seconds: How long importing may take; it goes on in the background after that.
+        seconds: The time that imports may take; they continue in the background after that.
     """
     here = versions_here(packages)
     try:
@@ -56,12 +56,12 @@ async def probe(modules: Sequence[str], packages: Sequence[str], seconds: float)
 
 
 async def probe_scheduler(seconds: float) -> Found:
-    """The same on the scheduler, which imports little."""
+    """Return the result of `probe` on the scheduler, which imports little."""
     return await probe((_ON_SCHEDULER,), OF_DASK, seconds)
 
 
 def versions_here(packages: Sequence[str]) -> Found:
-    """The versions of Python and of packages that this process has."""
+    """Return the versions of Python and of packages in this process."""
     return Found(
         python=platform.python_version(), versions={name: _version(name) for name in packages}
     )

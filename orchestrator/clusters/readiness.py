@@ -1,7 +1,7 @@
-"""The check of a remote cluster: can it run what is about to be sent, and with equal packages?
+"""The check that a remote cluster can run the calls of a flow, and with equal packages.
 
-One short call asks each worker, and one asks the scheduler. The calls do not queue behind tasks, so
-a cluster that is busy with other work answers too.
+It makes one short call to each worker, and one to the scheduler. The calls do not queue behind
+tasks, so a cluster that is busy with other work also answers.
 
 Touches distributed; takes a client and `Needs`; gives `Readiness`; runs on the driver.
 """
@@ -33,7 +33,10 @@ _EQUAL = "install equal versions"
 _EQUAL_OR_ALLOWED = f"{_EQUAL}, or allow other results by `cluster: {{versions: warn}}`"
 
 _SHARE = 0.8
-"""Of the time for an answer, for importing: a slow disk or a busy machine refuses nothing."""
+"""The share of the time for an answer that imports may take.
+
+A slow disk or a busy machine then causes a note, and not a refusal.
+"""
 
 _SCHEDULER = "the Dask scheduler"
 
@@ -43,8 +46,8 @@ class Needs:
     """The modules and packages that a cluster has to have.
 
     Attributes:
-        modules: Modules that every worker has to import.
-        decisive: Versions here, by package, of the packages that can change results.
+        modules: Modules that every worker must be able to import.
+        decisive: The driver's versions, by package, of packages that can change results.
     """
 
     modules: Sequence[str] = ()
@@ -67,14 +70,14 @@ class ClusterDifference(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """The result of a check: how many workers were asked, and how the cluster differs."""
+    """The result of a check: the number of workers, and the differences of the cluster."""
 
     workers: int
     differences: tuple[ClusterDifference, ...]
 
 
 def require_ready(client: "Client", cluster: Cluster, needs: Needs) -> tuple[str, ...]:
-    """Refuse a cluster that cannot run what is needed.
+    """Refuse a cluster that does not meet the needs.
 
     Args:
         client: A client of the cluster.
@@ -82,7 +85,7 @@ def require_ready(client: "Client", cluster: Cluster, needs: Needs) -> tuple[str
         needs: The modules and packages that it has to have.
 
     Returns:
-        A sentence for each difference that does not refuse.
+        A sentence for each difference that does not cause a refusal.
 
     Raises:
         MachineryError: Scheduler or workers lack a module, have packages of other versions that
@@ -99,12 +102,12 @@ def require_ready(client: "Client", cluster: Cluster, needs: Needs) -> tuple[str
 
 
 def readiness(client: "Client", needs: Needs, seconds: float) -> Readiness:
-    """Ask scheduler and workers what they have.
+    """Check modules and versions of scheduler and workers.
 
     Args:
         client: A client of the cluster.
         needs: The modules and packages that it has to have.
-        seconds: How long each of them may take to answer.
+        seconds: The time that each of them may take to answer.
 
     Raises:
         MachineryError: The scheduler was lost.
@@ -128,7 +131,7 @@ def readiness(client: "Client", needs: Needs, seconds: float) -> Readiness:
 async def _ask(
     client: "Client", addresses: Sequence[str], needs: Needs, seconds: float
 ) -> list[Found | Exception]:
-    """In Dask's thread: the answers of the scheduler and of these workers, in this order."""
+    """Return the answers of the scheduler and of the workers, in this order; in Dask's thread."""
     packages = tuple({*OF_DASK, *COMPARED, *needs.decisive})
     importing = _SHARE * seconds
 
@@ -144,7 +147,7 @@ async def _ask(
 
 
 async def _in_time(asked: Awaitable[Any], seconds: float) -> Any:
-    """What was answered, or the error in its place."""
+    """Return the answer, or the error in its place."""
     try:
         return await asyncio.wait_for(asked, seconds)
     except Exception as error:  # noqa: BLE001 - the other side may raise anything
@@ -154,10 +157,10 @@ async def _in_time(asked: Awaitable[Any], seconds: float) -> Any:
 def _judged(
     answer: Found | Exception, needs: Needs, here: Found, seconds: float
 ) -> Iterator[ClusterDifference]:
-    """How one place differs; the problems do not name it yet."""
+    """Yield the differences of one place; the problems do not name it yet."""
     if isinstance(answer, TimeoutError):
         yield ClusterDifference("lack", f"did not answer within {seconds:g} s", _ANSWER)
-    elif isinstance(answer, OSError):  # it may have left meanwhile, as workers do
+    elif isinstance(answer, OSError):  # the worker may have left meanwhile
         yield ClusterDifference("note", f"could not be asked: {chain_of(answer)}", _ANSWER)
     elif isinstance(answer, Exception):
         problem = f"cannot run the package orchestrator: {described(answer)}"
@@ -186,6 +189,6 @@ def _other_versions(answer: Found, needs: Needs, here: Found) -> Iterator[Cluste
 
 
 def _in_words(places: Sequence[str]) -> str:
-    """The first of some places, and how many more there are."""
+    """Return the first place, and the number of the others."""
     first = places[0] if places[0] == _SCHEDULER else f"worker {places[0]}"
     return f"{first} (and {len(places) - 1} more)" if len(places) > 1 else first

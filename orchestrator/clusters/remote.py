@@ -1,4 +1,4 @@
-"""The kind `remote`: a scheduler that runs already, at an address.
+"""The kind `remote`: a scheduler that already runs, at an address.
 
 Touches distributed; takes `Cluster` settings; gives a client; driver.
 """
@@ -21,12 +21,12 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class RemoteKind:
-    """Workers that somebody else has started; they and their scheduler are left as they are."""
+    """Workers started outside orchestrator; they and their scheduler are left unchanged."""
 
     traits: ClassVar[ClusterTraits] = ClusterTraits()
 
     def check(self, cluster: Cluster) -> None:
-        """Refuse what is not the address of a scheduler, and traffic that others could read."""
+        """Refuse an invalid scheduler address, and traffic that others could read."""
         _check_address(cluster)
         _check_files(cluster.tls)
 
@@ -45,7 +45,7 @@ class RemoteKind:
                 require_encryption=True,
             )
         try:
-            # A client has one patience for its first connection and for every later one.
+            # A client has one timeout for its first connection and for every later one.
             Client(cluster.address, security=security, timeout=cluster.connect_timeout).close()
             client = Client(cluster.address, security=security, timeout=cluster.reconnect_timeout)
         except ValueError as error:
@@ -63,7 +63,7 @@ class RemoteKind:
             yield client
 
     def cores(self, cluster: Cluster) -> None:
-        """Return nothing: the workers are not ours to count before there is a connection."""
+        """Return None: the workers cannot be counted before there is a connection."""
 
 
 def _check_address(cluster: Cluster) -> None:
@@ -92,10 +92,10 @@ def _check_address(cluster: Cluster) -> None:
 
 
 def _split(address: str) -> SplitResult | None:
-    """The parts of an address; None where half an IPv6 address or a port makes it none."""
+    """Return the parts of an address; None if half an IPv6 address or a bad port is in it."""
     try:
         url = urlsplit(address)
-        _ = url.port  # raises where it is not a number that a port may have
+        _ = url.port  # raises if it is not a valid port number
     except ValueError:
         return None
     return url

@@ -1,4 +1,4 @@
-"""Where a flow is to run, as a configuration says it.
+"""The settings of a cluster, as in a configuration.
 
 Touches no library; data only; driver.
 """
@@ -28,11 +28,11 @@ class Tls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adaptive:
-    """As many workers as there is work for, between two numbers.
+    """A number of workers that follows the work, between two bounds.
 
     Attributes:
-        min: The least number of workers.
-        max: The greatest number of workers.
+        min: The minimum number of workers.
+        max: The maximum number of workers.
     """
 
     min: int = 1
@@ -41,7 +41,7 @@ class Adaptive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """Where mapped tasks run.
+    """The cluster on which mapped tasks run.
 
     Attributes:
         kind: `local` starts worker processes on this machine and ends them with the flow run;
@@ -64,7 +64,7 @@ class Cluster:
         versions: `warn` allows a remote cluster whose workers have other versions of packages
             that can change results; None refuses it.
         patience: The seconds that calls wait when no worker can run them.
-        settings: Further keys, which belong to the kind alone.
+        settings: Further keys, which belong only to the kind.
     """
 
     kind: str = "local"
@@ -83,7 +83,7 @@ class Cluster:
 
     @property
     def most_workers(self) -> int:
-        """Worker processes of a local cluster, at most."""
+        """The maximum number of worker processes of a local cluster."""
         if isinstance(self.workers, Adaptive):
             return self.workers.max
         return self.workers or os.cpu_count() or 1

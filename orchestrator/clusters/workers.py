@@ -1,6 +1,6 @@
-"""What is asked and told of a cluster's workers, apart from work.
+"""Queries of a cluster's workers, and their imports in advance.
 
-Touches distributed; takes a client; gives counts; driver, but for `_import`.
+Touches distributed; takes a client; gives counts; driver, except for `_import`.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 def threads(client: "Client | None") -> int:
-    """How many calls can run at the same time."""
+    """Return the number of calls that can run at the same time."""
     return 1 if client is None else sum(client.nthreads().values())
 
 
 def warm_up(client: "Client", modules: Sequence[str]) -> None:
     """Have the workers import modules while the driver is busy with something else.
 
-    Returns at once. What cannot be imported fails where it is needed, and says so there.
+    Returns at once. A module that cannot be imported fails, with a message, where it is used.
     """
-    from distributed import fire_and_forget  # late: commands that start no cluster need none
+    from distributed import fire_and_forget  # late: commands that start no cluster do not need it
 
     for worker in client.scheduler_info(n_workers=-1)["workers"]:
         imported = client.submit(_import, tuple(modules), workers=[worker], pure=False)
@@ -30,16 +30,16 @@ def warm_up(client: "Client", modules: Sequence[str]) -> None:
 
 
 def present_workers() -> int:
-    """How many workers the cluster has that this process is connected to; 0 where there is none."""
+    """Return the number of workers of this process's cluster; 0 if there is no cluster."""
     from distributed import default_client  # late, as above
 
     try:
         return len(default_client().nthreads())
-    except (ValueError, OSError, TimeoutError):  # connected to none, or not at this moment
+    except (ValueError, OSError, TimeoutError):  # no connection, or none at this moment
         return 0
 
 
 def _import(modules: Sequence[str]) -> None:
     for module in modules:
-        with suppress(Exception):  # a user's module may raise anything; so will who needs it
+        with suppress(Exception):  # a user's module may raise anything; its user sees it
             import_module(module)

@@ -8,14 +8,14 @@ A small configuration, with everything it leaves out at its default:
 
 Secrets come from the environment: `${NAME}` inside any text is replaced by that variable, and its
 value is never shown. Rows of an `inline` registry are data like any other source's, and are stored:
-in them nothing is replaced.
-Relative addresses start from the folder of the file, or from the one its key `root` names (such as
-`root: ..` for a file in `configs/`), whichever folder a command is typed in.
+nothing is replaced in them.
+Relative addresses are resolved against the folder of the file, or the folder that its key `root`
+names (such as `root: ..` for a file in `configs/`), and not against the current folder.
 
     location        the file that is used when none is named
     sections        the keys, as pydantic reads them
     checks          keys, numbers and bounds of a section
-    metrics         what a configuration writes about metrics
+    metrics         metrics, objectives and constraints
     measures        measures of installed packages, and of the configuration itself
     places          relative addresses made absolute
     stores          the addresses of ledger, MLflow and model files
@@ -24,8 +24,8 @@ Relative addresses start from the folder of the file, or from the one its key `r
     schema          the JSON Schema of a configuration
     reference       the page of every key
 
-Touches pydantic; takes a file; gives an `ExperimentSettings`; runs on the driver. It is the border:
-past it settings are frozen records that the rooms themselves define.
+Touches pydantic; takes a file; gives an `ExperimentSettings`; runs on the driver. Beyond this
+room settings are frozen records that the other rooms define.
 """
 
 import os
@@ -49,7 +49,7 @@ from orchestrator.settings import ExperimentSettings
 
 
 def load(path: Path) -> ExperimentSettings:
-    """The experiment a configuration file describes.
+    """Return the experiment that a configuration file describes.
 
     Raises:
         ConfigError: The file cannot be read, or a key of it is wrong; every wrong key is named.
@@ -58,7 +58,7 @@ def load(path: Path) -> ExperimentSettings:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What a configuration file holds, as it is written there.
+    """Return the content of a configuration file, unchanged.
 
     Raises:
         ConfigError: The file cannot be read, or holds no keys.
@@ -75,10 +75,10 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def parse(document: Mapping[str, Any], path: Path) -> ExperimentSettings:
-    """The experiment that a document describes.
+    """Return the experiment that a document describes.
 
     Args:
-        document: What a configuration file holds.
+        document: The content of a configuration file.
         path: That file.
 
     Raises:
@@ -97,7 +97,7 @@ def parse(document: Mapping[str, Any], path: Path) -> ExperimentSettings:
 
 
 def _require_shared_artifacts(cluster: clusters.Cluster, settings: Configuration) -> None:
-    """Refuse a default place of model files that the workers, which write them, do not see."""
+    """Refuse the default folder of model files if workers, which write them, do not share it."""
     if settings.artifacts_are_left_out and not clusters.find_kind(cluster).traits.shares_files:
         raise ConfigError(
             f"tracking.artifacts must be written out where `cluster.kind` is {cluster.kind}: a "
@@ -109,8 +109,8 @@ def build(document: Mapping[str, Any], root: Path) -> ExperimentSettings:
     """Return the experiment that a program describes, without a file.
 
     Args:
-        document: What a configuration file would hold.
-        root: The folder that relative addresses start from.
+        document: The content that a configuration file would have.
+        root: The base folder of relative addresses.
 
     Raises:
         ConfigError: A key is wrong; every wrong one is named.
@@ -124,11 +124,11 @@ def build(document: Mapping[str, Any], root: Path) -> ExperimentSettings:
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _ROWS = re.compile(r"registry\.((models|customers)\.)?(models|customers)")
-"""Where an `inline` registry has its lists."""
+"""The keys of the lists of an `inline` registry."""
 
 
 def _with_environment(value: Any, path: Path, key: str = "") -> Any:
-    """The content with every `${NAME}` replaced by that environment variable."""
+    """Return the content with every `${NAME}` replaced by that environment variable."""
     if isinstance(value, Mapping):
         return {k: _with_environment(v, path, f"{key}.{k}" if key else k) for k, v in value.items()}
     if isinstance(value, list) and not _ROWS.fullmatch(key):
@@ -143,14 +143,14 @@ def _with_environment(value: Any, path: Path, key: str = "") -> Any:
 
 
 def _secret(name: str) -> str:
-    """An environment variable's value, which is not shown from now on."""
+    """Return an environment variable's value, and hide it from now on."""
     value = os.environ[name]
     keep_secret(name, value)
     return value
 
 
 def _every_problem(error: ValidationError) -> str:
-    """All problems, one a line when there are several, each with its key.
+    """Return all problems, one per line if there are several, each with its key.
 
     Values are not shown: one of them may be a secret.
     """

@@ -1,6 +1,6 @@
 """The meaning of each key, read from the docstring of the class that the key becomes.
 
-    Attributes:                      or `Args:`, for a class that is made with settings
+    Attributes:                      or `Args:`, for a class that takes settings
         folds: Folds of the
             cross-validation.
 
@@ -21,7 +21,7 @@ def summary_of(cls: object) -> str:
 
 
 def attribute_docs(cls: object) -> Mapping[str, str]:
-    """Return what a docstring says of each attribute, in one line each.
+    """Return the description of each attribute in a docstring, in one line each.
 
     Args:
         cls: A class with a docstring in Google's style.

@@ -1,6 +1,6 @@
-"""What is checked of a section that becomes a record: its keys, its numbers, their bounds.
+"""The checks of a section that becomes a record: its keys, its numbers, their bounds.
 
-Touches pydantic; takes records' types and names of their fields; gives validators; driver.
+Touches pydantic; takes types of records and names of their fields; gives validators; driver.
 """
 
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ LONGEST = 1e9
 """Seconds: 30 years. Clocks of operating systems fail on much longer waits."""
 
 _LARGEST = 2**53
-"""Beyond it floats skip whole numbers, and databases and C libraries refuse them."""
+"""Beyond this, floats skip whole numbers, and databases and C libraries refuse them."""
 
 
 def keys_of(record: type) -> BeforeValidator:
-    """Refuse keys the record does not have: pydantic would let them pass in silence."""
+    """Refuse keys that the record does not have; pydantic would silently ignore them."""
     known = [field.name for field in fields(record)]
 
     def check(value: Any) -> Any:
@@ -36,7 +36,7 @@ def keys_of(record: type) -> BeforeValidator:
 
 
 def cluster_fields(value: Any) -> Any:
-    """`{kind: ssh, hosts: [...]}`: what is not a field of `Cluster` is a setting of the kind."""
+    """Split `{kind: ssh, hosts: [...]}` into fields of `Cluster` and settings of the kind."""
     if not isinstance(value, Mapping):
         return value
     common = [field.name for field in fields(Cluster) if field.name != "settings"]
@@ -49,7 +49,7 @@ def cluster_fields(value: Any) -> Any:
 
 
 def numbers_of(record: type) -> BeforeValidator:
-    """Refuse what pydantic would take for a number of the record: texts, true and false, .inf."""
+    """Refuse values that pydantic would convert to numbers: texts, true, false, and .inf."""
     numeric = {int, int | None, float, float | None}
     names = [field.name for field in fields(record) if field.type in numeric]
 
@@ -68,20 +68,20 @@ def numbers_of(record: type) -> BeforeValidator:
 
 
 def unknown_key(key: str, known: list[str]) -> str:
-    """What is said of a key that is not known: which was likely meant."""
+    """Return the message about an unknown key, with the key that was probably meant."""
     close = get_close_matches(key, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
     return f"unknown key {key!r}; {hint}"
 
 
 @dataclass(frozen=True, slots=True)
-class within:  # noqa: N801 - stands in annotations beside pydantic's own functions
-    """Refuse a record in which this number could never work; the schema states the bounds.
+class within:  # noqa: N801 - used in annotations beside pydantic's own functions
+    """A validator that refuses a number out of bounds; the schema states the bounds.
 
     Args:
         name: The number's attribute.
-        least: The least value it may have.
-        most: The greatest.
+        least: The minimum value.
+        most: The maximum value.
     """
 
     name: str

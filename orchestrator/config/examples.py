@@ -15,7 +15,7 @@ Examples = Mapping[str, Any]
 
 _BETWEEN = "\n---\n"
 _CHOSEN_BY = {"registry": ("source", None), "search": ("strategy", "grid")}
-"""Sections whose keys depend on the value of one of them, and that value by default."""
+"""Sections whose keys depend on the value of one key: that key, and its default value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,15 +15,15 @@ ENVIRONMENT_VARIABLE = "ORCHESTRATOR_CONFIG"
 _DEFAULT = Path("orchestrator.yaml")
 _FOLDER = Path("configs")
 _CONFIGURES = re.compile(r"^experiment\s*:", re.MULTILINE)
-"""What a file in the folder must hold; others, such as lists, may lie beside it."""
+"""The key that marks a configuration in the folder, in which lists may lie as well."""
 
 
 def find(path: str | None) -> Path:
     """Return the configuration file to use.
 
     Args:
-        path: The one that was named; None stands for $ORCHESTRATOR_CONFIG, else orchestrator.yaml,
-            else the only configuration in configs/.
+        path: The file that the caller named; None stands for $ORCHESTRATOR_CONFIG, else
+            orchestrator.yaml, else the only configuration in configs/.
 
     Raises:
         ConfigError: There is none, or there are several.
@@ -42,13 +42,13 @@ def find(path: str | None) -> Path:
 
 
 def find_any(path: str | None) -> Path | None:
-    """Return the configuration file to use, or None where none is named and none stands out.
+    """Return the configuration file to use, or None if none is named and there is no default.
 
     Args:
         path: As for `find`.
 
     Raises:
-        ConfigError: The one that was named is not there.
+        ConfigError: The named file does not exist.
     """
     named = path or os.environ.get(ENVIRONMENT_VARIABLE)
     if named:
@@ -62,7 +62,7 @@ def find_any(path: str | None) -> Path | None:
 
 
 def _candidates() -> list[Path]:
-    """The configurations in the folder, by name."""
+    """Return the configurations in the folder, sorted by name."""
     files = sorted(each for end in ("yaml", "yml") for each in _FOLDER.glob(f"*.{end}"))
     return [file for file in files if file.is_file() and _configures(file)]
 

@@ -4,7 +4,7 @@
       - {name: predict_ms, unit: ms, timed: true, source: "mine.costs:predict_ms"}
 
 An installed package adds one by an entry point in the group `orchestrator.measures`: the measure's
-name, and the import path of a `Measure`. It is measured where a metric, an objective or a
+name, and the import path of a `Measure`. It is measured if a metric, an objective or a
 constraint names it.
 
 Touches no library; takes names; gives `Measure`s that were checked; runs on the driver.
@@ -26,14 +26,14 @@ _SOURCE = re.compile(r"[\w.]+:[A-Za-z_]\w*")
 
 
 def installed_measure(name: str) -> Measure | None:
-    """Return the measure that an installed package adds under a name; None without one.
+    """Return the measure that an installed package adds under a name; None if there is none.
 
     Args:
-        name: A metric, an objective, or what a constraint is about.
+        name: The name of a metric, an objective or the measure of a constraint.
 
     Raises:
-        ConfigError: What the package adds cannot be imported.
-        ValueError: The package adds something else.
+        ConfigError: The package's measure cannot be imported.
+        ValueError: The package's object is not a measure of that name.
     """
     if name not in plugins.names(ENTRY_POINTS):
         return None
@@ -50,10 +50,10 @@ def require_well_formed(evaluation: Evaluation) -> Evaluation:
     """Return the evaluation, if its measures have usable names and sources.
 
     Args:
-        evaluation: As it was read.
+        evaluation: The evaluation that was read.
 
     Raises:
-        ValueError: A measure has not.
+        ValueError: A measure has an unusable name or source.
     """
     for each in evaluation.measures:
         if not _NAME.fullmatch(each.name):

@@ -1,9 +1,9 @@
-"""What a configuration writes about metrics, made into fields of `Evaluation`.
+"""The metrics of a configuration -> fields of `Evaluation`.
 
     metrics: [roc_auc, "experiments.scorers:worth"]     scikit-learn's names, or import paths
-    metric: roc_auc                                     which selects; by default the first, or
-                                                        roc_auc for classes and r2 for amounts
-    objectives: [roc_auc, fit_seconds]                  what else selects, in order of importance
+    metric: roc_auc                                     selects; by default the first, or roc_auc
+                                                        for classification and r2 for regression
+    objectives: [roc_auc, fit_seconds]                  `metric`, then further selection criteria
     constraints: ["fit_seconds <= 2", "model_kb <= 500"]
 
 Touches no library; takes and gives plain values; runs on the driver.
@@ -18,21 +18,21 @@ from orchestrator.config.measures import OF_EVERY_TRIAL, installed_measure
 from orchestrator.records import MEASURES, Measure
 
 _DEFAULTS = {"classification": "roc_auc", "regression": "r2"}
-"""The metric of a task where the configuration names none."""
+"""The default metric of each task."""
 
 CONSTRAINT = re.compile(r"\s*([\w.:]+)\s*(<=|>=)\s*(\S+)\s*")
 
 
 def evaluation_fields(written: Any) -> Any:
-    """The fields of an `Evaluation`; what is no mapping, or of wrong types, stays as it is.
+    """Return the fields of an `Evaluation`; a value of a wrong type is returned unchanged.
 
-    A metric written as an import path is known by its function's name from here on. What a
-    constraint or an objective asks for is measured, whether it stands among the metrics or not.
+    A metric written as an import path goes by its function's name from here on. The measures that
+    constraints and objectives name are measured, whether or not they are among the metrics.
 
     Raises:
-        ValueError: Two metrics have one name, an own one has that of another figure of a trial, a
-            constraint cannot be read, `metric` is not the first objective, or an installed package
-            adds a measure that is none.
+        ValueError: Two metrics share a name, the project's own scorer has the name of another
+            figure of a trial, a constraint cannot be read, `metric` is not the first objective, or
+            an installed package adds something that is not a measure.
     """
     if not isinstance(written, Mapping) or not _are_lists(written):
         return written
@@ -64,7 +64,7 @@ def evaluation_fields(written: Any) -> Any:
 
 
 def _metrics(written: Mapping[str, Any], objectives: Sequence[str]) -> tuple[str, list[str]]:
-    """The metric that selects, and all metrics, as they are written."""
+    """Return the metric that selects, and all metrics, in the notation of the configuration."""
     metrics = [str(each) for each in written.get("metrics", ())]
     default = _DEFAULTS.get(str(written.get("task")), _DEFAULTS["classification"])
     first = str(written.get("metric") or next(iter([*objectives, *metrics]), default))
@@ -74,7 +74,7 @@ def _metrics(written: Mapping[str, Any], objectives: Sequence[str]) -> tuple[str
 
 
 def _declared(written: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """The section's own measures by name; what is no measure is refused with the other fields."""
+    """Return the section's own measures by name; later checks refuse malformed ones."""
     return {
         str(each["name"]): each
         for each in written.get("measures", ())
@@ -83,7 +83,7 @@ def _declared(written: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _installed(names: Iterable[str], others: Collection[str]) -> list[Measure]:
-    """The measures of installed packages among some names, which the section does not define."""
+    """Return the measures of installed packages among the names that the section lacks."""
     asked = [name for name in names if ":" not in name and name not in {*MEASURES, *others}]
     found = map(installed_measure, asked)
     return [each for each in found if each is not None]
@@ -95,10 +95,10 @@ def _direction(
     declared: Mapping[str, Mapping[str, Any]],
     installed: Iterable[Measure],
 ) -> Mapping[str, Any]:
-    """The direction of a metric that is a measure; others have the one that is written.
+    """Return the direction of a metric that is a measure; nothing for other metrics.
 
     Raises:
-        ValueError: Another one is written.
+        ValueError: The configuration contradicts the measure's direction.
     """
     known = {each.name: str(each.direction) for each in installed}
     known |= {name: str(each.get("direction", "minimize")) for name, each in declared.items()}
@@ -110,10 +110,10 @@ def _direction(
 
 
 def _require_free(own: Iterable[str], names: Collection[str]) -> None:
-    """Refuse own scorers by whose names something else of a trial is known already.
+    """Refuse the project's own scorers with the name of another figure of a trial.
 
     Raises:
-        ValueError: There is one.
+        ValueError: There is such a scorer.
     """
     of_metrics = {f"{name}{suffix}" for name in names for suffix in ("_std", "_fold")}
     for name in own:
@@ -125,7 +125,7 @@ def _require_free(own: Iterable[str], names: Collection[str]) -> None:
 
 
 def _name(metric: str) -> str:
-    """What a metric is known by: its name, or that of its function."""
+    """Return the short name of a metric: its name, or that of its function."""
     return metric.rpartition(":")[2]
 
 
@@ -135,10 +135,10 @@ def _are_lists(written: Mapping[str, Any]) -> bool:
 
 
 def _constraint(text: Any) -> dict[str, Any]:
-    """A constraint's fields.
+    """Return a constraint's fields.
 
     Raises:
-        ValueError: It is not written as one.
+        ValueError: The text is not a constraint.
     """
     found = CONSTRAINT.fullmatch(str(text))
     try:

@@ -1,4 +1,4 @@
-"""The folder that a configuration's relative addresses start from; these addresses made absolute.
+"""The base folder of a configuration's relative addresses; these addresses made absolute.
 
 Touches the file system; takes a configuration's `root` and addresses; gives paths; driver.
 """
@@ -17,7 +17,7 @@ _RELATIVE_SQLITE = re.compile(r"(?P<scheme>sqlite(\+\w+)?:///)(?P<file>[^/?:][^:
 
 
 def root_of(path: Path, root: Any = None) -> Path:
-    """The folder that relative addresses of a configuration start from.
+    """Return the base folder of a configuration's relative addresses.
 
     Args:
         path: The configuration file.
@@ -41,9 +41,9 @@ def root_of(path: Path, root: Any = None) -> Path:
 
 
 def anchored(experiment: ExperimentSettings) -> ExperimentSettings:
-    """The experiment with every place that it keeps something in relative to its root.
+    """Return the experiment with its relative addresses resolved against its root.
 
-    Addresses stay as they were written where the root is the current folder.
+    Addresses are unchanged if the root is the current folder.
     """
     root = experiment.root
     if root is None or _is_current(root):
@@ -59,7 +59,7 @@ def anchored(experiment: ExperimentSettings) -> ExperimentSettings:
 
 
 def _without_detours(folder: Path) -> Path:
-    """Return the folder without `..`, so that it has one name from wherever a command is typed."""
+    """Return the folder without `..`, so that its name does not depend on the current folder."""
     plain = Path(os.path.normpath(folder))
     is_same = plain.is_dir() and folder.is_dir() and plain.samefile(folder)
     return plain if is_same else folder  # after a symbolic link, `..` leads elsewhere
@@ -70,7 +70,7 @@ def _is_current(root: Path) -> bool:
 
 
 def _from(root: Path, address: str) -> str:
-    """An address with its relative path, if it has one, starting from the root."""
+    """Return an address with its relative path, if any, resolved against the root."""
     if found := _RELATIVE_SQLITE.fullmatch(address):
         return f"{found['scheme']}{root / found['file']}"
     return address if ":" in address else str(root / address)

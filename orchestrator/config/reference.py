@@ -1,6 +1,6 @@
 """The page of every key, `docs/configuration.md`, written from the schema and the examples.
 
-Touches no library; takes nothing but the schema; gives Markdown; runs on the driver.
+Touches no library; takes only the schema; gives Markdown; runs on the driver.
 """
 
 import json
@@ -44,7 +44,7 @@ This page is written by `orchestrator config docs`; `make docs` writes it and th
 _HEADER = "| key | type | default | example | meaning |\n|---|---|---|---|---|"
 
 _CHOICES = {"registry": SOURCE, "search": STRATEGY}
-"""Sections with settings that depend on a choice, and how the names of its definitions begin."""
+"""Sections with settings that depend on a choice, and the prefixes of its definitions."""
 
 _TYPES = {
     "string": "text",
@@ -65,7 +65,7 @@ def reference() -> str:
 
 
 def _sections(page: Schema, definitions: Schema) -> Iterator[str]:
-    """The top level, then each key that holds keys, then what a source or a strategy adds."""
+    """Yield the top level, each key that holds keys, and the keys of sources and strategies."""
     yield "## The top level\n"
     yield _table(_top_level(page["properties"], page["required"]))
     for name, key in page["properties"].items():
@@ -82,7 +82,7 @@ def _sections(page: Schema, definitions: Schema) -> Iterator[str]:
 
 
 def _choice(name: str, chosen: Schema, section: Schema, definitions: Schema) -> str:
-    """The settings that one source or strategy has besides those of all."""
+    """Return the section of the settings that only one source or strategy has."""
     common = {*section.get("properties", ()), "source"}
     own = {key: value for key, value in chosen["properties"].items() if key not in common}
     kind, _, value = name.partition("-")
@@ -96,7 +96,7 @@ def _table(rows: Iterable[Row]) -> str:
 
 
 def _top_level(keys: Schema, required: Collection[str]) -> Iterator[Row]:
-    """A row for each key; one that holds keys links to its section."""
+    """Yield a row for each key; a key that holds keys links to its section."""
     for name, key in keys.items():
         shown, *rest = _row(name, key, is_required=name in required)
         is_section = "$ref" in key or name in _CHOICES
@@ -104,7 +104,7 @@ def _top_level(keys: Schema, required: Collection[str]) -> Iterator[Row]:
 
 
 def _rows(section: Schema, definitions: Schema, path: str = "") -> Iterator[Row]:
-    """A row for each key of an object, and for each key inside one."""
+    """Yield a row for each key of an object, and for each nested key."""
     for name, key in section["properties"].items():
         yield _row(f"{path}{name}", key, is_required=name in section.get("required", ()))
         for inner in objects_of(key, definitions):
@@ -118,7 +118,7 @@ def _row(name: str, key: Schema, *, is_required: bool) -> Row:
 
 
 def _type_of(key: Schema) -> str:
-    """The type in words. A variable may stand for any value, so that is left out."""
+    """Return the type in words, without the variable that may replace any value."""
     if "anyOf" in key:
         types = [_type_of(each) for each in key["anyOf"] if each != VARIABLE]
         return " or ".join(dict.fromkeys(each for each in types if each))
@@ -144,7 +144,7 @@ def _bounds(key: Schema) -> str:
 
 
 def _default(key: Schema) -> str:
-    """The default; nothing where there is none, or where the meaning states it."""
+    """Return the default; "" if there is none, or if the meaning states it."""
     default = key.get("default")
     return "" if default is None or default in ([], {}) else _code(default)
 
@@ -156,7 +156,7 @@ def _whole_files() -> Iterator[str]:
 
 
 def _code(value: Any) -> str:
-    """A value as one line of YAML."""
+    """Return a value as one line of YAML."""
     written = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"`{written}`"
 

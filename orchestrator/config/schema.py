@@ -1,10 +1,10 @@
 """The JSON Schema of a configuration file, for editors and for programs that write such files.
 
 It states every key of the file, the settings of every installed source and strategy included, with
-type, bounds, default, meaning and an example. `${NAME}` may stand wherever the configuration
-takes the text of an environment variable.
+type, bounds, default, meaning and an example. `${NAME}` is valid wherever the configuration
+accepts the text of an environment variable.
 
-Touches pydantic; takes nothing but what is installed; gives plain values; runs on the driver.
+Touches pydantic; takes only the installed packages; gives plain values; runs on the driver.
 """
 
 import inspect
@@ -32,10 +32,10 @@ from orchestrator.settings import ExperimentSettings
 Schema = dict[str, Any]
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
-"""The draft that editors know best."""
+"""The draft that editors support best."""
 
 SOURCE, STRATEGY = "source-", "strategy-"
-"""How the names of definitions begin that hold the settings of one source or one strategy."""
+"""The prefixes of definitions with the settings of one source or one strategy."""
 
 _NONE = re.compile(r"\bNone\b")
 _SOURCE = "The kind of source, which has settings of its own."
@@ -67,7 +67,7 @@ def schema() -> Schema:
 
 
 class _Documented(GenerateJsonSchema):
-    """Takes each key's meaning from its class's docstring, and lets variables stand for values."""
+    """A generator that describes keys by docstrings, and accepts variables in place of values."""
 
     schema_dialect = DIALECT
 
@@ -92,7 +92,7 @@ class _Documented(GenerateJsonSchema):
 
 
 class _DocumentedOptions(_Documented):
-    """The same for settings of sources, whose numbers may be texts too."""
+    """The generator for settings of sources, whose numbers may also be texts."""
 
     def int_schema(self, schema: Any) -> JsonSchemaValue:
         return _or_variable(super().int_schema(schema))
@@ -106,7 +106,7 @@ def _or_variable(found: JsonSchemaValue) -> JsonSchemaValue:
 
 
 def _documented(found: JsonSchemaValue, cls: type) -> JsonSchemaValue:
-    """The schema of a class, with the meaning of each key and without titles."""
+    """Return the schema of a class, with the meaning of each key and without titles."""
     found.pop("title", None)
     found["description"] = summary_of(cls)
     docs = _meanings(cls)
@@ -121,19 +121,19 @@ def _documented(found: JsonSchemaValue, cls: type) -> JsonSchemaValue:
 
 
 def _meanings(cls: object) -> Mapping[str, str]:
-    """The meanings of a class's attributes, in the words of YAML."""
+    """Return the meanings of a class's attributes, in the terms of YAML."""
     return {name: _NONE.sub("`null`", text) for name, text in attribute_docs(cls).items()}
 
 
 def _as_written(evaluation: Schema) -> None:
     """Describe metrics as a configuration writes them, before they become a record."""
     evaluation["constraints"]["items"] = {"type": "string", "pattern": f"^{CONSTRAINT.pattern}$"}
-    for name in ("metric", "metrics"):  # what they are by default depends on the other keys
+    for name in ("metric", "metrics"):  # their defaults depend on the other keys
         del evaluation[name]["default"]
 
 
 def _registry(definitions: Schema) -> Schema:
-    """One source for both lists, or one for each."""
+    """Return the schema of `registry`: one source for both lists, or one for each."""
     made = _installed(sources.ENTRY_POINTS)
     for name, make in made.items():
         definitions[SOURCE + name] = _options(
@@ -163,7 +163,7 @@ def _registry(definitions: Schema) -> Schema:
 
 
 def _add_kinds(cluster: Schema) -> None:
-    """Name the kinds of clusters that are installed, and the keys that belong to one of them."""
+    """Add the installed kinds of clusters, and the keys that belong to one kind."""
     made = _installed(kinds.ENTRY_POINTS)
     kind = {name: cluster["kind"][name] for name in ("description", "default")}
     cluster["kind"] = _or_variable({"enum": list(made)}) | kind
@@ -173,7 +173,7 @@ def _add_kinds(cluster: Schema) -> None:
 
 
 def _search(common: Schema, definitions: Schema) -> Schema:
-    """The keys of every search, and for each strategy those with its own settings."""
+    """Return the schema of `search`: the common keys, and the settings of each strategy."""
     made = _installed(strategies.ENTRY_POINTS)
     properties = {name: key for name, key in common["properties"].items() if name != "settings"}
     default = next(field.default for field in fields(Search) if field.name == "strategy")
@@ -197,7 +197,7 @@ def _search(common: Schema, definitions: Schema) -> Schema:
 
 
 def _by_name(key: str, prefix: str, names: Iterable[str]) -> Schema:
-    """The definition that applies, by what stands under a key."""
+    """Return the choice of a definition by the value of a key."""
     return {
         "allOf": [
             {
@@ -210,7 +210,7 @@ def _by_name(key: str, prefix: str, names: Iterable[str]) -> Schema:
 
 
 def _installed(group: str) -> Mapping[str, Any]:
-    """The classes of an entry point group by name; one that cannot be imported is left out."""
+    """Return the classes of an entry point group by name, without those that fail to import."""
     found = {}
     for name in plugins.names(group):
         try:
@@ -223,7 +223,7 @@ def _installed(group: str) -> Mapping[str, Any]:
 def _options(
     make: Any, generator: type[GenerateJsonSchema], shared: Schema, required: list[str]
 ) -> Schema:
-    """The schema of the settings that a class is made with, besides those it shares."""
+    """Return the schema of a class's settings, together with the shared ones."""
     docs = _meanings(make)
     parameters = inspect.signature(make, eval_str=True).parameters.values()
     named = [each for each in parameters if each.kind is not each.VAR_KEYWORD]
@@ -246,7 +246,7 @@ def _option(
         try:
             found = TypeAdapter(parameter.annotation).json_schema(schema_generator=generator)
         except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema):
-            found = {}  # a type of a class from elsewhere, which takes what it takes
+            found = {}  # a type of a third-party class, without a schema
     found.pop("writeOnly", None)
     if meaning:
         found["description"] = meaning
@@ -256,7 +256,7 @@ def _option(
 
 
 def objects_of(key: Schema, definitions: Schema) -> Iterator[Schema]:
-    """Return the objects that a key may hold, each with its `properties`.
+    """Yield the objects that a key may hold, each with its `properties`.
 
     Args:
         key: The schema of one key.

@@ -1,9 +1,8 @@
 """The keys of a configuration file, as pydantic reads them -> a checked `ExperimentSettings`.
 
 Touches pydantic; takes the content of a file; gives an `ExperimentSettings`; runs on the driver.
-What a key means is documented once, where `orchestrator.config.schema` finds it: under
-`Attributes:` of the record that the key becomes, or of the model here where there is no such
-record.
+Each key is documented once, where `orchestrator.config.schema` finds it: under `Attributes:` of the
+record that the key becomes, or of the model in this module if there is no such record.
 """
 
 from collections.abc import Mapping
@@ -134,7 +133,7 @@ class Configuration(_Section):
     @field_validator("search", mode="before")
     @classmethod
     def _strategy_and_its_settings(cls, value: Any) -> Any:
-        """`{strategy: random, n_trials: 20}`: what is no field of `Search` is the strategy's."""
+        """Split `{strategy: random, n_trials: 20}` into fields of `Search` and the strategy's."""
         if not isinstance(value, Mapping):
             return value
         common = {field.name for field in fields(Search)} - {"settings"}
@@ -153,7 +152,7 @@ class Configuration(_Section):
 
     @property
     def artifacts_are_left_out(self) -> bool:
-        """Whether model files go to a folder of this machine, since no other place is named."""
+        """Whether model files go to a folder of this machine for lack of a configured place."""
         return not self.tracking.artifacts and self._artifacts is not None
 
     @property
@@ -166,13 +165,13 @@ class Configuration(_Section):
 
     @property
     def _artifacts(self) -> str | None:
-        """Where model files go; None leaves it to a tracking server, which has a place for them."""
+        """The folder or address of model files; None means that of the tracking server."""
         if self.tracking.artifacts or is_server(self._tracking_uri):
             return self.tracking.artifacts
         return f"{self._state}/artifacts"
 
     def experiment_at(self, path: Path) -> ExperimentSettings:
-        """Return the experiment, its addresses as they are written.
+        """Return the experiment, with the addresses exactly as configured.
 
         Args:
             path: The configuration file.

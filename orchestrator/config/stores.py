@@ -1,9 +1,9 @@
 """The addresses of a configuration's own stores: ledger, MLflow, model files.
 
 An address that could never work is refused when the configuration is read, rather than after the
-first trials. Whether anything answers there is found out later.
+first trials. The connection is tested later.
 
-Touches no library; takes addresses; gives them back, or says what is wrong; driver.
+Touches no library; takes addresses; returns them, or raises an error; driver.
 """
 
 import re
@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
 _LONGEST_NAME = 255
-"""Bytes of a file's name, on every common file system."""
+"""The maximum number of bytes in a file's name, on every common file system."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9.-]*)(\+\w+)?:")
 _LEDGERS = ("sqlite", "postgresql")
@@ -23,7 +23,7 @@ _ARTIFACTS = (
 
 
 def ledger_address(address: str | None) -> str | None:
-    """The ledger's address.
+    """Return the ledger's address.
 
     Raises:
         ValueError: It is neither a file's name nor the URL of a database that can hold a ledger.
@@ -33,7 +33,7 @@ def ledger_address(address: str | None) -> str | None:
 
 
 def tracking_address(address: str | None) -> str | None:
-    """MLflow's address.
+    """Return MLflow's address.
 
     Raises:
         ValueError: It is neither the URL of a database nor of a server.
@@ -42,7 +42,7 @@ def tracking_address(address: str | None) -> str | None:
 
 
 def artifacts_address(address: str | None) -> str | None:
-    """The folder or the address of model files.
+    """Return the folder or the address of model files.
 
     Raises:
         ValueError: MLflow cannot write there.
@@ -63,7 +63,7 @@ def artifacts_address(address: str | None) -> str | None:
 
 
 def _of_plugins() -> frozenset[str]:
-    """The schemes of artifact stores that installed packages add to MLflow."""
+    """Return the schemes of artifact stores that installed packages add to MLflow."""
     return frozenset(point.name for point in entry_points(group="mlflow.artifact_repository"))
 
 

@@ -14,7 +14,7 @@ _DEEPEST = 100
 """The deepest allowed nesting of lists and mappings."""
 
 _ALIASES_MAY_GROW = 10
-"""How many times larger than its text a YAML document may grow through its aliases."""
+"""The factor by which aliases may enlarge a YAML document beyond its text."""
 
 
 def read_json(text: str) -> Any:

@@ -88,15 +88,15 @@ class FileSource(Settings):
     """Models and customers in files.
 
     Attributes:
-        path: A YAML or JSON file with both lists; a list with a file of its own is not read here.
-        models: The file with the list of models alone.
-        customers: The file with the list of customers alone, or a glob whose files are the
+        path: A YAML or JSON file with both lists; a list that has its own file is not read from it.
+        models: The file with only the list of models.
+        customers: The file with only the list of customers, or a glob whose files are the
             customers.
-        format: The format of the files; needed where the ending of their names does not show it.
+        format: The format of the files; needed if the ending of their names does not show it.
         storage_options: The arguments that fsspec needs to open the files, such as the keys of an
             object store.
         timeout: The seconds that reading one list may take.
-        max_bytes: The most bytes that one file may have.
+        max_bytes: The maximum size of one file in bytes.
     """
 
     path: str | None = None

@@ -52,7 +52,7 @@ def refusals(
 
     Args:
         changes: The difference between the ledger's last snapshot and the new one.
-        trials: How many trials the run would make.
+        trials: The number of trials that the run would make.
         limits: The limits of the guards.
         removed_before: Customers that left earlier and whose history is kept.
     """

@@ -12,7 +12,7 @@ mappings as JSON text, and tags as `a;b`):
     grid: {clf__C: [0.1, 1.0]}                    # or a list of grids: their union
     space: {clf__C: {float: [0.01, 100], log: true}}   # ranges; instead of `grid`, see `spaces`
     cost: 1.0                                     # with equal scores the cheaper model wins
-    when: {tags: [large], min_rows: 500}          # which customers it is meant for
+    when: {tags: [large], min_rows: 500}          # the customers it is meant for
 
 A customer's row:
 
@@ -126,7 +126,7 @@ class StepFields(_Fields):
 
 
 class SelectorFields(_Fields):
-    """Which customers a model is meant for."""
+    """The criteria of the customers that a model is meant for."""
 
     tags: _Tags = ()
     min_rows: int = Field(default=0, ge=0)

@@ -30,7 +30,7 @@ IsCleared = Callable[[Sequence[ModelSpec], Sequence[Customer]], bool]
 """Whether models and customers' grids have already been checked against their estimators."""
 
 _MOST_SHOWN = 5
-"""How many bad rows a message names at most."""
+"""The maximum number of bad rows that a message names."""
 
 
 def fetch(

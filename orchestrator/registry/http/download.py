@@ -38,7 +38,7 @@ class Download:
         client: An httpx client with the headers set and redirects off.
         timeout: Seconds for all documents together.
         max_bytes: The size limit of all bodies together.
-        attempts: How often one document is requested at most.
+        attempts: The maximum number of requests for one document.
         copies: Cached documents; an unchanged one is not sent again.
     """
 

@@ -40,11 +40,11 @@ class HttpSource(Settings):
         headers: Further headers that are sent.
         items: The place of the rows in a page, such as `data.rows`; by default the list's own name.
         next: The place in a page that names the next page.
-        cursor: The query parameter that takes the value under `next`, where that is not a URL.
+        cursor: The query parameter that takes the value under `next`, if that is not a URL.
         page: The query parameter that counts the pages, from 1.
         timeout: The seconds that one list may take, all pages together.
-        max_bytes: The most bytes that one list may have, all pages together.
-        attempts: How often a page is requested while the server is busy or unreachable.
+        max_bytes: The maximum size of one list in bytes, all pages together.
+        attempts: The requests that are made for a page while the server is busy or unreachable.
         cache: A folder that keeps pages by their ETag, so that the server need not send unchanged
             pages again.
     """

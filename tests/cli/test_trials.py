@@ -110,7 +110,7 @@ def test_a_full_page_says_how_to_see_more(typed):
         (["nobody"], "no customer 'nobody' has ever been listed"),
         (["acme", "--json", "--csv"], "--json or --csv: give one of the two"),
         (["acme", "--best", "10", "--limit", "5"], "leave out --limit"),
-        (["acme", "--best", "1", "--state", "failed"], "a failed one has none"),
+        (["acme", "--best", "1", "--state", "failed"], "a failed trial has none"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(typed, arguments, problem):

@@ -35,7 +35,7 @@ def clock(monkeypatch):
 )
 def test_work_is_worth_the_threads_it_would_keep_busy(calls, seconds, threads):
     demand = Demand()
-    demand.tell(1, calls=calls, seconds=seconds, ended=1)
+    demand.report(1, calls=calls, seconds=seconds, ended=1)
     assert demand.threads() == threads
     demand.forget(1)
     assert demand.threads() == 0
@@ -43,16 +43,16 @@ def test_work_is_worth_the_threads_it_would_keep_busy(calls, seconds, threads):
 
 def test_calls_of_which_none_has_ended_are_as_long_as_they_have_lasted(clock):
     demand = Demand()
-    demand.tell(1, calls=6, seconds=0.0, ended=0)
+    demand.report(1, calls=6, seconds=0.0, ended=0)
     assert demand.threads() == 0
     clock[0] += 1.0
-    demand.tell(1, calls=6, seconds=0.0, ended=0)
+    demand.report(1, calls=6, seconds=0.0, ended=0)
     assert demand.threads() == 3
     clock[0] += 60.0
     assert demand.threads() == 6
-    demand.tell(1, calls=0, seconds=60.0, ended=6)
+    demand.report(1, calls=0, seconds=60.0, ended=6)
     clock[0] += 600.0
-    demand.tell(1, calls=6, seconds=0.1, ended=6)
+    demand.report(1, calls=6, seconds=0.1, ended=6)
     assert demand.threads() == 1, "the pause in between is no call's"
 
 

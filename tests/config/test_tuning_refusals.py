@@ -48,7 +48,7 @@ METRICS = {
     ),
     "a scorer that returns a text": (
         measured("roc_auc", "tests.support.own_scorers:a_text"),
-        "evaluation.metrics: the tests.support.own_scorers:a_text is 'high', which is no number",
+        "evaluation.metrics: the tests.support.own_scorers:a_text is 'high', which is not a number",
     ),
     # Of classes it may look for labels that only the data has.
     "a scorer of amounts that returns nan": (

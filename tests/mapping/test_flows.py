@@ -161,9 +161,11 @@ class TestMistakes:
         with pytest.raises(FlowError, match="'n'"):
             run_of(lambda n: itself(n + 1))
 
-    def test_a_parameter_may_not_be_called_like_an_argument_of_run(self):
-        with pytest.raises(FlowError, match="'client'"):
-            flow(lambda client: None)
+    def test_a_parameter_may_be_called_like_an_option_of_run(self):
+        def called_like_it(client, ledger):
+            return itself(client + ledger)
+
+        assert flow(called_like_it).run({"client": 1, "ledger": 2}).result() == 3
 
     def test_a_partial_never_expanded_is_warned_of(self):
         with pytest.warns(UserWarning, match=r"add\.partial\(x\) was never expanded"):

@@ -213,7 +213,7 @@ def test_a_plan_shows_what_a_run_would_do_once_a_guard_is_accepted(served_by_log
     assert set(plan(strict).refusals) == {"max_removed"}
     accepted = plan(strict, accept=["max_removed"])
     assert (accepted.refusals, set(accepted.accepted)) == ({}, {"max_removed"})
-    with pytest.raises(UsageError, match="no guard 'nothing'"):
+    with pytest.raises(UsageError, match="unknown guard 'nothing'"):
         plan(strict, accept=["nothing"])
 
 

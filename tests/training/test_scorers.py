@@ -66,13 +66,19 @@ def test_own_scores_are_recorded_under_their_name():
 @pytest.mark.parametrize(
     ("metric", "told"),
     [
-        ("a_text", "the tests.support.own_scorers:a_text of fold 0 is 'high', which is no number"),
+        (
+            "a_text",
+            "the tests.support.own_scorers:a_text of fold 0 is 'high', which is not a number",
+        ),
         (
             "a_list",
-            "the tests.support.own_scorers:a_list of fold 0 is [0.5, 0.7], which is no number",
+            "the tests.support.own_scorers:a_list of fold 0 is [0.5, 0.7], which is not a number",
         ),
-        ("nothing", "the tests.support.own_scorers:nothing of fold 0 is None, which is no number"),
-        ("text_of_predictions", "text_of_predictions of fold 0 is 'high', which is no number"),
+        (
+            "nothing",
+            "the tests.support.own_scorers:nothing of fold 0 is None, which is not a number",
+        ),
+        ("text_of_predictions", "text_of_predictions of fold 0 is 'high', which is not a number"),
         ("not_a_number", "the not_a_number of fold 0 is nan"),
     ],
 )

@@ -1,24 +1,19 @@
 """Implementations of a seam by name: this package's own and those that other packages register.
 
 Each seam has a group of entry points (`orchestrator.sources`, `orchestrator.strategies`, ...). Ours
-register in pyproject.toml the same way as those of other packages. In a checkout that file itself
-is read, so a line that is added there needs no new installation.
+register in pyproject.toml the same way as those of other packages, so a line that is added there
+needs `make install`.
 
 Touches importlib.metadata; takes a group and a name; gives what is registered under it; runs on the
 driver and on workers.
 """
 
 import sys
-import tomllib
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import ConfigError
-
-_PROJECT = Path(__file__).parents[1] / "pyproject.toml"
-"""The file in a checkout; an installed package has none."""
 
 
 def names(group: str) -> tuple[str, ...]:
@@ -52,8 +47,7 @@ def load(group: str, name: object, *, noun: str, file: str | None = None, key: s
 
 @cache
 def _registered(group: str, path: tuple[str, ...]) -> dict[str, EntryPoint]:
-    points = (*_installed(path), *_of_checkout())
-    return {point.name: point for point in points if point.group == group}
+    return {point.name: point for point in _installed(path) if point.group == group}
 
 
 @cache
@@ -62,15 +56,3 @@ def _installed(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:  # noqa: ARG001
     found = entry_points()
     groups = [group for group in found.groups if group.startswith("orchestrator.")]
     return tuple(point for group in groups for point in found.select(group=group))
-
-
-@cache
-def _of_checkout() -> tuple[EntryPoint, ...]:
-    if not _PROJECT.is_file():
-        return ()
-    project = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]
-    return tuple(
-        EntryPoint(name=name, value=value, group=group)
-        for group, points in project["entry-points"].items()
-        for name, value in points.items()
-    )

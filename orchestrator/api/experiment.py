@@ -122,7 +122,7 @@ class Experiment:
         where = run_settings(str(file))
         with Ledger.look(where.ledger) as ledger:
             found = unfinished(ledger, flow_run)
-        then = settings_of(found, config.read(file), file, as_it_is_now=False, say=say)
+        then = settings_of(found, config.read(file), file, use_current=False, say=say)
         if where.problem is None:
             then = replace(then, grace=where.grace, logs=where.logs)
         return cls.from_settings(replace(then, ledger=where.ledger))
@@ -239,10 +239,10 @@ class Experiment:
             with Ledger.look(self.settings.ledger) as ledger:
                 found = unfinished(ledger, flow_run, of=self.name)
             now = self.settings.document or {}
-            then = settings_of(found, now, self._place, as_it_is_now=new_config, say=say)
+            then = settings_of(found, now, self._place, use_current=new_config, say=say)
             own = _with_options(self.settings, grace, keep_logs)
             settings = replace(then, ledger=own.ledger, grace=own.grace, logs=own.logs)
-            say(f"going on with flow run {found.id} of {found.flow}")
+            say(f"resuming flow run {found.id} of {found.flow}")
             return pipeline.resume(settings, found, force=force, observers=observers, **watching)
 
     def status(self, *, at: datetime | None = None) -> Status:

@@ -48,7 +48,7 @@ def stopping_on_interrupt(
         say(f"stopping: waiting at most {grace:g} s for what runs; Ctrl-C again stops at once")
 
     def at_once(_signal: int, _frame: FrameType | None) -> None:
-        say("stopping at once: `orchestrator resume` goes on with what has not ended")
+        say("stopping at once: `orchestrator resume` continues with what has not ended")
         raise Interrupted
 
     numbers = (*_SIGNALS, signal.SIGALRM)

@@ -83,7 +83,7 @@ def _file_of(old: FlowRun, origin: FileRun, say: Callable[[str], None]) -> FlowF
     found = flow_files.load(f"{origin.file}:{origin.flow}")
     if found.digest != origin.digest:
         say(
-            f"the code of {found.file} has changed since flow run {old.id}: as it is now it runs "
-            "again, what it no longer has does not, and tasks that do something else now run too"
+            f"the code of {found.file} has changed since flow run {old.id}: the current code "
+            "runs, without instances that it no longer has; changed tasks run again, too"
         )
     return found

@@ -36,11 +36,11 @@ def unfinished(ledger: Ledger, flow_run: str | None, *, of: str | None = None) -
     """
     found = _find(ledger, flow_run)
     if found.state == "success":
-        raise UsageError(f"flow run {found.id} has ended well: there is nothing to go on with")
+        raise UsageError(f"flow run {found.id} ended successfully: there is nothing to resume")
     if not isinstance(found.origin, ExperimentRun | FileRun):
         raise UsageError(
-            f"flow run {found.id} of {found.flow} was started by no command of this program: "
-            "whoever started it can go on with it, by `run(resumed=...)`"
+            f"flow run {found.id} of {found.flow} was not started by a command: resume it in the "
+            "program that started it, by `run(resumed=...)`"
         )
     of_experiment = isinstance(found.origin, ExperimentRun)
     if of is not None and not of_experiment:
@@ -48,8 +48,8 @@ def unfinished(ledger: Ledger, flow_run: str | None, *, of: str | None = None) -
     last = ledger.flow_runs.last_of(found.flow)
     if of_experiment and last is not None and last.id != found.id:
         raise UsageError(
-            f"flow run {found.id} was followed by {last.id}, which has decided anew: start the "
-            "next one with `orchestrator run`; what was recorded is used again"
+            f"flow run {found.id} was followed by {last.id}, which has made its own "
+            "decisions: start the next one with `orchestrator run`; recorded results are reused"
         )
     return found
 
@@ -88,7 +88,7 @@ def _other_ledgers() -> str:
 
 
 def file_request(
-    ledger: Ledger, old: FlowRun, origin: FileRun, *, as_it_is_now: bool, say: Say
+    ledger: Ledger, old: FlowRun, origin: FileRun, *, use_current: bool, say: Say
 ) -> FileRequest:
     """Return the request to continue a flow run of the flow of a file.
 
@@ -96,15 +96,15 @@ def file_request(
         ledger: The ledger that has recorded the flow run.
         old: The flow run.
         origin: The record of the file and its parameters.
-        as_it_is_now: Use the file's current code if it has changed.
+        use_current: Use the file's current code if it has changed.
         say: Called with sentences about changes.
 
     Raises:
         UsageError: The file is gone, or has changed.
     """
     file = flow_files.load(f"{origin.file}:{origin.flow}")
-    _require_same(file, old, origin, as_it_is_now=as_it_is_now, say=say)
-    say(f"going on with flow run {old.id} of {old.flow}")
+    _require_same(file, old, origin, use_current=use_current, say=say)
+    say(f"resuming flow run {old.id} of {old.flow}")
     return FileRequest(
         file=file,
         texts=parameters.kept(origin),
@@ -118,14 +118,14 @@ def file_request(
 
 
 def _require_same(
-    file: FlowFile, old: FlowRun, origin: FileRun, *, as_it_is_now: bool, say: Say
+    file: FlowFile, old: FlowRun, origin: FileRun, *, use_current: bool, say: Say
 ) -> None:
     if file.digest == origin.digest:
         return
-    if not as_it_is_now:
+    if not use_current:
         raise UsageError(
-            f"{file.file} has changed since flow run {old.id} began: go on with it as it is now by "
-            f"--new-config, or begin anew: orchestrator run {file.file}:{file.name}"
+            f"{file.file} has changed since flow run {old.id} began: resume with the current "
+            f"file by --new-config, or start a new run: orchestrator run {file.file}:{file.name}"
         )
     say(f"{file.file} has changed since: tasks that do something else now run again")
 
@@ -142,7 +142,7 @@ def _again(ledger: Ledger, origin: FileRun) -> Chosen | None:
 
 
 def settings_of(
-    old: FlowRun, now: Mapping[str, Any], place: Path, *, as_it_is_now: bool, say: Say
+    old: FlowRun, now: Mapping[str, Any], place: Path, *, use_current: bool, say: Say
 ) -> ExperimentSettings:
     """Return an experiment's settings: those recorded when a flow run began, or the current ones.
 
@@ -150,7 +150,7 @@ def settings_of(
         old: The flow run.
         now: The current configuration, which need not be valid unless it is used.
         place: Its file, or the folder of an experiment made of Python objects.
-        as_it_is_now: Whether to use the current configuration.
+        use_current: Whether to use the current configuration.
         say: Called with sentences about changes.
 
     Raises:
@@ -160,11 +160,16 @@ def settings_of(
     if before is not None:
         before = _at_the_same_root(before, now)
     changes = differences(before, now) if before is not None else []
-    if as_it_is_now or before is None:
+    if use_current or before is None:
         _require_same_name(old, now, place)
-        _tell(changes, place, "as it is now", say)
+        _report(changes, place, "the current one is used", say)
         return _parsed(now, place)
-    _tell(changes, place, "as it was then; --new-config takes it as it is now", say)
+    _report(
+        changes,
+        place,
+        "the recorded one is used; --new-config takes the current one",
+        say,
+    )
     return _parsed(with_secrets(before, now), place)
 
 
@@ -182,13 +187,13 @@ def _require_same_name(old: FlowRun, now: Mapping[str, Any], place: Path) -> Non
     if now.get("experiment") != old.flow:
         raise ConfigError(
             f"flow run {old.id} belongs to experiment {old.flow!r}, not {now.get('experiment')!r}: "
-            "it can go on only under its name; leave out --new-config, or rename it back",
+            "it can only continue under its own name; leave out --new-config, or rename it back",
             file=str(place),
             key="experiment",
         )
 
 
-def _tell(changes: list[str], place: Path, which: str, say: Say) -> None:
+def _report(changes: list[str], place: Path, which: str, say: Say) -> None:
     if changes:
         lines = "\n".join(f"  {change}" for change in changes)
-        say(f"{place} has changed since the flow run began; it is used {which}:\n{lines}")
+        say(f"{place} has changed since the flow run began; {which}:\n{lines}")

@@ -182,5 +182,5 @@ def _check_memory_limit(limit: str) -> None:
     try:
         parse_bytes(limit)
     except ValueError:
-        problem = f'{limit!r} is no amount of memory: write e.g. "2 GiB", or "auto"'
+        problem = f'{limit!r} is not an amount of memory: write e.g. "2 GiB", or "auto"'
         raise ConfigError(problem, key="cluster.memory_limit") from None

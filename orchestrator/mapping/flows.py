@@ -203,12 +203,12 @@ class Flow:
     ) -> "Run":
         """Run the flow as its one driver."""
         engine = Engine(self.max_map_length, self.pools)
-        anew = Again(engine, again) if again is not None else None
+        rerun = Again(engine, again) if again is not None else None
         journal = None
         if recorder is not None:
             is_resumed = resumed is not None
             journal = Journal(
-                flow_run, recorder, engine, anew, resumed=is_resumed, rerun_of=rerun_of
+                flow_run, recorder, engine, rerun, resumed=is_resumed, rerun_of=rerun_of
             )
         try:
             executor = _executor(client)

@@ -89,8 +89,8 @@ def _outdated(customers: Sequence[str]) -> Iterator[str]:
     if customers:
         yield (
             f"the data of {_customers(len(customers))}, such as {customers[0]!r}, changed after "
-            "studies of this flow run had ended: these are of the data as it was, and the next run "
-            "trains anew"
+            "studies of this flow run had ended: these used the earlier data, and the next run "
+            "trains them again"
         )
 
 

@@ -116,7 +116,7 @@ class Seeded:
     def by(self, seed: int) -> BaseSampler:
         """Return the sampler with this seed, if it takes one."""
         if self._kept is not None:
-            _seed_anew(self._kept, seed)
+            _reseed(self._kept, seed)
             return self._kept
         sampler = _make_sampler(self._name, self._arguments, seed)
         if type(sampler) in {TPESampler, RandomSampler}:
@@ -124,11 +124,11 @@ class Seeded:
         return sampler
 
 
-def _seed_anew(sampler: Any, seed: int) -> None:
+def _reseed(sampler: Any, seed: int) -> None:
     """Seed a sampler in the way of its constructor; `reseed_rng` does not take a seed."""
     sampler._rng.rng.seed(seed)  # noqa: SLF001 - Optuna has no public way
     if isinstance(sampler, TPESampler):
-        _seed_anew(sampler._random_sampler, seed)  # noqa: SLF001 - as above
+        _reseed(sampler._random_sampler, seed)  # noqa: SLF001 - as above
 
 
 def _make_sampler(name: str, arguments: Mapping[str, Any], seed: int) -> BaseSampler:

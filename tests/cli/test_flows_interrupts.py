@@ -101,7 +101,7 @@ def test_ctrl_c_lets_what_runs_end_and_resume_goes_on(orchestrator, tmp_path, wh
     assert run["counts"] == {"success": ended, "pending": 40 - ended}
     code, out, err = orchestrator("resume")
     assert (code, "instances: 40 success" in out) == (0, True)
-    assert f"going on with flow run {run['id']} of slow" in err
+    assert f"resuming flow run {run['id']} of slow" in err
     assert len(as_json(orchestrator("runs", "--json")[1])) == 1
 
 

@@ -113,7 +113,7 @@ def test_what_is_for_a_remote_cluster_only_is_refused_for_others(kind, setting):
             {"workers": Adaptive(min=3, max=2)},
             "cluster.workers.max: must be at least min, which is 3",
         ),
-        ({"memory_limit": "2 giraffes"}, "cluster.memory_limit: '2 giraffes' is no amount"),
+        ({"memory_limit": "2 giraffes"}, "cluster.memory_limit: '2 giraffes' is not an amount"),
     ],
 )
 def test_sizes_that_cannot_be_are_refused(setting, told):

@@ -6,7 +6,7 @@ from math import nan
 
 import pytest
 
-from orchestrator.clusters import Cluster, ClusterKind, ClusterTraits, check, connect, find_kind
+from orchestrator.clusters import ClusterKind, ClusterTraits, check, connect, find_kind
 from orchestrator.errors import ConfigError
 
 
@@ -15,11 +15,7 @@ def interpreter() -> str:
 
 
 class ClusterKindContract:
-    """Subclasses give a `cluster`: settings that work."""
-
-    @pytest.fixture
-    def cluster(self) -> Cluster:
-        raise NotImplementedError
+    """Inherit it and give a fixture `cluster`: settings that work."""
 
     @pytest.fixture
     def kind(self, cluster) -> ClusterKind:

@@ -7,41 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.mapping.authoring.product import Product
-from orchestrator.mapping.authoring.sequences import Items, lazy
+from orchestrator.mapping.authoring.sequences import Items
 from orchestrator.mapping.execution.invoke import settle
+from tests.support.sequences import add_one, sequences, short_lists
 
 # -- sequences -----------------------------------------------------------------------------------
-
-short_lists = st.lists(st.integers(), max_size=4)
-
-
-def add_one(x):
-    return repr(x) + "+1"
-
-
-@st.composite
-def sequences(draw, depth=2):
-    """A lazy sequence, and the plain list of what it holds."""
-    kind = draw(
-        st.sampled_from(["items", "dict", "map", "zip", "fill", "concat"][: 6 if depth else 2])
-    )
-    if kind == "items":
-        known = draw(short_lists)
-        return lazy(known), known
-    if kind == "dict":
-        pairs = draw(st.dictionaries(st.text(max_size=2), st.integers(), max_size=3))
-        return lazy(pairs), [*pairs.items()]
-    one, known = draw(sequences(depth - 1))
-    if kind == "map":
-        return one.map(add_one), [add_one(item) for item in known]
-    other, others = draw(sequences(depth - 1))
-    if kind == "zip":
-        return one.zip(other), list(zip(known, others, strict=False))
-    if kind == "fill":
-        return one.zip(other, fillvalue="-"), list(
-            itertools.zip_longest(known, others, fillvalue="-")
-        )
-    return one.concat(other), known + others
 
 
 class TestSequences:

@@ -30,7 +30,7 @@ def test_secrets_that_are_written_out_are_hidden_and_names_of_secrets_stay():
     }
 
 
-def test_what_is_hidden_is_taken_from_the_file_as_it_is_now():
+def test_what_is_hidden_is_taken_from_the_file_use_current():
     assert with_secrets(masked(WRITTEN), WRITTEN) == WRITTEN
 
 

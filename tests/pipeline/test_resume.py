@@ -141,7 +141,7 @@ class TestAfterAKill:
             before = {t.run_id: t.result.started for t in ledger.trials.of_run(killed["id"])}
 
         code, out, err = typed("resume")
-        assert (code, f"going on with flow run {killed['id']}" in err) == (0, True)
+        assert (code, f"resuming flow run {killed['id']}" in err) == (0, True)
         assert "24 succeeded, 0 failed, 0 reused" in out
         [ended] = listed(typed)
         assert (ended["id"], ended["state"]) == (killed["id"], "success")
@@ -221,7 +221,7 @@ class TestWhatHasChangedSince:
         change(evaluation={"loader": "tests.support.synthetic:load", "folds": 5}, tolerance=0.5)
         code, _, err = typed("resume")
         assert code == 0
-        assert "it is used as it was then; --new-config takes it as it is now" in err
+        assert "the recorded one is used; --new-config takes the current one" in err
         assert "  evaluation.folds: (not there) -> 5\n  tolerance: (not there) -> 0.5" in err
         assert folds() == {3}
 
@@ -229,7 +229,7 @@ class TestWhatHasChangedSince:
         interrupted()
         change(evaluation={"loader": "tests.support.synthetic:load", "folds": 5})
         code, _, err = typed("resume", "--new-config")
-        assert (code, "it is used as it is now" in err) == (0, True)
+        assert (code, "the current one is used" in err) == (0, True)
         assert folds() == {5}
 
     def test_lists_are_those_it_began_with(self, project, typed):
@@ -298,7 +298,7 @@ class TestWhatCannotGoOn:
         assert typed("run")[0] == 0
         [flow_run] = listed(typed)
         code, _, err = typed("resume", flow_run["id"])
-        assert (code, "has ended well: there is nothing to go on with" in err) == (2, True)
+        assert (code, "ended successfully: there is nothing to resume" in err) == (2, True)
         code, _, err = typed("resume")
         assert code == 2
         assert (

@@ -1,17 +1,13 @@
 """Each built-in source has its own ways of being wrong, and says so."""
 
-import csv
 import json
 import sys
 import threading
 
 import fsspec
-import pyarrow as pa
 import pytest
-import sqlalchemy
 import yaml
 from fsspec.implementations.memory import MemoryFileSystem
-from pyarrow import parquet
 
 from orchestrator.errors import ConfigError, RegistryError
 from orchestrator.estimators import Estimators
@@ -30,40 +26,11 @@ from orchestrator.testing.sources import (
     CUSTOMERS,
     HIDDEN,
     MODELS,
-    as_text,
-    columns,
     snapshot,
 )
+from tests.support.registry_files import write_table
 
 QUERY = "SELECT * FROM customers WHERE CAST(:secret AS VARCHAR) <> ''"
-
-
-def write_csv(path, rows):
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, columns(rows))
-        writer.writeheader()
-        writer.writerows(map(as_text, rows))
-
-
-def write_parquet(path, rows):
-    texts = [{name: as_text(row).get(name) for name in columns(rows)} for row in rows]
-    schema = pa.schema([(name, pa.string()) for name in columns(rows)])
-    parquet.write_table(pa.Table.from_pylist(texts, schema), path)
-
-
-def write_table(url, name, rows):
-    """A table of a stranger's making: every column text."""
-    engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
-    names = columns(rows)
-    table = sqlalchemy.Table(
-        name, sqlalchemy.MetaData(), *(sqlalchemy.Column(c, sqlalchemy.Text) for c in names)
-    )
-    with engine.begin() as connection:
-        table.create(connection)
-        if rows:
-            texts = [{c: as_text(row).get(c) for c in names} for row in rows]
-            connection.execute(table.insert(), texts)
-    engine.dispose()
 
 
 def fetched(source):

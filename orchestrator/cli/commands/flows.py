@@ -104,7 +104,7 @@ def rerun(
     """Run instances of a flow run again, with what depends on them but without their siblings.
 
     Without --task, --state and --key: those that failed. It needs the file the flow was run from;
-    if that has changed since, it says so and runs it as it is now. Plain calls run too, for their
+    if that has changed since, it says so and runs the current code. Plain calls run too, for their
     values are not stored.
 
     Example: orchestrator rerun latest --key 'AA-*'
@@ -132,7 +132,7 @@ def resume(
         bool,
         typer.Option(
             "--new-config",
-            help="With the configuration, or the flow's file, as it is now, where it has changed "
+            help="With the current configuration, or the flow's current file, where it has changed "
             "since the flow run began.",
         ),
     ] = False,
@@ -167,7 +167,7 @@ def resume(
         keep_logs=keep_logs,
         as_json=json,
     )
-    raise typer.Exit(go_on(flow_run, manner, as_it_is_now=new_config))
+    raise typer.Exit(go_on(flow_run, manner, use_current=new_config))
 
 
 def graph(

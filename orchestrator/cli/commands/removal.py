@@ -92,8 +92,8 @@ def forget(
 ) -> None:
     """Remove all of a customer for good: ledger, MLflow runs, files, registered model.
 
-    One flow run named `forget` stays as the record that it happened; it names nobody. Take the
-    customer out of the registry first, or the next run begins with it anew.
+    One flow run named `forget` stays as the record of the removal, without the customer's name.
+    Take the customer out of the registry first, or the next run starts with it again.
 
     Example: orchestrator forget AA-LAX --yes
     """

@@ -15,13 +15,13 @@ from orchestrator.ledger import Ledger
 from orchestrator.records import FileRun, RerunChoice
 
 
-def resume(flow_run: str | None, manner: RunOptions, *, as_it_is_now: bool) -> int:
+def resume(flow_run: str | None, manner: RunOptions, *, use_current: bool) -> int:
     """Continue a flow run, and return the exit code.
 
     Args:
         flow_run: The flow run's id, a beginning of it, or `latest`; None is the last unfinished.
         manner: The options of the command.
-        as_it_is_now: Whether to use the current configuration, or flow file, if it has changed
+        use_current: Whether to use the current configuration, or flow file, if it has changed
             since the flow run began.
 
     Raises:
@@ -34,17 +34,17 @@ def resume(flow_run: str | None, manner: RunOptions, *, as_it_is_now: bool) -> i
         if isinstance(found.origin, FileRun):
             where.require_valid()
             request = resumption.file_request(
-                ledger, found, found.origin, as_it_is_now=as_it_is_now, say=output.say
+                ledger, found, found.origin, use_current=use_current, say=output.say
             )
     if isinstance(found.origin, FileRun):
         return carry_out(request, manner, where)
-    if as_it_is_now:
+    if use_current:
         experiment = Experiment.from_file(manner.config)
     else:
         experiment = Experiment.from_flow_run(found.id, path=manner.config, say=output.say)
     return carry_out_experiment(
         experiment,
-        lambda watched: experiment.resume(found.id, new_config=as_it_is_now, **watched),
+        lambda watched: experiment.resume(found.id, new_config=use_current, **watched),
         manner,
     )
 

@@ -78,10 +78,12 @@ def _million() -> dict[str, float]:
 
 
 def _milliseconds(client: Client, items: int) -> float:
-    additions.run({"columns": 1, "rows": 10}, client=client)  # imports, connections
+    additions.run(params={"columns": 1, "rows": 10}, client=client)  # imports, connections
     with _ledger() as ledger:
         began = time.perf_counter()
-        run = additions.run({"columns": items // ROWS}, client=client, ledger=ledger.recorder())
+        run = additions.run(
+            params={"columns": items // ROWS}, client=client, ledger=ledger.recorder()
+        )
         seconds = time.perf_counter() - began
     assert run.counts == {"success": items}
     return seconds / items * 1000
@@ -89,7 +91,7 @@ def _milliseconds(client: Client, items: int) -> float:
 
 def _inline_milliseconds(*, recorded: bool) -> float:
     """Processor time of an instance in this process; the median, as other programs disturb it."""
-    additions.run({"columns": 1, "rows": 10})
+    additions.run(params={"columns": 1, "rows": 10})
     return statistics.median(_inline_once(recorded=recorded) for _ in range(ROUNDS))
 
 
@@ -97,7 +99,7 @@ def _inline_once(*, recorded: bool) -> float:
     with _ledger() as ledger:
         began = time.process_time()
         recorder = ledger.recorder() if recorded else None
-        additions.run({"columns": INLINE_ITEMS // ROWS}, ledger=recorder)
+        additions.run(params={"columns": INLINE_ITEMS // ROWS}, ledger=recorder)
         return (time.process_time() - began) / INLINE_ITEMS * 1000
 
 
@@ -114,7 +116,7 @@ def _first_item_seconds(client: Client) -> float:
     with _ledger() as ledger:
         seen: list[int] = []
         run = additions.run(
-            {"columns": 1_000_000},
+            params={"columns": 1_000_000},
             client=client,
             ledger=ledger.recorder(),
             observer=lambda nodes: seen.extend(node.running for node in nodes),

@@ -106,7 +106,7 @@ def run_file(
                 say(difference)
         with flow_files.blaming(request.file.file):
             return flow.run(
-                arguments,
+                params=arguments,
                 client=client,
                 ledger=ledger,
                 resumed=request.resumed,

@@ -9,6 +9,7 @@ import math
 import os
 import time
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -101,10 +102,10 @@ class Flow:
 
     def run(
         self,
-        params: Mapping[str, Any] | None = None,
-        *,
         client: "Client | Connect | None" = None,
         ledger: Recorder | LeasedLedger | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
         flow_run_id: str | None = None,
         resumed: FlowRun | None = None,
         origin: RunOrigin | None = None,
@@ -117,16 +118,17 @@ class Flow:
         on_log: Listener | None = None,
         force: bool = False,
         say: Callable[[str], None] = lambda _: None,
+        **old: Any,
     ) -> "Run":
         """Run the flow to its end.
 
         Args:
-            params: The flow function's parameters, by name.
             client: The Dask cluster to run on; None means in this process. A function that
                 returns either is called when the first call needs a cluster, and never if
                 every result is recalled from the ledger.
             ledger: Records the flow run and its instances, and recalls earlier results. A `Ledger`
                 is held by this driver alone while the flow runs; a recorder is just used.
+            params: The flow function's parameters, by name.
             flow_run_id: The id of the flow run; None makes a new one.
             resumed: An unfinished flow run to continue in place of a new one: coordinators run
                 from the start, and recorded successes are not repeated.
@@ -147,18 +149,14 @@ class Flow:
                 instance's name.
             force: Take the place of another driver of the flow, dead or alive.
             say: Called with a sentence where another driver's lease has to be watched.
+            **old: Parameters as keywords, as version 0.1 took them; deprecated.
 
         Raises:
             FlowError: The graph or a parameter is wrong; nothing was started.
             HeldError: Another driver runs the flow on this ledger; nothing was started.
             MachineryError: The cluster or the ledger failed.
         """
-        if not isinstance(params, Mapping | None):
-            raise FlowError(
-                f"flow {self.name!r}: run() takes the flow's parameters as a dict, not a "
-                f"{type(params).__name__}; give a cluster by client=, a ledger by ledger="
-            )
-        params = dict(params or {})
+        params = _checked_parameters(self.name, client, params, old)
         scope, returned = self.build(**params)
         flow_run = FlowRun(
             id=resumed.id if resumed else flow_run_id or new_id(),
@@ -366,6 +364,29 @@ def _moment_of(ended: float | None) -> float:
     """A past time on the monotonic clock; None, for a process that was killed, means now."""
     ago = 0.0 if ended is None else max(0.0, time.time() - ended)
     return time.monotonic() - ago
+
+
+def _checked_parameters(
+    name: str, client: object, params: Mapping[str, Any] | None, old: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the parameters of a flow run, by name.
+
+    Raises:
+        FlowError: They, or the client, were not given as they should be.
+    """
+    if isinstance(client, Mapping) or not isinstance(params, Mapping | None):
+        given = type(client if isinstance(client, Mapping) else params).__name__
+        raise FlowError(f"flow {name!r}: give its parameters as run(params={{...}}), not a {given}")
+    if client is not None and not inspect.isroutine(client) and not hasattr(client, "submit"):
+        raise FlowError(f"flow {name!r}: client is a {type(client).__name__}, not a Dask client")
+    if old:
+        warnings.warn(
+            f"flow {name!r}: give its parameters as run(params={{...}}); keywords are deprecated, "
+            "since a parameter could have the name of an option",
+            DeprecationWarning,
+            stacklevel=3,
+        )
+    return {**old, **(params or {})}
 
 
 def _executor(client: "Client | Connect | None") -> Executor:

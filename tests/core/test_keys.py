@@ -89,7 +89,7 @@ def map_of(value):
 
 def test_products_of_names_with_slashes_are_told_apart():
     recorder = MemoryRecorder()
-    run = products.run({"x": {"a": 1, "a/b": 2}, "y": {"b/c": 3, "c": 4}}, ledger=recorder)
+    run = products.run(params={"x": {"a": 1, "a/b": 2}, "y": {"b/c": 3, "c": 4}}, ledger=recorder)
     assert run.counts == {"success": 4}
     assert sorted(key for _, _, key in recorder.instances) == [
         *("a%2Fb/b%2Fc", "a%2Fb/c", "a/b%2Fc", "a/c")
@@ -98,7 +98,7 @@ def test_products_of_names_with_slashes_are_told_apart():
 
 def test_what_two_coordinators_call_is_told_apart():
     recorder = MemoryRecorder()
-    coordinated.run({"groups": [("a", ["b/c"]), ("a/b", ["c"])]}, ledger=recorder)
+    coordinated.run(params={"groups": [("a", ["b/c"]), ("a/b", ["c"])]}, ledger=recorder)
     called = {key for _, node, key in recorder.instances if node == "named@below_it"}
     assert called == {"a/b%2Fc", "a%2Fb/c"}
 
@@ -147,7 +147,7 @@ def test_a_key_function_that_gives_no_key_fails_that_instance_alone(given):
 
 def test_an_instance_that_failed_to_get_a_name_is_found_in_the_ledger(tmp_path):
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        run = map_of.run({"value": ["2", "x", "x"]}, ledger=ledger.recorder())
+        run = map_of.run(params={"value": ["2", "x", "x"]}, ledger=ledger.recorder())
         found = ledger.flow_runs.instances(run.id, state=State.FAILED)
         assert [one.key for one in found] == ["#2"]
         assert "two items of 'named' have the key 'x'" in found[0].error
@@ -212,7 +212,7 @@ def test_a_coordinator_that_is_tried_again_may_call_the_same_again():
 
 
 def test_outcomes_are_found_by_the_name_as_it_was_written():
-    by_key = map_of.run({"value": ["eu/7", "eu"]}).result().by_key
+    by_key = map_of.run(params={"value": ["eu/7", "eu"]}).result().by_key
     assert by_key["eu/7"].value == "eu/7"
     assert "eu/7" in by_key
     assert by_key.get("eu/8") is None
@@ -224,7 +224,7 @@ def test_outcomes_are_found_by_the_name_as_it_was_written():
 @given(groups=st.dictionaries(NAMES, st.lists(NAMES, unique=True, max_size=3), max_size=4))
 def test_every_instance_has_a_row_of_its_own_whatever_the_names(tmp_path_factory, groups):
     with Ledger.open(tmp_path_factory.mktemp("ledger") / "ledger.db") as ledger:
-        run = coordinated.run({"groups": list(groups.items())}, ledger=ledger.recorder())
+        run = coordinated.run(params={"groups": list(groups.items())}, ledger=ledger.recorder())
         rows = ledger.flow_runs.instances(run.id, limit=None)
         below = {
             keys.split(row.key) for row in rows if row.node == "named@below_it" and row.index >= 0
@@ -234,7 +234,7 @@ def test_every_instance_has_a_row_of_its_own_whatever_the_names(tmp_path_factory
 
 def test_a_pattern_finds_a_name_with_a_slash_however_it_is_typed(tmp_path):
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        run = map_of.run({"value": ["eu/7", "eu", "eu/8", "#1"]}, ledger=ledger.recorder())
+        run = map_of.run(params={"value": ["eu/7", "eu", "eu/8", "#1"]}, ledger=ledger.recorder())
         for pattern, found in [
             ("eu/7", ["eu%2F7"]),
             ("eu%2F*", ["eu%2F7", "eu%2F8"]),
@@ -247,7 +247,7 @@ def test_a_pattern_finds_a_name_with_a_slash_however_it_is_typed(tmp_path):
 
 def test_all_calls_of_a_task_are_found_by_its_name_whoever_called(tmp_path):
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        run = coordinated.run({"groups": [("a", ["x"])]}, ledger=ledger.recorder())
+        run = coordinated.run(params={"groups": [("a", ["x"])]}, ledger=ledger.recorder())
         for name, found in [("named", ["a/x"]), ("named@below_it", ["a/x"]), ("name", [])]:
             rows = ledger.flow_runs.instances(run.id, task=name)
             assert [row.key for row in rows] == found

@@ -353,8 +353,8 @@ class TestHistory:
         def customers(names):
             return work.partial(folder=tmp_path).expand(name=names)
 
-        customers.run({"names": ["a", "b", "c"]}, client=where, ledger=recorder)
-        again = customers.run({"names": ["z", "a", "b", "c"]}, client=where, ledger=recorder)
+        customers.run(params={"names": ["a", "b", "c"]}, client=where, ledger=recorder)
+        again = customers.run(params={"names": ["z", "a", "b", "c"]}, client=where, ledger=recorder)
         assert list(again.result()) == ["Z", "A", "B", "C"]
         assert states(again.result()) == [State.SUCCESS] + [State.CACHED] * 3
         ran = {name: (tmp_path / name).read_text().count("ran") for name in "abcz"}
@@ -369,8 +369,8 @@ class TestHistory:
         def customers(names):
             return as_list(work.expand(name=names))
 
-        customers.run({"names": list("abcde")}, client=where, ledger=recorder)
-        fewer = customers.run({"names": list("ace")}, client=where, ledger=recorder)
+        customers.run(params={"names": list("abcde")}, client=where, ledger=recorder)
+        fewer = customers.run(params={"names": list("ace")}, client=where, ledger=recorder)
         assert fewer.state == "success"
         assert fewer.result() == ["a", "c", "e"]
         assert fewer.counts[State.REMOVED] == 2
@@ -387,8 +387,8 @@ class TestHistory:
         def customers(names):
             work.expand(name=names)
 
-        customers.run({"names": ["a", "b"]}, client=where, ledger=recorder)
-        fewer = customers.run({"names": ["a"]}, client=where, ledger=recorder)
+        customers.run(params={"names": ["a", "b"]}, client=where, ledger=recorder)
+        fewer = customers.run(params={"names": ["a"]}, client=where, ledger=recorder)
         assert recorder.instances[fewer.id, "work", "b"].state is State.REMOVED
 
 

@@ -82,12 +82,12 @@ class TestWhatRaisesWhereItIsUnpickledHere:
         return f"{type(error).__name__}: {SAID}"
 
     def test_is_the_failure_of_the_task_on_the_driver_that_takes_it(self, client, error):
-        run = followed.run({"error": error, "driver": os.getpid()}, client=client)
+        run = followed.run(params={"error": error, "driver": os.getpid()}, client=client)
         assert run.state == "failed"
         assert ends(run["length_here"]) == [self.told(error)]
 
     def test_is_the_failure_of_the_map_that_counts_its_items(self, client, error):
-        run = counted.run({"error": error, "driver": os.getpid()}, client=client)
+        run = counted.run(params={"error": error, "driver": os.getpid()}, client=client)
         assert run.state == "failed"
         with pytest.raises(TaskFailedError, match="no such release\n  of the second line"):
             run.result()
@@ -95,11 +95,13 @@ class TestWhatRaisesWhereItIsUnpickledHere:
     @pytest.mark.parametrize("consumer", [length_here, length_coordinated], ids=lambda t: t.name)
     def test_is_the_failure_of_who_takes_it_there_and_of_no_sibling(self, client, error, consumer):
         drivers = [0, os.getpid(), 0]
-        run = mapped.run({"consumer": consumer, "error": error, "drivers": drivers}, client=client)
+        run = mapped.run(
+            params={"consumer": consumer, "error": error, "drivers": drivers}, client=client
+        )
         assert ends(run.result()) == [200_000, self.told(error), 200_000]
 
     def test_is_the_failure_of_the_coordinator_that_awaits_it(self, client, error):
-        run = awaiting.run({"error": error, "drivers": [0, os.getpid()]}, client=client)
+        run = awaiting.run(params={"error": error, "drivers": [0, os.getpid()]}, client=client)
         assert ends(run.result()) == [200_000, self.told(error)]
 
 
@@ -168,13 +170,13 @@ def test_a_flow_run_whose_values_are_lost_with_their_scheduler_is_resumed(tmp_pa
                 restarted_when_it_dies(cluster),
                 pytest.raises(MachineryError, match="kept on the cluster is gone") as raised,
             ):
-                totals.run(given, client=client, ledger=ledger.recorder())
+                totals.run(params=given, client=client, ledger=ledger.recorder())
         assert raised.value.exit_code == 4
         left = ledger.flow_runs.last_unfinished()
         assert left.state == "interrupted"
         with connect(Cluster(kind="remote", address=cluster.address)) as client:
             client.wait_for_workers(2)
-            run = totals.run(given, client=client, ledger=ledger.recorder(), resumed=left)
+            run = totals.run(params=given, client=client, ledger=ledger.recorder(), resumed=left)
     assert (run.id, run.state) == (left.id, "success")
     assert ends(run.result()) == [100_000 * n for n in range(6)]
 
@@ -190,7 +192,9 @@ def taken_on_the_driver(error, driver):
 
 
 def test_what_a_value_raises_here_is_tried_again_only_where_the_task_asks(client):
-    run = taken_on_the_driver.run({"error": ValueError(SAID), "driver": os.getpid()}, client=client)
+    run = taken_on_the_driver.run(
+        params={"error": ValueError(SAID), "driver": os.getpid()}, client=client
+    )
     (failed,) = run["length_when_reached"].failed
     assert failed.tries == 1
 
@@ -201,7 +205,9 @@ def mapped_as_a_value(error, driver):
 
 
 def test_what_a_value_raises_while_it_is_mapped_over_fails_its_instance(client):
-    run = mapped_as_a_value.run({"error": ValueError(SAID), "driver": os.getpid()}, client=client)
+    run = mapped_as_a_value.run(
+        params={"error": ValueError(SAID), "driver": os.getpid()}, client=client
+    )
     (failed,) = run["length_here"].failed
     assert SAID in failed.error
 
@@ -238,6 +244,6 @@ def weighed_often(driver):
 
 def test_a_large_list_comes_here_once_for_all_that_are_mapped_over_it(client):
     Noted.here.clear()
-    run = weighed_often.run({"driver": os.getpid()}, client=client)
+    run = weighed_often.run(params={"driver": os.getpid()}, client=client)
     assert [ends(outcomes) for outcomes in run.result()] == [[200_000, 200_000]] * 10
     assert len(Noted.here) == 2

@@ -165,7 +165,7 @@ class TestMistakes:
         def called_like_it(client, ledger):
             return itself(client + ledger)
 
-        assert flow(called_like_it).run({"client": 1, "ledger": 2}).result() == 3
+        assert flow(called_like_it).run(params={"client": 1, "ledger": 2}).result() == 3
 
     def test_a_partial_never_expanded_is_warned_of(self):
         with pytest.warns(UserWarning, match=r"add\.partial\(x\) was never expanded"):

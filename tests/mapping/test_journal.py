@@ -123,7 +123,7 @@ class TestRecords:
             return itself.expand(x=range(n))
 
         origin = FileRun(file="/flows.py", flow="counted", digest="d", params={"n": "2"})
-        run = counted.run({"n": 2, "odd": object()}, ledger=recorder, origin=origin)
+        run = counted.run(params={"n": 2, "odd": object()}, ledger=recorder, origin=origin)
         flow_run = recorder.flow_runs[run.id]
         assert flow_run.params == {"n": 2, "odd": "<object>"}
         assert flow_run.counts == {"success": 2}
@@ -137,8 +137,8 @@ class TestUsedAgain:
         def mapped(items):
             return itself.expand(x=items)
 
-        mapped.run({"items": [1, 2]}, ledger=recorder)
-        again = mapped.run({"items": [2, 3]}, ledger=recorder)
+        mapped.run(params={"items": [1, 2]}, ledger=recorder)
+        again = mapped.run(params={"items": [2, 3]}, ledger=recorder)
         assert [str(o.state) for o in again.result().items()] == ["cached", "success"]
         assert list(again.result()) == [2, 3]
 
@@ -204,9 +204,9 @@ class TestRemoved:
         def listed(names):
             itself.options(key="{x}").expand(x=names)
 
-        listed.run({"names": ["a", "b"]}, ledger=recorder)
-        second = listed.run({"names": ["a"]}, ledger=recorder)
-        third = listed.run({"names": ["a"]}, ledger=recorder)
+        listed.run(params={"names": ["a", "b"]}, ledger=recorder)
+        second = listed.run(params={"names": ["a"]}, ledger=recorder)
+        third = listed.run(params={"names": ["a"]}, ledger=recorder)
         assert second.counts == {"cached": 1, "removed": 1}
         assert third.counts == {"cached": 1}
         assert recorded(recorder, second)["itself", "b"].state is State.REMOVED
@@ -216,8 +216,8 @@ class TestRemoved:
         def listed(names):
             itself.options(key="{x}").expand(x=names)
 
-        listed.run({"names": ["a", "b"]}, ledger=recorder)
-        stopped = listed.run({"names": ["a"]}, ledger=recorder, stop=lambda: True)
+        listed.run(params={"names": ["a", "b"]}, ledger=recorder)
+        stopped = listed.run(params={"names": ["a"]}, ledger=recorder, stop=lambda: True)
         assert stopped.state == "interrupted"
         assert "removed" not in stopped.counts
 
@@ -232,8 +232,8 @@ class TestRemoved:
         def listed(fail):
             itself.options(key="{x}").expand(x=names(fail))
 
-        listed.run({"fail": False}, ledger=recorder)
-        second = listed.run({"fail": True}, ledger=recorder)
+        listed.run(params={"fail": False}, ledger=recorder)
+        second = listed.run(params={"fail": True}, ledger=recorder)
         assert State.REMOVED not in second.counts
 
     def test_what_a_failed_coordinator_did_not_call_is_not_removed(self, recorder):
@@ -247,8 +247,8 @@ class TestRemoved:
         def tuned(fail, customers):
             tune.options(key="{customer}").partial(fail=fail).expand(customer=customers)
 
-        tuned.run({"fail": "", "customers": ["a", "b", "c"]}, ledger=recorder)
-        second = tuned.run({"fail": "b", "customers": ["a", "b"]}, ledger=recorder)
+        tuned.run(params={"fail": "", "customers": ["a", "b", "c"]}, ledger=recorder)
+        second = tuned.run(params={"fail": "b", "customers": ["a", "b"]}, ledger=recorder)
         assert second.counts["removed"] == 2
         gone = {name for name, i in recorded(recorder, second).items() if i.state == "removed"}
         assert gone == {("tune", "c"), ("itself@tune", "c/m1")}

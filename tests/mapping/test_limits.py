@@ -242,7 +242,7 @@ def nested(folder):
 
 
 def test_max_active_holds_over_all_coordinators(where, tmp_path):
-    assert set(nested.run({"folder": tmp_path}, client=where).result()) == {1}
+    assert set(nested.run(params={"folder": tmp_path}, client=where).result()) == {1}
 
 
 def test_max_active_per_call_holds_for_each_call_alone():

@@ -289,8 +289,8 @@ def looked_at(x):
 
 
 def test_a_reduce_over_other_items_is_made_again_though_their_values_are_equal(recorder, calls):
-    begun = to_keys_of.run({"values": ["a", "b"]}, ledger=recorder)
-    ended = to_keys_of.run({"values": ["c", "d"]}, ledger=recorder, resumed=begun.flow_run)
+    begun = to_keys_of.run(params={"values": ["a", "b"]}, ledger=recorder)
+    ended = to_keys_of.run(params={"values": ["c", "d"]}, ledger=recorder, resumed=begun.flow_run)
     assert ended.state == "success"
     assert calls.made["keys"] == 2
 

@@ -22,22 +22,33 @@ def one(n=1):
 
 
 def test_a_parameter_may_have_the_name_of_an_option():
-    run = named_as_options.run({"client": 1, "ledger": 2, "stop": 3, "self": 4})
+    run = named_as_options.run(params={"client": 1, "ledger": 2, "stop": 3, "self": 4})
     assert run.result() == [1, 2, 3, 4]
 
 
-def test_a_client_given_as_parameters_is_refused_with_the_cure():
-    with pytest.raises(FlowError, match=r"parameters as a dict, not a int; .* by client="):
+@pytest.mark.parametrize("given", [({"n": 1},), (None, None)])
+def test_parameters_in_the_wrong_place_are_refused_with_the_cure(given):
+    with pytest.raises(FlowError, match=r"give its parameters as run\(params=\{\.\.\.\}\)"):
+        one.run(*given, params=None if len(given) == 1 else [1])
+
+
+def test_a_client_that_is_not_one_is_refused():
+    with pytest.raises(FlowError, match="client is a int, not a Dask client"):
         one.run(5)
+
+
+def test_parameters_as_keywords_still_work_and_are_deprecated():
+    with pytest.warns(DeprecationWarning, match=r"run\(params=\{\.\.\.\}\)"):
+        assert one.run(None, MemoryRecorder(), n=7).result() == 7
 
 
 def test_an_unknown_parameter_is_refused():
     with pytest.raises(FlowError, match="unexpected keyword argument 'm'"):
-        one.run({"m": 1})
+        one.run(params={"m": 1})
 
 
 def test_a_flow_run_on_a_ledger_is_recorded_and_its_lease_given_up(ledger):
-    run = one.run({"n": 7}, ledger=ledger)
+    run = one.run(params={"n": 7}, ledger=ledger)
     assert run.result() == 7
     assert ledger.flow_runs.get(run.id).state == "success"
     assert ledger.leases.of("one") is None

@@ -251,9 +251,9 @@ class TestRemoved:
         def shrinking(n: int):
             return work.expand(x=list(range(n)))
 
-        first = shrinking.run({"n": 5}, ledger=recorder)
+        first = shrinking.run(params={"n": 5}, ledger=recorder)
         broken.clear()
-        again = shrinking.run({"n": 2}, ledger=recorder, resumed=first.flow_run)
+        again = shrinking.run(params={"n": 2}, ledger=recorder, resumed=first.flow_run)
         states = {key: i.state for (_, _, key), i in recorder.instances.items()}
         assert again.counts == {"success": 2, "removed": 3}
         assert {key for key, state in states.items() if state is State.REMOVED} == set("234")

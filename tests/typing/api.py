@@ -79,8 +79,7 @@ def program(folder: Path) -> None:
     assert_type(plain.function(1, 2), int)
     assert_type(sums, Flow)
     with Ledger.open(folder / "ledger.db") as ledger:
-        assert_type(sums.run({"n": 1}, ledger=ledger, observer=observe), Run)
-        sums.run(n=1)  # type: ignore[call-arg]
+        assert_type(sums.run(params={"n": 1}, ledger=ledger, observer=observe), Run)
     experiment = Experiment.from_file(folder / "orchestrator.yaml")
     assert_type(experiment.plan(accept=["max_removed"]), Plan)
     assert_type(experiment.run(fresh=True, observer=observe, stop=lambda: False), Report)

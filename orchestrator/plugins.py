@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from orchestrator.errors import ConfigError
+from orchestrator.user_code import RaisedError, user_code
 
 
 def names(group: str) -> tuple[str, ...]:
@@ -39,8 +40,9 @@ def load(group: str, name: object, *, noun: str, file: str | None = None, key: s
         problem = f"there is no {noun} {name!r}; known are {', '.join(sorted(known))}"
         raise ConfigError(problem, file=file, key=key)
     try:
-        return known[name].load()
-    except (ImportError, AttributeError) as error:
+        with user_code():
+            return known[name].load()
+    except RaisedError as error:
         problem = f"the {noun} {name!r} ({known[name].value}) cannot be loaded: {error}"
         raise ConfigError(problem, file=file, key=key) from error
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self, Unpack
+from typing import Any, Literal, Self, Unpack, get_args
 
 from orchestrator import config
 from orchestrator.api.documents import Rows, Sections, document_of, inline
@@ -16,6 +16,7 @@ from orchestrator.api.project_folder import require_no_earlier_ledger, working_i
 from orchestrator.api.resumption import settings_of, unfinished
 from orchestrator.api.run_settings import run_settings
 from orchestrator.api.watching import Watching
+from orchestrator.errors import ConfigError, UsageError
 from orchestrator.events import EventObserver
 from orchestrator.ledger import Ledger
 from orchestrator.maintenance.doctor import diagnose, treat
@@ -69,9 +70,14 @@ class Experiment:
         root: str | Path | None = None,
         **sections: Unpack[Sections],
     ) -> None:
+        if registry is not None and (models or customers):
+            raise ConfigError("give the lists, or where they are fetched, not both", key="registry")
         lists = inline(models, customers) if registry is None else registry
+        folder = Path(root or ".").absolute()
+        if not folder.is_dir():
+            raise ConfigError(f"there is no folder {folder}", key="root")
         document = document_of(name, lists, loader, evaluation or {}, sections)
-        self.settings = config.build(document, Path(root or ".").absolute())
+        self.settings = config.build(document, folder)
         self._place = _place_of(self.settings)
 
     @classmethod
@@ -346,7 +352,11 @@ def _place_of(settings: ExperimentSettings) -> Path:
 def _with_options(
     settings: ExperimentSettings, grace: float | None, keep_logs: KeptLogs | None
 ) -> ExperimentSettings:
+    if keep_logs not in {None, *get_args(KeptLogs)}:
+        raise UsageError(f"keep_logs is {keep_logs!r}: take {', '.join(get_args(KeptLogs))}")
     if grace is not None:
+        if not isinstance(grace, int | float) or not grace >= 0:
+            raise UsageError(f"grace is {grace!r}: take a number of seconds, at least 0")
         settings = replace(settings, grace=grace)
     if keep_logs is not None:
         settings = replace(settings, logs=replace(settings.logs, keep=keep_logs))

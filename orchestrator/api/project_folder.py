@@ -25,6 +25,8 @@ def working_in(folder: Path | None) -> Iterator[None]:
     if folder is None:
         yield
         return
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}, where the experiment's addresses start")
     find_modules_in(folder)
     with chdir(folder):
         yield

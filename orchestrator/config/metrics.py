@@ -74,7 +74,15 @@ def _metrics(written: Mapping[str, Any], objectives: Sequence[str]) -> tuple[str
 
 
 def _declared(written: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """Return the section's own measures by name; later checks refuse malformed ones."""
+    """Return the section's own measures by name; later checks refuse malformed ones.
+
+    Raises:
+        ValueError: Two have one name.
+    """
+    named = [each for each in written.get("measures", ()) if isinstance(each, Mapping)]
+    names = [str(each["name"]) for each in named if "name" in each]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two of the measures have one name: {', '.join(names)}")
     return {
         str(each["name"]): each
         for each in written.get("measures", ())

@@ -26,7 +26,8 @@ shown. Only the rows of an `inline` registry are stored as written.
 
 Relative addresses start from the folder of the file, or from the one that `root` names. A command
 reads the file that `--config` names, else the one in `$ORCHESTRATOR_CONFIG`, else
-`orchestrator.yaml`. Every wrong key is reported before anything starts.
+`orchestrator.yaml`, else the only one in `configs/`. Every wrong key is reported before anything
+starts.
 
 Editors check a file while you write it, and complete its keys, if its first line names the schema:
 

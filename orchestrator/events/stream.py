@@ -126,7 +126,7 @@ def observing(observers: Sequence[EventObserver] = ()) -> Iterator[Stream]:
     Args:
         observers: Observers besides those of the group `orchestrator.observers`.
     """
-    named = [(getattr(each, "__name__", repr(each)), each) for each in observers]
+    named = [(getattr(each, "__name__", type(each).__name__), each) for each in observers]
     stream = Stream([*_installed(), *named])
     try:
         yield stream

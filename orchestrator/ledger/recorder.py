@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select
 
+from orchestrator.errors import UsageError
 from orchestrator.ledger.codec import NOTHING, clean, freeze, thaw
 from orchestrator.ledger.database import Database
 from orchestrator.ledger.flow_run_rows import flow_run_row
@@ -67,8 +68,14 @@ class LedgerRecorder:
         self._ahead: dict[str, bytes] = {}
 
     def begin(self, flow_run: FlowRun) -> None:
-        """Write the flow run, or overwrite it when it is resumed."""
-        self._write(flow_run)
+        """Write the flow run, or overwrite it when it is resumed.
+
+        Raises:
+            UsageError: Another flow run is recorded under this id.
+        """
+        with self._database.write() as connection:
+            _require_same(connection, flow_run)
+            insert_or_replace(connection, flow_runs, [flow_run_row(flow_run)])
 
     def finish(self, flow_run: FlowRun) -> None:
         """Write the end of the flow run.
@@ -187,10 +194,6 @@ class LedgerRecorder:
                     found.update((row.fingerprint, row.value) for row in rows)
         return found
 
-    def _write(self, flow_run: FlowRun) -> None:
-        with self._database.write() as connection:
-            insert_or_replace(connection, flow_runs, [flow_run_row(flow_run)])
-
     def _trials(self, ended: Sequence[InstanceRecord]) -> list[TrialResult]:
         if self._trials_of is None:
             return []
@@ -212,6 +215,17 @@ def _of_experiments(connection: Connection, flow_run_ids: Iterable[str]) -> froz
         flow_runs.c.id.in_(list(flow_run_ids)), flow_runs.c.kind == "experiment"
     )
     return frozenset(connection.execute(query).scalars())
+
+
+def _require_same(connection: Connection, flow_run: FlowRun) -> None:
+    """Refuse an id under which another flow run is recorded; a resumed one keeps its start."""
+    columns = select(flow_runs.c.flow, flow_runs.c.started)
+    found = connection.execute(columns.where(flow_runs.c.id == flow_run.id)).one_or_none()
+    if found is not None and tuple(found) != (flow_run.flow, flow_run.started):
+        raise UsageError(
+            f"a flow run of {found.flow} is already recorded as {flow_run.id}: "
+            "leave out the id, or continue that one by resumed="
+        )
 
 
 def _write_instances(connection: Connection, ended: Sequence[InstanceRecord]) -> None:

@@ -145,7 +145,7 @@ def _emit_end(execution: Execution, outbox: Outbox, flow_run: FlowRun, behind: s
             experiment=name,
             flow_run=flow_run.id,
             state=flow_run.state,
-            counts=dict(flow_run.counts),
+            counts={str(state): number for state, number in flow_run.counts.items()},
             seconds=time.time() - execution.started,
         )
     )

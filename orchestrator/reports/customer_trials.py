@@ -4,7 +4,7 @@ Touches no library; reads the ledger; gives records for people and machines; dri
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from orchestrator.errors import UsageError
 from orchestrator.ledger import Ledger, RecordedTrial
@@ -84,6 +84,13 @@ def customer_trials(
         UsageError: The registry has never listed the customer, or the arguments contradict each
             other.
     """
+    for name, number in (("best", best), ("limit", limit)):
+        if number is not None and number < 1:
+            raise UsageError(f"{name} is {number}: take at least 1")
+    if state not in {None, *get_args(TrialState)}:
+        raise UsageError(
+            f"no trial has the state {state!r}; take {', '.join(get_args(TrialState))}"
+        )
     if best is not None and limit is not None:
         raise UsageError("the number of the best is given: leave out the limit")
     if best is not None and state not in {None, "success"}:

@@ -22,6 +22,8 @@ def url_of(address: str | Path) -> URL:
     Raises:
         UsageError: The ledger cannot use the address.
     """
+    if not isinstance(address, str | Path) or not str(address).strip():
+        raise UsageError(f"ledger address: {address!r} names no database; it has the form {_FORM}")
     text = str(address)
     if "://" not in text:
         return _with_file_name(URL.create("sqlite", database=text))

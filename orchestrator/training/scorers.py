@@ -158,8 +158,15 @@ class Scorers:
 
         Raises:
             ConfigError: A metric compares classes although the target is an amount, or is minimized
-                although more is better, or one of the project's scorers does not return a number.
+                although more is better, one of the project's scorers does not return a number, or
+                a measure has the name of a scorer of scikit-learn.
         """
+        for measure in self.evaluation.measures:
+            if measure.name in get_scorer_names():
+                raise ConfigError(
+                    f"{measure.name!r} is a scorer of scikit-learn: give the measure another name",
+                    key="evaluation.measures",
+                )
         task = self.evaluation.task
         for metric, scorer in self.scorers.items():
             _require_number(scorer, task)

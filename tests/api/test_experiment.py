@@ -120,10 +120,35 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         Experiment.from_file(tmp_path / "nowhere.yaml")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"keep_logs": "bogus"}, "keep_logs is 'bogus': take failed, all, none"),
+        ({"grace": "x"}, "grace is 'x': take a number of seconds"),
+        ({"grace": -1}, "grace is -1: take a number of seconds"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused_before_anything_runs(trained, arguments, problem):
+    experiment = trained[0]
+    with pytest.raises(UsageError, match=problem):
+        experiment.run(**arguments)
+    assert experiment.status().customers
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [({"best": -1}, "best is -1"), ({"limit": 0}, "limit is 0"), ({"state": "odd"}, "state 'odd'")],
+)
+def test_a_choice_of_trials_that_there_cannot_be_is_refused(trained, arguments, problem):
+    with pytest.raises(UsageError, match=problem):
+        trained[0].trials("acme", **arguments)
+
+
 def test_observers_of_a_run_receive_its_beginning_and_its_end(trained):
     received = []
     trained[0].run(observers=[received.append])
     assert [type(each).__name__ for each in received] == ["FlowRunBegan", "FlowRunEnded"]
+    assert {type(state) for state in received[-1].counts} == {str}
 
 
 def test_an_experiment_says_what_it_is(trained):

@@ -83,3 +83,21 @@ def test_lists_may_be_fetched_from_a_source_instead(tmp_path):
     assert fetched.settings.registry["source"] == "file"
     with pytest.raises(UsageError, match="there is no ledger"):
         fetched.status()
+
+
+def test_lists_and_a_source_for_them_are_not_both_given(tmp_path):
+    with pytest.raises(ConfigError, match="not both"):
+        churn(tmp_path, registry={"source": "file", "path": "lists.yaml"})
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"root: there is no folder .*/gone"):
+        churn(tmp_path / "gone")
+
+
+def test_a_folder_that_was_deleted_since_is_named(tmp_path):
+    (tmp_path / "project").mkdir()
+    experiment = churn(tmp_path / "project")
+    (tmp_path / "project").rmdir()
+    with pytest.raises(UsageError, match=r"there is no folder .*/project"):
+        experiment.plan()

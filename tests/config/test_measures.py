@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from orchestrator import config
+from orchestrator import config, plugins
 from orchestrator.errors import ConfigError
 from orchestrator.records import Measure
+from orchestrator.training.scorers import Scorers
 from tests.support.own_costs import PREDICT_MS, SOURCE
 
 HEAD = """
@@ -93,6 +94,10 @@ def test_what_the_configuration_declares_goes_before_an_installed_measure(evalua
         ("metrics: [gone]", "the measure 'gone' (tests.support.own_costs:GONE) cannot be loaded"),
         ("measures: [{name: fit_seconds, source: 'a:b'}]", "cannot be called 'fit_seconds'"),
         ("measures: [{name: model_kb, source: 'a:b'}]", "cannot be called 'model_kb'"),
+        (
+            "measures: [{name: x, source: 'a:b'}, {name: x, source: 'a:c'}]",
+            "two of the measures have one name",
+        ),
         ("measures: [{name: rows, source: 'a:b'}]", "cannot be called 'rows'"),
         ("measures: [{name: 'a b', source: 'a:b'}]", "'a b' is not a valid name"),
         ("measures: [{name: quick, source: quick}]", "'quick' is not a valid source of quick"),
@@ -112,3 +117,27 @@ def test_a_direction_that_contradicts_the_measure_is_refused(evaluation):
     score = "measures: [{name: brier, kind: score, source: 'own:brier'}]"
     with pytest.raises(ConfigError, match="direction is 'maximize', and brier is minimized"):
         evaluation(score, "metric: brier", "direction: maximize")
+
+
+@pytest.mark.parametrize(
+    "broken", ["raise SystemExit(7)", "def (", "import not_there", "raise ValueError('no')"]
+)
+def test_a_plug_in_that_cannot_be_imported_is_named_whatever_it_raises(
+    tmp_path, monkeypatch, broken
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "broken_plug_in.py").write_text(broken)
+    folder = tmp_path / "broken-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text(
+        "[orchestrator.observers]\nbroken = broken_plug_in:it\n"
+    )
+    with pytest.raises(ConfigError, match=r"the observer 'broken' .* cannot be loaded"):
+        plugins.load("orchestrator.observers", "broken", noun="observer", key="observers")
+
+
+def test_a_measure_with_the_name_of_a_scorer_of_scikit_learn_is_refused(evaluation):
+    found = evaluation(f'measures: [{{name: accuracy, source: "{SOURCE}"}}]')
+    with pytest.raises(ConfigError, match="'accuracy' is a scorer of scikit-learn"):
+        Scorers.of(found).require_usable()

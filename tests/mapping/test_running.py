@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator import FlowError, HeldError, Ledger, MemoryRecorder, flow, task
+from orchestrator import FlowError, HeldError, Ledger, MemoryRecorder, UsageError, flow, task
 from orchestrator.errors import LeaseLostError
 
 
@@ -87,3 +87,16 @@ def test_a_recorder_is_used_without_a_lease():
     recorder = MemoryRecorder()
     run = one.run(ledger=recorder)
     assert recorder.flow_runs[run.id].state == "success"
+
+
+def test_an_id_under_which_another_flow_run_is_recorded_is_refused(ledger):
+    first = one.run(params={"n": 7}, ledger=ledger, flow_run_id="same")
+    with pytest.raises(UsageError, match="a flow run of one is already recorded as same"):
+        one.run(ledger=ledger, flow_run_id="same")
+    assert ledger.flow_runs.get("same").started == first.flow_run.started
+
+
+@pytest.mark.parametrize("address", ["", "  ", None, 5])
+def test_a_ledger_without_a_place_is_refused(address):
+    with pytest.raises(UsageError, match="names no database"):
+        Ledger.open(address)

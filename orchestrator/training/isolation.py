@@ -10,10 +10,11 @@ changes the last bits of the results of BLAS and OpenMP, so scores would depend 
 """
 
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from threading import Lock, local
 
 from threadpoolctl import ThreadpoolController
@@ -89,13 +90,21 @@ def _of_this_process() -> _ProcessState:
     return _ProcessState()
 
 
-@cache
 def _controller() -> ThreadpoolController:
-    """The libraries that are loaded at the first study; finding them takes a millisecond."""
-    return ThreadpoolController()
+    """The libraries that are loaded now; finding them takes a millisecond."""
+    return _found_with(len(sys.modules))[0]
 
 
-@cache
 def _openmp() -> ThreadpoolController:
     """The OpenMP libraries; each study sets their number of threads, which is kept per thread."""
-    return _controller().select(user_api="openmp")
+    return _found_with(len(sys.modules))[1]
+
+
+@lru_cache(maxsize=1)
+def _found_with(_modules: int) -> tuple[ThreadpoolController, ThreadpoolController]:
+    """All libraries, and those of OpenMP; looked for again once more modules are imported.
+
+    A model of another package, such as XGBoost, loads a library of its own with its first study.
+    """
+    found = ThreadpoolController()
+    return found, found.select(user_api="openmp")

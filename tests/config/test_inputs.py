@@ -176,8 +176,18 @@ def test_a_data_frame_is_read_by_its_rows(plan, monkeypatch):
     assert customers_of(plan, monkeypatch, "indexed")[0].id == "acme"
 
 
-@pytest.mark.parametrize("name", ["statistics", "queue"])
-def test_a_module_of_the_project_does_not_replace_the_standard_librarys(name, tmp_path):
+COMMAND = (str(shutil.which("orchestrator", path=str(Path(sys.executable).parent))),)
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("statistics", COMMAND),
+        ("queue", COMMAND),
+        ("statistics", (sys.executable, "-m", "orchestrator")),
+    ],
+)
+def test_a_module_of_the_project_does_not_replace_the_standard_librarys(name, command, tmp_path):
     Path(tmp_path / f"{name}.py").write_text("VALUE = 1\n", encoding="utf-8")
     Path(tmp_path / "shop.py").write_text(SHOP, encoding="utf-8")
     settings = {
@@ -187,8 +197,7 @@ def test_a_module_of_the_project_does_not_replace_the_standard_librarys(name, tm
         "cluster": {"kind": "inline"},
     }
     Path(tmp_path / "orchestrator.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    command = shutil.which("orchestrator", path=str(Path(sys.executable).parent))
     ended = subprocess.run(
-        [str(command), "plan"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [*command, "plan"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr

@@ -49,6 +49,7 @@ def typed(project):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(700)  # it trains on a cluster, on a machine that others use too
 def test_the_example_of_the_readme_runs_as_it_says(typed):
     assert "2 customers, 4 studies: 0 unchanged and reused, 4 to train with 10 trials" in typed(
         "plan"
@@ -85,6 +86,7 @@ def test_every_link_of_the_readme_leads_somewhere():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(700)  # it trains on a cluster, on a machine that others use too
 def test_the_program_of_the_readme_trains_and_prints_what_was_promoted(project):
     ended = python(project, "train.py")
     assert ended.returncode == 0, ended.stderr

@@ -2,6 +2,8 @@
 
 import logging
 import math
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -353,6 +355,22 @@ def test_blas_and_openmp_run_on_one_thread_and_are_given_back():
     with isolated("one"), isolated("other"):
         assert set(threads()) == {1}
     assert threads() == before
+
+
+def test_a_library_that_a_later_model_brings_runs_on_one_thread_too():
+    program = (
+        "from orchestrator.training.isolation import isolated\n"
+        "import threadpoolctl\n"
+        "with isolated('first'): pass\n"
+        "import xgboost\n"
+        "with isolated('second'):\n"
+        "    print({each['num_threads'] for each in threadpoolctl.threadpool_info()})"
+    )
+    pytest.importorskip("xgboost", reason="install the extra 'boosters'")
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=170, check=True
+    )
+    assert ended.stdout == "{1}\n"
 
 
 def test_scores_are_finite_numbers_of_python():
